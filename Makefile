@@ -1,0 +1,58 @@
+# Each target sets up the environment that it needs, the first time.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.PHONY: help evolve test check env vela clean
+unexport PYTHONHOME PYTHONPATH
+
+CHECKED := edgeflownas search supernet tests benchmarks
+
+# An environment breaks when the checkout moves or the Python it was made with goes: forget that it was made.
+$(shell for venv in .venv .venv-vela; do \
+	[ -x $$venv/bin/python ] && grep -qsF "$(CURDIR)/$$venv/" $$venv/bin/pip || rm -f $$venv/.installed; done)
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-7s %s\n", $$1, $$2 }' Makefile
+
+evolve: .venv/.ready ## Search on the small demo; the run folder is results/demo
+	.venv/bin/edgeflownas-search evolve --config configs/demo.yaml $(ARGS)
+
+test: .venv/.ready .venv-vela/.installed ## Run all tests; ARGS="-k space" narrows them
+	.venv/bin/python -m pytest -n 2 --dist loadfile $(ARGS)
+
+check: .venv/.ready ## Run the linter and the type checker
+	.venv/bin/ruff check $(CHECKED)
+	.venv/bin/mypy $(CHECKED)
+
+env: .venv/.ready ## Set up .venv: Python 3.7 with all libraries
+
+vela: .venv-vela/.installed ## Set up .venv-vela: the Vela compiler, on a newer Python
+
+clean: ## Remove both environments and all caches, but no results
+	rm -rf .venv .venv-vela .mypy_cache .pytest_cache .ruff_cache .hypothesis *.egg-info
+	find $(CHECKED) -name __pycache__ -prune -exec rm -rf {} +
+
+# $(call new_venv,FOLDER,VERSIONS): starts anew, as an install that was cut short leaves half a package.
+define new_venv
+	@python=$$(scripts/find_python.sh $2) && echo "Setting up $1 with $$python (this may take a minute)" && \
+	"$$python" -m venv --clear $1
+endef
+PIP = bin/python -m pip --disable-pip-version-check install -q --no-deps
+
+.venv/.installed: requirements/run.txt requirements/dev.txt
+	$(call new_venv,.venv,3.7)
+	@.venv/$(PIP) -c requirements/run.txt pip setuptools wheel
+	@.venv/$(PIP) --no-build-isolation -r requirements/dev.txt
+	@touch $@
+
+.venv/.ready: pyproject.toml .venv/.installed
+	@.venv/$(PIP) --no-build-isolation -e .
+	@.venv/bin/python -m pip check
+	@touch $@
+
+.venv-vela/.installed: requirements/vela.txt
+	$(call new_venv,.venv-vela,3.11 3.10 3.12 3.13)
+	@.venv-vela/$(PIP) -r requirements/vela.txt
+	@.venv-vela/bin/vela --version >/dev/null
+	@touch $@

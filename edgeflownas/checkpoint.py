@@ -1,0 +1,79 @@
+"""Weights on disk: one sealed HDF5 file of named tensors and a small state."""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any, Dict, Mapping, Tuple
+
+import h5py
+import numpy as np
+
+from edgeflownas import sealed
+from edgeflownas.errors import InputError
+
+FORMAT = "edgeflownas-weights"
+FORMAT_VERSION = 1
+
+
+def digest(tensors: Mapping[str, np.ndarray]) -> str:
+    """SHA-256 of names, types, shapes and values: says whether two sets of weights are the same."""
+    result = hashlib.sha256()
+    for name in sorted(tensors):
+        value = np.asarray(tensors[name])
+        result.update(f"{name} {value.dtype.str} {value.shape}\n".encode())
+        result.update(value.tobytes())
+    return result.hexdigest()
+
+
+def save(path: Path, tensors: Mapping[str, np.ndarray], state: Mapping[str, Any]) -> None:
+    """Writes tensors and a state that JSON can hold.
+
+    Raises:
+        ValueError: a tensor is not finite; the file is left as it was.
+    """
+    for name, value in tensors.items():
+        if not np.isfinite(value).all():
+            raise ValueError(f"{path}: not written: {name} is not finite")
+    with sealed.create() as file:
+        file.attrs["format"] = FORMAT
+        file.attrs["format_version"] = FORMAT_VERSION
+        file["state"] = json.dumps(state, sort_keys=True, allow_nan=False)  # attributes are limited to 64 KiB
+        group = file.create_group("tensors")
+        for name, value in tensors.items():
+            group[name] = value
+        sealed.write(file, path)
+
+
+def load(path: Path) -> Tuple[Dict[str, np.ndarray], Dict[str, Any]]:
+    """Reads what ``save`` wrote.
+
+    Returns:
+        The tensors by name, and the state.
+
+    Raises:
+        InputError: the file is missing, of another format, or damaged.
+    """
+    try:
+        with sealed.read(path) as file:
+            found = file.attrs.get("format"), file.attrs.get("format_version")
+            if found != (FORMAT, FORMAT_VERSION):
+                raise InputError(f"weights {path}: is not an {FORMAT} file of version {FORMAT_VERSION}")
+            return _tensors(file["tensors"]), json.loads(file["state"].asstr()[()])
+    except FileNotFoundError:
+        raise InputError(f"weights {path}: no such file; train a supernet first, or name one that is there") from None
+    except OSError as error:
+        raise InputError(f"weights {path}: cannot be read: {error.strerror}") from None
+    except sealed.DamagedError as error:
+        mend = f"; {sealed.previous(path)} holds the ones before" if sealed.previous(path).exists() else ""
+        raise InputError(f"weights {path}: is damaged: {error}{mend or '; restore it or train again'}") from None
+
+
+def _tensors(group: h5py.Group) -> Dict[str, np.ndarray]:
+    tensors: Dict[str, np.ndarray] = {}
+
+    def collect(name: str, item: Any) -> None:
+        if isinstance(item, h5py.Dataset):
+            tensors[name] = item[()]
+
+    group.visititems(collect)
+    return tensors

@@ -1,0 +1,119 @@
+"""The training of one architecture, from the supernet's weights or from scratch: a step is one batch."""
+
+from pathlib import Path
+from typing import Any, Dict, List, Mapping, Optional, Sequence
+
+import numpy as np
+import tensorflow.compat.v1 as tf
+
+from edgeflownas import checkpoint
+from edgeflownas.config import ChildConfig, TrainConfig
+from edgeflownas.data.datasets import open_datasets
+from edgeflownas.errors import InputError
+from edgeflownas.evaluation import ChildEvaluator, EvaluationData
+from edgeflownas.graph_step import GraphStep
+from edgeflownas.network import BatchNorm, Weights, child, initial_weights
+from edgeflownas.recalibration import Statistics, among, as_tensors
+from edgeflownas.skeleton import Skeleton
+from edgeflownas.space import Space
+from edgeflownas.training import Training
+
+
+class ChildStep(GraphStep):
+    """One batch, one update of one architecture.
+
+    Its weights are saved with the BN statistics that they were last scored with, so that what was scored can be run:
+    mean and variance, [C] each, stand beside gamma and beta.
+    """
+
+    def __init__(
+        self,
+        skeleton: Skeleton,
+        architecture: Sequence[int],
+        weights: Mapping[str, np.ndarray],
+        config: TrainConfig,
+        data: EvaluationData,
+        threads: int,
+    ) -> None:
+        """Builds the graph of a step, and the evaluator.
+
+        Args:
+            skeleton: the network's definition.
+            architecture: to train.
+            weights: to begin with; may be the whole supernet's.
+            config: the recipe.
+            data: the images to score with.
+            threads: of the CPU.
+        """
+        self._skeleton = skeleton
+        self._architecture = architecture
+        self._statistics: Statistics = {}
+        own = {name: weights[name] for name in skeleton.parameters(architecture)}
+        height, width = data.validation[0].images.shape[1:3]
+        super().__init__(own, config, height, width, threads)
+        self._evaluator = ChildEvaluator(skeleton, architecture, data, threads)
+
+    def _networks(self, x: tf.Tensor, weights: Weights) -> List[List[tf.Tensor]]:
+        return [child(self._skeleton, self._architecture, x, BatchNorm(weights))]
+
+    def evaluate(self) -> float:
+        """EPE with recalibrated BN, pixels.
+
+        Raises:
+            FloatingPointError: it is not finite.
+        """
+        weights = self._session.run(self._weights)
+        statistics = self._evaluator.recalibrate(weights)
+        epe = self._evaluator.epe(weights, statistics)
+        if not np.isfinite(epe):
+            raise FloatingPointError("the EPE is not finite: lower queue.train.learning_rate")
+        self._statistics = statistics
+        return epe
+
+    def tensors(self) -> Dict[str, np.ndarray]:
+        """Weights, optimizer state, and the last evaluation's BN statistics by name."""
+        return {**super().tensors(), **as_tensors(self._statistics)}
+
+    def weight_names(self) -> List[str]:
+        """The weights and BN statistics among the tensors."""
+        return [*super().weight_names(), *as_tensors(self._statistics)]
+
+    def restore(self, tensors: Mapping[str, np.ndarray], state: Mapping[str, Any]) -> None:
+        """Goes back to saved tensors."""
+        super().restore(tensors, state)
+        self._statistics = among(tensors)
+
+
+def child_training(
+    config: ChildConfig, folder: Path, weights: Optional[Mapping[str, np.ndarray]] = None
+) -> Training:
+    """Sets up the training of one architecture.
+
+    Args:
+        config: what to train, and how.
+        folder: that keeps the training's state.
+        weights: to begin with, the supernet's or the architecture's own; None for random ones.
+
+    Raises:
+        InputError: the architecture is not in the space, the weights do not fit it, or the data cannot be used.
+    """
+    skeleton = Skeleton(config.network.width)
+    architecture = Space.of(skeleton).parse(config.architecture)
+    parameters = skeleton.parameters(architecture)
+    if weights is None:
+        weights = initial_weights(parameters, np.random.default_rng(config.seed))
+    wrong = [name for name, shape in parameters.items() if name not in weights or weights[name].shape != shape]
+    if wrong:
+        raise InputError(
+            f"first weights: {wrong[0]} is missing or of another shape; "
+            f"set network.width to the base width they were trained with"
+        )
+    train, val = open_datasets(config.data)
+    data = EvaluationData(train, val, config.evaluation, config.threads)
+    step = ChildStep(skeleton, architecture, weights, config.train, data, config.threads)
+    identity = {
+        **config.model_dump(exclude={"network", "threads"}),
+        "network": skeleton.digest(),
+        "first weights": checkpoint.digest({name: weights[name] for name in parameters}),
+    }
+    return Training(step, train, config.train, config.seed, folder, identity, data.zero_flow_epe(), config.threads)

@@ -1,0 +1,191 @@
+"""Scenes drawn from a seed: textured layers that move by affine maps plus small smooth deformations.
+
+The coordinates of the first frame are a layer's own. A point x of a layer is seen in the second frame at
+``A (x + d(x)) + t``, with ``d`` a sum of low-frequency waves, so the flow is known exactly; the second frame is
+rendered by inverting that map. The nearest layer hides the others, which gives the occlusion as well.
+"""
+
+from dataclasses import dataclass
+from typing import List, Optional, Tuple
+
+import cv2
+import numpy as np
+
+from edgeflownas.config import ProceduralData
+from edgeflownas.data.sample import Sample, mirrored
+
+_INVERSION_STEPS = 5  # the deformation contracts by about 0.1 a step
+_CORNERS = 8  # of a polygon, at most
+_SUBPIXEL = 4  # fractional bits of drawn coordinates
+
+
+class ProceduralDataset:
+    """Scenes by index; the same index always gives the same scene."""
+
+    def __init__(self, config: ProceduralData, part: str) -> None:
+        """Describes the training ("train") or validation ("val") scenes."""
+        self._config = config
+        self._part = {"train": 0, "val": 1}[part]
+        self._count = config.train_pairs if part == "train" else config.val_pairs
+
+    def __len__(self) -> int:
+        """Number of scenes."""
+        return self._count
+
+    def sample(self, index: int, rng: Optional[np.random.Generator]) -> Sample:
+        """Draws the scene of an index; a generator mirrors it at random."""
+        scene = np.random.default_rng([self._config.seed, self._part, index])
+        sample = render(scene, self._config)
+        return sample if rng is None else mirrored(sample, rng)
+
+
+@dataclass(frozen=True)
+class _Layer:
+    """A texture with its motion.
+
+    Attributes:
+        texture: float32 [h, w, 4], RGB and opacity, of the frame and a margin around it.
+        matrix: [2, 2] of the affine map, about the frame's centre.
+        shift: [2], pixels.
+        waves: [n, 2, 2]: wave vectors (radians per pixel) and amplitudes (pixels) of the deformation.
+        phases: [n] radians.
+    """
+
+    texture: np.ndarray
+    matrix: np.ndarray
+    shift: np.ndarray
+    waves: np.ndarray
+    phases: np.ndarray
+
+    def deformation(self, points: np.ndarray) -> np.ndarray:
+        """Deformation at points [..., 2], in pixels."""
+        total = np.zeros_like(points)
+        for (vector, amplitude), phase in zip(self.waves, self.phases):
+            total += amplitude * np.sin(points @ vector + phase)[..., None]
+        return total
+
+    def forward(self, points: np.ndarray, centre: np.ndarray) -> np.ndarray:
+        """Where points [..., 2] of the first frame are seen in the second."""
+        return (points + self.deformation(points) - centre) @ self.matrix.T + centre + self.shift
+
+    def backward(self, points: np.ndarray, centre: np.ndarray) -> np.ndarray:
+        """Which points of the first frame are seen at points [..., 2] of the second."""
+        straight = (points - centre - self.shift) @ np.linalg.inv(self.matrix).T + centre
+        result = straight
+        for _ in range(_INVERSION_STEPS):
+            result = straight - self.deformation(result)
+        return result
+
+    def seen(self, points: np.ndarray, margin: np.ndarray) -> np.ndarray:
+        """Colour and opacity at points [H, W, 2] of the first frame, [H, W, 4]."""
+        where = (points + margin).astype(np.float32)
+        return cv2.remap(self.texture, where[..., 0], where[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT)
+
+
+def render(rng: np.random.Generator, config: ProceduralData) -> Sample:
+    """Draws one scene.
+
+    Args:
+        rng: its every draw.
+        config: size, number of layers and motion.
+
+    Returns:
+        The sample, valid everywhere.
+    """
+    size = np.array([config.width, config.height], np.float64)
+    margin = np.full(2, np.ceil(1.5 * config.motion + 0.1 * size.min()))  # what moves in is textured too
+    layers = [_draw_layer(rng, size, margin, config.motion, background=True)]
+    for _ in range(int(rng.integers(config.layers + 1))):
+        layers.append(_draw_layer(rng, size, margin, config.motion, background=False))
+    grid = np.stack(np.meshgrid(np.arange(config.width), np.arange(config.height)), -1).astype(np.float32)
+    centre = ((size - 1) / 2).astype(np.float32)
+    jitter = rng.uniform(-0.5, 0.5, 2).astype(np.float32)  # with it both frames are interpolated: equally sharp
+    first = [layer.seen(grid + jitter, margin) for layer in layers]
+    second = [layer.seen(layer.backward(grid, centre) + jitter, margin) for layer in layers]
+    owner = _nearest([layer[..., 3] for layer in first])
+    target = np.stack([layer.forward(grid, centre) for layer in layers])[
+        owner, grid[..., 1].astype(int), grid[..., 0].astype(int)
+    ]
+    return Sample(
+        np.concatenate([_composed(first), _composed(second)], axis=-1),
+        (target - grid).astype(np.float32),
+        np.ones(owner.shape, bool),
+        _occluded(owner, target, [layer[..., 3] for layer in second]),
+    )
+
+
+def _draw_layer(
+    rng: np.random.Generator, size: np.ndarray, margin: np.ndarray, motion: float, background: bool
+) -> _Layer:
+    canvas = (size + 2 * margin).astype(int)
+    texture = np.empty((canvas[1], canvas[0], 4), np.float32)
+    texture[..., :3] = _draw_texture(rng, canvas, float(size.min()))
+    texture[..., 3] = 1.0 if background else _draw_mask(rng, canvas, size, margin)
+    angle = rng.normal(0.0, 0.06)
+    rotation = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    matrix = rotation @ (np.eye(2) + rng.normal(0.0, 0.03, (2, 2)))
+    waves = np.stack(
+        [rng.uniform(-1, 1, (2, 2)) * 2 * np.pi / size.min(), rng.uniform(-1, 1, (2, 2)) * 0.02 * size.min()], axis=1
+    )
+    shift = rng.uniform(-motion, motion, 2)
+    numbers = (matrix, shift, waves, rng.uniform(0, 2 * np.pi, 2))
+    return _Layer(texture, *(number.astype(np.float32) for number in numbers))
+
+
+def _draw_texture(rng: np.random.Generator, canvas: np.ndarray, side: float) -> np.ndarray:
+    """Many sharp-edged shapes, from large to small, on a plain colour; float32 [h, w, 3]."""
+    image = np.empty((canvas[1], canvas[0], 3), np.uint8)
+    image[:] = rng.integers(0, 256, 3)
+    count = int(canvas.prod() / side**2 * 16)
+    radii = np.sort(side * 0.5 * rng.uniform(0.04, 1.0, count) ** 2)[::-1]
+    outlines = _polygons(rng, rng.uniform(0, canvas, (count, 2)), radii)
+    for outline, colour in zip(outlines, rng.integers(0, 256, (count, 3)).tolist()):
+        cv2.fillPoly(image, [outline], colour, cv2.LINE_8, _SUBPIXEL)
+    return cv2.GaussianBlur(image.astype(np.float32), (3, 3), 0.5)
+
+
+def _draw_mask(
+    rng: np.random.Generator, canvas: np.ndarray, size: np.ndarray, margin: np.ndarray
+) -> np.ndarray:
+    """Opacity of a polygon in the frame, float32 [h, w]."""
+    mask = np.zeros((canvas[1], canvas[0]), np.float32)
+    radius = size.min() * rng.uniform(0.2, 0.6, 1)
+    cv2.fillPoly(mask, list(_polygons(rng, margin + rng.uniform(0, size, (1, 2)), radius)), 1.0, cv2.LINE_8, _SUBPIXEL)
+    return cv2.GaussianBlur(mask, (3, 3), 0.5)
+
+
+def _polygons(rng: np.random.Generator, centres: np.ndarray, radii: np.ndarray) -> np.ndarray:
+    """Star-shaped outlines of 3 to 8 corners about centres [n, 2], in OpenCV's fixed point, int32 [n, 8, 1, 2]."""
+    shape = (len(centres), _CORNERS)
+    surplus = np.arange(_CORNERS) >= rng.integers(3, _CORNERS + 1, shape[0])[:, None]
+    angles = np.sort(np.where(surplus, 0.0, rng.uniform(0, 2 * np.pi, shape)))
+    reach = radii[:, None] * np.where(angles > 0, rng.uniform(0.4, 1.0, shape), 0.7)  # surplus corners coincide
+    points = centres[:, None] + reach[..., None] * np.stack([np.cos(angles), np.sin(angles)], -1)
+    return np.round(points * (1 << _SUBPIXEL)).astype(np.int32)[:, :, None]
+
+
+def _nearest(opacities: List[np.ndarray]) -> np.ndarray:
+    """Index of the last layer that is not transparent, [H, W]."""
+    owner = np.zeros(opacities[0].shape, int)
+    for i, opacity in enumerate(opacities[1:], 1):
+        owner[opacity > 0.5] = i
+    return owner
+
+
+def _composed(layers: List[np.ndarray]) -> np.ndarray:
+    """Lays layers over each other, nearest last; uint8 [H, W, 3]."""
+    image = layers[0][..., :3]
+    for layer in layers[1:]:
+        image = image + (layer[..., :3] - image) * layer[..., 3:]
+    return np.clip(np.round(image), 0, 255).astype(np.uint8)
+
+
+def _occluded(owner: np.ndarray, target: np.ndarray, opacities: List[np.ndarray]) -> np.ndarray:
+    """Where the point has left the frame or a nearer layer hides it in the second frame."""
+    height, width = owner.shape
+    x, y = target[..., 0], target[..., 1]
+    hidden = (x < 0) | (x > width - 1) | (y < 0) | (y > height - 1)
+    where: Tuple[np.ndarray, np.ndarray] = (x.astype(np.float32), y.astype(np.float32))
+    for i, opacity in enumerate(opacities[1:], 1):
+        hidden |= (owner < i) & (cv2.remap(opacity, where[0], where[1], cv2.INTER_LINEAR) > 0.5)
+    return hidden

@@ -1,0 +1,56 @@
+"""One pair of images with its ground truth."""
+
+from dataclasses import dataclass
+from typing import Optional
+
+import numpy as np
+from typing_extensions import Protocol
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A pair of images and the flow from the first to the second.
+
+    Attributes:
+        images: uint8 [H, W, 6], two RGB frames stacked.
+        flow: float32 [H, W, 2], (u, v) in pixels; finite, and 0 where it is not known.
+        valid: bool [H, W], where the flow is known.
+        occluded: bool [H, W], where the second frame does not show the point; None if the data set does not say.
+    """
+
+    images: np.ndarray
+    flow: np.ndarray
+    valid: np.ndarray
+    occluded: Optional[np.ndarray] = None
+
+
+class FlowDataset(Protocol):
+    """A data set: a fixed number of samples of one size."""
+
+    def __len__(self) -> int:
+        """Number of samples."""
+
+    def sample(self, index: int, rng: Optional[np.random.Generator]) -> Sample:
+        """Reads a sample, augmented by the generator's draws, or plainly where there is none.
+
+        Raises:
+            InputError: the sample's files cannot be used; the message names the file.
+        """
+
+
+def mirrored(sample: Sample, rng: np.random.Generator) -> Sample:
+    """Mirrors a sample left-right and up-down, each with probability 1/2; the flow's signs follow."""
+    signs = np.ones(2, np.float32)
+    steps = [slice(None), slice(None)]
+    for axis, component in ((1, 0), (0, 1)):
+        if rng.random() < 0.5:
+            steps[axis] = slice(None, None, -1)
+            signs[component] = -1.0
+    where = tuple(steps)
+    occluded = None if sample.occluded is None else np.ascontiguousarray(sample.occluded[where])
+    return Sample(
+        np.ascontiguousarray(sample.images[where]),
+        np.ascontiguousarray(sample.flow[where] * signs),
+        np.ascontiguousarray(sample.valid[where]),
+        occluded,
+    )

@@ -1,0 +1,79 @@
+"""One architecture as the int8 network that is flashed: batch normalisation folded away, quantised after training."""
+
+import os
+import shutil
+import sysconfig
+from typing import List, Mapping, Sequence
+
+import numpy as np
+import tensorflow.compat.v1 as tf
+
+from edgeflownas.network import FixedNorm, child, normalised_images
+from edgeflownas.recalibration import Statistics
+from edgeflownas.skeleton import IMAGE_CHANNELS, Convolution, Skeleton
+
+
+class _FoldedLayer(FixedNorm):
+    """Convolutions with the BN folded in, and without the gradients of their own, which TFLite does not know."""
+
+    def __call__(self, convolution: Convolution, x: tf.Tensor) -> tf.Tensor:
+        """Convolves with the folded kernel and bias."""
+        kernel, bias = self.folded(convolution)
+        return tf.nn.bias_add(tf.nn.conv2d(x, kernel, convolution.stride, "SAME"), bias)
+
+
+def export(
+    skeleton: Skeleton,
+    architecture: Sequence[int],
+    weights: Mapping[str, np.ndarray],
+    statistics: Statistics,
+    images: np.ndarray,
+    int8_io: bool,
+) -> bytes:
+    """Quantises an architecture.
+
+    Args:
+        skeleton: the network's definition.
+        architecture: one option per gene.
+        weights: at least this architecture's, by the names of ``Skeleton.parameters``.
+        statistics: mean and variance of its batch normalisations.
+        images: representative ones, uint8 [N, H, W, 6], that activations' ranges are taken from.
+        int8_io: take and give int8; otherwise float32, which the CPU converts.
+
+    Returns:
+        A TFLite file. Input: "images" [1, H, W, 6] in [-1, 1]; output: "flow" [1, H, W, 4], flow and uncertainty in
+        pixels; as int8 with the scale and zero point that the file names.
+
+    Raises:
+        FloatingPointError: a weight or a statistic is not finite.
+    """
+    for name in skeleton.parameters(architecture):
+        _check_finite(name, weights[name])
+    for name, pair in statistics.items():
+        _check_finite(name, np.stack(pair))
+    height, width = images.shape[1:3]
+    with tf.Graph().as_default() as graph:
+        x = tf.placeholder(tf.float32, [1, height, width, IMAGE_CHANNELS], name="images")
+        constants = {name: tf.constant(weights[name]) for name in skeleton.parameters(architecture)}
+        flow = tf.identity(child(skeleton, architecture, x, _FoldedLayer(constants, statistics))[-1], name="flow")
+        pixels = tf.placeholder(tf.uint8, [1, height, width, IMAGE_CHANNELS])
+        normalised = normalised_images(pixels)
+        with tf.Session(graph=graph) as session:
+            samples = [[session.run(normalised, {pixels: image[None]})] for image in images]
+            converter = tf.lite.TFLiteConverter.from_session(session, [x], [flow])
+            return _quantised(converter, samples, tf.int8 if int8_io else tf.float32)
+
+
+def _check_finite(name: str, value: np.ndarray) -> None:
+    if not np.isfinite(value).all():
+        raise FloatingPointError(f"{name} is not finite: the network cannot be exported")
+
+
+def _quantised(converter: tf.lite.TFLiteConverter, samples: Sequence[List[np.ndarray]], ends: tf.DType) -> bytes:
+    converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    converter.representative_dataset = lambda: iter(samples)
+    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+    converter.inference_input_type = converter.inference_output_type = ends
+    if shutil.which("toco_from_protos") is None:  # the converter calls it; it lies among the environment's scripts
+        os.environ["PATH"] = os.pathsep.join([sysconfig.get_path("scripts"), os.environ.get("PATH", "")])
+    return bytes(converter.convert())

@@ -1,0 +1,177 @@
+"""One writer at a time: a lock file that says who holds it, and can be told from one whose holder has died.
+
+It is made with O_EXCL, which network file systems keep too; flock they may not. It holds the machine, the process,
+when that process started, and how long it may be silent. Its modification time is the holder's heartbeat.
+"""
+
+import contextlib
+import json
+import os
+import socket
+import tempfile
+import time
+from pathlib import Path
+from typing import Iterator, Optional
+
+from edgeflownas.errors import InputError
+
+STALE_AFTER = 15 * 60.0  # seconds without a heartbeat after which a holder on another machine is dead, by default
+
+_WRITING = 2.0  # seconds that a holder may take between making its lock file and writing into it
+_ATTEMPTS = 5  # at taking a lock that others take and leave meanwhile
+
+
+class Lock:
+    """A lock that is held."""
+
+    def __init__(self, path: Path, holder: str) -> None:
+        self._path, self._holder = path, holder
+
+    def beat(self) -> None:
+        """Says that the holder is alive; to be called before every write, and at least every few minutes.
+
+        Raises:
+            InputError: the lock is gone, or another process has taken it for stale.
+        """
+        if _read(self._path) != self._holder:
+            raise InputError(f"{self._path}: this process has lost its lock; end the other one, then start this again")
+        os.utime(str(self._path))
+
+    def release(self) -> None:
+        """Lets others in."""
+        if _read(self._path) == self._holder:
+            self._path.unlink()
+
+
+@contextlib.contextmanager
+def locked(path: Path, what: str, stale_after: float = STALE_AFTER) -> Iterator[Lock]:
+    """Holds a lock while the block runs.
+
+    Args:
+        path: of the lock file.
+        what: is locked, to be named to those who come second.
+        stale_after: seconds without a heartbeat after which others may take this holder for dead.
+
+    Raises:
+        InputError: another living process holds it.
+    """
+    lock = Lock(path, _acquire(path, what, stale_after))
+    try:
+        yield lock
+    finally:
+        lock.release()
+
+
+def held(path: Path) -> bool:
+    """Whether a living process holds a lock."""
+    holder = _read(path)
+    return holder is not None and not _stale(path, holder)
+
+
+def _acquire(path: Path, what: str, stale_after: float) -> str:
+    """Makes the lock file; returns its content."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pid = os.getpid()
+    words = {"machine": _machine(), "pid": pid, "started": _started(pid), "stale_after": stale_after}
+    holder = json.dumps(words)
+    for _ in range(_ATTEMPTS):
+        try:
+            handle = os.open(str(path), os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o644)
+        except FileExistsError:
+            _clear_away(path, what)
+            continue
+        try:
+            with os.fdopen(handle, "w") as file:
+                file.write(holder)
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError:
+            path.unlink()
+            raise
+        return holder
+    raise InputError(f"{what}: others keep taking the lock {path}; try again")
+
+
+def _clear_away(path: Path, what: str) -> None:
+    """Removes a stale lock.
+
+    Raises:
+        InputError: it is not stale.
+    """
+    holder = _read(path)
+    if holder == "":
+        time.sleep(_WRITING)
+        holder = _read(path)
+    if holder is None:
+        return
+    if holder and not _stale(path, holder):
+        raise InputError(
+            f"{what}: in use by {_name(holder)}; wait for it to end, or end it (if it surely is dead, delete {path})"
+        )
+    # Two may find the same lock stale, and the slower one take away the lock that the faster has made since.
+    aside = path.with_name(f"{path.name}.{os.getpid()}")
+    with contextlib.suppress(FileNotFoundError):
+        os.replace(str(path), str(aside))
+        if _read(aside) != holder:
+            with contextlib.suppress(FileExistsError):
+                os.link(str(aside), str(path))
+        aside.unlink()
+
+
+def _stale(path: Path, holder: str) -> bool:
+    """Whether a lock's holder is dead: on this machine its process is gone, on another its heart has stopped."""
+    stale_after = STALE_AFTER
+    with contextlib.suppress(ValueError, KeyError, TypeError):
+        content = json.loads(holder)
+        if content["machine"] == _machine():
+            return _started(int(content["pid"])) != content["started"]
+        stale_after = float(content["stale_after"])
+    try:
+        beat = path.stat().st_mtime
+    except FileNotFoundError:
+        return True
+    with tempfile.TemporaryFile(dir=str(path.parent)) as probe:  # asks the clock of the file server
+        now = os.fstat(probe.fileno()).st_mtime
+    return now - beat > stale_after
+
+
+def _name(holder: str) -> str:
+    """A holder, for people."""
+    try:
+        content = json.loads(holder)
+        return f"process {content['pid']} on {content['machine'].split()[0]}"
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return "an unknown process"
+
+
+def _machine() -> str:
+    """Where process numbers mean the same: host, its current boot, and the container."""
+    place = [socket.gethostname()]
+    with contextlib.suppress(OSError):
+        place.append(Path("/proc/sys/kernel/random/boot_id").read_text().strip())
+        place.append(os.readlink("/proc/self/ns/pid"))
+    return " ".join(place)
+
+
+def _started(pid: int) -> Optional[str]:
+    """When a process of this machine started, in ticks since boot; None if it is not alive."""
+    if not Path("/proc/self/stat").exists():
+        with contextlib.suppress(PermissionError):
+            try:
+                os.kill(pid, 0)
+            except ProcessLookupError:
+                return None
+        return "alive"
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return None
+    return None if fields[0] in "ZX" else fields[19]
+
+
+def _read(path: Path) -> Optional[str]:
+    """A lock file's content; None if there is none."""
+    try:
+        return path.read_text(errors="replace")
+    except FileNotFoundError:
+        return None

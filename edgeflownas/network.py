@@ -1,0 +1,158 @@
+"""The network in TensorFlow: how a stage computes, and one architecture made of stages.
+
+Supernet, child, tree evaluator and exporter are all built from ``apply_stage``. What differs between them, where weights
+come from and how a convolution is normalised, is in the *layer* that is handed in.
+"""
+
+from typing import Dict, List, Mapping, Sequence, Tuple
+
+import numpy as np
+import tensorflow.compat.v1 as tf
+from typing_extensions import Protocol
+
+from edgeflownas.convolution import conv2d
+from edgeflownas.skeleton import Convolution, Kind, Skeleton, Stage
+
+EPSILON = 1e-3  # of batch normalisation, added to the variance
+
+Weights = Mapping[str, tf.Tensor]
+
+
+class Layer(Protocol):
+    """Computes a convolution with what stands behind it: its BN, or its bias."""
+
+    def __call__(self, convolution: Convolution, x: tf.Tensor) -> tf.Tensor:
+        """Maps [B, h, w, I] to [B, h / stride, w / stride, O]."""
+
+
+class BatchNorm:
+    """Layers normalised by the batch's own statistics, which it keeps by name.
+
+    Attributes:
+        statistics: mean and (biased) variance, [C] each, of every BN that was built, in order.
+    """
+
+    def __init__(self, weights: Weights) -> None:
+        self._weights = weights
+        self.statistics: Dict[str, Tuple[tf.Tensor, tf.Tensor]] = {}
+
+    def __call__(self, convolution: Convolution, x: tf.Tensor) -> tf.Tensor:
+        """Convolves and normalises, or adds the bias."""
+        y = conv2d(x, self._weights[convolution.name + "/kernel"], convolution.stride)
+        if convolution.norm is None:
+            return tf.nn.bias_add(y, self._weights[convolution.name + "/bias"])
+        gamma, beta = self._weights[convolution.norm + "/gamma"], self._weights[convolution.norm + "/beta"]
+        y, mean, variance = tf.nn.fused_batch_norm(y, gamma, beta, epsilon=EPSILON, is_training=True)
+        count = tf.cast(tf.size(y) / tf.shape(y)[3], tf.float32)
+        self.statistics[convolution.norm] = (mean, variance * ((count - 1.0) / count))  # the op's is unbiased
+        return y
+
+
+class FixedNorm:
+    """Layers normalised by given statistics: mean and variance, [C] each, by the BN's name.
+
+    What such a BN does to a channel is a factor and a summand: the factor goes into the kernel.
+    """
+
+    def __init__(self, weights: Weights, statistics: Mapping[str, Tuple[tf.Tensor, tf.Tensor]]) -> None:
+        self._weights = weights
+        self._statistics = statistics
+
+    def folded(self, convolution: Convolution) -> Tuple[tf.Tensor, tf.Tensor]:
+        """Kernel and bias of the convolution that computes convolution and BN at once."""
+        kernel = self._weights[convolution.name + "/kernel"]
+        if convolution.norm is None:
+            return kernel, self._weights[convolution.name + "/bias"]
+        mean, variance = self._statistics[convolution.norm]
+        scale = self._weights[convolution.norm + "/gamma"] * tf.math.rsqrt(variance + EPSILON)
+        return kernel * scale, self._weights[convolution.norm + "/beta"] - mean * scale
+
+    def __call__(self, convolution: Convolution, x: tf.Tensor) -> tf.Tensor:
+        """Convolves with the folded kernel and bias."""
+        kernel, bias = self.folded(convolution)
+        return tf.nn.bias_add(conv2d(x, kernel, convolution.stride), bias)
+
+
+def normalised_images(pair: tf.Tensor) -> tf.Tensor:
+    """Maps two stacked RGB frames, uint8 [B, H, W, 6], to [-1, 1]."""
+    return tf.cast(pair, tf.float32) * (1 / 127.5) - 1.0
+
+
+def doubled(x: tf.Tensor) -> tf.Tensor:
+    """Bilinear x2 as the NPU runs it: no aligned corners, no half-pixel centres."""
+    height, width = x.shape[1].value, x.shape[2].value
+    return tf.image.resize_bilinear(x, [2 * height, 2 * width])
+
+
+def apply_stage(skeleton: Skeleton, stage: Stage, option: int, x: tf.Tensor, layer: Layer) -> tf.Tensor:
+    """Computes one option of a stage.
+
+    Args:
+        skeleton: the network's definition.
+        stage: of the skeleton.
+        option: index into the stage's options.
+        x: [B, h, w, C] activation; height and width known.
+        layer: computes a convolution.
+
+    Returns:
+        The next activation; of a flow stage its [B, h, w, 4] output.
+    """
+    convolutions = skeleton.convolutions(stage, option)
+    if stage.kind is Kind.RESIDUAL:
+        for first, second in zip(convolutions[::2], convolutions[1::2]):
+            x = tf.nn.relu(layer(second, tf.nn.relu(layer(first, x))) + x)
+        return x
+    if stage.kind is Kind.UP:
+        x = doubled(x)
+    y = layer(convolutions[0], x)
+    return y if stage.kind is Kind.FLOW else tf.nn.relu(y)
+
+
+def accumulated(flows: List[tf.Tensor], output: tf.Tensor) -> tf.Tensor:
+    """Adds a flow stage's output to the flow so far, doubled; all [B, h, w, 4]."""
+    return doubled(flows[-1]) + output if flows else output
+
+
+def child(skeleton: Skeleton, architecture: Sequence[int], x: tf.Tensor, layer: Layer) -> List[tf.Tensor]:
+    """One architecture, hard-routed.
+
+    Args:
+        skeleton: the network's definition.
+        architecture: one option per gene.
+        x: [B, H, W, 6] in [-1, 1], sides multiples of ``skeleton.multiple``.
+        layer: computes a convolution.
+
+    Returns:
+        Accumulated flow and uncertainty at each scale, coarse to fine, [B, H/s, W/s, 4]; flow in pixels of the input.
+    """
+    flows: List[tf.Tensor] = []
+    for stage, option in skeleton.route(architecture):
+        y = apply_stage(skeleton, stage, option, x, layer)
+        if stage.kind is Kind.FLOW:
+            flows.append(accumulated(flows, y))
+        else:
+            x = y
+    return flows
+
+
+def initial_weights(
+    parameters: Mapping[str, Tuple[int, ...]], rng: np.random.Generator
+) -> Dict[str, np.ndarray]:
+    """Draws initial weights: He-normal kernels (He et al. 2015), unit gamma, zero beta and bias."""
+    weights = {}
+    for name in sorted(parameters):
+        shape = parameters[name]
+        if name.endswith("/kernel"):
+            deviation = np.sqrt(2.0 / np.prod(shape[:3]))
+            weights[name] = (rng.standard_normal(shape) * deviation).astype(np.float32)
+        else:
+            weights[name] = np.full(shape, 1.0 if name.endswith("/gamma") else 0.0, np.float32)
+    return weights
+
+
+def variables(weights: Mapping[str, np.ndarray]) -> Dict[str, tf.Variable]:
+    """A trainable variable for each array, under its name."""
+    return {
+        name: tf.get_variable(name, value.shape, initializer=tf.constant_initializer(value))
+        for name, value in weights.items()
+    }

@@ -1,0 +1,47 @@
+"""Batch-normalisation statistics of an architecture, taken anew from fixed images.
+
+Statistics start empty and are averaged cumulatively over the batches, with equal weight for every image and no
+momentum, so nothing of one architecture is carried into the next. The variance is that of all images together (Wu &
+Johnson 2021, "Rethinking 'Batch' in BatchNorm", section 3). Weights are not touched.
+"""
+
+from typing import Dict, Mapping, Sequence, Tuple
+
+import numpy as np
+
+Statistics = Dict[str, Tuple[np.ndarray, np.ndarray]]  # mean and variance, float32 [C], by the BN's name
+
+
+def averaged(batches: Sequence[Tuple[int, Mapping[str, Tuple[np.ndarray, np.ndarray]]]]) -> Statistics:
+    """Combines the statistics of batches.
+
+    Args:
+        batches: of each its number of images and its mean and biased variance by BN.
+
+    Returns:
+        Mean and variance over all images.
+    """
+    total = float(sum(count for count, _ in batches))
+    result: Statistics = {}
+    for name in batches[0][1]:
+        counts = np.array([[count] for count, _ in batches], np.float64) / total
+        means = np.array([batch[name][0] for _, batch in batches], np.float64)
+        variances = np.array([batch[name][1] for _, batch in batches], np.float64)
+        mean = (counts * means).sum(axis=0)
+        variance = (counts * (variances + (means - mean) ** 2)).sum(axis=0)
+        result[name] = (np.asarray(mean, np.float32), np.asarray(variance, np.float32))
+    return result
+
+
+def as_tensors(statistics: Statistics) -> Dict[str, np.ndarray]:
+    """Statistics as they are kept with weights: ``NAME/mean`` and ``NAME/variance``, beside ``NAME/gamma``."""
+    tensors = {}
+    for name, (mean, variance) in statistics.items():
+        tensors.update({f"{name}/mean": mean, f"{name}/variance": variance})
+    return tensors
+
+
+def among(tensors: Mapping[str, np.ndarray]) -> Statistics:
+    """The statistics among tensors; the inverse of ``as_tensors``."""
+    names = [name[: -len("/mean")] for name in tensors if name.endswith("/mean")]
+    return {name: (tensors[f"{name}/mean"], tensors[f"{name}/variance"]) for name in names}

@@ -1,0 +1,102 @@
+"""The search space: genes, architectures, and their spelling as digits. Knows no network and no TensorFlow.
+
+An architecture is a tuple with one option per gene, ``(2, 1, 0, 0, 1, 2, 0, 0, 1)``, written ``210012001``. Every
+option runs from light (0) to heavy.
+"""
+
+from dataclasses import dataclass
+from typing import Iterator, List, Optional, Sequence, Tuple
+
+import numpy as np
+
+from edgeflownas.errors import InputError
+from edgeflownas.skeleton import Kind, Skeleton
+
+Architecture = Tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Gene:
+    """One choice: its name, its place in the network, and its options from light to heavy."""
+
+    name: str
+    place: str
+    options: Tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Space:
+    """All combinations of the genes' options.
+
+    Attributes:
+        genes: in the order of the network.
+        backbone: how many of the genes, from the first on, come before the heads.
+    """
+
+    genes: Tuple[Gene, ...]
+    backbone: int
+
+    @classmethod
+    def of(cls, skeleton: Skeleton) -> "Space":
+        """The space of a skeleton: its choice blocks, with the heads beginning at the first flow stage."""
+        genes: List[Gene] = []
+        backbone: Optional[int] = None
+        for stage in skeleton.stages:
+            if stage.kind is Kind.FLOW and backbone is None:
+                backbone = len(genes)
+            if len(stage.options) == 1:
+                continue
+            options = tuple(
+                f"{n} block{'s' * (n > 1)}" if stage.kind is Kind.RESIDUAL else f"{n}x{n}" for n in stage.options
+            )
+            genes.append(Gene(stage.name, f"{stage.kind.value} at 1/{stage.scale}", options))
+        return cls(tuple(genes), len(genes) if backbone is None else backbone)
+
+    def __post_init__(self) -> None:
+        """Refuses a gene whose options cannot be written as one digit."""
+        for gene in self.genes:
+            if not 2 <= len(gene.options) <= 10:
+                raise ValueError(f"gene {gene.name} has {len(gene.options)} options: a gene has 2 to 10")
+
+    @property
+    def counts(self) -> Tuple[int, ...]:
+        """Number of options of each gene."""
+        return tuple(len(gene.options) for gene in self.genes)
+
+    @property
+    def size(self) -> int:
+        """Number of architectures."""
+        return int(np.prod(self.counts))
+
+    def parse(self, text: str) -> Architecture:
+        """Reads an architecture from its digits.
+
+        Raises:
+            InputError: the text has another length than the space has genes, or names an option that a gene has not.
+        """
+        if len(text) != len(self.genes) or not (text.isascii() and text.isdigit()):
+            example = "".join("0" for _ in self.genes)
+            raise InputError(
+                f"architecture {text!r}: must be {len(self.genes)} digits, one per gene "
+                f"({' '.join(gene.name for gene in self.genes)}), such as {example}"
+            )
+        architecture = tuple(int(digit) for digit in text)
+        for gene, option in zip(self.genes, architecture):
+            if option >= len(gene.options):
+                raise InputError(
+                    f"architecture {text!r}: gene {gene.name} has options 0 to {len(gene.options) - 1}, not {option}"
+                )
+        return architecture
+
+    def format(self, architecture: Sequence[int]) -> str:
+        """Writes an architecture as digits."""
+        return "".join(str(int(option)) for option in architecture)
+
+    def all(self) -> Iterator[Architecture]:
+        """Every architecture, in the order of their digits (depth first)."""
+        for index in np.ndindex(*self.counts):
+            yield tuple(int(i) for i in index)
+
+    def random(self, rng: np.random.Generator) -> Architecture:
+        """Draws an architecture uniformly."""
+        return tuple(int(rng.integers(count)) for count in self.counts)

@@ -1,0 +1,239 @@
+"""The training loop, the same for the supernet and for one child; they differ in what a step is.
+
+Saved after every epoch and on a polite signal, a training that was stopped anywhere goes on exactly where it was:
+weights, optimizer, sampler, and the place in the data's order.
+"""
+
+import csv
+import io
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Dict, List, Mapping, Optional
+
+import numpy as np
+import tensorflow.compat.v1 as tf
+from typing_extensions import Protocol
+
+from edgeflownas import checkpoint
+from edgeflownas.config import TrainConfig
+from edgeflownas.data.pipeline import Batch, batches, shuffled
+from edgeflownas.data.sample import FlowDataset
+from edgeflownas.errors import InputError
+from edgeflownas.files import write_text
+from edgeflownas.optimizer import learning_rate
+from edgeflownas.progress import Bar, Standing, progress, say
+from edgeflownas.signals import StopFlag, stop_flag
+
+_STUCK = 0.98  # of zero flow's EPE: what is not below has not begun to learn
+
+
+class Step(Protocol):
+    """What one step of a training is, and how its result is scored."""
+
+    def run(self, batch: Batch, rate: float, uncertainty_weight: float) -> float:
+        """Takes one step and returns its loss."""
+
+    def evaluate(self) -> float:
+        """EPE on the validation set, in pixels."""
+
+    def tensors(self) -> Dict[str, np.ndarray]:
+        """Weights and optimizer state by name."""
+
+    def weight_names(self) -> List[str]:
+        """The weights among the tensors."""
+
+    def restore(self, tensors: Mapping[str, np.ndarray], state: Mapping[str, Any]) -> None:
+        """Goes back to saved tensors and a saved state."""
+
+    def state(self) -> Dict[str, Any]:
+        """All else that the next step depends on, for JSON."""
+
+    def epoch_ended(self, folder: Path) -> None:
+        """Leaves what the step keeps count of beside the checkpoints."""
+
+
+@dataclass
+class _Place:
+    """How far a training is; the part of a checkpoint that is not tensors."""
+
+    epoch: int = 0  # epochs completed
+    batch: int = 0  # batches done of the epoch under way
+    loss_sum: float = 0.0  # over those
+    best_epe: Optional[float] = None
+    best_epoch: int = 0
+    wall_s: float = 0.0
+    history: List[Dict[str, float]] = field(default_factory=list)
+
+
+class Training:
+    """A training in a folder, which holds ``last.h5`` (all state), ``best.h5`` (weights), ``log.csv`` and events."""
+
+    def __init__(
+        self,
+        step: Step,
+        dataset: FlowDataset,
+        config: TrainConfig,
+        seed: int,
+        folder: Path,
+        identity: Mapping[str, Any],
+        zero_flow_epe: float,
+        threads: int,
+    ) -> None:
+        """Describes a training; ``resume`` and ``run`` do the rest.
+
+        Args:
+            step: what a step is.
+            dataset: of the training pairs.
+            config: the recipe.
+            seed: of the data's order and augmentation.
+            folder: that keeps the state.
+            identity: what must not change between stop and continuation, by name.
+            zero_flow_epe: EPE of predicting no motion, pixels.
+            threads: that read data.
+
+        Raises:
+            InputError: the data set is smaller than a batch.
+        """
+        if len(dataset) < config.batch_size:
+            raise InputError(
+                f"train.batch_size: {config.batch_size} is more than the {len(dataset)} training pairs; lower it"
+            )
+        self._step, self._dataset, self._config, self._seed = step, dataset, config, seed
+        self._folder, self._identity, self._zero, self._threads = folder, dict(identity), zero_flow_epe, threads
+        self._per_epoch = len(dataset) // config.batch_size
+        self._place = _Place()
+
+    def resume(self) -> bool:
+        """Goes back to where an earlier training in this folder was; False if there is none.
+
+        Raises:
+            InputError: it was a training of another space, network, data or recipe.
+        """
+        path = self._folder / "last.h5"
+        if not path.exists():
+            return False
+        tensors, state = checkpoint.load(path)
+        for name, value in self._identity.items():
+            if state["identity"].get(name) != value:
+                raise InputError(
+                    f"{path}: was trained with another {name} ({state['identity'].get(name)}, now {value}); "
+                    f"restore it, or train in another run folder"
+                )
+        self._place = _Place(**state["place"])
+        self._step.restore(tensors, state["step"])
+        return True
+
+    def run(self) -> Dict[str, float]:
+        """Trains to the end.
+
+        Returns:
+            The last line of the log.
+
+        Raises:
+            Interrupted: a signal came; all is saved.
+            FloatingPointError: the loss or the gradient is not finite; the last good checkpoint is untouched.
+        """
+        place = self._place
+        events = tf.summary.FileWriter(str(self._folder / "events"))
+        try:
+            with progress("training", self._config.epochs * self._per_epoch, self._steps_done()) as bar, stop_flag() as stop:
+                while place.epoch < self._config.epochs and not self._early():
+                    self._run_epoch(bar, stop)
+                    self._log(events)
+                    self._save()
+                    stop.raise_if_set()
+        finally:
+            events.close()
+        return place.history[-1]
+
+    def standing(self) -> Standing:
+        """How far it is; may be asked from another thread."""
+        place = self._place
+        return Standing(place.epoch, self._steps_done(), self._config.epochs * self._per_epoch, place.best_epe)
+
+    def _steps_done(self) -> int:
+        return self._place.epoch * self._per_epoch + self._place.batch
+
+    def _early(self) -> bool:
+        """Whether the EPE has not improved for as long as the recipe allows."""
+        place = self._place
+        waited = place.epoch - place.best_epoch
+        return bool(self._config.patience) and place.epoch > 0 and waited >= self._config.patience
+
+    def _run_epoch(self, bar: Bar, stop: StopFlag) -> None:
+        place, config = self._place, self._config
+        started = time.monotonic()
+        order = shuffled(len(self._dataset), self._seed, place.epoch)[: self._per_epoch * config.batch_size]
+        augment = (self._seed, place.epoch)
+        steps = config.epochs * self._per_epoch
+        for batch in batches(self._dataset, order, config.batch_size, augment, place.batch, self._threads):
+            done = self._steps_done()
+            rate = learning_rate(config, done, steps)
+            uncertain = float(done >= config.uncertainty_from * steps)
+            place.loss_sum += self._take(batch, rate, uncertain)
+            place.batch += 1
+            bar.advance(f"loss {place.loss_sum / place.batch:.4f}")
+            if stop:
+                place.wall_s += time.monotonic() - started
+                self._save()
+                stop.raise_if_set()
+        self._end_epoch(time.monotonic() - started)
+
+    def _take(self, batch: Batch, rate: float, uncertain: float) -> float:
+        try:
+            loss = self._step.run(batch, rate, uncertain)
+        except tf.errors.InvalidArgumentError as error:
+            if "not finite" not in str(error):
+                raise
+            loss = float("nan")
+        if not np.isfinite(loss):
+            np.savez(str(self._folder / "not-finite.npz"), **batch._asdict())
+            raise FloatingPointError(
+                f"training in {self._folder}: loss or gradient is not finite in step {self._steps_done()}; its batch "
+                f"is in not-finite.npz, the last checkpoint is good: check the data or lower train.learning_rate"
+            )
+        return loss
+
+    def _end_epoch(self, seconds: float) -> None:
+        """Scores the epoch and counts it."""
+        place = self._place
+        started = time.monotonic()
+        epe = self._step.evaluate()
+        steps = self._steps_done()
+        place.epoch, place.batch, loss, place.loss_sum = place.epoch + 1, 0, place.loss_sum / place.batch, 0.0
+        place.wall_s += seconds + time.monotonic() - started
+        place.history.append(
+            {"epoch": place.epoch, "steps": steps, "loss": loss, "epe": epe, "share": epe / self._zero,
+             "wall_s": round(place.wall_s, 1)}
+        )
+        if np.isfinite(epe) and (place.best_epe is None or epe < place.best_epe):
+            place.best_epe, place.best_epoch = epe, place.epoch
+
+    def _log(self, events: Any) -> None:
+        line = self._place.history[-1]
+        say(
+            f"epoch {line['epoch']}/{self._config.epochs}: loss {line['loss']:.4f}, EPE {line['epe']:.3f} px, "
+            f"{line['share']:.3f} of zero flow's {self._zero:.3f} px"
+        )
+        if line["epoch"] >= 3 and line["share"] > _STUCK:
+            say("the network still predicts no motion: raise train.clip_norm or train.learning_rate, or train longer")
+        values = [tf.Summary.Value(tag=name, simple_value=line[name]) for name in ("loss", "epe", "share")]
+        events.add_summary(tf.Summary(value=values), line["steps"])
+        events.flush()
+
+    def _save(self) -> None:
+        """Writes the state; the best weights first, so that a state which knows of them finds them."""
+        tensors, place = self._step.tensors(), self._place
+        if place.batch == 0 and place.best_epoch == place.epoch:
+            weights = {name: tensors[name] for name in self._step.weight_names()}
+            state = {"epoch": place.epoch, "epe": place.best_epe, "identity": self._identity}
+            checkpoint.save(self._folder / "best.h5", weights, state)
+        state = {"identity": self._identity, "place": vars(place), "step": self._step.state()}
+        checkpoint.save(self._folder / "last.h5", tensors, state)
+        self._step.epoch_ended(self._folder)
+        text = io.StringIO()
+        writer = csv.DictWriter(text, ["epoch", "steps", "loss", "epe", "share", "wall_s"], lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(place.history)
+        write_text(self._folder / "log.csv", text.getvalue())

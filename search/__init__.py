@@ -1,0 +1,1 @@
+"""The search: evolution, checkpoint, retrain queue, and the command line ``edgeflownas-search``."""

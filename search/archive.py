@@ -1,0 +1,152 @@
+"""The archive: every architecture ever scored, with its EPE, its cost, and how it came to be scored.
+
+It is the one source of truth: population, front and hypervolume are read from it. Rows are never changed or removed. An
+architecture whose EPE is no finite number has failed: it is kept with EPE NaN, so that it is not asked again, and is
+part of nothing else.
+"""
+
+from typing import AbstractSet, Dict, Iterable, List, Mapping, Sequence, Set
+
+import numpy as np
+
+from edgeflownas.space import Architecture, Space
+from search.scoring import COST_FIGURES, COST_SOURCES, Cost, Score
+
+# The columns beside the genes, as they are stored in files.
+COLUMNS: Dict[str, type] = {
+    "epe": np.float64,  # pixels; NaN: failed
+    "fps": np.float64,
+    "latency_ms": np.float64,
+    "sram_kib": np.float64,
+    "npu_cycles": np.float64,
+    "generation": np.int32,  # in which it was scored
+    "requested": np.bool_,  # asked for by the evolution, or scored along
+    "cost_source": np.uint8,  # its number in COST_SOURCES
+}
+
+
+class Archive:
+    """Rows of architectures of one space, found by row number or by architecture."""
+
+    def __init__(self, space: Space) -> None:
+        self.space = space
+        self._rows: Dict[Architecture, int] = {}
+        self._backbones: Set[Architecture] = set()
+        self._columns = {name: np.empty(0, dtype) for name, dtype in COLUMNS.items()}
+        self._columns["genes"] = np.empty((0, len(space.genes)), np.uint8)
+
+    @classmethod
+    def restore(cls, space: Space, columns: Mapping[str, np.ndarray]) -> "Archive":
+        """The archive that has these columns.
+
+        Raises:
+            ValueError: no archive has them.
+        """
+        archive = cls(space)
+        genes = columns["genes"]
+        for name, empty in archive._columns.items():
+            if columns[name].dtype != empty.dtype or columns[name].shape != (len(genes),) + empty.shape[1:]:
+                raise ValueError(f"archive/{name} has another type or shape")
+        if (genes >= np.array(space.counts)).any():
+            raise ValueError("archive/genes holds an option that its gene has not")
+        for name in COST_FIGURES:
+            if not (np.isfinite(columns[name]) & (columns[name] > 0)).all():
+                raise ValueError(f"archive/{name} is not finite and positive")
+        if (columns["cost_source"] >= len(COST_SOURCES)).any() or not _possible(columns["epe"]).all():
+            raise ValueError("archive/cost_source or archive/epe holds an impossible value")
+        archive._columns = {name: columns[name].copy() for name in archive._columns}
+        archive._note(map(tuple, genes.tolist()))
+        if len(archive) != len(genes):
+            raise ValueError("archive/genes holds an architecture twice")
+        return archive
+
+    def __len__(self) -> int:
+        """Number of architectures ever scored."""
+        return len(self._rows)
+
+    def __contains__(self, architecture: Architecture) -> bool:
+        """Whether an architecture was ever scored."""
+        return architecture in self._rows
+
+    def row(self, architecture: Architecture) -> int:
+        """The row of an architecture; KeyError if it was never scored."""
+        return self._rows[architecture]
+
+    def column(self, name: str) -> np.ndarray:
+        """A column, read-only: ``genes`` uint8 [N, genes], or one of ``COLUMNS`` [N]."""
+        view = self._columns[name][: len(self)]
+        view.flags.writeable = False
+        return view
+
+    def architectures(self, rows: Iterable[int]) -> List[Architecture]:
+        """The architectures in some rows."""
+        genes = self._columns["genes"]
+        return [tuple(genes[row].tolist()) for row in rows]
+
+    @property
+    def evaluations(self) -> int:
+        """Number of architectures that the evolution asked for."""
+        return int(self.column("requested").sum())
+
+    @property
+    def backbones(self) -> int:
+        """Number of distinct backbones ever scored."""
+        return len(self._backbones)
+
+    @property
+    def failed(self) -> int:
+        """Number of architectures whose EPE was no finite number."""
+        return int(np.isnan(self.column("epe")).sum())
+
+    def append(
+        self, scores: Sequence[Score], costs: Sequence[Cost], generation: int, requested: AbstractSet[Architecture]
+    ) -> None:
+        """Adds architectures that were never scored before.
+
+        Args:
+            scores: architectures with their EPE. One that is not finite, or negative, is a failure.
+            costs: one per score.
+            generation: that they are scored in.
+            requested: those that the evolution asked for.
+
+        Raises:
+            ValueError: an architecture is in the archive already, or stands twice in the scores; nothing is added.
+        """
+        for architecture, _ in scores:
+            if architecture in self:
+                raise ValueError(f"architecture {self.space.format(architecture)} is in the archive already")
+        if len({architecture for architecture, _ in scores}) != len(scores):
+            raise ValueError("an architecture is to be archived twice")
+        start, end = len(self), len(self) + len(scores)
+        self._reserve(end)
+        epe = np.array([epe for _, epe in scores], np.float64)
+        added = {
+            "genes": [architecture for architecture, _ in scores] or np.empty((0, len(self.space.genes))),
+            "epe": np.where(_possible(epe), epe, np.nan),
+            "generation": generation,
+            "requested": [architecture in requested for architecture, _ in scores],
+            "cost_source": [COST_SOURCES.index(cost.source) for cost in costs],
+            **{name: [getattr(cost, name) for cost in costs] for name in COST_FIGURES},
+        }
+        for name, values in added.items():
+            self._columns[name][start:end] = values
+        self._note(architecture for architecture, _ in scores)
+
+    def _note(self, architectures: Iterable[Architecture]) -> None:
+        """Makes rows known."""
+        for architecture in architectures:
+            self._rows[architecture] = len(self._rows)
+            self._backbones.add(architecture[: self.space.backbone])
+
+    def _reserve(self, length: int) -> None:
+        """Makes room for so many rows; doubling keeps the cost of a row constant."""
+        for name, column in self._columns.items():
+            if len(column) < length:
+                larger = np.empty((max(length, 2 * len(column), 1024),) + column.shape[1:], column.dtype)
+                larger[: len(self)] = column[: len(self)]
+                self._columns[name] = larger
+
+
+def _possible(epe: np.ndarray) -> np.ndarray:
+    """Which values a column of EPE may hold: lengths, and NaN."""
+    return np.isnan(epe) | (np.isfinite(epe) & (epe >= 0))

@@ -1,0 +1,92 @@
+"""The command line ``edgeflownas-search``: finds the command, and turns what goes wrong into one line and an exit code.
+
+Exit codes: 0 done; 1 failed; 2 wrong usage, configuration or data; 130 interrupted, with the command that continues.
+"""
+
+import importlib
+import os
+import shlex
+import sys
+import warnings
+from typing import List, Optional
+
+import click
+
+from edgeflownas import __version__
+from edgeflownas.errors import InputError
+from edgeflownas.signals import Interrupted
+
+# In the order of work. A command is imported when it is called, so that help comes at once.
+COMMANDS = {
+    "train": "Train a supernet with strict fairness.",
+    "evolve": "Search with NSGA-II over the supernet's weights, and queue the survivors.",
+    "evaluate": "Score architectures, beside the EPE of zero flow.",
+    "cost": "Build and show hardware cost tables from Arm's compiler.",
+    "export": "Write an architecture as int8 TFLite and as compiled by Vela.",
+    "queue": "Build, run, watch and collect the retrain queue.",
+    "retrain": "Retrain one task of the queue.",
+}
+
+# Flags that say how to begin, which a command that is continued has done.
+_NOT_AGAIN = ("--restart", "--from-previous")
+
+
+class _Commands(click.Group):
+    """Commands by name, imported when called."""
+
+    def list_commands(self, ctx: click.Context) -> List[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, name: str) -> Optional[click.Command]:
+        if name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"search.commands.{name}")
+        command: click.Command = module.command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands, in the order of work"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, package_name="edgeflownas")
+def cli() -> None:
+    r"""Finds the best optical-flow networks for a microcontroller NPU.
+
+    \b
+    edgeflownas-search train  --config configs/tiny.yaml     train a supernet
+    edgeflownas-search evolve --config configs/tiny.yaml     search over its weights
+    edgeflownas-search queue run --config configs/tiny.yaml  retrain the survivors
+    """
+
+
+def main() -> None:
+    """Runs a command, and exits."""
+    _quiet_tensorflow()
+    try:
+        code = cli.main(prog_name="edgeflownas-search", standalone_mode=False) or 0
+    except click.exceptions.Exit as leave:
+        code = leave.exit_code
+    except click.ClickException as error:
+        click.echo(f"edgeflownas-search: {error.format_message()}", err=True)
+        code = 2
+    except InputError as error:
+        click.echo(f"edgeflownas-search: {error}", err=True)
+        code = 2
+    except (OSError, MemoryError, FloatingPointError) as error:
+        click.echo(f"edgeflownas-search: failed: {error or type(error).__name__}", err=True)
+        code = 1
+    except (KeyboardInterrupt, click.Abort, Interrupted):
+        words = [word for word in sys.argv[1:] if word not in _NOT_AGAIN]
+        again = " ".join(shlex.quote(word) for word in ["edgeflownas-search", *words])
+        click.echo(f"\ninterrupted; to continue: {again}", err=True)
+        code = 130
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _quiet_tensorflow() -> None:
+    """TensorFlow 1.15 greets every user with pages of warnings about its own insides."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    warnings.filterwarnings("ignore", category=FutureWarning, module=r"tensor(flow|board).*")
+    warnings.filterwarnings("ignore", category=DeprecationWarning)

@@ -1,0 +1,139 @@
+"""``evolve``: searches with NSGA-II over a supernet's weights, and queues the survivors for retraining."""
+
+import json
+from pathlib import Path
+from typing import Any, Dict, Mapping, Tuple
+
+import click
+import numpy as np
+from rich.console import Console
+
+from edgeflownas.checkpoint import digest
+from edgeflownas.errors import InputError
+from edgeflownas.hardware.cost import CostTable
+from edgeflownas.lock import Lock, locked
+from edgeflownas.progress import say
+from search import loop
+from search.evolution import Evolution
+from search.front import front_table, records, write_front
+from search.identity import Identity
+from search.options import run_options
+from search.run import Run
+from search.scoring import Evaluator
+from search.search_file import SearchFile, remove_leftovers, set_aside, use_previous
+from search.view import View
+
+# A sum that several threads share out depends in its last digits on how many they are. With one, the same
+# architectures get the same EPE on any number of cores.
+_THREADS = 1
+
+
+@click.command()
+@run_options
+@click.option("--restart", is_flag=True, help="Begin anew; the old checkpoint is kept under another name.")
+@click.option("--from-previous", is_flag=True, help="Go on from the checkpoint before the last, where that is damaged.")
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+def command(run: Run, restart: bool, from_previous: bool, as_json: bool) -> None:
+    """Searches with NSGA-II over the supernet's weights, and queues the survivors.
+
+    A run that was stopped is continued.
+    """
+    if restart and from_previous:
+        raise click.UsageError("--restart and --from-previous exclude each other")
+    table = CostTable.load(Path(run.config.hardware.table))
+    table.check(run.skeleton, run.config.data.height, run.config.data.width)
+    weights = run.supernet_weights()
+    with locked(run.folder / "search.lock", f"run {run.folder}") as lock:
+        remove_leftovers(run.search_file)
+        if restart:
+            set_aside(run.search_file)
+        if from_previous:
+            use_previous(run.search_file)
+        file = SearchFile(run.search_file, Identity.of(run, digest(weights)))
+        evolution = Evolution(run.space, run.config.evolution, table, run.config.seed, file.archive, file.last)
+        run.write_config()
+        reason = _search(run, weights, evolution, file, lock)
+        front = evolution.front()
+        if not len(front):
+            raise InputError(
+                f"{run.search_file}: no architecture that fits the SRAM cap has a finite EPE ({file.archive.failed:,} of "
+                f"{len(file.archive):,} failed); the supernet {run.supernet_file} is of no use: train another"
+            )
+        write_front(run.front_file, evolution.archive, front)
+        # JOIN the retrain queue: from search.queue.build import build; build(run, file.archive, front)
+    result = _result(run, evolution, file, reason, front)
+    if as_json:
+        click.echo(json.dumps(result, indent=2, allow_nan=False))
+    else:
+        _print(evolution, result, front)
+
+
+def _search(
+    run: Run, weights: Mapping[str, np.ndarray], evolution: Evolution, file: SearchFile, lock: Lock
+) -> str:
+    """Searches until the search is over; says why it is."""
+    reason = evolution.finished()
+    if reason is not None:
+        return reason
+    if file.last is None:
+        say(f"new search in {run.folder}")
+    else:
+        say(f"going on after {evolution.number} generations, with {len(file.archive):,} architectures scored")
+    say("reading images and building the supernet; it runs on one thread, so that results do not hang on the cores")
+    evaluator, file.zero_flow_epe = _evaluator(run, weights)
+    with View(evolution) as view:
+        return loop.evolve(evolution, evaluator, file, lock, view.show)
+
+
+def _evaluator(run: Run, weights: Mapping[str, np.ndarray]) -> Tuple[Evaluator, float]:
+    """What scores architectures, and the EPE of predicting no motion."""
+    from edgeflownas.data.datasets import open_datasets
+    from edgeflownas.evaluation import EvaluationData
+    from supernet.tree import TreeEvaluator
+
+    train, val = open_datasets(run.config.data)
+    data = EvaluationData(train, val, run.config.evaluation, run.config.threads)
+    return TreeEvaluator(run.skeleton, weights, data, _THREADS), data.zero_flow_epe()
+
+
+def _result(run: Run, evolution: Evolution, file: SearchFile, reason: str, front: np.ndarray) -> Dict[str, Any]:
+    """What a search has found, for JSON."""
+    archive = evolution.archive
+    return {
+        "reason": reason,
+        "generations": evolution.number,
+        "requested": archive.evaluations,
+        "scored": len(archive),
+        "failed": archive.failed,
+        "backbones": archive.backbones,
+        "duplicates_avoided": evolution.duplicates,
+        "hypervolume": evolution.hypervolume(),
+        "best_epe": evolution.best_epe(),
+        "zero_flow_epe": file.zero_flow_epe,
+        "wall_s": round(file.wall_s, 3),
+        "search_file": str(run.search_file),
+        "front_file": str(run.front_file),
+        "front": records(archive, front),
+    }
+
+
+def _print(evolution: Evolution, result: Mapping[str, Any], front: np.ndarray) -> None:
+    """The result for people."""
+    console = Console(highlight=False, soft_wrap=False)
+    console.print(front_table(evolution.archive, front))
+    best, zero = result["best_epe"], result["zero_flow_epe"]
+    lines = [
+        f"The search is over: {result['reason']}.",
+        f"Best EPE {best:.4f} px; that of zero flow is {zero:.4f} px ({best / zero:.2f} of it).",
+        f"{result['requested']:,} architectures requested, {result['scored']:,} scored in {result['wall_s']:.0f} s.",
+        f"Checkpoint {result['search_file']}, front {result['front_file']}.",
+    ]
+    if result["failed"]:
+        lines.append(f"{result['failed']:,} architectures have no finite EPE and were left out.")
+    if not result["hypervolume"]:
+        lines.append(
+            "The hypervolume is 0: nothing is better than evolution.reference_point in every objective. Until it is "
+            "set further out, the search cannot see whether it gets on."
+        )
+    for line in lines:
+        console.print(line, markup=False, soft_wrap=True)

@@ -1,0 +1,244 @@
+"""NSGA-II over a search space, as ask and tell.
+
+What sets it apart from the stock loop:
+
+- Nothing is scored twice. A child that is in the archive already is drawn again, and where the operators find nothing
+  new, an architecture is drawn at random; when none is left, the search is over.
+- An evaluator may score more than was asked for (every head of a backbone, at hardly more cost). All that it scored is
+  archived, and competes to survive.
+- Whether an architecture fits the SRAM cap is known from its cost before it is scored: one that does not is never
+  asked for. If it is scored along, it survives only where too few that fit are known, and never beats one that fits.
+
+All that the next generation depends on is the archive, the last ``Generation``, and the configuration.
+"""
+
+import itertools
+import random
+from typing import Dict, List, NamedTuple, Optional, Sequence, Union
+
+import numpy as np
+
+from edgeflownas.config import EvolutionConfig
+from edgeflownas.errors import InputError
+from edgeflownas.space import Architecture, Space
+from search.archive import Archive
+from search.objectives import Objectives, first_fronts, nondominated
+from search.operators import Fitness, Individual, Variation, dump_rng, load_rng, select
+from search.scoring import CostModel, Score, checked_cost
+
+_ROUNDS = 10  # of tournament and variation in which a generation's children are looked for
+
+
+class Generation(NamedTuple):
+    """What a generation leaves.
+
+    Attributes:
+        number: from 0.
+        genes: of its population, uint8 [P, genes].
+        objectives: of its population, each in its own unit, [P, objectives].
+        hypervolume: of the archive.
+        rng_state: behind this generation, JSON.
+        evaluations: architectures asked for so far.
+        backbones: distinct backbones scored so far.
+        duplicates: children so far that were drawn again, as they were scored already.
+    """
+
+    number: int
+    genes: np.ndarray
+    objectives: np.ndarray
+    hypervolume: float
+    rng_state: str
+    evaluations: int
+    backbones: int
+    duplicates: int
+
+
+class Evolution:
+    """The state of a search.
+
+    Attributes:
+        archive: everything scored so far.
+        config: of the search.
+        number: of the generation to come.
+        duplicates: children so far that were drawn again, as they were scored already.
+    """
+
+    def __init__(
+        self,
+        space: Space,
+        config: EvolutionConfig,
+        table: CostModel,
+        seed: int,
+        archive: Optional[Archive] = None,
+        last: Optional[Generation] = None,
+    ) -> None:
+        """Begins a search, or goes on behind a generation.
+
+        Args:
+            space: of the architectures.
+            config: of the search.
+            table: the architectures' costs.
+            seed: of a new search.
+            archive: that the search has filled so far.
+            last: generation of the search so far.
+
+        Raises:
+            InputError: no architecture fits the SRAM cap, or a cost cannot be right.
+        """
+        self.space = space
+        self.config = config
+        self.archive = Archive(space) if archive is None else archive
+        self._objectives = Objectives(config.objectives, config.reference_point)
+        mutation = 1 / len(space.genes) if config.mutation is None else config.mutation
+        self._variation = Variation(space.counts, config.crossover, mutation)
+        self._cap = table.sram_cap_kib if config.max_sram_kib is None else config.max_sram_kib
+        # By index in the space: the cost, and whether it may be asked for, fitting the cap and never scored.
+        self._costs = [checked_cost(space, table, architecture) for architecture in space.all()]
+        self._open = self._fitting()
+        self._fitting_count = self.unscored
+        self._open[self._indices(self.archive.column("genes"))] = False
+        self._rng = random.Random(seed)
+        self._population = np.empty(0, int)
+        self.number = self.duplicates = 0
+        if last is not None:
+            self._rng = load_rng(last.rng_state)
+            self._population = self._rows(last.genes.tolist())
+            self.number, self.duplicates = last.number + 1, last.duplicates
+
+    @property
+    def unscored(self) -> int:
+        """Number of architectures that could still be asked for."""
+        return int(self._open.sum())
+
+    def finished(self) -> Optional[str]:
+        """Why the search is over; None if it is not."""
+        if self.number and not self._open.any():
+            return f"the space is used up: all {self._fitting_count} architectures that may be asked for are scored"
+        if self.number >= self.config.generations:
+            return f"{self.number} generations are done"
+        patience = self.config.patience
+        if patience and self.number > patience:
+            rows = self._competing()
+            before = rows[self.archive.column("generation")[rows] < self.number - patience]
+            if self._hypervolume(before) >= self._hypervolume(rows):
+                return f"the hypervolume has stood still for {patience} generations"
+        return None
+
+    def ask(self) -> List[Architecture]:
+        """Architectures to score next: distinct, never scored before, fitting the cap; at least one unless finished."""
+        size = self.config.population
+        found: Dict[Architecture, None] = {}
+        population = select(self._individuals(self._population), size)
+        for _ in range(_ROUNDS if self.unscored > size else 0):
+            for child in self._variation.children(population, self._rng):
+                if child in self.archive or child in found:
+                    self.duplicates += 1
+                elif self._open[self._indices([child])[0]]:
+                    found[child] = None
+                if len(found) == size:
+                    return list(found)
+        return list(found) + self._drawn(size - len(found), list(found))
+
+    def tell(self, requested: Sequence[Architecture], scores: Sequence[Score]) -> Generation:
+        """Archives what was scored, in an order that does not depend on the evaluator's, and lets the fittest survive.
+
+        Args:
+            requested: what ``ask`` gave.
+            scores: of these and of what was scored along; an EPE that is not finite is a failure.
+
+        Returns:
+            The generation that this makes.
+        """
+        scores = sorted(scores)
+        indices = self._indices([architecture for architecture, _ in scores])
+        new = np.arange(len(self.archive), len(self.archive) + len(scores))
+        self.archive.append(scores, [self._costs[index] for index in indices], self.number, frozenset(requested))
+        self._open[indices] = False
+        self._population = self._survivors(np.concatenate([self._population, new]))
+        self.number += 1
+        return Generation(
+            number=self.number - 1,
+            genes=self.archive.column("genes")[self._population],
+            objectives=self._objectives.values(self.archive, self._population),
+            hypervolume=self.hypervolume(),
+            rng_state=dump_rng(self._rng),
+            evaluations=self.archive.evaluations,
+            backbones=self.archive.backbones,
+            duplicates=self.duplicates,
+        )
+
+    def front(self) -> np.ndarray:
+        """Rows of the archive that fit the cap and are dominated by none that does, best first objective first."""
+        rows = self._competing()
+        points = self._objectives.points(self.archive, rows)
+        front = nondominated(points)
+        return rows[front[np.lexsort(points[front].T[::-1])]]
+
+    def hypervolume(self) -> float:
+        """Of all that was scored and fits the cap."""
+        return self._hypervolume(self._competing())
+
+    def best_epe(self) -> float:
+        """The lowest EPE among all that fit the cap, pixels; infinite if there is none."""
+        return float(self.archive.column("epe")[self._competing()].min(initial=np.inf))
+
+    def _hypervolume(self, rows: np.ndarray) -> float:
+        return self._objectives.hypervolume(self._objectives.points(self.archive, rows))
+
+    def _competing(self) -> np.ndarray:
+        """Rows that did not fail and fit the cap."""
+        rows = np.flatnonzero(np.isfinite(self.archive.column("epe")))
+        return rows[self._violations(rows) == 0]
+
+    def _violations(self, rows: np.ndarray) -> np.ndarray:
+        """By how many KiB the architectures of some rows exceed the cap."""
+        sram = self.archive.column("sram_kib")[rows]
+        return np.zeros(len(rows)) if self._cap is None else np.maximum(sram - self._cap, 0)
+
+    def _fitting(self) -> np.ndarray:
+        """Which architectures of the space fit the cap, bool, by index."""
+        sram = np.array([cost.sram_kib for cost in self._costs])
+        if self._cap is None:
+            return np.ones(len(sram), bool)
+        if sram.min() > self._cap:
+            least = next(itertools.islice(self.space.all(), int(sram.argmin()), None))
+            raise InputError(
+                f"evolution.max_sram_kib: no architecture fits {self._cap:g} KiB; the smallest SRAM peak in the space "
+                f"is {sram.min():g} KiB (architecture {self.space.format(least)}): raise the cap, or make "
+                f"network.width or the images smaller"
+            )
+        return sram <= self._cap
+
+    def _survivors(self, rows: np.ndarray) -> np.ndarray:
+        """The next population, of these rows."""
+        rows = rows[np.isfinite(self.archive.column("epe")[rows])]
+        violations = self._violations(rows)
+        fitting, others = rows[violations == 0], rows[np.argsort(violations, kind="stable")][(violations == 0).sum() :]
+        # Selection is slow on thousands, so it is shown only those that can survive.
+        size = self.config.population
+        fitting = fitting[first_fronts(self._objectives.points(self.archive, fitting), size)]
+        contenders = np.concatenate([fitting, others[: max(size - len(fitting), 0)]])
+        return self._rows(select(self._individuals(contenders), size))
+
+    def _rows(self, architectures: Sequence[Sequence[int]]) -> np.ndarray:
+        """Where architectures stand in the archive."""
+        return np.array([self.archive.row(tuple(architecture)) for architecture in architectures], int)
+
+    def _individuals(self, rows: np.ndarray) -> List[Individual]:
+        """Rows as DEAP's operators want them."""
+        points = self._objectives.points(self.archive, rows).tolist()
+        fitnesses = map(Fitness, points, self._violations(rows).tolist())
+        return [Individual(*each) for each in zip(self.archive.architectures(rows), fitnesses)]
+
+    def _drawn(self, count: int, without: Sequence[Architecture]) -> List[Architecture]:
+        """Architectures drawn uniformly from those that could still be asked for; fewer if there are no more."""
+        free = self._open.copy()
+        free[self._indices(without)] = False
+        indices = np.flatnonzero(free)
+        chosen = indices[self._rng.sample(range(len(indices)), min(count, len(indices)))]
+        return [tuple(genes) for genes in np.transpose(np.unravel_index(chosen, self.space.counts)).tolist()]
+
+    def _indices(self, architectures: Union[np.ndarray, Sequence[Architecture]]) -> np.ndarray:
+        """Where architectures stand in ``Space.all``."""
+        genes = np.reshape(np.array(architectures, int), (-1, len(self.space.genes)))
+        return np.ravel_multi_index(tuple(genes.T), self.space.counts)

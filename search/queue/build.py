@@ -1,0 +1,152 @@
+"""Builds a queue from a search's front."""
+
+import itertools
+import shutil
+import tempfile
+import time
+from pathlib import Path
+from typing import List, Optional
+
+import numpy as np
+
+from edgeflownas import checkpoint
+from edgeflownas.config import dump
+from edgeflownas.errors import InputError
+from edgeflownas.files import sha256, write_json, write_text
+from edgeflownas.lock import held
+from edgeflownas.progress import say
+from search.archive import Archive
+from search.objectives import Objectives
+from search.queue.paths import QueuePaths
+from search.queue.queue import Queue, QueueFile
+from search.queue.selection import RULES
+from search.queue.task import Found, State, TaskConfig
+from search.run import Run
+from search.scoring import COST_FIGURES, COST_SOURCES
+
+
+def build(run: Run, archive: Archive, front: np.ndarray, rebuild: bool = False) -> Queue:
+    """Chooses architectures from a front and makes a task of each.
+
+    A queue of the same tasks is left as it is, whether it has begun or not; one of other tasks is replaced if none of
+    them has begun.
+
+    Args:
+        run: that the archive belongs to.
+        archive: of the search.
+        front: rows of the archive, in any order.
+        rebuild: set a queue aside that is there already, whatever it holds.
+
+    Returns:
+        The queue.
+
+    Raises:
+        InputError: the front is empty; or another queue has begun, or its tasks are being worked on.
+    """
+    folder = run.queue_folder
+    weights = run.supernet_weights()
+    tasks = [_task(run, archive, row, checkpoint.digest(weights)) for row in _chosen(run, archive, front)]
+    if folder.exists():
+        if not rebuild and _same(folder, tasks):
+            say(f"queue {folder}: is built already")
+            return Queue(folder)
+        _clear_away(folder, rebuild)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    draft = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=".tmp", dir=str(folder.parent)))
+    try:
+        paths = QueuePaths(draft)
+        _write(run, paths, tasks)
+        if run.config.queue.warm_start:
+            checkpoint.save(paths.supernet, weights, {"source": str(run.supernet_file)})
+        draft.chmod(0o755)
+        draft.rename(folder)
+    except BaseException:
+        shutil.rmtree(str(draft), ignore_errors=True)
+        raise
+    return Queue(folder)
+
+
+def _chosen(run: Run, archive: Archive, rows: np.ndarray) -> List[int]:
+    """The rows to retrain, best first objective first."""
+    config = run.config.queue
+    if not len(rows):
+        raise InputError(f"queue {run.queue_folder}: the front is empty; search again, or raise evolution.max_sram_kib")
+    objectives = Objectives(run.config.evolution.objectives, run.config.evolution.reference_point)
+    points = objectives.points(archive, rows)
+    order = np.lexsort((*archive.column("genes")[rows].T[::-1], *points.T[::-1]))
+    rows, points = rows[order], points[order]
+    if len(rows) < config.size:
+        say(f"queue {run.queue_folder}: the front has only {len(rows)} architectures; all are queued")
+    chosen = RULES[config.rule](points, min(config.size, len(rows)))
+    return [int(rows[index]) for index in chosen]
+
+
+def _task(run: Run, archive: Archive, row: int, supernet_sha256: str) -> TaskConfig:
+    config = run.config
+    figures = {name: float(archive.column(name)[row]) for name in ("epe", *COST_FIGURES)}
+    source = COST_SOURCES[archive.column("cost_source")[row]]
+    return TaskConfig(
+        architecture=run.space.format(archive.column("genes")[row]),
+        seed=config.seed,
+        threads=config.threads,
+        network=config.network,
+        data=config.data,
+        train=config.queue.train,
+        evaluation=config.evaluation,
+        attempts=config.queue.attempts,
+        supernet_sha256=supernet_sha256,
+        first_weights=QueuePaths(Path()).supernet.name if config.queue.warm_start else None,
+        found=Found.model_validate({**figures, "source": source}),
+    )
+
+
+def _same(folder: Path, tasks: List[TaskConfig]) -> bool:
+    """Whether a queue holds exactly these tasks."""
+    queue = Queue(folder)
+    return [queue.task(index).config for index in queue.indices] == tasks
+
+
+def _clear_away(folder: Path, rebuild: bool) -> None:
+    """Makes room for another queue.
+
+    Raises:
+        InputError: the one there has begun, and is not to be set aside; or its tasks are being worked on.
+    """
+    for claim in QueuePaths(folder).claims():
+        if held(claim):
+            raise InputError(f"queue {folder}: a process holds {claim}; end it first")
+    if rebuild:
+        names = (folder.with_name(f"{folder.name}.{number}") for number in itertools.count(1))
+        aside = next(name for name in names if not name.exists())
+        folder.rename(aside)
+        say(f"queue {folder}: the one there was set aside as {aside}")
+    elif _begun(Queue(folder)):
+        raise InputError(
+            f"queue {folder}: has begun, and other architectures are to be queued now: finish it, or set it aside and "
+            f"build anew with `queue build --rebuild`"
+        )
+    else:
+        shutil.rmtree(str(folder))
+
+
+def _begun(queue: Queue) -> bool:
+    return any(queue.task(index).state().attempts for index in queue.indices)
+
+
+def _write(run: Run, paths: QueuePaths, tasks: List[TaskConfig]) -> None:
+    """Writes a whole queue, but for the supernet."""
+    config, now = run.config, time.time()
+    search_sha256: Optional[str] = sha256(run.search_file) if run.search_file.exists() else None
+    file = QueueFile(
+        rule=config.queue.rule,
+        size=config.queue.size,
+        tasks=len(tasks),
+        objectives=list(config.evolution.objectives),
+        seed=config.seed,
+        supernet_sha256=tasks[0].supernet_sha256,
+        search_sha256=search_sha256,
+    )
+    write_text(paths.queue, dump(file))
+    for index, task in enumerate(tasks):
+        write_text(paths.task(index).task, dump(task))
+        write_json(paths.task(index).state, State.model_validate({"changed": now}).model_dump())

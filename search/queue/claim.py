@@ -1,0 +1,130 @@
+"""A claim on a task: the right to work on it, held by one process at a time, and the only way to change its state."""
+
+import contextlib
+import os
+import socket
+import threading
+import time
+from typing import Any, Callable, Iterator, Optional, Tuple
+
+from edgeflownas.config import validate
+from edgeflownas.errors import InputError
+from edgeflownas.files import write_json
+from edgeflownas.lock import Lock, locked
+from edgeflownas.progress import Standing, say
+from search.queue.task import State, Task, printable
+
+HEARTBEAT = 10.0  # seconds
+STALE_AFTER = 120.0  # seconds without a heartbeat after which a process on another machine is dead
+
+_REASON = 300  # characters
+
+
+class Claim:
+    """A task that this process works on.
+
+    Attributes:
+        state: of the task.
+    """
+
+    def __init__(self, task: Task, lock: Lock) -> None:
+        self.state = task.state()
+        self._task, self._lock = task, lock
+        self._writing = threading.Lock()
+        self._standing: Optional[Callable[[], Standing]] = None
+        self._began: Tuple[float, int] = (0.0, 0)
+
+    def change(self, **fields: Any) -> None:
+        """Changes the state.
+
+        Raises:
+            InputError: the claim is lost, as this process was silent for too long; nothing is changed.
+        """
+        with self._writing:
+            self._lock.beat()
+            path = self._task.paths.state
+            content = {**self.state.model_dump(), **fields, "changed": time.time()}
+            self.state = validate(content, State, str(path))
+            write_json(path, self.state.model_dump())
+
+    def begin(self) -> None:
+        """Says that work begins, here and now."""
+        self.change(
+            state="running",
+            attempts=self.state.attempts + 1,
+            rate=None,
+            host=socket.gethostname(),
+            pid=os.getpid(),
+            job=_job(),
+            reason=None,
+            started=time.time(),
+        )
+
+    def crashed(self, reason: str) -> None:
+        """Counts a crash: the task is queued again, or has failed."""
+        crashes = self.state.crashes + 1
+        word = "failed" if crashes >= self._task.config.attempts else "queued"
+        self.change(state=word, crashes=crashes, reason=printable(reason)[:_REASON])
+
+    def watch(self, standing: Callable[[], Standing]) -> None:
+        """Tells the state from now on how far a training is."""
+        self._began = time.monotonic(), standing().step
+        self._standing = standing
+        self.beat()
+
+    def beat(self) -> None:
+        """Shows that this process lives, and how far it is."""
+        if self._standing is None:
+            self.change()
+            return
+        standing = self._standing()
+        since, first = self._began
+        rate = (standing.step - first) / max(time.monotonic() - since, 1e-9)
+        self.change(rate=rate or None, **standing._asdict())
+
+    @contextlib.contextmanager
+    def beating(self) -> Iterator[None]:
+        """Keeps the heart beating while the block runs, however long one step takes."""
+        ended = threading.Event()
+        thread = threading.Thread(target=self._beat_until, args=(ended,), daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            ended.set()
+            thread.join()
+            self.beat()
+
+    def _beat_until(self, ended: threading.Event) -> None:
+        while not ended.wait(HEARTBEAT):
+            try:
+                self.beat()
+            except OSError as error:
+                say(f"no heartbeat: {error}")
+            except InputError as error:
+                say(f"ends at once, without saving: {error}")
+                os._exit(1)  # another process works on the task by now: not one more file may be written here
+
+
+@contextlib.contextmanager
+def claimed(task: Task, death: str = "died without a word") -> Iterator[Claim]:
+    """Holds the claim on a task while the block runs. If the process that held it before has died, that is a crash.
+
+    Args:
+        task: to claim.
+        death: how that one died.
+
+    Raises:
+        InputError: another living process holds it.
+    """
+    with locked(task.paths.claim, f"task {task.index}", STALE_AFTER) as lock:
+        claim = Claim(task, lock)
+        if claim.state.state == "running":
+            claim.crashed(f"process {claim.state.pid} on {claim.state.host}: {death}")
+        yield claim
+
+
+def _job() -> Optional[str]:
+    """Slurm's id of this job."""
+    array, element = (os.environ.get(name) for name in ("SLURM_ARRAY_JOB_ID", "SLURM_ARRAY_TASK_ID"))
+    return f"{array}_{element}" if array and element else os.environ.get("SLURM_JOB_ID")

@@ -1,0 +1,127 @@
+"""Works a queue off on this machine, task by task, each in a process of its own."""
+
+import contextlib
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Callable, Dict, Iterator, List, Tuple
+
+from rich.live import Live
+
+from edgeflownas.progress import console, say
+from edgeflownas.signals import StopFlag, stop_flag
+from search.queue.claim import claimed
+from search.queue.queue import Queue
+from search.queue.status import Row, row, rows, table
+from search.queue.task import Task
+
+_LOOK = 0.5  # seconds between looks at process and tasks
+
+
+def run(queue: Queue) -> List[Row]:
+    """Works on all tasks until none is left to do.
+
+    Tasks that other processes work on are left to them.
+
+    Returns:
+        The tasks as they then are.
+
+    Raises:
+        Interrupted: a signal came; the task under way has saved everything.
+    """
+    with stop_flag() as stop, _shown(queue) as look:
+        while True:
+            waiting = [each.index for each in rows(queue) if each.to_do]
+            if not waiting:
+                return rows(queue)
+            for index in waiting:
+                if row(queue, index).to_do:
+                    _work(queue.task(index), stop, look)
+                stop.raise_if_set()
+
+
+def command(folder: Path, index: int) -> List[str]:
+    """What a task's process is started with."""
+    return [sys.executable, "-m", "search", "retrain", "--queue", str(folder), "--index", str(index)]
+
+
+def _work(task: Task, stop: StopFlag, look: Callable[[], None]) -> None:
+    """Runs a task's process until it ends; a signal is handed on, and what it then saves is waited for."""
+    before = task.state()
+    with task.paths.output.open("ab") as output:
+        # In a session of its own, a Ctrl-C reaches it once, from here, and not from the terminal too.
+        process = subprocess.Popen(
+            command(task.queue.folder, task.index),
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+        )
+    told = False
+    try:
+        while process.poll() is None:
+            if stop and not told:
+                told = True
+                say(f"task {task.index} saves and stops; once more Ctrl-C ends it without")
+                process.send_signal(signal.SIGTERM)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(_LOOK)
+            look()
+    finally:
+        if process.poll() is None:
+            process.send_signal(signal.SIGINT)
+            process.wait()
+    _settle(task, before.changed, process.returncode, told)
+    look()
+
+
+def _settle(task: Task, changed: float, code: int, told: bool) -> None:
+    """Counts a crash that the task's process could not write down itself.
+
+    Args:
+        task: whose process has ended.
+        changed: when its state was written before.
+        code: its exit code.
+        told: whether it was told to end.
+    """
+    after = task.state()
+    if task.alive():  # another process has taken it
+        return
+    how = f"killed by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
+    if after.state == "running":
+        with claimed(task, how):
+            pass
+    elif after.changed == changed and not told:
+        with claimed(task) as claim:
+            claim.crashed(f"{how} before it began: {' '.join(task.log_tail(1))}")
+
+
+class _Lines:
+    """Tells of changes, one line each."""
+
+    def __init__(self, queue: Queue) -> None:
+        self._queue = queue
+        self._known: Dict[int, Tuple[str, int]] = {}
+
+    def __call__(self) -> None:
+        """Says what has changed."""
+        for each in rows(self._queue):
+            if self._known.get(each.index) != (each.word, each.epoch):
+                self._known[each.index] = each.word, each.epoch
+                epe = "" if each.best_epe is None else f", best EPE {each.best_epe:.3f} px"
+                say(f"task {each.index} {each.architecture}: {each.word}, epoch {each.epoch}/{each.epochs}{epe}")
+
+
+@contextlib.contextmanager
+def _shown(queue: Queue) -> Iterator[Callable[[], None]]:
+    """Shows the tasks: a live table on a terminal, plain lines elsewhere.
+
+    Yields:
+        What has to be called now and then.
+    """
+    if not console.is_terminal:
+        yield _Lines(queue)
+        return
+    with Live(get_renderable=lambda: table(rows(queue)), console=console, refresh_per_second=1):
+        yield lambda: None

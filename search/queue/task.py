@@ -1,0 +1,162 @@
+"""One task of the queue: what is to be done, and how far it is. Needs no TensorFlow.
+
+A task is claimed by the process that works on it, and only that one writes in its folder. Its states:
+
+- ``queued``: to be begun, or to be tried again after a crash;
+- ``running``: claimed; if no living process holds the claim, the task died without a word;
+- ``preempted``: stopped by a signal with everything saved, to be continued;
+- ``failed``: has crashed as often as it may; ``done``: has a result.
+"""
+
+import time
+from pathlib import Path
+from typing import Dict, List, Optional
+
+import numpy as np
+from pydantic import Field
+from typing_extensions import Literal
+
+from edgeflownas import checkpoint
+from edgeflownas.config import ChildConfig, Section, read_yaml, validate
+from edgeflownas.errors import InputError
+from edgeflownas.files import read_json
+from edgeflownas.hardware.cost import Cost
+from edgeflownas.lock import held
+from search.queue.paths import QueuePaths
+
+_TAIL_BYTES = 4096  # of a log, enough for the lines that are shown
+
+Word = Literal["queued", "running", "preempted", "failed", "done"]
+
+
+class Found(Section):
+    """What the search knew of the architecture when it was chosen."""
+
+    epe: float = Field(ge=0, allow_inf_nan=False, description="with the supernet's weights, pixels")
+    fps: float = Field(gt=0, allow_inf_nan=False)
+    latency_ms: float = Field(gt=0, allow_inf_nan=False)
+    sram_kib: float = Field(gt=0, allow_inf_nan=False)
+    npu_cycles: float = Field(gt=0, allow_inf_nan=False)
+    source: Literal["predicted", "compiled"] = Field(description="of the figures after the EPE")
+
+    @property
+    def cost(self) -> Cost:
+        """The hardware's part."""
+        return Cost(self.fps, self.latency_ms, self.sram_kib, self.npu_cycles, self.source)
+
+
+class TaskConfig(ChildConfig):
+    """The content of ``task.yaml``."""
+
+    format: Literal["edgeflownas-task"] = "edgeflownas-task"
+    format_version: Literal[1] = 1
+    attempts: int = Field(ge=1, description="a task that has crashed so often is not tried again")
+    supernet_sha256: str = Field(pattern=r"^[0-9a-f]{64}$", description="of the weights that it was found with")
+    first_weights: Optional[str] = Field(description="file in the queue's folder; null: random weights")
+    found: Found
+
+
+class State(Section):
+    """The content of ``state.json``; times are Unix times, in seconds."""
+
+    state: Word = "queued"
+    attempts: int = Field(0, ge=0, description="times it was begun or continued")
+    crashes: int = Field(0, ge=0, description="times it ended in an error, or without a word")
+    epoch: int = Field(0, ge=0, description="epochs completed")
+    step: int = Field(0, ge=0, description="steps done")
+    steps: Optional[int] = Field(None, ge=0, description="steps in all")
+    best_epe: Optional[float] = Field(None, allow_inf_nan=False, description="pixels")
+    rate: Optional[float] = Field(None, allow_inf_nan=False, description="steps per second, in this attempt")
+    host: Optional[str] = None
+    pid: Optional[int] = None
+    job: Optional[str] = Field(None, description="id of the cluster's job, if there is one")
+    reason: Optional[str] = Field(None, description="why it crashed or was stopped")
+    started: Optional[float] = Field(None, description="when this attempt began")
+    changed: float = Field(description="when the state was written")
+
+
+class Task:
+    """A task in its folder.
+
+    Attributes:
+        index: its number in the queue.
+        queue: the queue's files.
+        paths: its own.
+        config: what is to be done.
+    """
+
+    def __init__(self, queue: QueuePaths, index: int) -> None:
+        """Opens a task.
+
+        Raises:
+            InputError: there is no such task, or its file does not say what a task says.
+        """
+        self.index = index
+        self.paths = queue.task(index)
+        self.queue = queue
+        if not self.paths.task.is_file():
+            raise InputError(f"task {index}: {self.paths.task} is not there; `queue status` shows the tasks there are")
+        content = read_yaml(self.paths.task, "task")
+        self.config: TaskConfig = validate(content, TaskConfig, f"task {self.paths.task}")
+
+    def state(self) -> State:
+        """How far it is.
+
+        Raises:
+            InputError: its file is missing or damaged.
+        """
+        state: State = validate(read_json(self.paths.state), State, str(self.paths.state))
+        return state
+
+    def alive(self) -> bool:
+        """Whether a living process works on it."""
+        return held(self.paths.claim)
+
+    def heartbeat(self) -> Optional[float]:
+        """Seconds since the process that works on it last showed that it lives; None if none does."""
+        try:
+            return max(0.0, time.time() - self.paths.claim.stat().st_mtime)
+        except FileNotFoundError:
+            return None
+
+    def first_weights(self) -> Optional[Dict[str, np.ndarray]]:
+        """The weights to begin with; None for random ones.
+
+        Raises:
+            InputError: they lie outside the queue, are missing or damaged, or are not those of the search.
+        """
+        name = self.config.first_weights
+        if name is None:
+            return None
+        folder = self.queue.folder.resolve()
+        path = (folder / name).resolve()
+        if folder not in path.parents:
+            raise InputError(f"task {self.paths.task}: first_weights: {name!r:.80} leads out of the queue's folder")
+        weights, _ = checkpoint.load(path)
+        if checkpoint.digest(weights) != self.config.supernet_sha256:
+            raise InputError(
+                f"task {self.paths.task}: {path} does not hold the weights that the architecture was found with; "
+                f"build the queue again with `queue build --rebuild`"
+            )
+        return weights
+
+    def log_tail(self, lines: int) -> List[str]:
+        """The last lines of its output, free of control characters."""
+        return tail(self.paths.output, lines)
+
+
+def tail(path: Path, lines: int) -> List[str]:
+    """The last lines of a text file, free of control characters; none if it is not there."""
+    try:
+        with path.open("rb") as file:
+            size = file.seek(0, 2)
+            file.seek(max(0, size - _TAIL_BYTES))
+            text = file.read().decode("utf-8", "replace")
+    except OSError:
+        return []
+    return [printable(line) for line in text.splitlines() if line.strip()][-lines:]
+
+
+def printable(text: str) -> str:
+    """Text on one line that cannot steer a terminal."""
+    return "".join(letter if letter.isprintable() else " " for letter in text).rstrip()

@@ -1,0 +1,109 @@
+"""A run: one folder under results/ that holds everything of one search, and the configuration it was made with."""
+
+from pathlib import Path
+from typing import Any, Dict, Optional, Sequence
+
+import numpy as np
+
+from edgeflownas import checkpoint
+from edgeflownas.config import Config, dump, load
+from edgeflownas.errors import InputError
+from edgeflownas.files import write_text
+from edgeflownas.skeleton import Skeleton
+from edgeflownas.space import Space
+
+
+class Run:
+    """A run folder and its configuration.
+
+    Attributes:
+        config: resolved.
+        folder: of the run.
+        skeleton: the network's definition.
+        space: the search space.
+    """
+
+    def __init__(self, config: Config, folder: Path) -> None:
+        self.config = config
+        self.folder = folder
+        self.skeleton = Skeleton(config.network.width)
+        self.space = Space.of(self.skeleton)
+
+    @classmethod
+    def open(cls, config_path: Path, folder: Optional[Path] = None, overrides: Sequence[str] = ()) -> "Run":
+        """Reads the configuration; the folder is results/NAME unless given. Nothing is written yet.
+
+        Raises:
+            InputError: the configuration is wrong.
+        """
+        config = load(config_path, overrides)
+        return cls(config, folder or Path("results") / config.name)
+
+    @property
+    def supernet_folder(self) -> Path:
+        """Where training leaves its checkpoints and logs."""
+        return self.folder / "supernet"
+
+    @property
+    def search_file(self) -> Path:
+        """The checkpoint of the evolution."""
+        return self.folder / "search.h5"
+
+    @property
+    def front_file(self) -> Path:
+        """The front as a table."""
+        return self.folder / "front.csv"
+
+    @property
+    def queue_folder(self) -> Path:
+        """The retrain queue."""
+        return self.folder / "queue"
+
+    @property
+    def final_front_file(self) -> Path:
+        """The retrained survivors as a table."""
+        return self.folder / "final_front.csv"
+
+    @property
+    def supernet_file(self) -> Path:
+        """The weights to search with: those the configuration names, or those that training left here."""
+        return Path(self.config.supernet) if self.config.supernet else self.supernet_folder / "best.h5"
+
+    def write_config(self) -> None:
+        """Leaves the resolved configuration in the folder."""
+        write_text(self.folder / "config.yaml", dump(self.config))
+
+    def supernet_weights(self) -> Dict[str, np.ndarray]:
+        """The supernet's weights.
+
+        Raises:
+            InputError: they are missing, damaged, or of another network.
+        """
+        return self.fitting_weights(self.supernet_file)
+
+    def fitting_weights(self, path: Path) -> Dict[str, np.ndarray]:
+        """Weights of this run's supernet from a file.
+
+        Raises:
+            InputError: they are missing, damaged, or of another network.
+        """
+        tensors, _ = checkpoint.load(path)
+        wanted = self.skeleton.parameters()
+        wrong = [name for name in wanted if name not in tensors or tensors[name].shape != wanted[name]]
+        if wrong:
+            raise InputError(
+                f"weights {path}: do not fit the network ({wrong[0]} is missing or of another shape); "
+                f"set network.width to the base width they were trained with, or train again"
+            )
+        return {name: tensors[name] for name in wanted}
+
+    def training_identity(self) -> Dict[str, Any]:
+        """What a training that goes on must share with the one before."""
+        recipe = self.config.train.model_dump(exclude={"patience"})
+        return {
+            "network": self.skeleton.digest(),
+            "data": self.config.data.model_dump(),
+            "train": recipe,
+            "evaluation": self.config.evaluation.model_dump(),
+            "seed": self.config.seed,
+        }

@@ -1,0 +1,125 @@
+"""What the search asks of an evaluator and of a cost model, and the checks on what they answer."""
+
+import math
+from typing import Iterator, List, Optional, Sequence, Set, Tuple
+
+import numpy as np
+from typing_extensions import Protocol
+
+from edgeflownas.errors import InputError
+from edgeflownas.space import Architecture, Space
+
+Score = Tuple[Architecture, float]
+
+COST_FIGURES = ("fps", "latency_ms", "sram_kib", "npu_cycles")
+COST_SOURCES = ("predicted", "compiled")  # an archive holds their numbers
+
+
+class Evaluator(Protocol):
+    """Scores architectures."""
+
+    def score(self, architectures: Sequence[Architecture], complete_heads: bool) -> Iterator[List[Score]]:
+        """Gives, backbone by backbone, the EPE in pixels of architectures, in any order.
+
+        Args:
+            architectures: to score.
+            complete_heads: score every head of each backbone that is asked for.
+        """
+        ...
+
+
+class Cost(Protocol):
+    """Hardware cost of an architecture."""
+
+    @property
+    def fps(self) -> float:
+        """Frames per second."""
+        ...
+
+    @property
+    def latency_ms(self) -> float:
+        """Time of one inference."""
+        ...
+
+    @property
+    def sram_kib(self) -> float:
+        """SRAM peak."""
+        ...
+
+    @property
+    def npu_cycles(self) -> float:
+        """Cycles of the NPU."""
+        ...
+
+    @property
+    def source(self) -> str:
+        """Where the figures come from, one of ``COST_SOURCES``."""
+        ...
+
+
+class CostModel(Protocol):
+    """Tells costs without evaluating anything."""
+
+    @property
+    def sram_cap_kib(self) -> Optional[float]:
+        """What the board has for activations."""
+        ...
+
+    def cost(self, architecture: Architecture) -> Cost:
+        """An architecture's cost."""
+        ...
+
+
+class EvaluatorError(RuntimeError):
+    """An evaluator that did not answer what it was asked."""
+
+
+def to_score(space: Space, architectures: Sequence[Architecture], complete_heads: bool) -> Set[Architecture]:
+    """The architectures that an evaluator has to answer when asked for some."""
+    if not complete_heads:
+        return set(architectures)
+    heads = list(np.ndindex(*space.counts[space.backbone :]))
+    return {backbone + head for backbone in {each[: space.backbone] for each in architectures} for head in heads}
+
+
+def scored(
+    evaluator: Evaluator, space: Space, architectures: Sequence[Architecture], complete_heads: bool
+) -> Iterator[List[Score]]:
+    """Asks an evaluator, and checks its answers.
+
+    Raises:
+        EvaluatorError: it answered something that was not asked, twice, or not everything.
+    """
+    missing = to_score(space, architectures, complete_heads)
+    answered: Set[Architecture] = set()
+    for part in evaluator.score(architectures, complete_heads):
+        for architecture, _ in part:
+            if architecture in answered:
+                raise EvaluatorError(f"the evaluator answered architecture {space.format(architecture)} twice")
+            if architecture not in missing:
+                raise EvaluatorError(f"the evaluator answered {architecture!r}, which was not asked for")
+            missing.remove(architecture)
+            answered.add(architecture)
+        yield part
+    if missing:
+        first = space.format(min(missing))
+        raise EvaluatorError(f"the evaluator left out {len(missing)} architectures, {first} among them")
+
+
+def checked_cost(space: Space, table: CostModel, architecture: Architecture) -> Cost:
+    """An architecture's cost.
+
+    Raises:
+        InputError: a figure is not finite or not positive, or comes from nowhere.
+    """
+    cost = table.cost(architecture)
+    for name in COST_FIGURES:
+        figure = getattr(cost, name)
+        if not (math.isfinite(figure) and figure > 0):
+            raise InputError(
+                f"architecture {space.format(architecture)}: {name} is {figure} by the cost table, and must be finite "
+                f"and positive; build the table again with `cost build`"
+            )
+    if cost.source not in COST_SOURCES:
+        raise InputError(f"architecture {space.format(architecture)}: unknown source of cost {cost.source!r}")
+    return cost

@@ -1,0 +1,1 @@
+"""All architectures in one set of weights: training them fairly, and scoring them."""

@@ -1,0 +1,111 @@
+"""Strict-fairness training of the supernet: a step is a fair cycle."""
+
+from pathlib import Path
+from typing import Any, Dict, List, Mapping, Optional
+
+import numpy as np
+import tensorflow.compat.v1 as tf
+
+from edgeflownas.config import Config, TrainConfig
+from edgeflownas.data.datasets import open_datasets
+from edgeflownas.evaluation import EvaluationData
+from edgeflownas.files import write_json
+from edgeflownas.graph_step import GraphStep
+from edgeflownas.network import Weights, initial_weights
+from edgeflownas.skeleton import Skeleton
+from edgeflownas.space import Space
+from edgeflownas.training import Training
+from supernet.fairness import FairSampler, covering_pool, routing
+from supernet.routed import fair_cycle
+from supernet.tree import TreeEvaluator
+
+POOL_CYCLES = 4  # four fair cycles: 12 architectures where genes have three options
+POOL_SEED = 0
+
+
+class FairCycle(GraphStep):
+    """One fair cycle: as many paths as the largest gene has options, one batch, one update."""
+
+    def __init__(
+        self,
+        skeleton: Skeleton,
+        weights: Mapping[str, np.ndarray],
+        config: TrainConfig,
+        data: EvaluationData,
+        sampler: FairSampler,
+        threads: int,
+    ) -> None:
+        """Builds the graph of a cycle, and the evaluator of the pool.
+
+        Args:
+            skeleton: the network's definition.
+            weights: to begin with.
+            config: the recipe.
+            data: the images that the pool is scored with.
+            sampler: deals each cycle's paths.
+            threads: of the CPU.
+        """
+        self._skeleton = skeleton
+        self._space = Space.of(skeleton)
+        self._sampler = sampler
+        height, width = data.validation[0].images.shape[1:3]
+        super().__init__(weights, config, height, width, threads)
+        self._pool = covering_pool(self._space, POOL_CYCLES, POOL_SEED)
+        self._evaluator = TreeEvaluator(skeleton, weights, data, threads)
+
+    def _networks(self, x: tf.Tensor, weights: Weights) -> List[List[tf.Tensor]]:
+        shape = [len(self._space.genes), self._sampler.paths]
+        self._path_of, self._option_of = (tf.placeholder(tf.int32, shape) for _ in range(2))
+        return fair_cycle(self._skeleton, x, weights, self._path_of, self._option_of)
+
+    def _feed(self) -> Dict[tf.Tensor, np.ndarray]:
+        path_of, option_of = routing(self._space, self._sampler.cycle())
+        return {self._path_of: path_of, self._option_of: option_of}
+
+    def evaluate(self) -> float:
+        """Mean EPE of the pool with recalibrated BN, pixels."""
+        self._evaluator.load(self._session.run(self._weights))
+        scores = [epe for group in self._evaluator.score(self._pool, complete_heads=False) for _, epe in group]
+        return float(np.mean(scores))
+
+    def state(self) -> Dict[str, Any]:
+        """The sampler's."""
+        return {"sampler": self._sampler.state()}
+
+    def restore(self, tensors: Mapping[str, np.ndarray], state: Mapping[str, Any]) -> None:
+        """Goes back to saved tensors and a saved sampler."""
+        super().restore(tensors, state)
+        self._sampler.restore(state["sampler"])
+
+    def epoch_ended(self, folder: Path) -> None:
+        """Writes fairness.json: how often each option of each gene was trained, and the largest difference."""
+        names = [gene.name for gene in self._space.genes]
+        counts = {name: counts.tolist() for name, counts in zip(names, self._sampler.counts)}
+        write_json(folder / "fairness.json", {"gap": self._sampler.gap(), "counts": counts})
+
+
+def supernet_training(
+    config: Config, folder: Path, identity: Mapping[str, Any], weights: Optional[Mapping[str, np.ndarray]] = None
+) -> Training:
+    """Sets up the training of a supernet.
+
+    Args:
+        config: of the run.
+        folder: that keeps the training's state.
+        identity: what a continuation must share, beside what is found here.
+        weights: to begin with; None for random ones.
+
+    Raises:
+        InputError: the data cannot be used.
+    """
+    skeleton = Skeleton(config.network.width)
+    train, val = open_datasets(config.data)
+    data = EvaluationData(train, val, config.evaluation, config.threads)
+    rng = np.random.default_rng(config.seed)
+    if weights is None:
+        weights = initial_weights(skeleton.parameters(), rng)
+    sampler = FairSampler(Space.of(skeleton), rng)
+    step = FairCycle(skeleton, weights, config.train, data, sampler, config.threads)
+    return Training(
+        step, train, config.train, config.seed, folder, identity, data.zero_flow_epe(), config.threads
+    )

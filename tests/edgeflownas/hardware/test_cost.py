@@ -1,0 +1,191 @@
+import itertools
+from pathlib import Path
+from typing import Callable, Dict, List, Sequence, Tuple
+
+import numpy as np
+import pytest
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from edgeflownas.errors import InputError
+from edgeflownas.hardware.board import Board
+from edgeflownas.hardware.cost import (
+    CostTable,
+    Figures,
+    Network,
+    Origin,
+    Predictor,
+    TableFile,
+    prediction_errors,
+    single_changes,
+)
+from edgeflownas.skeleton import STAGES, Kind, Skeleton, Stage
+from edgeflownas.space import Architecture, Space
+from tests.edgeflownas.hardware.tiny import BOARDS, HEIGHT, TINY, WIDTH, grove
+from tests.small import OTHER_STAGES
+
+SHIPPED = {"demo_grove_c8_64x96.yaml": (8, 64, 96), "tiny_grove_c4_32x48.yaml": (4, 32, 48)}
+
+
+def table_of(
+    skeleton: Skeleton, figures: Callable[[Architecture], Figures], held_out: Sequence[Architecture] = ()
+) -> CostTable:
+    """A table from a function that gives an architecture's figures."""
+    space = Space.of(skeleton)
+    return CostTable(
+        TableFile(
+            origin=Origin(command="test", date="2024-01-01", seconds=1.0, vela="5.2.0", tensorflow="1.15.0"),
+            board=grove().description(),
+            network=Network.of(skeleton, HEIGHT, WIDTH),
+            error_percent={},
+            compiled={space.format(a): figures(a) for a in single_changes(space.counts)},
+            held_out={space.format(a): figures(a) for a in held_out},
+        )
+    )
+
+
+def made_up(architecture: Architecture) -> Figures:
+    weights = np.arange(1, len(architecture) + 1)
+    cycles = 1000 + int(weights @ np.square(architecture))
+    return Figures(npu_cycles=cycles, cycles=cycles + 100 * max(architecture), sram_kib=10.0 + max(architecture))
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.lists(st.integers(2, 4), min_size=1, max_size=4), st.integers(0, 2**32 - 1), st.booleans())
+def test_sums_over_genes_are_predicted_exactly_and_pairs_where_they_were_compiled(
+    counts: List[int], seed: int, with_pairs: bool
+) -> None:
+    rng = np.random.default_rng(seed)
+    single = [[0, *rng.integers(1, 1000, count - 1)] for count in counts]
+    pair = {
+        (i, j): rng.integers(-50, 50, (counts[i], counts[j])) for i, j in itertools.combinations(range(len(counts)), 2)
+    }
+
+    def figures(architecture: Architecture) -> Figures:
+        cycles = 100_000 + sum(int(single[gene][option]) for gene, option in enumerate(architecture))
+        waiting = sum(
+            int(extra[architecture[i], architecture[j]])
+            for (i, j), extra in pair.items()
+            if with_pairs and architecture[i] and architecture[j]
+        )
+        sram = max(5.0 + gene * option for gene, option in enumerate(architecture))
+        return Figures(npu_cycles=cycles, cycles=cycles + waiting, sram_kib=sram)
+
+    everything = list(itertools.product(*map(range, counts)))
+    known = set(single_changes(counts))
+    if with_pairs:
+        known |= {a for a in everything if sum(option > 0 for option in a) == 2}
+    predictor = Predictor(counts, {a: figures(a) for a in known})
+    for architecture in everything:
+        assert predictor.figures(architecture) == figures(architecture)
+
+
+def test_needs_every_single_change() -> None:
+    compiled = {a: made_up(a) for a in single_changes((3, 2))}
+    del compiled[2, 0]
+    with pytest.raises(ValueError, match="architecture 20 is missing"):
+        Predictor((3, 2), compiled)
+
+
+def test_errors_are_those_of_the_compiled_figure() -> None:
+    compiled = {a: Figures(npu_cycles=100, cycles=100, sram_kib=10.0) for a in single_changes((2, 2))}
+    held_out: Dict[Architecture, Figures] = {
+        (1, 1): Figures(npu_cycles=80, cycles=100, sram_kib=10.0),
+        (0, 1): Figures(npu_cycles=100, cycles=100, sram_kib=20.0),
+    }
+    errors = prediction_errors(Predictor((2, 2), compiled), held_out)
+    assert (errors["npu_cycles"].mean, errors["npu_cycles"].max) == (12.5, 25.0)
+    assert (errors["cycles"].mean, errors["cycles"].max) == (0.0, 0.0)
+    assert (errors["sram_kib"].mean, errors["sram_kib"].max) == (25.0, 50.0)
+
+
+def test_units_and_source() -> None:
+    table = table_of(TINY, lambda a: Figures(npu_cycles=3, cycles=8_000_000, sram_kib=12.0), held_out=[(2, 1)])
+    cost = table.cost((1, 1))
+    assert (cost.latency_ms, cost.fps) == pytest.approx((20.0, 50.0))
+    assert cost.source == "predicted"
+    assert table.cost((0, 1)).source == table.cost([2, 1]).source == "compiled"
+    assert table.sram_cap_kib == 1730150 / 1024
+
+
+@pytest.mark.parametrize("stages", [STAGES, OTHER_STAGES], ids=["nine genes", "other space"])
+def test_table_of_any_space_is_the_same_after_it_was_written(tmp_path: Path, stages: Tuple[Stage, ...]) -> None:
+    skeleton = Skeleton(4, stages)
+    table = table_of(skeleton, made_up)
+    path = tmp_path / "table.yaml"
+    table.save(path)
+    again = CostTable.load(path)
+    again.check(skeleton, HEIGHT, WIDTH)
+    again.check_board(grove())
+    rng = np.random.default_rng(0)
+    for _ in range(20):
+        architecture = Space.of(skeleton).random(rng)
+        assert again.cost(architecture) == table.cost(architecture)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda text: text.replace("cycles: 1000", "cycles: 1001", 1), "damaged .checksum."),
+        (lambda text: text.replace("vela: 5.2.0", "vela: 5.1.0"), "damaged .checksum."),
+        (lambda text: text[: len(text) // 2], "damaged .checksum.|is not YAML"),
+        (lambda text: "name: demo\n", "is not a cost table"),
+        (lambda text: "[1, 2", "is not YAML"),
+    ],
+)
+def test_damaged_table_is_refused(tmp_path: Path, change: Callable[[str], str], message: str) -> None:
+    path = tmp_path / "table.yaml"
+    table_of(TINY, made_up).save(path)
+    path.write_text(change(path.read_text()))
+    with pytest.raises(InputError, match=message):
+        CostTable.load(path)
+
+
+def test_missing_table_says_how_to_make_it(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no such file.*cost build"):
+        CostTable.load(tmp_path / "table.yaml")
+
+
+def test_table_of_other_networks_is_refused_by_the_difference() -> None:
+    table = table_of(TINY, made_up)
+    more = Skeleton(8, (*TINY.stages[:-1], Stage("Out", Kind.FLOW, scale=1, width=0, options=(3, 5, 7))))
+    stem = Skeleton(8, (Stage("E0", Kind.CONV, scale=2, width=2, options=(5,), stride=2), *TINY.stages[1:]))
+    for skeleton, height, width, difference in (
+        (Skeleton(16, TINY.stages), HEIGHT, WIDTH, "width is 8 there, and 16 here"),
+        (TINY, 64, WIDTH, "height_px is 32 there, and 64 here"),
+        (TINY, HEIGHT, 64, "width_px is 48 there, and 64 here"),
+        (more, HEIGHT, WIDTH, "genes is .*5x5"),
+        (stem, HEIGHT, WIDTH, "skeleton_sha256 is"),
+    ):
+        with pytest.raises(InputError, match=f"another network: {difference}"):
+            table.check(skeleton, height, width)
+    table.check(TINY, HEIGHT, WIDTH)
+
+
+def test_table_of_another_board_is_refused_by_the_difference() -> None:
+    with pytest.raises(InputError, match="another board: name is Grove Vision AI V2 there, and Ethos-U65"):
+        table_of(TINY, made_up).check_board(Board.load(BOARDS / "u65_256.yaml"))
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_shipped_tables_are_of_this_network_and_board(name: str) -> None:
+    width, *size = SHIPPED[name]
+    table = CostTable.load(BOARDS / name)
+    table.check(Skeleton(width), *size)
+    table.check_board(grove())
+    space = Space.of(Skeleton(width))
+    compiled = {space.parse(text): figures for text, figures in table.content.compiled.items()}
+    held_out = {space.parse(text): figures for text, figures in table.content.held_out.items()}
+    assert len(compiled) <= 40
+    assert len(held_out) >= 20
+    assert not set(compiled) & set(held_out)
+    assert prediction_errors(Predictor(space.counts, compiled), held_out) == table.content.error_percent
+    assert table.content.error_percent["cycles"].max <= 0.1
+
+
+def test_shipped_table_reads_as_yaml_without_this_project() -> None:
+    content = yaml.safe_load((BOARDS / "demo_grove_c8_64x96.yaml").read_text())
+    assert content["origin"]["vela"] == "5.2.0"
+    assert content["board"]["accelerator"] == "ethos-u55-64"
+    assert content["origin"]["command"].startswith("edgeflownas-search cost build")

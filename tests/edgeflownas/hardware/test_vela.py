@@ -1,0 +1,150 @@
+import csv
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+from typing import Callable, Dict, List
+
+import pytest
+
+from edgeflownas.errors import InputError
+from edgeflownas.hardware.compiler import stand_in
+from edgeflownas.hardware.cost import Figures
+from edgeflownas.hardware.export import export
+from edgeflownas.hardware.vela import Compiled, CompileError, Vela, parse_layer, parse_summary
+from tests.edgeflownas.hardware.tiny import HEIGHT, TINY, VELA, WIDTH, grove
+
+RECORDED = Path(__file__).parent / "recorded"
+
+
+def rows(name: str) -> List[Dict[str, str]]:
+    with (RECORDED / name).open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+@pytest.fixture
+def program(tmp_path: Path) -> Callable[[str], str]:
+    """Makes a program that stands in for Vela."""
+
+    def make(text: str) -> str:
+        path = tmp_path / "vela"
+        path.write_text(f"#!/bin/bash\n{text}\n")
+        path.chmod(0o755)
+        return str(path)
+
+    return make
+
+
+def compile_with(command: str, tmp_path: Path, timeout: float = 60.0) -> Compiled:
+    return Vela(command, timeout).compile("000000000", b"a network", grove(), tmp_path / "logs")
+
+
+# What a compile leaves, copied to the folder that --output-dir names.
+LEAVE_RECORDED = f"""
+for word in "$@"; do case $word in --output-dir=*) out=${{word#*=}};; esac; done
+mkdir -p "$out"; cp {RECORDED}/*.csv "$out"; echo compiled >"$out/x_vela.tflite"
+"""
+
+
+def test_summary_of_vela_5_2_0() -> None:
+    (row,) = rows("network_summary_Grove_Vision_AI_V2.csv")
+    assert parse_summary(row) == Figures(npu_cycles=145819, cycles=145819, sram_kib=45.0)
+
+
+@pytest.mark.parametrize(("column", "value"), [("cycles_npu", "nan"), ("cycles_total", "0"), ("sram_memory_used", "")])
+def test_summary_without_sense_is_refused(column: str, value: str) -> None:
+    (row,) = rows("network_summary_Grove_Vision_AI_V2.csv")
+    with pytest.raises(ValueError, match="could not convert|cycles"):
+        parse_summary({**row, column: value})
+
+
+def test_layers_of_vela_5_2_0() -> None:
+    layers = [parse_layer(row) for row in rows("network_per-layer.csv")]
+    assert sum(layer.npu_cycles for layer in layers) == 145819
+    assert [layer.operator for layer in layers if layer.target == "CPU"] == ["Quantize", "Dequantize"]
+    first = layers[1]
+    assert (first.name, first.macs, first.cycles, first.flash_cycles, first.sram_bytes) == (
+        "Relu",
+        165888,
+        8344,
+        3712,
+        15968,
+    )
+
+
+def test_compiled_files_are_read(program: Callable[[str], str], tmp_path: Path) -> None:
+    compiled = compile_with(program(LEAVE_RECORDED), tmp_path)
+    assert compiled.figures.cycles == 145819
+    assert compiled.model == b"compiled\n"
+    assert sum(layer.cycles for layer in compiled.layers) == 145819
+    assert not (tmp_path / "logs").exists()
+
+
+def test_missing_vela_says_how_to_get_it(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="vela .*nowhere: no such program; install it with 'make vela'"):
+        compile_with(str(tmp_path / "nowhere"), tmp_path)
+
+
+def test_vela_that_does_not_run_is_named(program: Callable[[str], str]) -> None:
+    with pytest.raises(InputError, match="does not run .No module named ethosu.*make vela"):
+        print(Vela(program("echo 'No module named ethosu' >&2; exit 1"), 60.0).version)
+
+
+def test_failed_compile_is_one_line_and_leaves_the_end_of_the_output(
+    program: Callable[[str], str], tmp_path: Path
+) -> None:
+    command = program("for i in $(seq 1000); do echo line $i; done; echo 'Error: bad network' >&2; exit 3")
+    with pytest.raises(CompileError) as caught:
+        compile_with(command, tmp_path)
+    log = tmp_path / "logs" / "000000000.log"
+    message = str(caught.value)
+    assert "\n" not in message
+    assert "000000000 was not compiled for Grove Vision AI V2 (exit code 3: Error: bad network)" in message
+    assert str(log) in message
+    lines = log.read_text().splitlines()
+    assert lines[-2:] == ["line 1000", "Error: bad network"]
+    assert len(lines) == 200
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "exit 0",  # no files
+        LEAVE_RECORDED + 'rm "$out"/*_vela.tflite',
+        LEAVE_RECORDED + 'sed -i s/cycles_npu/cycles/ "$out"/*_summary_*',
+        LEAVE_RECORDED + 'sed -i 2d "$out"/*_summary_*',
+        LEAVE_RECORDED + 'sed -i s/8344/many/ "$out"/*_per-layer.csv',
+    ],
+)
+def test_compile_that_leaves_no_figures_has_failed(program: Callable[[str], str], tmp_path: Path, text: str) -> None:
+    with pytest.raises(CompileError, match="was not compiled"):
+        compile_with(program(text), tmp_path)
+
+
+def test_slow_compile_is_ended_with_what_it_had_said(program: Callable[[str], str], tmp_path: Path) -> None:
+    command = program(f"echo scheduling; echo $$ >{tmp_path}/pid; exec sleep 60")
+    start = time.monotonic()
+    with pytest.raises(CompileError, match="took longer than 1 s; set hardware.vela_timeout higher"):
+        compile_with(command, tmp_path, timeout=1.0)
+    assert time.monotonic() - start < 20
+    assert (tmp_path / "logs" / "000000000.log").read_text() == "scheduling\n"
+    with pytest.raises(ProcessLookupError):
+        os.kill(int((tmp_path / "pid").read_text()), signal.SIGCONT)
+
+
+def test_real_vela_compiles_a_real_network(tmp_path: Path) -> None:
+    vela = Vela(VELA, 120.0)
+    assert vela.version == "5.2.0"
+    model = export(TINY, (0, 0), *stand_in(TINY, HEIGHT, WIDTH), int8_io=True)
+    compiled = vela.compile("00", model, grove(), tmp_path)
+    assert {layer.target for layer in compiled.layers} == {"NPU"}
+    assert compiled.figures.npu_cycles <= compiled.figures.cycles
+    assert 0 < compiled.figures.sram_kib < grove().arena_kib
+    assert sum(layer.npu_cycles for layer in compiled.layers) == compiled.figures.npu_cycles
+    # Vela counts the resizes as well, one multiply-accumulate per output value.
+    macs = {layer.name: layer.macs for layer in compiled.layers if layer.operator == "Conv2D"}
+    assert TINY.macs((0, 0), HEIGHT, WIDTH) <= sum(macs.values()) <= 1.01 * TINY.macs((0, 0), HEIGHT, WIDTH)
+    assert b"ethos-u" in compiled.model
+    listed = subprocess.run([VELA, "--version"], check=True, capture_output=True, text=True).stdout
+    assert vela.version in listed

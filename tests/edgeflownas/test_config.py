@@ -1,0 +1,93 @@
+from pathlib import Path
+
+import pytest
+import yaml
+
+from edgeflownas.config import Config, dump, load, validate
+from edgeflownas.errors import InputError
+
+CONFIGS = Path(__file__).parents[2] / "configs"
+
+
+@pytest.fixture
+def content():
+    return yaml.safe_load(dump(load(CONFIGS / "demo.yaml")))
+
+
+def written(tmp_path, text):
+    path = tmp_path / "config.yaml"
+    path.write_text(text)
+    return path
+
+
+@pytest.mark.parametrize("path", sorted(CONFIGS.glob("*.yaml")), ids=lambda path: path.name)
+def test_every_shipped_config_is_valid_and_survives_being_written(path, tmp_path):
+    config = load(path)
+    assert load(written(tmp_path, dump(config))) == config
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("network.widht=8", "network.widht: no such key; allowed here: width"),
+        ("colour=red", "colour: no such key; allowed here: name, seed, threads"),
+        ("data.depth=3", "data.depth: no such key; allowed here: kind, height, width, seed, train_pairs"),
+        ("network.width=7", "network.width: should be a multiple of 2 .*got 7"),
+        ("data.height=100", "data.height: should be a multiple of 16 .*got 100"),
+        ("train.epochs=ten", "train.epochs: should be a valid integer .*got 'ten'"),
+        ("train.epochs=1.5", "train.epochs: .*got 1.5"),
+        ("train.learning_rate=-1", "train.learning_rate: should be greater than 0 .*got -1"),
+        ("train.learning_rate=.nan", "train.learning_rate: .*got nan"),
+        ("train.learning_rate=.inf", "train.learning_rate: .*got inf"),
+        ("data.kind=sintel", "data: .*procedural.*flyingchairs2"),
+        ("evolution.population=50", "evolution.population: should be a multiple of 4"),
+        ("evolution.objectives=[epe, speed]", "evolution.objectives.1: should be 'epe', 'fps'"),
+        ("evolution.objectives=[epe, epe]", "objectives: each may be named once"),
+        ("evolution.reference_point={epe: 3}", "reference_point: needs a value for fps"),
+        ("network=8", "network: should be a valid dictionary"),
+        ("name=../outside", "name: .*pattern"),
+    ],
+)
+def test_what_is_wrong_is_named_with_what_is_allowed(override, message):
+    with pytest.raises(InputError, match=message) as caught:
+        load(CONFIGS / "demo.yaml", [override])
+    assert "\n" not in str(caught.value) and "demo.yaml" in str(caught.value)
+
+
+def test_a_missing_key_is_named(content):
+    del content["hardware"]["table"]
+    with pytest.raises(InputError, match="hardware.table: is missing and has no default"):
+        validate(content, Config, "config")
+
+
+def test_overrides_are_yaml_and_reach_into_sections():
+    config = load(CONFIGS / "demo.yaml", ["train.learning_rate=2e-4", "evolution.objectives=[epe]", "seed=7"])
+    assert (config.train.learning_rate, config.evolution.objectives, config.seed) == (2e-4, ["epe"], 7)
+
+
+@pytest.mark.parametrize("override", ["train.epochs", "=3", "name.first=x", "seed=[1"])
+def test_overrides_that_make_no_sense_are_refused(override):
+    with pytest.raises(InputError, match="--set"):
+        load(CONFIGS / "demo.yaml", [override])
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("name: a\nname: b\n", "'name' stands twice"),
+        ("name: [", "is not YAML"),
+        ("just text", "must hold keys and values"),
+        ("!!python/object/apply:os.system ['true']", "is not YAML"),
+        ("\x00", "is not YAML"),
+        ("? [a]\n: 1\n", "is not YAML"),
+        ("&a [*a]", "must hold keys"),
+    ],
+)
+def test_files_that_are_no_configuration_are_refused(tmp_path, text, message):
+    with pytest.raises(InputError, match=message):
+        load(written(tmp_path, text))
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(InputError, match="nothing.yaml: cannot be read"):
+        load(tmp_path / "nothing.yaml")

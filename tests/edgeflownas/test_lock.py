@@ -1,0 +1,177 @@
+import json
+import os
+import signal
+import time
+from pathlib import Path
+from typing import Any, List
+
+import pytest
+
+from edgeflownas import lock as module
+from edgeflownas.errors import InputError
+from edgeflownas.lock import STALE_AFTER, held, locked
+from tests.processes import ended, in_child
+
+
+def hold(path: Path) -> int:
+    """A process that holds a lock until it is ended."""
+
+    def held() -> None:
+        with locked(path, "it"):
+            (path.parent / "held").touch()
+            time.sleep(60)
+
+    pid = in_child(held)
+    while not (path.parent / "held").exists():
+        time.sleep(0.005)
+    (path.parent / "held").unlink()
+    return pid
+
+
+def foreign(path: Path, **changes: Any) -> None:
+    """A lock file that another machine left."""
+    path.write_text(json.dumps({"machine": "elsewhere boot pid:[1]", "pid": os.getpid(), "started": "1", **changes}))
+
+
+def test_a_lock_is_there_while_it_is_held_and_only_then(tmp_path: Path) -> None:
+    path = tmp_path / "new folder" / "lock"
+    for _ in range(2):
+        with locked(path, "it"):
+            assert path.exists()
+        assert not path.exists()
+    with pytest.raises(KeyError), locked(path, "it"):
+        raise KeyError
+    assert list(path.parent.iterdir()) == []
+
+
+def test_a_second_holder_is_refused_and_told_who_the_first_is(tmp_path: Path) -> None:
+    path = tmp_path / "lock"
+    pid = hold(path)
+    try:
+        with pytest.raises(InputError, match=f"run demo: in use by process {pid} on "), locked(path, "run demo"):
+            pytest.fail("two holders")
+        assert path.exists()
+    finally:
+        os.kill(pid, signal.SIGKILL)
+        ended(pid)
+
+
+def test_the_same_process_is_refused_too(tmp_path: Path) -> None:
+    with locked(tmp_path / "lock", "it"):
+        with pytest.raises(InputError), locked(tmp_path / "lock", "it"):
+            pytest.fail("two holders")
+        assert (tmp_path / "lock").exists()
+
+
+@pytest.mark.parametrize("reaped", [True, False])
+def test_the_lock_of_a_killed_process_is_taken_over(tmp_path: Path, reaped: bool) -> None:
+    path = tmp_path / "lock"
+    pid = hold(path)
+    os.kill(pid, signal.SIGKILL)
+    if reaped:
+        ended(pid)
+    else:
+        os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+    with locked(path, "it") as lock:
+        lock.beat()
+    assert list(tmp_path.iterdir()) == []
+    if not reaped:
+        ended(pid)
+
+
+def test_a_later_process_of_the_same_number_is_no_holder(tmp_path: Path) -> None:
+    path = tmp_path / "lock"
+    foreign(path, machine=module._machine(), started="12")
+    with locked(path, "it"):
+        pass
+
+
+@pytest.mark.parametrize("content", [None, "garbage", "[]", "5", '{"machine": 1}'])
+def test_elsewhere_a_holder_lives_as_long_as_its_heart_beats(tmp_path: Path, content: Any) -> None:
+    path = tmp_path / "lock"
+    foreign(path)
+    if content is not None:
+        path.write_text(content)
+    os.utime(path, (time.time() - STALE_AFTER + 60,) * 2)
+    with pytest.raises(InputError, match="in use by"), locked(path, "it"):
+        pytest.fail("two holders")
+    os.utime(path, (time.time() - STALE_AFTER - 60,) * 2)
+    with locked(path, "it"):
+        pass
+
+
+def test_a_lock_file_left_empty_by_a_kill_is_taken_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_WRITING", 0.05)
+    (tmp_path / "lock").touch()
+    with locked(tmp_path / "lock", "it"):
+        pass
+
+
+def test_the_heart_beats(tmp_path: Path) -> None:
+    path = tmp_path / "lock"
+    with locked(path, "it") as lock:
+        os.utime(path, (1, 1))
+        lock.beat()
+        assert time.time() - path.stat().st_mtime < 60
+
+
+def test_a_lost_lock_is_noticed_and_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "lock"
+    with locked(path, "it") as lock:
+        foreign(path)
+        with pytest.raises(InputError, match="lost its lock"):
+            lock.beat()
+    assert path.exists()
+    path.unlink()
+    with locked(path, "it") as lock:
+        path.unlink()
+        with pytest.raises(InputError, match="lost its lock"):
+            lock.beat()
+
+
+def test_a_lock_made_since_is_not_taken_for_the_stale_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two see the same stale lock; the faster has made its own when the slower moves it away."""
+    path = tmp_path / "lock"
+    foreign(path)
+
+    def slow(*_: Any) -> bool:
+        foreign(path, pid=77)
+        return True
+
+    monkeypatch.setattr(module, "_stale", slow)
+    module._clear_away(path, "it")
+    assert json.loads(path.read_text())["pid"] == 77
+    assert [each.name for each in tmp_path.iterdir()] == ["lock"]
+
+
+def test_of_many_that_find_a_stale_lock_one_gets_it_at_a_time(tmp_path: Path) -> None:
+    path, inside = tmp_path / "lock", tmp_path / "inside"
+    foreign(path, machine=module._machine(), started="12")
+
+    def compete() -> None:
+        for _ in range(60):
+            try:
+                with locked(path, "it"):
+                    os.close(os.open(inside, os.O_CREAT | os.O_EXCL))  # fails if another is inside
+                    time.sleep(0.001)
+                    inside.unlink()
+            except InputError:
+                time.sleep(0.001)
+
+    children: List[int] = [in_child(compete) for _ in range(4)]
+    assert [ended(child) for child in children] == [0] * 4
+
+
+def test_whether_a_lock_is_held_can_be_asked(tmp_path: Path) -> None:
+    path = tmp_path / "lock"
+    assert not held(path)
+    with locked(path, "it"):
+        assert held(path)
+    assert not held(path)
+    foreign(path)
+    assert held(path)
+    os.utime(path, (1, 1))
+    assert not held(path)
+    foreign(path, stale_after=1e12)
+    os.utime(path, (1, 1))
+    assert held(path)

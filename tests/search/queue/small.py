@@ -1,0 +1,80 @@
+"""A run, an archive and a queue small enough for a test."""
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any, Callable, Dict
+
+import numpy as np
+
+from edgeflownas import checkpoint
+from edgeflownas.config import Config, validate
+from edgeflownas.hardware.cost import Cost
+from search.archive import Archive
+from search.queue.build import build
+from search.queue.queue import Queue
+from search.run import Run
+from tests.small import weights_for
+
+TRAIN = {"epochs": 2, "batch_size": 2, "learning_rate": 1e-3}
+CONTENT: Dict[str, Any] = {
+    "name": "small",
+    "seed": 3,
+    "threads": 1,
+    "network": {"width": 2},
+    "data": {"kind": "procedural", "height": 32, "width": 32, "train_pairs": 8, "val_pairs": 2, "motion": 3.0},
+    "train": TRAIN,
+    "evaluation": {"calibration_pairs": 4, "calibration_batch": 2, "batch_size": 2},
+    "hardware": {"table": "nowhere.yaml", "vela": "no-such-vela"},
+    "evolution": {"reference_point": {"epe": 10.0, "fps": 0.0}},
+    "queue": {"size": 3, "train": TRAIN},
+}
+# EPE and FPS of each: six on the front, two behind it.
+SCORES = {
+    "000000000": (4.0, 90.0),
+    "100000000": (3.5, 80.0),
+    "110000000": (3.0, 60.0),
+    "111000000": (2.8, 55.0),
+    "111100000": (2.0, 30.0),
+    "222222222": (1.0, 10.0),
+    "012012012": (4.5, 50.0),
+    "210210210": (3.6, 20.0),
+}
+FRONT = np.arange(6)
+
+
+def small_run(folder: Path, **queue: Any) -> Run:
+    """A run in a folder, with a supernet; ``queue`` changes that section."""
+    content = {**CONTENT, "queue": {**CONTENT["queue"], **queue}, "supernet": str(folder / "trained.h5")}
+    run = Run(validate(content, Config, "test"), folder / "run")
+    if not run.supernet_file.exists():
+        checkpoint.save(run.supernet_file, weights_for(run.skeleton), {})
+    return run
+
+
+def small_archive(run: Run) -> Archive:
+    archive = Archive(run.space)
+    scores = [(run.space.parse(text), epe) for text, (epe, _) in SCORES.items()]
+    costs = [Cost(fps, 1e3 / fps, 100.0, 1e6, "predicted") for _, fps in SCORES.values()]
+    archive.append(scores, costs, 0, frozenset(architecture for architecture, _ in scores))
+    return archive
+
+
+def small_queue(folder: Path, **queue: Any) -> Queue:
+    run = small_run(folder, **queue)
+    return build(run, small_archive(run), FRONT)
+
+
+def python(code: str, *arguments: str, **options: Any) -> "subprocess.Popen[str]":
+    """Starts a Python that sees the packages and the tests."""
+    root = str(Path(__file__).parents[3])
+    return subprocess.Popen([sys.executable, "-c", code, *arguments], cwd=root, universal_newlines=True, **options)
+
+
+def wait_for(condition: Callable[[], Any], seconds: float = 60.0) -> None:
+    """Waits until something is so."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it did not happen"
+        time.sleep(0.01)

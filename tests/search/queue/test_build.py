@@ -1,0 +1,144 @@
+import shutil
+from pathlib import Path
+from typing import Any, Dict, List
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from edgeflownas import checkpoint
+from edgeflownas.errors import InputError
+from edgeflownas.files import sha256
+from search.queue.build import build
+from search.queue.claim import claimed
+from search.queue.queue import Queue
+from tests.search.queue.small import FRONT, SCORES, small_archive, small_queue, small_run
+
+
+def files(folder: Path) -> Dict[str, str]:
+    return {str(path.relative_to(folder)): sha256(path) for path in folder.rglob("*") if path.is_file()}
+
+
+def architectures(queue: Queue) -> List[str]:
+    return [queue.task(index).config.architecture for index in queue.indices]
+
+
+def start(queue: Queue, index: int) -> None:
+    with claimed(queue.task(index)) as claim:
+        claim.begin()
+        claim.change(state="preempted")
+
+
+def test_layout_is_what_the_documentation_says(tmp_path: Path) -> None:
+    queue = small_queue(tmp_path)
+    names = {f"tasks/00{index}/{name}" for index in range(3) for name in ("task.yaml", "state.json")}
+    assert set(files(queue.paths.folder)) == {"queue.yaml", "supernet.h5"} | names
+    assert not list(queue.paths.folder.parent.glob(".*"))
+    assert (queue.file.rule, queue.file.size, queue.file.tasks, queue.file.seed) == ("spread", 3, 3, 3)
+
+
+def test_task_says_everything_that_the_training_depends_on(tmp_path: Path) -> None:
+    run = small_run(tmp_path)
+    queue = small_queue(tmp_path)
+    config = queue.task(1).config
+    assert (config.architecture, config.seed, config.attempts) == ("111000000", 3, 2)
+    assert (config.train, config.data) == (run.config.queue.train, run.config.data)
+    assert (config.network, config.evaluation) == (run.config.network, run.config.evaluation)
+    assert (config.found.epe, config.found.fps) == SCORES["111000000"]
+    weights = run.supernet_weights()
+    assert config.supernet_sha256 == queue.file.supernet_sha256 == checkpoint.digest(weights)
+    loaded = queue.task(1).first_weights()
+    assert loaded is not None and checkpoint.digest(loaded) == checkpoint.digest(weights)
+    state = queue.task(1).state()
+    assert (state.state, state.attempts) == ("queued", 0)
+
+
+def test_both_ends_of_the_front_are_queued_and_the_order_of_the_rows_does_not_matter(tmp_path: Path) -> None:
+    run = small_run(tmp_path)
+    chosen = architectures(build(run, small_archive(run), FRONT))
+    assert chosen == ["222222222", "111000000", "000000000"]
+    shutil.rmtree(str(run.queue_folder))
+    assert architectures(build(run, small_archive(run), FRONT[::-1])) == chosen
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=4)
+@given(st.permutations(range(6)), st.integers(1, 8))
+def test_any_order_of_any_size_builds_the_same(tmp_path: Path, order: List[int], size: int) -> None:
+    run = small_run(tmp_path, size=size)
+    shutil.rmtree(str(run.queue_folder), ignore_errors=True)
+    chosen = architectures(build(run, small_archive(run), FRONT))
+    assert len(set(chosen)) == min(size, 6)
+    shutil.rmtree(str(run.queue_folder))
+    assert architectures(build(run, small_archive(run), np.array(order))) == chosen
+
+
+def test_from_scratch_needs_no_copy_of_the_supernet(tmp_path: Path) -> None:
+    queue = small_queue(tmp_path, warm_start=False)
+    assert not queue.paths.supernet.exists()
+    assert queue.task(0).config.first_weights is None and queue.task(0).first_weights() is None
+
+
+def test_building_the_same_again_changes_nothing_even_when_it_has_begun(tmp_path: Path) -> None:
+    queue = small_queue(tmp_path)
+    start(queue, 1)
+    before = files(queue.paths.folder)
+    assert architectures(small_queue(tmp_path)) == architectures(queue)
+    assert files(queue.paths.folder) == before
+
+
+def test_other_tasks_replace_a_queue_that_has_not_begun(tmp_path: Path) -> None:
+    small_queue(tmp_path)
+    assert len(architectures(small_queue(tmp_path, size=2))) == 2
+    assert [path.name for path in (tmp_path / "run").iterdir()] == ["queue"]
+
+
+@pytest.mark.parametrize("change", [{"size": 2}, {"warm_start": False}, {"train": {"epochs": 3, "batch_size": 2}}])
+def test_queue_that_has_begun_is_not_replaced_unless_asked(tmp_path: Path, change: Dict[str, Any]) -> None:
+    queue = small_queue(tmp_path)
+    start(queue, 1)
+    before = files(queue.paths.folder)
+    with pytest.raises(InputError, match="--rebuild"):
+        small_queue(tmp_path, **change)
+    assert files(queue.paths.folder) == before
+    run = small_run(tmp_path, **change)
+    build(run, small_archive(run), FRONT, rebuild=True)
+    assert files(tmp_path / "run" / "queue.1") == before
+    assert Queue(run.queue_folder).task(1).state().attempts == 0
+
+
+def test_queue_that_is_being_worked_on_is_never_moved(tmp_path: Path) -> None:
+    queue = small_queue(tmp_path)
+    run = small_run(tmp_path)
+    with claimed(queue.task(2)), pytest.raises(InputError, match="process holds .*tasks/002/claim"):
+        build(run, small_archive(run), FRONT, rebuild=True)
+    assert queue.paths.queue.exists()
+
+
+def test_damaged_queue_can_be_set_aside(tmp_path: Path) -> None:
+    queue = small_queue(tmp_path)
+    queue.paths.queue.write_text("format: [")
+    with pytest.raises(InputError, match="queue.yaml: is not YAML"):
+        small_queue(tmp_path)
+    run = small_run(tmp_path)
+    build(run, small_archive(run), FRONT, rebuild=True)
+    assert len(architectures(Queue(run.queue_folder))) == 3
+
+
+def test_empty_front_and_missing_queue_are_said(tmp_path: Path) -> None:
+    run = small_run(tmp_path)
+    with pytest.raises(InputError, match="front is empty"):
+        build(run, small_archive(run), FRONT[:0])
+    with pytest.raises(InputError, match="queue build"):
+        Queue(run.queue_folder)
+
+
+def test_nothing_is_left_behind_when_the_disk_is_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    run = small_run(tmp_path)
+    monkeypatch.setattr(checkpoint, "save", full)
+    with pytest.raises(OSError, match="No space"):
+        build(run, small_archive(run), FRONT)
+    assert not list(run.folder.iterdir())

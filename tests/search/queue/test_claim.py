@@ -1,0 +1,197 @@
+import json
+import os
+import signal
+import subprocess
+import threading
+import time
+from pathlib import Path
+from typing import Iterator, List
+
+import pytest
+
+from edgeflownas.errors import InputError
+from edgeflownas.files import read_json
+from edgeflownas.progress import Standing
+from search.queue import claim as claim_module
+from search.queue.claim import claimed
+from search.queue.queue import Queue
+from search.queue.status import row
+from search.queue.task import Task
+from tests.search.queue.small import python, small_queue, wait_for
+
+# Claims a task and begins it, says so, and works until it is killed.
+WORKER = """
+import sys, time
+from pathlib import Path
+from search.queue import claim
+from search.queue.queue import Queue
+claim.HEARTBEAT = 0.05
+with claim.claimed(Queue(Path(sys.argv[1])).task(0)) as mine:
+    mine.begin()
+    print("begun", flush=True)
+    with mine.beating():
+        time.sleep(600)
+"""
+# Claims a task again and again, and counts in a file in a way that loses counts unless it is alone.
+COUNTER = """
+import sys, time
+from pathlib import Path
+from edgeflownas.errors import InputError
+from search.queue.claim import claimed
+from search.queue.queue import Queue
+task, count, had = Queue(Path(sys.argv[1])).task(0), Path(sys.argv[2]), 0
+sys.stdin.readline()
+while had < 25:
+    try:
+        with claimed(task):
+            before = int(count.read_text())
+            time.sleep(0.002)
+            count.write_text(str(before + 1))
+            had += 1
+    except InputError as error:
+        assert "task 0: in use by process" in str(error) or "keep taking the lock" in str(error), error
+    time.sleep(0.001)
+"""
+
+
+@pytest.fixture
+def task(tmp_path: Path) -> Task:
+    return small_queue(tmp_path).task(0)
+
+
+@pytest.fixture
+def worker(task: Task) -> "Iterator[subprocess.Popen[str]]":
+    process = python(WORKER, str(task.queue.folder), stdout=subprocess.PIPE)
+    assert process.stdout is not None and process.stdout.readline() == "begun\n"
+    yield process
+    process.kill()
+    process.wait()
+
+
+def word(task: Task) -> str:
+    return row(Queue(task.queue.folder), task.index).word
+
+
+def test_two_processes_never_hold_a_task_at_once(task: Task, tmp_path: Path) -> None:
+    count = tmp_path / "count"
+    count.write_text("0")
+    counters = [python(COUNTER, str(task.queue.folder), str(count), stdin=subprocess.PIPE) for _ in range(2)]
+    for counter in counters:
+        assert counter.stdin is not None
+        counter.stdin.write("go\n")
+        counter.stdin.close()
+    assert [counter.wait(60) for counter in counters] == [0, 0]
+    assert count.read_text() == "50"
+
+
+def test_second_claimant_is_told_who_has_the_task(task: Task, worker: "subprocess.Popen[str]") -> None:
+    before = task.state()
+    with pytest.raises(InputError, match=f"task 0: in use by process {worker.pid} on "), claimed(task):
+        pass
+    assert task.state().attempts == before.attempts == 1
+
+
+def test_slow_task_runs_and_killed_one_is_dead_at_once(task: Task, worker: "subprocess.Popen[str]") -> None:
+    assert word(task) == "running"
+    worker.send_signal(signal.SIGSTOP)  # no heartbeat, but alive
+    os.utime(str(task.paths.claim), (0, 0))
+    assert word(task) == "running" and (row(Queue(task.queue.folder), 0).heartbeat_s or 0) > 1e6
+    worker.kill()
+    worker.wait()
+    assert word(task) == "dead" and task.state().state == "running"
+
+
+def test_process_on_another_machine_is_dead_when_its_heart_has_stopped(task: Task) -> None:
+    with claimed(task) as claim:
+        claim.begin()
+        content = read_json(task.paths.claim)
+    task.paths.claim.write_text(json.dumps({**content, "machine": "node17 boot pid:[1]"}))
+    assert word(task) == "running"
+    for silent, now in ((60.0, "running"), (claim_module.STALE_AFTER + 10.0, "dead")):
+        os.utime(str(task.paths.claim), (time.time() - silent, time.time() - silent))
+        assert word(task) == now
+    with claimed(task) as claim:
+        assert claim.state.crashes == 1
+
+
+def test_heart_beats_during_the_work_and_tells_how_far_it_is(task: Task, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(claim_module, "HEARTBEAT", 0.02)
+    step = 10
+    with claimed(task) as claim:
+        claim.begin()
+        with claim.beating():
+            first = task.paths.claim.stat().st_mtime
+            wait_for(lambda: task.paths.claim.stat().st_mtime > first)
+            assert (task.state().step, task.state().rate) == (0, None)
+            claim.watch(lambda: Standing(1, step, 40, 2.5))
+            step = 20
+            wait_for(lambda: task.state().step == 20)
+            state = row(Queue(task.queue.folder), 0)
+            assert state.rate and state.rate > 0
+            assert state.seconds_left == pytest.approx(20 / state.rate)
+            step = 40
+        assert task.state().step == 40
+        changed = task.state().changed
+        time.sleep(0.1)
+        assert task.state().changed == changed
+    assert row(Queue(task.queue.folder), 0).heartbeat_s is None
+
+
+def test_each_death_is_a_crash_and_too_many_are_a_failure(task: Task) -> None:
+    for crashes, left in ((0, "running"), (1, "running"), (2, "failed")):
+        with claimed(task, "killed by SIGKILL") as claim:
+            assert claim.state.crashes == crashes
+            assert claim.state.state == ("queued" if crashes < 2 else "failed")
+            if crashes:
+                assert str(claim.state.reason).endswith(": killed by SIGKILL")
+            if left == "running":
+                claim.begin()
+    assert (task.state().attempts, task.state().crashes) == (2, 2)
+
+
+def test_preempted_is_no_crash(task: Task) -> None:
+    for attempts in (1, 2, 3, 4):
+        with claimed(task) as claim:
+            claim.begin()
+            claim.change(state="preempted", reason="stopped by SIGTERM")
+        assert (task.state().attempts, task.state().crashes) == (attempts, 0)
+
+
+def test_reason_is_short_and_on_one_line(task: Task) -> None:
+    with claimed(task) as claim:
+        claim.crashed("first\nsecond \x1b[31m" + "x" * 10_000)
+    reason = str(task.state().reason)
+    assert reason.startswith("first second  [31mx") and len(reason) == 300
+
+
+def test_state_is_never_seen_half_written(task: Task) -> None:
+    seen: List[int] = []
+    ended = threading.Event()
+
+    def read() -> None:
+        while not ended.is_set():
+            seen.append(task.state().step)  # an InputError if it is not whole
+        seen.append(-1)
+
+    reader = threading.Thread(target=read)
+    with claimed(task) as claim:
+        claim.begin()
+        reader.start()
+        for step in range(150):
+            claim.change(step=step, reason="x" * 300)
+        ended.set()
+    reader.join()
+    assert seen.pop() == -1 and len(set(seen)) > 10 and seen == sorted(seen)
+
+
+def test_process_that_has_lost_its_claim_ends_at_once_and_writes_nothing(
+    task: Task, worker: "subprocess.Popen[str]"
+) -> None:
+    content = read_json(task.paths.claim)
+    task.paths.claim.unlink()
+    task.paths.claim.write_text(json.dumps({**content, "machine": "node17"}))
+    before = task.paths.state.read_bytes()
+    assert worker.wait(20) == 1
+    with pytest.raises(InputError, match="in use by process [0-9]+ on node17"), claimed(task):
+        pass
+    assert task.state().attempts == 1 and json.loads(before)["pid"] == worker.pid

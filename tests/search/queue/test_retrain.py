@@ -1,0 +1,186 @@
+"""A real training of the lightest architecture, stopped in every way, against the same one left in peace."""
+
+import os
+import re
+import signal
+import subprocess
+from pathlib import Path
+from typing import Any, Callable, Dict, List
+
+import pytest
+
+from edgeflownas import checkpoint
+from edgeflownas.child_training import ChildStep
+from edgeflownas.config import validate
+from edgeflownas.files import read_json
+from search.commands.retrain import command
+from search.queue.retrain import Result, retrain
+from search.queue.task import Task
+from tests.search.queue.small import python, small_queue
+
+LIGHT = 2  # the task of the architecture that is built fastest; four steps an epoch
+SECOND_EPOCH = 6  # a step in its middle
+
+# Retrains a task, and kills itself in the middle of an epoch.
+KILLED = f"""
+import os, signal, sys
+from pathlib import Path
+from edgeflownas.child_training import ChildStep
+from search.queue.queue import Queue
+from search.queue.retrain import retrain
+run, steps = ChildStep.run, []
+def counted(*arguments):
+    steps.append(run(*arguments))
+    if len(steps) == {SECOND_EPOCH}:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return steps[-1]
+ChildStep.run = counted
+retrain(Queue(Path(sys.argv[1])).task({LIGHT}))
+"""
+
+
+def run_command(task: Task) -> int:
+    """``retrain``; gives its exit code."""
+    arguments = ["--queue", str(task.queue.folder), "--index", str(task.index)]
+    return int(command.main(arguments, standalone_mode=False))
+
+
+def light(folder: Path, **queue: Any) -> Task:
+    return small_queue(folder, **queue).task(LIGHT)
+
+
+def at_step(monkeypatch: pytest.MonkeyPatch, number: int, act: Callable[[], None]) -> List[float]:
+    """Does something behind a step of the trainings to come; gives the losses of all their steps."""
+    run, losses = ChildStep.run, []
+
+    def counted(*arguments: Any) -> float:
+        losses.append(run(*arguments))
+        if len(losses) == number:
+            act()
+        return losses[-1]
+
+    monkeypatch.setattr(ChildStep, "run", counted)
+    return losses
+
+
+def outcome(task: Task) -> Dict[str, Any]:
+    """All of a finished task that must not depend on how often it was stopped."""
+    tensors: Dict[str, Any] = {}
+    for path in (task.paths.last, task.paths.best):
+        found, state = checkpoint.load(path)
+        tensors.update({f"{path.name} {name}": value.tobytes() for name, value in found.items()})
+        tensors[path.name] = {key: value for key, value in state.items() if key != "place"}
+    result = {key: value for key, value in read_json(task.paths.result).items() if key != "wall_s"}
+    curve = [line.rpartition(",")[0] for line in task.paths.curve.read_text().splitlines()]
+    return {**tensors, "result": result, "curve": curve}
+
+
+@pytest.fixture(scope="module", params=[True, False], ids=["warm", "scratch"])
+def peaceful(request: Any, tmp_path_factory: pytest.TempPathFactory) -> Task:
+    task = light(tmp_path_factory.mktemp("peaceful"), warm_start=request.param)
+    assert retrain(task) == "done"
+    return task
+
+
+def test_finished_task_has_a_result_and_the_log_a_curve(peaceful: Task) -> None:
+    result: Result = validate(read_json(peaceful.paths.result), Result, "result")
+    weights, best = checkpoint.load(peaceful.paths.best)
+    state = peaceful.state()
+    assert (result.architecture, result.epochs, result.epe) == ("000000000", 2, best["epe"])
+    assert result.weights_sha256 == checkpoint.digest(weights)
+    assert (state.state, state.attempts, state.crashes, state.epoch, state.step, state.steps) == ("done", 1, 0, 2, 8, 8)
+    assert state.best_epe == best["epe"] and state.pid == os.getpid()
+    assert "epoch 2/2" in peaceful.paths.output.read_text()
+    assert len(peaceful.paths.curve.read_text().splitlines()) == 3
+    assert not peaceful.paths.claim.exists()
+
+
+def test_warm_start_is_the_supernet_and_scratch_is_not(peaceful: Task) -> None:
+    _, best = checkpoint.load(peaceful.paths.best)
+    supernet = peaceful.first_weights()
+    first = best["identity"]["first weights"]
+    tensors, _ = checkpoint.load(peaceful.paths.best)
+    names = [name for name in tensors if not name.endswith(("/mean", "/variance"))]
+    if supernet is None:
+        assert peaceful.config.first_weights is None
+    else:
+        assert first == checkpoint.digest({name: supernet[name] for name in names})
+
+
+def test_task_that_is_done_is_left_as_it_is(peaceful: Task) -> None:
+    before = {path: path.read_bytes() for path in peaceful.paths.folder.iterdir() if path.is_file()}
+    assert retrain(peaceful) == "done"
+    assert {path: path.read_bytes() for path in peaceful.paths.folder.iterdir() if path.is_file()} == before
+
+
+def test_preempted_in_the_middle_and_continued_is_the_same_to_the_last_bit(
+    peaceful: Task, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    signum = signal.SIGUSR1 if peaceful.config.first_weights is None else signal.SIGTERM
+    task = light(tmp_path, warm_start=peaceful.config.first_weights is not None)
+    steps = at_step(monkeypatch, SECOND_EPOCH, lambda: os.kill(os.getpid(), signum))
+    assert retrain(task) == "preempted"
+    state = task.state()
+    assert (state.state, state.epoch, state.step, state.crashes) == ("preempted", 1, SECOND_EPOCH, 0)
+    assert signum.name in str(state.reason) and not task.paths.claim.exists()
+    assert retrain(task) == "done"
+    assert len(steps) == 8, "no step was done twice"
+    assert outcome(task) == outcome(peaceful)
+    assert (task.state().attempts, task.state().crashes, task.state().reason) == (2, 0, None)
+
+
+@pytest.mark.parametrize("peaceful", [True], ids=["warm"], indirect=True)  # a process with TensorFlow takes long
+def test_killed_in_the_middle_and_continued_is_the_same_to_the_last_bit(
+    peaceful: Task, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    task = light(tmp_path)
+    process = python(KILLED, str(task.queue.folder), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    assert process.wait(120) == -signal.SIGKILL
+    assert task.state().state == "running" and not task.alive()
+    steps = at_step(monkeypatch, 0, lambda: None)
+    assert retrain(task) == "done"
+    assert len(steps) == 4, "the first epoch was kept"
+    assert outcome(task) == outcome(peaceful)
+    assert (task.state().attempts, task.state().crashes) == (2, 1)
+
+
+def test_crash_is_retried_where_it_was_and_then_failed_with_the_reason(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def crash() -> None:
+        raise RuntimeError("the roof is on fire")
+
+    task = light(tmp_path)
+    at_step(monkeypatch, SECOND_EPOCH, crash)
+    assert retrain(task) == "queued"
+    state = task.state()
+    assert (state.crashes, state.step, state.reason) == (1, 5, "RuntimeError: the roof is on fire")
+    kept = task.paths.last.read_bytes()
+    task.queue.supernet.write_bytes(b"")
+    assert run_command(task) == 1
+    state = task.state()
+    assert (state.state, state.attempts, state.crashes) == ("failed", 2, 2)
+    assert re.match(r"InputError: .*supernet.h5", str(state.reason))
+    assert task.log_tail(1) == [f"edgeflownas.errors.{state.reason}"]
+    assert task.paths.output.read_text().count("Traceback") == 2
+    assert task.paths.last.read_bytes() == kept
+    assert run_command(task) == 1 and task.state() == state
+
+
+def test_exit_codes_tell_crash_from_failure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    task = light(tmp_path)
+    task.queue.supernet.write_bytes(b"")
+    assert [run_command(task) for _ in range(3)] == [75, 1, 1]
+
+
+def test_signal_before_the_training_has_begun_leaves_the_task_preempted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def slow(_: Task) -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    task = light(tmp_path)
+    monkeypatch.setattr(Task, "first_weights", slow)
+    assert run_command(task) == 130
+    assert (task.state().state, task.state().attempts, task.state().crashes) == ("preempted", 1, 0)
+    assert not task.paths.last.exists()

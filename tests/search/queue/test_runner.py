@@ -1,0 +1,113 @@
+import os
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from typing import Dict, List
+
+import numpy as np
+import pytest
+
+from edgeflownas.signals import Interrupted
+from search.queue import runner
+from search.queue.build import build
+from search.queue.queue import Queue
+from search.queue.status import Row, as_json, remarks, rows, summary
+from tests.search.queue.small import python, small_archive, small_queue, small_run, wait_for
+from tests.search.queue.test_claim import WORKER
+
+# What stands in for a task's process; the task is then called ``task``.
+OPENED = """
+import os, signal, sys, time
+from pathlib import Path
+from search.queue.claim import claimed
+from search.queue.queue import Queue
+task = Queue(Path(sys.argv[1])).task(int(sys.argv[2]))
+"""
+DONE = OPENED + "with claimed(task) as claim: claim.begin(); claim.change(state='done')"
+KILLED = OPENED + "with claimed(task) as claim: claim.begin(); os.kill(os.getpid(), signal.SIGKILL)"
+NOT_BEGUN = "import sys; print('no such \\x1b[1mlibrary'); sys.exit(3)"
+DEAF = "import pathlib, sys, time; pathlib.Path(sys.argv[1], 'started').touch(); time.sleep(600)"
+
+
+def work(monkeypatch: pytest.MonkeyPatch, codes: Dict[int, str]) -> None:
+    """Has these run for tasks in place of ``retrain``; for the others what finishes at once."""
+
+    def command(folder: Path, index: int) -> List[str]:
+        return [sys.executable, "-c", codes.get(index, DONE), str(folder), str(index)]
+
+    monkeypatch.setattr(runner, "command", command)
+
+
+def words(listed: List[Row]) -> List[str]:
+    return [row.word for row in listed]
+
+
+def test_tasks_are_worked_off_and_those_that_crash_are_tried_again_until_they_have_failed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    queue = small_queue(tmp_path)
+    work(monkeypatch, {1: KILLED, 2: NOT_BEGUN})
+    listed = runner.run(queue)
+    assert words(listed) == ["done", "failed", "failed"]
+    assert [(row.attempts, row.crashes) for row in listed] == [(1, 0), (2, 2), (0, 2)]
+    assert str(listed[1].reason).endswith("killed by SIGKILL")
+    assert listed[2].reason == "ended with exit code 3 before it began: no such  [1mlibrary"
+    assert remarks(listed)[-1].strip() == "no such  [1mlibrary"
+    assert summary(listed) == "1 done, 2 failed"
+    said = capfd.readouterr().err
+    assert "task 0 222222222: done" in said and "task 1 111000000: failed" in said
+    assert runner.run(queue) == listed, "nothing is left to do"
+
+
+def test_task_that_another_process_works_on_is_left_to_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    queue = small_queue(tmp_path)
+    work(monkeypatch, {0: NOT_BEGUN})
+    other = python(WORKER, str(queue.paths.folder), stdout=subprocess.PIPE)
+    try:
+        assert other.stdout is not None and other.stdout.readline() == "begun\n"
+        listed = runner.run(queue)
+        assert words(listed) == ["running", "done", "done"]
+        assert (listed[0].pid, listed[0].crashes) == (other.pid, 0)
+    finally:
+        other.kill()
+        other.wait()
+    work(monkeypatch, {})
+    assert words(runner.run(queue)) == ["done", "done", "done"]
+    assert as_json(rows(queue))[0]["crashes"] == 1, "the death of the other is counted"
+
+
+def test_process_that_is_stopped_before_it_can_listen_has_not_crashed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    queue = small_queue(tmp_path)
+    work(monkeypatch, {0: DEAF})
+    started = queue.paths.folder / "started"
+
+    def stop() -> None:
+        wait_for(started.exists)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=stop).start()
+    with pytest.raises(Interrupted):
+        runner.run(queue)
+    assert words(rows(queue)) == ["queued", "queued", "queued"] and rows(queue)[0].crashes == 0
+
+
+def test_real_queue_is_stopped_by_ctrl_c_and_goes_on(tmp_path: Path) -> None:
+    run = small_run(tmp_path)
+    queue = build(run, small_archive(run), np.array([0]))  # the one that is built fastest
+
+    def stop() -> None:
+        output = queue.paths.task(0).output
+        wait_for(lambda: output.exists() and "begins" in output.read_text())
+        os.kill(os.getpid(), signal.SIGINT)
+
+    threading.Thread(target=stop).start()
+    with pytest.raises(Interrupted):
+        runner.run(queue)
+    row = rows(queue)[0]
+    assert (row.word, row.crashes, row.reason) == ("preempted", 0, "stopped by SIGTERM")
+    assert runner.run(Queue(queue.paths.folder))[0].word == "done"
+    assert "continues" in queue.paths.task(0).output.read_text()

@@ -1,0 +1,135 @@
+import math
+from typing import Any, Callable, Dict
+
+import pytest
+import yaml
+
+from edgeflownas import checkpoint
+from edgeflownas.errors import InputError
+from edgeflownas.files import read_json, write_json
+from search.queue.queue import Queue
+from search.queue.status import row
+from search.queue.task import printable
+from tests.search.queue.small import small_queue
+
+Edit = Callable[[Dict[str, Any]], None]
+
+
+@pytest.fixture(scope="module")
+def queue(tmp_path_factory: pytest.TempPathFactory) -> Queue:
+    return small_queue(tmp_path_factory.mktemp("queue"))
+
+
+def edited(queue: Queue, **changes: Any) -> Queue:
+    """The queue, opened again after a change of task 0 as it was built."""
+    path = queue.paths.task(0).task
+    original = queue.paths.task(2).task
+    content = {**yaml.safe_load(original.read_text()), **changes}
+    path.write_text(yaml.safe_dump({key: value for key, value in content.items() if value != "removed"}))
+    return Queue(queue.paths.folder)
+
+
+@pytest.mark.parametrize(
+    "changes, named",
+    [
+        ({"command": "rm -rf /"}, "command: no such key"),
+        ({"seed": "removed"}, "seed: is missing"),
+        ({"seed": "3"}, "seed: should be a valid integer"),
+        ({"seed": -1}, "seed: .*greater"),
+        ({"attempts": 0}, "attempts"),
+        ({"architecture": "0; rm -rf ~"}, "architecture: .*pattern"),
+        ({"architecture": 0}, "architecture: .*string"),
+        ({"supernet_sha256": "x"}, "supernet_sha256"),
+        ({"format_version": 2}, "format_version"),
+        ({"data": {"kind": "pickle", "path": "/etc/passwd"}}, "data"),
+        ({"network": {"width": 7}}, "network.width"),
+        ({"found": {"epe": math.nan, "fps": 1.0}}, "found"),
+        ({"first_weights": ["supernet.h5"]}, "first_weights"),
+    ],
+)
+def test_task_file_that_says_something_else_is_refused(queue: Queue, changes: Dict[str, Any], named: str) -> None:
+    with pytest.raises(InputError, match=named) as refused:
+        edited(queue, **changes).task(0)
+    assert "\n" not in str(refused.value) and "task.yaml" in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "!!python/object/apply:os.system ['touch pwned']",
+        "!!python/name:os.system",
+        "seed: 1\nseed: 2",
+        "- a list",
+        "just words",
+        "\x00\x01",
+        "seed: 2001-99-99",
+        "[" * 5000,
+        "a: &a [1]\nb: &b [*a, *a]\n" + "x: {? [y] : z}",
+    ],
+    ids=["call", "name", "twice", "list", "words", "binary", "date", "deep", "key"],
+)
+def test_task_file_that_is_no_plain_data_is_refused(queue: Queue, text: str) -> None:
+    queue.paths.task(0).task.write_text(text)
+    with pytest.raises(InputError) as refused:
+        Queue(queue.paths.folder).task(0)
+    assert "\n" not in str(refused.value)
+
+
+def test_value_that_unfolds_without_end_is_refused_at_once(queue: Queue) -> None:
+    lines = ["architecture:", "- &a0 [x, x, x, x, x, x, x, x, x, x]"]
+    lines += [f"- &a{i} [{', '.join([f'*a{i - 1}'] * 10)}]" for i in range(1, 12)]
+    queue.paths.task(0).task.write_text("\n".join(lines))
+    with pytest.raises(InputError, match="architecture: should be a valid string") as refused:
+        Queue(queue.paths.folder).task(0)
+    assert len(str(refused.value)) < 1000
+
+
+@pytest.mark.parametrize("name", ["../supernet.h5", "/etc/passwd", "tasks/../../../trained.h5", ".", "", "link.h5"])
+def test_weights_outside_the_queue_are_never_opened(queue: Queue, name: str) -> None:
+    link = queue.paths.folder / "link.h5"
+    if not link.exists():
+        link.symlink_to(queue.paths.folder.parent.parent / "trained.h5")
+    with pytest.raises(InputError, match="leads out of the queue"):
+        edited(queue, first_weights=name).task(0).first_weights()
+
+
+def test_weights_that_are_not_those_of_the_search_are_refused(queue: Queue) -> None:
+    weights, _ = checkpoint.load(queue.paths.supernet)
+    name = sorted(weights)[0]
+    checkpoint.save(queue.paths.folder / "other.h5", {**weights, name: weights[name] + 1}, {})
+    with pytest.raises(InputError, match="does not hold the weights"):
+        edited(queue, first_weights="other.h5").task(0).first_weights()
+    with pytest.raises(InputError, match="gone.h5"):
+        edited(queue, first_weights="gone.h5").task(0).first_weights()
+
+
+@pytest.mark.parametrize("index", [-1, 3, 1000])
+def test_task_that_is_not_there_is_said(queue: Queue, index: int) -> None:
+    with pytest.raises(InputError, match="tasks 0 to 2"):
+        queue.task(index)
+
+
+@pytest.mark.parametrize(
+    "change", [{"state": "lost"}, {"attempts": -1}, {"rate": "fast"}, {"more": 1}, {"changed": None}, None]
+)
+def test_damaged_state_is_told_and_the_other_tasks_are_still_shown(queue: Queue, change: Any) -> None:
+    path = queue.paths.task(1).state
+    good = read_json(queue.paths.task(2).state)
+    if change is None:
+        path.write_text('{"state": "run')
+    else:
+        write_json(path, {**good, **change})
+    assert row(queue, 1).word == "damaged" and "state.json" in str(row(queue, 1).reason)
+    assert row(queue, 2).word == "queued"
+    write_json(path, good)
+
+
+def test_text_from_others_cannot_steer_the_terminal() -> None:
+    assert printable("\x1b[2Jgone\r\nback\u202e") == " [2Jgone  back"
+
+
+def test_tail_of_a_log_is_its_last_lines(queue: Queue) -> None:
+    task = queue.task(2)
+    assert task.log_tail(3) == []
+    task.paths.output.write_bytes(b"\xff\xfe\n" + b"".join(b"line %d\n\n" % i for i in range(5000)) + b"\x1b[31mred")
+    assert task.log_tail(3) == ["line 4998", "line 4999", " [31mred"]

@@ -1,0 +1,108 @@
+"""A search space, a cost model and an evaluator that answer at once, and a configuration for them."""
+
+import time
+import zlib
+from pathlib import Path
+from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Optional, Sequence
+
+import numpy as np
+
+from edgeflownas.config import Config, EvolutionConfig, load
+from edgeflownas.space import Architecture, Gene, Space
+from search.identity import Identity
+from search.scoring import Score, to_score
+
+CONFIG = Path(__file__).parents[2] / "configs" / "demo.yaml"
+
+
+def space_of(counts: Sequence[int], backbone: int) -> Space:
+    """A space whose genes have so many options."""
+    genes = (Gene(f"G{i}", "", tuple(str(option) for option in range(count))) for i, count in enumerate(counts))
+    return Space(tuple(genes), backbone)
+
+
+SMALL = space_of((3, 2, 5, 2), backbone=2)  # 60 architectures, 6 backbones
+MEDIUM = space_of((3, 3, 2, 4, 3, 3), backbone=3)  # 648 architectures, 18 backbones
+
+
+class Cost(NamedTuple):
+    fps: float
+    latency_ms: float
+    sram_kib: float
+    npu_cycles: float
+    source: str = "predicted"
+
+
+def noise(architecture: Architecture) -> float:
+    """A fixed number in [0, 1) that looks random."""
+    return zlib.crc32(bytes(architecture)) / 2**32
+
+
+def epe_of(architecture: Architecture) -> float:
+    """Heavier is better on the whole."""
+    return 6.0 - sum(option * (1 + i % 3) * 0.1 for i, option in enumerate(architecture)) + noise(architecture)
+
+
+class Table:
+    """Heavier is slower, and needs more SRAM."""
+
+    def __init__(self, sram_cap_kib: Optional[float] = None, wrong: Optional[Dict[Architecture, Cost]] = None) -> None:
+        self.sram_cap_kib = sram_cap_kib
+        self._wrong = wrong or {}
+
+    def cost(self, architecture: Architecture) -> Cost:
+        if architecture in self._wrong:
+            return self._wrong[architecture]
+        ms = 100.0 + sum(option * (7 + 3 * i) for i, option in enumerate(architecture))
+        return Cost(1000 / ms, ms, 500.0 + 10 * sum(architecture), 400.0 * ms)
+
+
+class Oracle:
+    """Scores by a function, backbone by backbone, and counts what it scored."""
+
+    def __init__(
+        self, space: Space, epe: Callable[[Architecture], float] = epe_of, seconds: float = 0.0, backwards: bool = False
+    ) -> None:
+        self._space, self.epe, self._seconds, self._backwards = space, epe, seconds, backwards
+        self.asked: List[Architecture] = []
+        self.answered: List[Architecture] = []
+
+    def score(self, architectures: Sequence[Architecture], complete_heads: bool) -> Iterator[List[Score]]:
+        self.asked += architectures
+        backbones: Dict[Architecture, List[Score]] = {}
+        wanted = sorted(to_score(self._space, architectures, complete_heads), reverse=self._backwards)
+        for architecture in wanted:
+            part = backbones.setdefault(architecture[: self._space.backbone], [])
+            part.append((architecture, self.epe(architecture)))
+        for part in backbones.values():
+            time.sleep(self._seconds)
+            self.answered += [architecture for architecture, _ in part]
+            yield part
+
+
+def evolution_config(**changes: Any) -> EvolutionConfig:
+    values: Dict[str, Any] = {
+        "population": 8,
+        "generations": 30,
+        "patience": 0,
+        "complete_heads": False,
+        "reference_point": {"epe": 8.0, "fps": 0.0, "latency_ms": 300.0, "sram_kib": 900.0, "npu_cycles": 2e5},
+    }
+    return EvolutionConfig(**{**values, **changes})
+
+
+def config(*overrides: str) -> Config:
+    return load(CONFIG, overrides)
+
+
+def identity(space: Space, *overrides: str) -> Identity:
+    return Identity(config(*overrides), space, "skeleton", "supernet", "table")
+
+
+def brute_force_front(points: np.ndarray) -> List[int]:
+    """Less is better; written as the definition says."""
+    return [
+        i
+        for i, point in enumerate(points)
+        if not any((other <= point).all() and (other < point).any() for other in points)
+    ]

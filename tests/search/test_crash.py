@@ -1,0 +1,213 @@
+"""A search that is killed anywhere, and started again, ends as the search that was never interrupted."""
+
+import os
+import random
+import signal
+import time
+from pathlib import Path
+from typing import Any, Callable, Dict, List, Optional
+
+import pytest
+
+from edgeflownas import sealed
+from edgeflownas.errors import InputError
+from edgeflownas.lock import locked
+from edgeflownas.signals import Interrupted
+from search import loop
+from search.evolution import Evolution
+from search.loop import Status, evolve
+from search.search_file import SearchFile, remove_leftovers
+from tests.processes import ended, in_child
+from tests.search.stand_ins import MEDIUM, Oracle, Table, evolution_config, identity
+from tests.search.test_search_file import content
+
+IDENTITY = identity(MEDIUM)
+
+
+def search(
+    folder: Path,
+    generations: int = 12,
+    seconds: float = 0.0,
+    show: Callable[[Status], None] = lambda status: None,
+    oracle: Optional[Oracle] = None,
+) -> None:
+    """What ``evolve`` does."""
+    path = folder / "search.h5"
+    with locked(folder / "search.lock", "the search") as lock:
+        remove_leftovers(path)
+        file = SearchFile(path, IDENTITY)
+        file.zero_flow_epe = 7.5
+        config = evolution_config(generations=generations)
+        evolution = Evolution(MEDIUM, config, Table(), 3, file.archive, file.last)
+        evolve(evolution, oracle or Oracle(MEDIUM, seconds=seconds), file, lock, show)
+
+
+@pytest.fixture(scope="module")
+def reference(tmp_path_factory: pytest.TempPathFactory) -> Dict[str, Any]:
+    folder = tmp_path_factory.mktemp("reference")
+    search(folder)
+    return content(folder / "search.h5")
+
+
+def test_killed_at_random_moments(tmp_path: Path, reference: Dict[str, Any]) -> None:
+    rng = random.Random(0)
+    for _ in range(30):
+        child = in_child(lambda: search(tmp_path, seconds=0.001))
+        time.sleep(rng.uniform(0, 0.06))
+        os.kill(child, signal.SIGKILL)
+        assert ended(child) == -signal.SIGKILL  # and not done before
+        for path in (tmp_path / "search.h5", tmp_path / "search.h5.previous"):
+            if path.exists():
+                sealed.read(path).close()
+    search(tmp_path)
+    assert content(tmp_path / "search.h5") == reference
+
+
+def dying(at: int, names: List[str], after: bool) -> Callable[[], None]:
+    """Makes this process die at the n-th of all calls of some functions of ``os``, before or after it is done."""
+    left = [at]
+
+    def wrap(function: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*args: Any, **others: Any) -> Any:
+            left[0] -= 1
+            if left[0] == 0 and not after:
+                os.kill(os.getpid(), signal.SIGKILL)
+            result = function(*args, **others)
+            if left[0] == 0:
+                os.kill(os.getpid(), signal.SIGKILL)
+            return result
+
+        return call
+
+    def install() -> None:
+        for name in names:
+            setattr(os, name, wrap(getattr(os, name)))
+
+    return install
+
+
+@pytest.mark.parametrize("after", [False, True])
+def test_killed_at_every_step_of_a_write(tmp_path: Path, after: bool) -> None:
+    """Kills at each call by which files are made, synced, linked, renamed and removed, until there is none left."""
+    (tmp_path / "whole").mkdir()
+    search(tmp_path / "whole", generations=2)
+    reference = content(tmp_path / "whole" / "search.h5")
+    for at in range(1, 10**6):
+        folder = tmp_path / str(at)
+        folder.mkdir()
+        install = dying(at, ["open", "fsync", "link", "replace", "unlink", "utime"], after)
+
+        def killed(folder: Path = folder, install: Callable[[], None] = install) -> None:
+            install()
+            search(folder, generations=2)
+
+        code = ended(in_child(killed))
+        search(folder, generations=2)
+        assert content(folder / "search.h5") == reference
+        left = sorted(each.name for each in folder.iterdir() if not each.name.startswith("search.lock."))
+        assert left == ["search.h5", "search.h5.previous"]
+        if code == 0:
+            break
+    assert at > 25
+
+
+@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM, signal.SIGUSR1])
+def test_a_polite_signal_ends_between_backbones_and_leaves_whole_generations(
+    tmp_path: Path, reference: Dict[str, Any], signum: int
+) -> None:
+    seen: List[Status] = []
+
+    def show(status: Status) -> None:
+        seen.append(status)
+        if status.generation == 2 and status.done < status.total:
+            os.kill(os.getpid(), signum)
+
+    with pytest.raises(Interrupted) as stopped:
+        search(tmp_path, show=show)
+    assert stopped.value.signum == signum
+    assert sum(status.generation == 2 for status in seen) == 1
+    assert SearchFile(tmp_path / "search.h5", IDENTITY).last.number == 1  # type: ignore[union-attr]
+    search(tmp_path)
+    assert content(tmp_path / "search.h5") == reference
+
+
+def test_a_signal_during_the_last_backbone_does_not_cost_the_generation(tmp_path: Path) -> None:
+    def show(status: Status) -> None:
+        if status.done == status.total:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    with pytest.raises(Interrupted):
+        search(tmp_path, show=show)
+    assert SearchFile(tmp_path / "search.h5", IDENTITY).last.number == 0  # type: ignore[union-attr]
+
+
+def test_an_error_of_the_evaluator_leaves_whole_generations(tmp_path: Path, reference: Dict[str, Any]) -> None:
+    calls: List[int] = []
+
+    def epe(architecture: Any) -> float:
+        calls.append(1)
+        if len(calls) > 20:
+            raise MemoryError
+        return 1.0
+
+    with pytest.raises(MemoryError):
+        search(tmp_path, oracle=Oracle(MEDIUM, epe))
+    assert not (tmp_path / "search.lock").exists()
+    assert len(SearchFile(tmp_path / "search.h5", IDENTITY).archive) == 16
+
+
+def test_a_disk_without_room_leaves_what_was_there(
+    tmp_path: Path, reference: Dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    search(tmp_path, generations=2)
+    before = (tmp_path / "search.h5").read_bytes()
+
+    def full(handle: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(sealed, "_keep", full)
+        with pytest.raises(OSError, match="No space left"):
+            search(tmp_path)
+    assert (tmp_path / "search.h5").read_bytes() == before
+    search(tmp_path)
+    assert content(tmp_path / "search.h5") == reference
+
+
+def test_a_second_search_is_refused_and_the_first_not_disturbed(tmp_path: Path, reference: Dict[str, Any]) -> None:
+    child = in_child(lambda: search(tmp_path, seconds=0.005))
+    while not (tmp_path / "search.h5").exists():
+        time.sleep(0.005)
+    with pytest.raises(InputError, match=f"the search: in use by process {child}"):
+        search(tmp_path)
+    assert ended(child) == 0
+    assert content(tmp_path / "search.h5") == reference
+
+
+def test_a_search_that_lost_its_lock_writes_no_more(tmp_path: Path) -> None:
+    def show(status: Status) -> None:
+        if status.generation == 1:
+            (tmp_path / "search.lock").write_text("another")
+
+    with pytest.raises(InputError, match="lost its lock"):
+        search(tmp_path, show=show)
+    assert SearchFile(tmp_path / "search.h5", IDENTITY).last.number == 0  # type: ignore[union-attr]
+
+
+def test_the_time_left_is_what_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a clock that ticks once for each scored architecture, it is their number; here 12 generations of 8."""
+
+    class Clock:
+        @staticmethod
+        def monotonic() -> float:
+            return len(oracle.answered)
+
+    def show(status: Status) -> None:
+        assert status.seconds_left == pytest.approx(12 * 8 - len(oracle.answered))
+        seen.append(status)
+
+    oracle = Oracle(MEDIUM)
+    seen: List[Status] = []
+    monkeypatch.setattr(loop, "time", Clock)
+    search(tmp_path, show=show, oracle=oracle)
+    assert len(seen) > 24

@@ -1,0 +1,111 @@
+import csv
+import json
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from edgeflownas import checkpoint
+from edgeflownas.config import Config, dump, load
+from edgeflownas.errors import InputError
+from supernet.training import supernet_training
+
+ROOT = Path(__file__).parents[2]
+SMALL = [
+    "supernet=null", "threads=1", "network.width=2", "data.height=32", "data.width=32", "data.train_pairs=12",
+    "data.val_pairs=4", "train.epochs=8", "train.batch_size=4", "evaluation.calibration_pairs=4",
+]  # fmt: skip
+
+
+def config_for(*overrides: str) -> Config:
+    return load(ROOT / "configs" / "demo.yaml", [*SMALL, *overrides])
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("whole")
+    supernet_training(config_for(), folder, {}).run()
+    return folder
+
+
+def history(folder):
+    with (folder / "log.csv").open() as file:
+        return [{key: row[key] for key in ("epoch", "steps", "loss", "epe", "share")} for row in csv.DictReader(file)]
+
+
+def everything(folder):
+    tensors, state = checkpoint.load(folder / "last.h5")
+    return checkpoint.digest(tensors), state["step"], state["place"]["epoch"], history(folder)
+
+
+def test_training_leaves_weights_log_events_and_fair_counts(uninterrupted):
+    best, state = checkpoint.load(uninterrupted / "best.h5")
+    assert set(best) == {name for name in checkpoint.load(uninterrupted / "last.h5")[0] if "optimizer/" not in name}
+    rows = history(uninterrupted)
+    assert [row["steps"] for row in rows] == [str(3 * epoch) for epoch in range(1, 9)]
+    assert state["epe"] == min(float(row["epe"]) for row in rows)
+    assert list((uninterrupted / "events").glob("events.*"))
+    fairness = json.loads((uninterrupted / "fairness.json").read_text())
+    assert fairness["gap"] == 0 and all(counts == [24, 24, 24] for counts in fairness["counts"].values())
+
+
+def test_killed_and_interrupted_anywhere_it_ends_bit_for_bit_the_same(uninterrupted, tmp_path):
+    config = tmp_path / "config.yaml"
+    config.write_text(dump(config_for()))
+    command = [sys.executable, "-c", "from search.cli import main; main()", "train"]
+    command += ["--config", str(config), "--run", str(tmp_path)]
+    for signum, seen in ((signal.SIGKILL, "epoch 1/8"), (signal.SIGTERM, "epoch 3/8")):
+        process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, universal_newlines=True)
+        assert process.stderr is not None
+        for line in process.stderr:
+            if seen in line:
+                process.send_signal(signum)
+                break
+        rest = process.stderr.read()
+        process.stderr.close()
+        assert process.wait() == (-signal.SIGKILL if signum == signal.SIGKILL else 130), rest
+    subprocess.run(command, cwd=ROOT, check=True, stderr=subprocess.DEVNULL)
+    assert everything(tmp_path / "supernet") == everything(uninterrupted)
+
+
+@pytest.mark.parametrize(
+    ("override", "named"),
+    [("network.width=4", "network"), ("data.motion=5", "data"), ("train.learning_rate=0.1", "train"), ("seed=9", "seed")],
+)
+def test_a_changed_network_data_or_recipe_is_refused_by_name(uninterrupted, override, named):
+    from search.run import Run
+
+    def identity(config):
+        return Run(config, uninterrupted).training_identity()
+
+    before, after = identity(config_for()), identity(config_for(override))
+    assert [name for name in before if before[name] != after[name]] == [named]
+
+
+def test_a_training_of_another_identity_is_not_continued(tmp_path):
+    supernet_training(config_for("train.epochs=1"), tmp_path, {"data": "these"}).run()
+    before = (tmp_path / "last.h5").read_bytes()
+    with pytest.raises(InputError, match="another data .*those.*restore it, or train in another run folder"):
+        supernet_training(config_for("train.epochs=1"), tmp_path, {"data": "those"}).resume()
+    assert (tmp_path / "last.h5").read_bytes() == before
+
+
+def test_what_is_not_finite_stops_training_and_leaves_the_last_checkpoint(uninterrupted, tmp_path):
+    training = supernet_training(config_for("train.epochs=1"), tmp_path, {})
+    training.run()
+    before = (tmp_path / "last.h5").read_bytes()
+    exploding = supernet_training(config_for("train.learning_rate=1e30", "train.warmup_steps=0"), tmp_path, {})
+    exploding._place.epoch = 1
+    with pytest.raises(FloatingPointError, match="not finite in step"):
+        exploding.run()
+    assert (tmp_path / "last.h5").read_bytes() == before
+    with np.load(str(tmp_path / "not-finite.npz")) as batch:
+        assert batch["images"].shape == (4, 32, 32, 6)
+
+
+def test_more_training_pairs_than_there_are_in_a_batch_are_needed(tmp_path):
+    with pytest.raises(InputError, match="train.batch_size: 4 is more than the 3 training pairs; lower it"):
+        supernet_training(config_for("data.train_pairs=3"), tmp_path, {})

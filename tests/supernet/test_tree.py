@@ -1,0 +1,84 @@
+import numpy as np
+import pytest
+
+from edgeflownas import checkpoint
+from edgeflownas.evaluation import ChildEvaluator
+from edgeflownas.skeleton import STAGES, Skeleton
+from edgeflownas.space import Space
+from supernet.tree import TreeEvaluator
+from tests.small import OTHER_STAGES, evaluation_data, weights_for
+
+
+@pytest.fixture(scope="module")
+def data():
+    return evaluation_data()
+
+
+@pytest.fixture(scope="module", params=[(4, STAGES), (4, OTHER_STAGES)], ids=["nine genes", "other space"])
+def tree(request, data):
+    skeleton = Skeleton(*request.param)
+    weights = weights_for(skeleton)
+    return skeleton, weights, TreeEvaluator(skeleton, weights, data, threads=1)
+
+
+def scored(evaluator, architectures, complete_heads=False):
+    return dict(pair for group in evaluator.score(architectures, complete_heads) for pair in group)
+
+
+def test_scores_are_those_of_the_one_architecture_way(tree, data):
+    skeleton, weights, evaluator = tree
+    rng = np.random.default_rng(0)
+    architectures = [Space.of(skeleton).random(rng) for _ in range(8)]
+    for architecture, epe in scored(evaluator, architectures).items():
+        reference = ChildEvaluator(skeleton, architecture, data, threads=1).score(weights)
+        assert epe == pytest.approx(reference, rel=1e-5)
+
+
+def test_scores_do_not_depend_on_order_grouping_or_what_was_asked_before(tree, data):
+    skeleton, weights, evaluator = tree
+    rng = np.random.default_rng(1)
+    architectures = list({Space.of(skeleton).random(rng) for _ in range(12)})
+    together = scored(evaluator, architectures)
+    one_by_one = {}
+    fresh = TreeEvaluator(skeleton, weights, data, threads=1)
+    for architecture in reversed(architectures):
+        one_by_one.update(scored(fresh, [architecture]))
+    assert one_by_one == together == scored(fresh, architectures[::2] + architectures[1::2])
+
+
+def test_completed_heads_are_all_heads_of_the_backbone_and_score_the_same(tree):
+    skeleton, _, evaluator = tree
+    space = Space.of(skeleton)
+    asked = [space.random(np.random.default_rng(2))]
+    completed = scored(evaluator, asked, complete_heads=True)
+    split = space.backbone
+    assert set(completed) == {each for each in space.all() if each[:split] == asked[0][:split]}
+    assert scored(evaluator, list(completed)[::7]) == {each: completed[each] for each in list(completed)[::7]}
+
+
+def test_each_group_is_one_backbone_and_comes_once_and_sorted(tree):
+    skeleton, _, evaluator = tree
+    space = Space.of(skeleton)
+    rng = np.random.default_rng(3)
+    asked = [space.random(rng) for _ in range(6)]
+    groups = [[architecture for architecture, _ in group] for group in evaluator.score(asked * 2, False)]
+    backbones = [{architecture[: space.backbone] for architecture in group} for group in groups]
+    assert all(len(each) == 1 for each in backbones)
+    assert sum(groups, []) == sorted(set(asked))
+
+
+def test_recalibration_leaves_every_weight_untouched(tree):
+    skeleton, weights, evaluator = tree
+    scored(evaluator, [Space.of(skeleton).random(np.random.default_rng(4))], complete_heads=True)
+    assert checkpoint.digest(evaluator.weights()) == checkpoint.digest(weights)
+
+
+def test_other_weights_are_scored_afresh(tree, data):
+    skeleton, weights, _ = tree
+    evaluator = TreeEvaluator(skeleton, weights, data, threads=1)
+    architecture = Space.of(skeleton).random(np.random.default_rng(5))
+    before = scored(evaluator, [architecture])
+    evaluator.load(weights_for(skeleton, seed=9))
+    after = scored(evaluator, [architecture])
+    evaluator.load(weights)
+    assert before != after and scored(evaluator, [architecture]) == before
