@@ -112,8 +112,12 @@ def child_training(
     data = EvaluationData(train, val, config.evaluation, config.threads)
     step = ChildStep(skeleton, architecture, weights, config.train, data, config.threads)
     identity = {
-        **config.model_dump(exclude={"network", "threads"}),
         "network": skeleton.digest(),
+        "architecture": config.architecture,
         "first weights": checkpoint.digest({name: weights[name] for name in parameters}),
+        "data": config.data.model_dump(),
+        "train": config.train.model_dump(exclude={"patience"}),
+        "evaluation": config.evaluation.model_dump(),
+        "seed": config.seed,
     }
     return Training(step, train, config.train, config.seed, folder, identity, data.zero_flow_epe(), config.threads)

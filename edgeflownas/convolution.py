@@ -4,8 +4,8 @@ TensorFlow 1.15's CPU kernels are slow in two places, and both are mended by ano
 
 * The gradients of a convolution are convolutions themselves, but the kernels for them are up to five times slower than
   the forward kernel. So both are written as forward convolutions.
-* With few output channels the forward kernel spends its time copying patches, not multiplying. So 2 x 2 pixels are packed
-  into channels: a quarter of the positions, each with four times the channels, at a third of the copies.
+* With few output channels the forward kernel spends its time copying patches, not multiplying. So 2 x 2 pixels are
+  packed into channels: a quarter of the positions, each with four times the channels, at a third of the copies.
 
 On a GPU the built-in convolution stays.
 """

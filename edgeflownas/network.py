@@ -1,7 +1,7 @@
 """The network in TensorFlow: how a stage computes, and one architecture made of stages.
 
-Supernet, child, tree evaluator and exporter are all built from ``apply_stage``. What differs between them, where weights
-come from and how a convolution is normalised, is in the *layer* that is handed in.
+Supernet, child, tree evaluator and exporter are all built from ``apply_stage``. What differs between them, where
+weights come from and how a convolution is normalised, is in the *layer* that is handed in.
 """
 
 from typing import Dict, List, Mapping, Sequence, Tuple

@@ -137,7 +137,8 @@ class Training:
         place = self._place
         events = tf.summary.FileWriter(str(self._folder / "events"))
         try:
-            with progress("training", self._config.epochs * self._per_epoch, self._steps_done()) as bar, stop_flag() as stop:
+            total = self._config.epochs * self._per_epoch
+            with progress("training", total, self._steps_done()) as bar, stop_flag() as stop:
                 while place.epoch < self._config.epochs and not self._early():
                     self._run_epoch(bar, stop)
                     self._log(events)

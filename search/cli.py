@@ -22,7 +22,6 @@ COMMANDS = {
     "evolve": "Search with NSGA-II over the supernet's weights, and queue the survivors.",
     "evaluate": "Score architectures, beside the EPE of zero flow.",
     "cost": "Build and show hardware cost tables from Arm's compiler.",
-    "export": "Write an architecture as int8 TFLite and as compiled by Vela.",
     "queue": "Build, run, watch and collect the retrain queue.",
     "retrain": "Retrain one task of the queue.",
 }
@@ -63,7 +62,7 @@ def cli() -> None:
 
 def main() -> None:
     """Runs a command, and exits."""
-    _quiet_tensorflow()
+    _prepare_libraries()
     try:
         code = cli.main(prog_name="edgeflownas-search", standalone_mode=False) or 0
     except click.exceptions.Exit as leave:
@@ -75,7 +74,7 @@ def main() -> None:
         click.echo(f"edgeflownas-search: {error}", err=True)
         code = 2
     except (OSError, MemoryError, FloatingPointError) as error:
-        click.echo(f"edgeflownas-search: failed: {error or type(error).__name__}", err=True)
+        click.echo(f"edgeflownas-search: failed: {str(error) or 'out of memory'}", err=True)
         code = 1
     except (KeyboardInterrupt, click.Abort, Interrupted):
         words = [word for word in sys.argv[1:] if word not in _NOT_AGAIN]
@@ -85,8 +84,9 @@ def main() -> None:
     sys.exit(code if isinstance(code, int) else 0)
 
 
-def _quiet_tensorflow() -> None:
-    """TensorFlow 1.15 greets every user with pages of warnings about its own insides."""
+def _prepare_libraries() -> None:
+    """Keeps libraries from printing pages of warnings about their own insides, and from wasting the cores."""
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # NumPy's threads wait busily, and take TensorFlow's cores
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     warnings.filterwarnings("ignore", category=FutureWarning, module=r"tensor(flow|board).*")
     warnings.filterwarnings("ignore", category=DeprecationWarning)

@@ -5,6 +5,7 @@ wants it, runs once, and hands the result back; no branch is computed to be mask
 and the activations themselves are passed on, not copied.
 """
 
+import functools
 from typing import Callable, List, Sequence, Tuple
 
 import tensorflow.compat.v1 as tf
@@ -25,7 +26,7 @@ def chosen(index: tf.Tensor, branches: Sequence[Callable[[], tf.Tensor]]) -> tf.
 
 def selected(index: tf.Tensor, tensors: List[tf.Tensor]) -> tf.Tensor:
     """The tensor at a fed index, handed on without a copy."""
-    result = chosen(index, [lambda tensor=tensor: tf.identity(tensor) for tensor in tensors])
+    result = chosen(index, [functools.partial(tf.identity, tensor) for tensor in tensors])
     result.set_shape(tensors[0].shape)
     return result
 

@@ -1,7 +1,7 @@
 """Scenes drawn from a seed: textured layers that move by affine maps plus small smooth deformations.
 
 The coordinates of the first frame are a layer's own. A point x of a layer is seen in the second frame at
-``A (x + d(x)) + t``, with ``d`` a sum of low-frequency waves, so the flow is known exactly; the second frame is
+``A (x + d(x))``, with ``A`` affine and ``d`` a sum of low-frequency waves, so the flow is known exactly; the second frame is
 rendered by inverting that map. The nearest layer hides the others, which gives the occlusion as well.
 """
 
@@ -14,7 +14,7 @@ import numpy as np
 from edgeflownas.config import ProceduralData
 from edgeflownas.data.sample import Sample, mirrored
 
-_INVERSION_STEPS = 5  # the deformation contracts by about 0.1 a step
+_INVERSION_STEPS = 4  # the deformation contracts by about 0.1 a step
 _CORNERS = 8  # of a polygon, at most
 _SUBPIXEL = 4  # fractional bits of drawn coordinates
 
@@ -45,32 +45,31 @@ class _Layer:
 
     Attributes:
         texture: float32 [h, w, 4], RGB and opacity, of the frame and a margin around it.
-        matrix: [2, 2] of the affine map, about the frame's centre.
-        shift: [2], pixels.
+        affine: float32 [2, 3], in pixels of the frame.
         waves: [n, 2, 2]: wave vectors (radians per pixel) and amplitudes (pixels) of the deformation.
         phases: [n] radians.
     """
 
     texture: np.ndarray
-    matrix: np.ndarray
-    shift: np.ndarray
+    affine: np.ndarray
     waves: np.ndarray
     phases: np.ndarray
 
     def deformation(self, points: np.ndarray) -> np.ndarray:
-        """Deformation at points [..., 2], in pixels."""
+        """Deformation at points [H, W, 2], in pixels."""
         total = np.zeros_like(points)
         for (vector, amplitude), phase in zip(self.waves, self.phases):
-            total += amplitude * np.sin(points @ vector + phase)[..., None]
+            angle = points[..., 0] * vector[0] + points[..., 1] * vector[1] + phase
+            total += amplitude * np.sin(angle)[..., None]
         return total
 
-    def forward(self, points: np.ndarray, centre: np.ndarray) -> np.ndarray:
-        """Where points [..., 2] of the first frame are seen in the second."""
-        return (points + self.deformation(points) - centre) @ self.matrix.T + centre + self.shift
+    def forward(self, points: np.ndarray) -> np.ndarray:
+        """Where points [H, W, 2] of the first frame are seen in the second."""
+        return cv2.transform(points + self.deformation(points), self.affine)
 
-    def backward(self, points: np.ndarray, centre: np.ndarray) -> np.ndarray:
-        """Which points of the first frame are seen at points [..., 2] of the second."""
-        straight = (points - centre - self.shift) @ np.linalg.inv(self.matrix).T + centre
+    def backward(self, points: np.ndarray) -> np.ndarray:
+        """Which points of the first frame are seen at points [H, W, 2] of the second."""
+        straight = cv2.transform(points, cv2.invertAffineTransform(self.affine))
         result = straight
         for _ in range(_INVERSION_STEPS):
             result = straight - self.deformation(result)
@@ -98,12 +97,11 @@ def render(rng: np.random.Generator, config: ProceduralData) -> Sample:
     for _ in range(int(rng.integers(config.layers + 1))):
         layers.append(_draw_layer(rng, size, margin, config.motion, background=False))
     grid = np.stack(np.meshgrid(np.arange(config.width), np.arange(config.height)), -1).astype(np.float32)
-    centre = ((size - 1) / 2).astype(np.float32)
     jitter = rng.uniform(-0.5, 0.5, 2).astype(np.float32)  # with it both frames are interpolated: equally sharp
     first = [layer.seen(grid + jitter, margin) for layer in layers]
-    second = [layer.seen(layer.backward(grid, centre) + jitter, margin) for layer in layers]
+    second = [layer.seen(layer.backward(grid) + jitter, margin) for layer in layers]
     owner = _nearest([layer[..., 3] for layer in first])
-    target = np.stack([layer.forward(grid, centre) for layer in layers])[
+    target = np.stack([layer.forward(grid) for layer in layers])[
         owner, grid[..., 1].astype(int), grid[..., 0].astype(int)
     ]
     return Sample(
@@ -127,8 +125,9 @@ def _draw_layer(
     waves = np.stack(
         [rng.uniform(-1, 1, (2, 2)) * 2 * np.pi / size.min(), rng.uniform(-1, 1, (2, 2)) * 0.02 * size.min()], axis=1
     )
-    shift = rng.uniform(-motion, motion, 2)
-    numbers = (matrix, shift, waves, rng.uniform(0, 2 * np.pi, 2))
+    centre = (size - 1) / 2
+    shift = centre - matrix @ centre + rng.uniform(-motion, motion, 2)
+    numbers = (np.column_stack([matrix, shift]), waves, rng.uniform(0, 2 * np.pi, 2))
     return _Layer(texture, *(number.astype(np.float32) for number in numbers))
 
 

@@ -82,9 +82,11 @@ def collect(run: Run, as_json: bool) -> None:
     console = _console()
     console.print(collecting.final_table(collection))
     told = "not defined" if tau is None else f"{tau:.3f}"
-    console.print(f"Kendall tau of supernet EPE and retrained EPE: {told} (n = {n}). Table: {run.final_front_file}")
+    lines = [f"Kendall tau of supernet EPE and retrained EPE: {told} (n = {n}). Table: {run.final_front_file}"]
     if any(each.cost_source == "predicted" for each in collection.survivors):
-        console.print("Hardware figures marked `predicted` were not compiled.")
+        lines.append("Hardware figures marked `predicted` were not compiled.")
+    for line in lines:
+        console.print(line, markup=False, soft_wrap=True)
 
 
 def _show(queue: Queue, as_json: bool) -> None:

@@ -177,11 +177,11 @@ def write_final_front(path: Path, collection: Collection) -> None:
 
 
 def final_table(collection: Collection) -> Table:
-    """The survivors for people, within 100 columns."""
+    """The survivors for people, within 80 columns."""
     title = f"Final front: {len(collection.front)} of {len(collection.survivors)} retrained architectures"
-    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
+    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
     table.add_column("architecture", no_wrap=True)
-    for heading in ("EPE px", "before px", "of zero flow", "FPS", "ms", "SRAM KiB", "Mcycles"):
+    for heading in ("EPE px", "supernet", "of zero flow", "FPS", "SRAM KiB"):
         table.add_column(heading, justify="right", no_wrap=True)
     table.add_column("cost", no_wrap=True)
     table.add_column("front", no_wrap=True)
@@ -192,9 +192,7 @@ def final_table(collection: Collection) -> Table:
             f"{each.supernet_epe:.4f}",
             f"{each.epe / each.zero_flow_epe:.3f}",
             f"{each.fps:.2f}",
-            f"{each.latency_ms:.1f}",
             f"{each.sram_kib:.1f}",
-            f"{each.npu_cycles / 1e6:.3f}",
             each.cost_source,
             "yes" if each in collection.front else "no",
         )

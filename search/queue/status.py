@@ -4,6 +4,7 @@ import time
 from dataclasses import asdict, dataclass
 from typing import Any, Dict, List, Optional
 
+from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from rich.text import Text
 
@@ -116,8 +117,8 @@ def as_json(listed: List[Row]) -> List[Dict[str, Any]]:
 
 def table(listed: List[Row]) -> Table:
     """The rows for people."""
-    result = Table(title="retrain queue", title_justify="left")
-    for name in ("task", "architecture", "state", "epoch", "EPE px", "before", "steps/s", "left", "heartbeat", "tries"):
+    result = Table(title="Retrain queue", title_justify="left", box=SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
+    for name in ("task", "architecture", "state", "epoch", "EPE px", "supernet", "steps/s", "left", "beat", "tries"):
         result.add_column(name, justify="left" if name in ("architecture", "state") else "right", no_wrap=True)
     result.add_column("where", overflow="fold")
     for each in listed:

@@ -5,7 +5,8 @@ import pytest
 from edgeflownas import checkpoint
 from edgeflownas.errors import InputError
 
-TENSORS = {"a/kernel": np.arange(2000, dtype=np.float32).reshape(10, 200), "a/bias": np.float32([1, 2]), "step": np.int64(3)}
+KERNEL = np.arange(2000, dtype=np.float32).reshape(10, 200)
+TENSORS = {"a/kernel": KERNEL, "a/bias": np.ones(2, np.float32), "step": np.int64(3)}
 STATE = {"epoch": 3, "text": "x" * 100_000}
 
 

@@ -73,7 +73,7 @@ def test_killed_and_interrupted_anywhere_it_ends_bit_for_bit_the_same(uninterrup
 
 @pytest.mark.parametrize(
     ("override", "named"),
-    [("network.width=4", "network"), ("data.motion=5", "data"), ("train.learning_rate=0.1", "train"), ("seed=9", "seed")],
+    [("network.width=4", "network"), ("data.motion=5", "data"), ("train.batch_size=2", "train"), ("seed=9", "seed")],
 )
 def test_a_changed_network_data_or_recipe_is_refused_by_name(uninterrupted, override, named):
     from search.run import Run

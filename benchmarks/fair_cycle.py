@@ -1,0 +1,144 @@
+"""Times a fair cycle against the usual way: a graph that mixes all options by a one-hot mask, run once per path.
+
+    .venv/bin/python -m benchmarks.fair_cycle --width 8 --height 64 --columns 96 --batch 8
+
+Both ways see the same batch and take turns, so that the ratio holds on a busy machine. Prints a table, writes JSON.
+"""
+
+import argparse
+import json
+import statistics
+import time
+from pathlib import Path
+from typing import Callable, Dict, List, Tuple
+
+import numpy as np
+import tensorflow.compat.v1 as tf
+from rich.console import Console
+from rich.table import Table
+
+from edgeflownas.losses import multiscale_loss
+from edgeflownas.network import BatchNorm, accumulated, apply_stage, initial_weights, normalised_images, variables
+from edgeflownas.session import session
+from edgeflownas.skeleton import Kind, Skeleton
+from edgeflownas.space import Space
+from supernet.fairness import FairSampler, routing
+from supernet.routed import fair_cycle
+
+
+class _BuiltInConvolutions(BatchNorm):
+    """Layers as BatchNorm's, with TensorFlow's own convolution and gradients."""
+
+    def __call__(self, convolution, x):  # type: ignore[no-untyped-def]
+        y = tf.nn.conv2d(x, self._weights[convolution.name + "/kernel"], convolution.stride, "SAME")
+        if convolution.norm is None:
+            return tf.nn.bias_add(y, self._weights[convolution.name + "/bias"])
+        gamma, beta = self._weights[convolution.norm + "/gamma"], self._weights[convolution.norm + "/beta"]
+        return tf.nn.fused_batch_norm(y, gamma, beta, epsilon=1e-3, is_training=True)[0]
+
+
+def one_hot_network(skeleton: Skeleton, x: tf.Tensor, layer: BatchNorm, mask: tf.Tensor) -> List[tf.Tensor]:
+    """The usual supernet: every option of every gene is computed, and mixed by mask [genes, options]."""
+    flows: List[tf.Tensor] = []
+    gene = 0
+    for stage in skeleton.stages:
+        outputs = [apply_stage(skeleton, stage, option, x, layer) for option in range(len(stage.options))]
+        if len(outputs) > 1:
+            y = tf.add_n([mask[gene, option] * output for option, output in enumerate(outputs)])
+            gene += 1
+        else:
+            y = outputs[0]
+        if stage.kind is Kind.FLOW:
+            flows.append(accumulated(flows, y))
+        else:
+            x = y
+    return flows
+
+
+def build(skeleton: Skeleton, images: np.ndarray, flow: np.ndarray, threads: int, routed: bool) -> Callable[[], None]:
+    """One way's cycle: gradients of all paths, summed."""
+    space = Space.of(skeleton)
+    sampler = FairSampler(space, np.random.default_rng(0))
+    with tf.Graph().as_default() as graph:
+        weights = variables(initial_weights(skeleton.parameters(), np.random.default_rng(0)))
+        pair, target = tf.placeholder(tf.uint8, images.shape), tf.placeholder(tf.float32, flow.shape)
+        valid, x = tf.ones(flow.shape[:3] + (1,)), normalised_images(pair)
+        shape = [len(space.genes), sampler.paths]
+        first, second = tf.placeholder(tf.int32, shape), tf.placeholder(tf.int32, shape)
+        mask = tf.placeholder(tf.float32, shape)
+        if routed:
+            networks = fair_cycle(skeleton, x, weights, first, second)
+        else:
+            networks = [one_hot_network(skeleton, x, _BuiltInConvolutions(weights), mask)]
+        loss = tf.add_n([multiscale_loss(flows, target, valid, tf.constant(0.0)) for flows in networks])
+        gradients = tf.group(*[gradient.op for gradient in tf.gradients(loss, list(weights.values()))])
+        initialise = tf.global_variables_initializer()
+    running = session(graph, threads)
+    running.run(initialise)
+    feed = {pair: images, target: flow}
+
+    def cycle() -> None:
+        paths = sampler.cycle()
+        if routed:
+            path_of, option_of = routing(space, paths)
+            running.run(gradients, {**feed, first: path_of, second: option_of})
+        else:
+            for path in paths:
+                running.run(gradients, {**feed, mask: np.eye(sampler.paths)[list(path)]})
+
+    return cycle
+
+
+def measure(ways: Dict[str, Callable[[], None]], rounds: int) -> Dict[str, List[float]]:
+    """Seconds of each way's cycles, the ways taking turns after one cycle that does not count."""
+    seconds: Dict[str, List[float]] = {name: [] for name in ways}
+    for number in range(rounds + 1):
+        for name, cycle in ways.items():
+            start = time.perf_counter()
+            cycle()
+            if number:
+                seconds[name].append(time.perf_counter() - start)
+    return seconds
+
+
+def arguments() -> Tuple[argparse.Namespace, Skeleton]:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--width", type=int, default=8, help="base width c")
+    parser.add_argument("--height", type=int, default=64, help="pixels")
+    parser.add_argument("--columns", type=int, default=96, help="pixels")
+    parser.add_argument("--batch", type=int, default=8, help="pairs")
+    parser.add_argument("--rounds", type=int, default=5, help="cycles of each way")
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--json", type=Path, default=Path("results/benchmarks/fair_cycle.json"))
+    options = parser.parse_args()
+    return options, Skeleton(options.width)
+
+
+def main() -> None:
+    """Measures, prints, and writes."""
+    options, skeleton = arguments()
+    rng = np.random.default_rng(0)
+    shape = (options.batch, options.height, options.columns)
+    images = rng.integers(0, 256, shape + (6,)).astype(np.uint8)
+    flow = rng.normal(size=shape + (2,)).astype(np.float32)
+    ways = {
+        "routed": build(skeleton, images, flow, options.threads, routed=True),
+        "one-hot, once per path": build(skeleton, images, flow, options.threads, routed=False),
+    }
+    seconds = measure(ways, options.rounds)
+    ratios = [usual / ours for ours, usual in zip(*seconds.values())]
+    table = Table("way", "median s a cycle", "ms an image and cycle")
+    for name, found in seconds.items():
+        median = statistics.median(found)
+        table.add_row(name, f"{median:.3f}", f"{1e3 * median / options.batch:.1f}")
+    console = Console()
+    console.print(table)
+    console.print(f"ratio, pair by pair: median {statistics.median(ratios):.2f} ({min(ratios):.2f}-{max(ratios):.2f})")
+    options.json.parent.mkdir(parents=True, exist_ok=True)
+    setting = {name: value for name, value in vars(options).items() if name != "json"}
+    options.json.write_text(json.dumps({**setting, "seconds": seconds, "ratios": ratios}, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()

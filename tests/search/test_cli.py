@@ -1,0 +1,64 @@
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from search import cli
+
+ROOT = Path(__file__).parents[2]
+
+
+def run(*arguments):
+    command = [sys.executable, "-c", "from search.cli import main; main()", *arguments]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+
+
+def test_alone_it_explains_the_commands_in_the_order_of_work():
+    result = run("--help")
+    places = [result.stdout.index(f"\n  {name} ") for name in cli.COMMANDS]
+    assert result.returncode == 0 and places == sorted(places)
+
+
+@pytest.mark.parametrize("name", list(cli.COMMANDS))
+def test_every_command_explains_itself(name):
+    result = run(name, "--help")
+    assert result.returncode == 0 and "Usage: edgeflownas-search " + name in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["fly"], "No such command 'fly'"),
+        (["train"], "Missing option '--config'"),
+        (["train", "--config", "nothing.yaml"], "nothing.yaml: cannot be read"),
+        (["evaluate", "00000000", "--config", "configs/demo.yaml"], "architecture '00000000': must be 9 digits"),
+        (["evaluate", "000000000", "--config", "configs/demo.yaml", "--weights", "no.h5"], "no.h5: no such file"),
+        (["train", "--config", "configs/demo.yaml", "--set", "network.width=3"], "network.width: should be a multiple"),
+        (["train", "--config", "configs/tiny.yaml", "--run", "results/none", "--resume"], "holds no training"),
+    ],
+)
+def test_wrong_usage_is_told_in_one_line_with_exit_code_2(arguments, said):
+    result = run(*arguments)
+    lines = [line for line in result.stderr.splitlines() if line.startswith("edgeflownas-search:")]
+    assert result.returncode == 2 and len(lines) == 1 and said in lines[0] and "Traceback" not in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "said"),
+    [
+        (OSError(28, "No space left on device", "search.h5"), 1, "No space left on device: 'search.h5'"),
+        (FloatingPointError("the loss is not finite"), 1, "the loss is not finite"),
+        (MemoryError(), 1, "failed: out of memory"),
+        (KeyboardInterrupt(), 130, "to continue: edgeflownas-search evolve --config 'my run.yaml'"),
+    ],
+)
+def test_failures_and_interruptions_have_their_codes(monkeypatch, capsys, error, code, said):
+    def fail(**_):
+        raise error
+
+    monkeypatch.setattr(cli.cli, "main", fail)
+    monkeypatch.setattr(sys, "argv", ["edgeflownas-search", "evolve", "--config", "my run.yaml"])
+    with pytest.raises(SystemExit) as leave:
+        cli.main()
+    assert leave.value.code == code and said in capsys.readouterr().err
