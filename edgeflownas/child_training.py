@@ -57,18 +57,10 @@ class ChildStep(GraphStep):
         return [child(self._skeleton, self._architecture, x, BatchNorm(weights))]
 
     def evaluate(self) -> float:
-        """EPE with recalibrated BN, pixels.
-
-        Raises:
-            FloatingPointError: it is not finite.
-        """
+        """EPE with recalibrated BN, pixels."""
         weights = self._session.run(self._weights)
-        statistics = self._evaluator.recalibrate(weights)
-        epe = self._evaluator.epe(weights, statistics)
-        if not np.isfinite(epe):
-            raise FloatingPointError("the EPE is not finite: lower queue.train.learning_rate")
-        self._statistics = statistics
-        return epe
+        self._statistics = self._evaluator.recalibrate(weights)
+        return self._evaluator.epe(weights, self._statistics)
 
     def tensors(self) -> Dict[str, np.ndarray]:
         """Weights, optimizer state, and the last evaluation's BN statistics by name."""

@@ -5,6 +5,7 @@ when that process started, and how long it may be silent. Its modification time 
 """
 
 import contextlib
+import fcntl
 import json
 import os
 import socket
@@ -88,7 +89,8 @@ def _acquire(path: Path, what: str, stale_after: float) -> str:
         except OSError:
             path.unlink()
             raise
-        return holder
+        if _read(path) == holder:  # not taken for stale meanwhile, being empty for so long
+            return holder
     raise InputError(f"{what}: others keep taking the lock {path}; try again")
 
 
@@ -108,14 +110,20 @@ def _clear_away(path: Path, what: str) -> None:
         raise InputError(
             f"{what}: in use by {_name(holder)}; wait for it to end, or end it (if it surely is dead, delete {path})"
         )
-    # Two may find the same lock stale, and the slower one take away the lock that the faster has made since.
-    aside = path.with_name(f"{path.name}.{os.getpid()}")
-    with contextlib.suppress(FileNotFoundError):
-        os.replace(str(path), str(aside))
-        if _read(aside) != holder:
-            with contextlib.suppress(FileExistsError):
-                os.link(str(aside), str(path))
-        aside.unlink()
+    _unlink(path, holder)
+
+
+def _unlink(path: Path, holder: str) -> None:
+    """Removes a stale lock, but not one that another has made in its place since.
+
+    Those who find the same lock stale go one after the other, by flock on that very file: the second finds that it is
+    gone. Where a file system has no flock, a moment remains in which two may come through; ``beat`` tells them.
+    """
+    with contextlib.suppress(FileNotFoundError), path.open("r+") as stale:
+        with contextlib.suppress(OSError):
+            fcntl.flock(stale, fcntl.LOCK_EX)
+        if stale.read() == holder and os.path.samestat(os.fstat(stale.fileno()), path.stat()):
+            path.unlink()
 
 
 def _stale(path: Path, holder: str) -> bool:

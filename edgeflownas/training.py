@@ -200,15 +200,25 @@ class Training:
         """Scores the epoch and counts it."""
         place = self._place
         started = time.monotonic()
-        epe = self._step.evaluate()
-        steps = self._steps_done()
+        epe, steps = self._step.evaluate(), self._steps_done()
+        if not np.isfinite(epe):
+            raise FloatingPointError(
+                f"training in {self._folder}: the EPE after step {steps} is not finite; the last checkpoint is good: "
+                f"lower train.learning_rate"
+            )
         place.epoch, place.batch, loss, place.loss_sum = place.epoch + 1, 0, place.loss_sum / place.batch, 0.0
         place.wall_s += seconds + time.monotonic() - started
         place.history.append(
-            {"epoch": place.epoch, "steps": steps, "loss": loss, "epe": epe, "share": epe / self._zero,
-             "wall_s": round(place.wall_s, 1)}
+            {
+                "epoch": place.epoch,
+                "steps": steps,
+                "loss": loss,
+                "epe": epe,
+                "share": epe / self._zero,
+                "wall_s": round(place.wall_s, 1),
+            }
         )
-        if np.isfinite(epe) and (place.best_epe is None or epe < place.best_epe):
+        if place.best_epe is None or epe < place.best_epe:
             place.best_epe, place.best_epoch = epe, place.epoch
 
     def _log(self, events: Any) -> None:

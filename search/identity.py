@@ -97,4 +97,4 @@ def _flat(section: Mapping[str, Any], prefix: str = "") -> Dict[str, Any]:
 
 
 def _is_free(key: str) -> bool:
-    return any(key == free or key.startswith(free + ".") for free in _FREE)
+    return any(f"{key}.".startswith(f"{free}.") for free in _FREE)

@@ -1,8 +1,8 @@
 """Scenes drawn from a seed: textured layers that move by affine maps plus small smooth deformations.
 
 The coordinates of the first frame are a layer's own. A point x of a layer is seen in the second frame at
-``A (x + d(x))``, with ``A`` affine and ``d`` a sum of low-frequency waves, so the flow is known exactly; the second frame is
-rendered by inverting that map. The nearest layer hides the others, which gives the occlusion as well.
+``A (x + d(x))``, with ``A`` affine and ``d`` a sum of low-frequency waves, so the flow is known exactly; the second
+frame is rendered by inverting that map. The nearest layer hides the others, which gives the occlusion as well.
 """
 
 from dataclasses import dataclass

@@ -18,6 +18,8 @@ from search.evolution import Evolution
 from search.front import front_table, records, write_front
 from search.identity import Identity
 from search.options import run_options
+from search.queue.build import build
+from search.queue.queue import Queue
 from search.run import Run
 from search.scoring import Evaluator
 from search.search_file import SearchFile, remove_leftovers, set_aside, use_previous
@@ -56,16 +58,16 @@ def command(run: Run, restart: bool, from_previous: bool, as_json: bool) -> None
         front = evolution.front()
         if not len(front):
             raise InputError(
-                f"{run.search_file}: no architecture that fits the SRAM cap has a finite EPE ({file.archive.failed:,} of "
-                f"{len(file.archive):,} failed); the supernet {run.supernet_file} is of no use: train another"
+                f"{run.search_file}: no architecture that fits the SRAM cap has a finite EPE ({file.archive.failed:,} "
+                f"of {len(file.archive):,} failed); the supernet {run.supernet_file} is of no use: train another"
             )
         write_front(run.front_file, evolution.archive, front)
-        # JOIN the retrain queue: from search.queue.build import build; build(run, file.archive, front)
+        queue = build(run, evolution.archive, front)
     result = _result(run, evolution, file, reason, front)
     if as_json:
         click.echo(json.dumps(result, indent=2, allow_nan=False))
     else:
-        _print(evolution, result, front)
+        _print(run, evolution, result, front, queue)
 
 
 def _search(
@@ -117,7 +119,9 @@ def _result(run: Run, evolution: Evolution, file: SearchFile, reason: str, front
     }
 
 
-def _print(evolution: Evolution, result: Mapping[str, Any], front: np.ndarray) -> None:
+def _print(
+    run: Run, evolution: Evolution, result: Mapping[str, Any], front: np.ndarray, queue: Queue
+) -> None:
     """The result for people."""
     console = Console(highlight=False, soft_wrap=False)
     console.print(front_table(evolution.archive, front))
@@ -127,6 +131,7 @@ def _print(evolution: Evolution, result: Mapping[str, Any], front: np.ndarray) -
         f"Best EPE {best:.4f} px; that of zero flow is {zero:.4f} px ({best / zero:.2f} of it).",
         f"{result['requested']:,} architectures requested, {result['scored']:,} scored in {result['wall_s']:.0f} s.",
         f"Checkpoint {result['search_file']}, front {result['front_file']}.",
+        f"{len(queue.indices)} of the front are queued for retraining in {run.queue_folder}: go on with `queue run`.",
     ]
     if result["failed"]:
         lines.append(f"{result['failed']:,} architectures have no finite EPE and were left out.")

@@ -13,9 +13,9 @@ def spread(points: np.ndarray, size: int) -> List[int]:
     """Equally spread along the front, both its ends included.
 
     Each objective is scaled to the front's own range, and the front is the line through its points in their order. The
-    k-th of K choices is the point next to k / (K - 1) of the line's length, among those that lie behind the choice
-    before and leave enough points for the choices to come; of two equally near ones the first. A single choice is the
-    point with the best first objective.
+    first and the last of K choices are its ends. The k-th in between is the point next to k / (K - 1) of the line's
+    length, among those that lie behind the choice before and leave enough points for the choices to come; of two
+    equally near ones the first. A single choice is the point with the best first objective.
     """
     extent = np.ptp(points, axis=0)
     scaled = (points - points.min(axis=0)) / np.where(extent > 0, extent, 1.0)
@@ -23,12 +23,12 @@ def spread(points: np.ndarray, size: int) -> List[int]:
     place = np.concatenate([[0.0], np.cumsum(steps)])
     if place[-1] == 0.0:  # all points are equal
         place = np.arange(len(points), dtype=float)
-    chosen: List[int] = []
-    for k in range(size):
-        first, end = chosen[-1] + 1 if chosen else 0, len(points) - (size - 1 - k)
-        distance = np.abs(place[first:end] - place[-1] * k / max(size - 1, 1))
+    chosen = [0]
+    for k in range(1, size - 1):
+        first, end = chosen[-1] + 1, len(points) - (size - 1 - k)
+        distance = np.abs(place[first:end] - place[-1] * k / (size - 1))
         chosen.append(first + int(distance.argmin()))
-    return chosen
+    return [*chosen, len(points) - 1][:size]
 
 
 RULES: Dict[str, Rule] = {"spread": spread}

@@ -1,3 +1,4 @@
+import fcntl
 import json
 import os
 import signal
@@ -130,31 +131,59 @@ def test_a_lost_lock_is_noticed_and_left_alone(tmp_path: Path) -> None:
 
 
 def test_a_lock_made_since_is_not_taken_for_the_stale_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Two see the same stale lock; the faster has made its own when the slower moves it away."""
+    """Two see the same stale lock; the faster has made its own before the slower's turn."""
     path = tmp_path / "lock"
-    foreign(path)
 
-    def slow(*_: Any) -> bool:
+    def faster(*_: Any) -> bool:
+        path.unlink()
         foreign(path, pid=77)
         return True
 
-    monkeypatch.setattr(module, "_stale", slow)
-    module._clear_away(path, "it")
-    assert json.loads(path.read_text())["pid"] == 77
+    for where, name in ((module, "_stale"), (fcntl, "flock")):
+        foreign(path)
+        os.utime(path, (1, 1))
+        with monkeypatch.context() as patch:
+            patch.setattr(where, name, faster)
+            module._clear_away(path, "it")
+        assert json.loads(path.read_text())["pid"] == 77
     assert [each.name for each in tmp_path.iterdir()] == ["lock"]
 
 
+def test_those_who_find_the_same_stale_lock_go_one_after_the_other(tmp_path: Path) -> None:
+    path = tmp_path / "lock"
+    foreign(path)
+    os.utime(path, (1, 1))
+
+    def first() -> None:
+        with path.open("r+") as stale:
+            fcntl.flock(stale, fcntl.LOCK_EX)
+            (tmp_path / "at it").touch()
+            time.sleep(0.3)
+            foreign(tmp_path / "new", pid=77)
+            os.replace(str(tmp_path / "new"), str(path))
+
+    child = in_child(first)
+    while not (tmp_path / "at it").exists():
+        time.sleep(0.005)
+    module._clear_away(path, "it")
+    assert json.loads(path.read_text())["pid"] == 77
+    assert ended(child) == 0
+
+
 def test_of_many_that_find_a_stale_lock_one_gets_it_at_a_time(tmp_path: Path) -> None:
+    """Each that gets it leaves a stale one behind, as if it had been killed."""
     path, inside = tmp_path / "lock", tmp_path / "inside"
-    foreign(path, machine=module._machine(), started="12")
 
     def compete() -> None:
-        for _ in range(60):
+        for _ in range(150):
             try:
                 with locked(path, "it"):
                     os.close(os.open(inside, os.O_CREAT | os.O_EXCL))  # fails if another is inside
                     time.sleep(0.001)
                     inside.unlink()
+                    dead = tmp_path / str(os.getpid())
+                    foreign(dead, machine=module._machine(), started="12")
+                    os.replace(str(dead), str(path))
             except InputError:
                 time.sleep(0.001)
 

@@ -1,5 +1,6 @@
 """A search space, a cost model and an evaluator that answer at once, and a configuration for them."""
 
+import itertools
 import time
 import zlib
 from pathlib import Path
@@ -13,6 +14,7 @@ from search.identity import Identity
 from search.scoring import Score, to_score
 
 CONFIG = Path(__file__).parents[2] / "configs" / "demo.yaml"
+_SEARCH = Path(__file__).parent / "search.yaml"
 
 
 def space_of(counts: Sequence[int], backbone: int) -> Space:
@@ -69,13 +71,10 @@ class Oracle:
 
     def score(self, architectures: Sequence[Architecture], complete_heads: bool) -> Iterator[List[Score]]:
         self.asked += architectures
-        backbones: Dict[Architecture, List[Score]] = {}
         wanted = sorted(to_score(self._space, architectures, complete_heads), reverse=self._backwards)
-        for architecture in wanted:
-            part = backbones.setdefault(architecture[: self._space.backbone], [])
-            part.append((architecture, self.epe(architecture)))
-        for part in backbones.values():
+        for _, backbone in itertools.groupby(wanted, lambda architecture: architecture[: self._space.backbone]):
             time.sleep(self._seconds)
+            part = [(architecture, self.epe(architecture)) for architecture in backbone]
             self.answered += [architecture for architecture, _ in part]
             yield part
 
@@ -92,7 +91,7 @@ def evolution_config(**changes: Any) -> EvolutionConfig:
 
 
 def config(*overrides: str) -> Config:
-    return load(CONFIG, overrides)
+    return load(_SEARCH, overrides)
 
 
 def identity(space: Space, *overrides: str) -> Identity:

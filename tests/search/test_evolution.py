@@ -178,13 +178,18 @@ def test_the_global_generator_is_neither_read_nor_moved() -> None:
     assert content(first) == content(second)
 
 
+@pytest.mark.parametrize("ties", [False, True])
 @pytest.mark.parametrize("complete", [False, True])
-def test_going_on_behind_any_generation_gives_the_search_that_was_never_interrupted(complete: bool) -> None:
-    whole = begin(complete_heads=complete, generations=8)
-    generations = run(whole, Oracle(MEDIUM))
-    part = begin(complete_heads=complete, generations=8)
+def test_going_on_behind_any_generation_gives_the_search_that_was_never_interrupted(complete: bool, ties: bool) -> None:
+    def epe(architecture: Architecture) -> float:
+        return round(epe_of(architecture)) if ties else epe_of(architecture)
+
+    changes: Any = {"complete_heads": complete, "generations": 8, "objectives": ["epe"] if ties else ["epe", "fps"]}
+    whole = begin(**changes)
+    generations = run(whole, Oracle(MEDIUM, epe))
+    part = begin(**changes)
     for expected in generations:
-        part = Evolution(MEDIUM, part.config, Table(), 999, part.archive, step(part, Oracle(MEDIUM))[1])
+        part = Evolution(MEDIUM, part.config, Table(), 999, part.archive, step(part, Oracle(MEDIUM, epe))[1])
         assert part.number == expected.number + 1
     assert content(part) == content(whole)
     assert part.finished() == whole.finished()

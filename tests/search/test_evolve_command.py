@@ -25,6 +25,7 @@ from search.scoring import Evaluator
 from tests.search.stand_ins import CONFIG, Oracle, brute_force_front, epe_of
 from tests.search.test_search_file import content
 
+WIDTH = load(CONFIG).network.width
 EVALUATOR = evolve._evaluator
 LOAD = CostTable.load
 
@@ -57,7 +58,7 @@ class Command:
         self.train(0.0)
 
     def train(self, value: float) -> None:
-        shapes = Skeleton(8).parameters()
+        shapes = Skeleton(WIDTH).parameters()
         checkpoint.save(self.weights, {name: np.full(shape, value) for name, shape in shapes.items()}, {})
 
     def __call__(self, *words: str, generations: int = 2) -> Result:
@@ -179,7 +180,7 @@ def test_with_a_real_supernet_the_archive_holds_what_the_tree_evaluator_says(
 
     monkeypatch.setattr(evolve, "_evaluator", EVALUATOR)
     rng = np.random.default_rng(0)
-    skeleton = Skeleton(8)
+    skeleton = Skeleton(WIDTH)
     weights = {name: rng.normal(0, 0.1, shape).astype(np.float32) for name, shape in skeleton.parameters().items()}
     checkpoint.save(command.weights, weights, {})
     settings = ["data.val_pairs=2", "evaluation.calibration_pairs=2", "evolution.complete_heads=false"]

@@ -73,7 +73,7 @@ def test_killed_and_interrupted_anywhere_it_ends_bit_for_bit_the_same(uninterrup
 
 @pytest.mark.parametrize(
     ("override", "named"),
-    [("network.width=4", "network"), ("data.motion=5", "data"), ("train.batch_size=2", "train"), ("seed=9", "seed")],
+    [("network.width=4", "network"), ("data.motion=9", "data"), ("train.batch_size=2", "train"), ("seed=9", "seed")],
 )
 def test_a_changed_network_data_or_recipe_is_refused_by_name(uninterrupted, override, named):
     from search.run import Run
@@ -104,6 +104,16 @@ def test_what_is_not_finite_stops_training_and_leaves_the_last_checkpoint(uninte
     assert (tmp_path / "last.h5").read_bytes() == before
     with np.load(str(tmp_path / "not-finite.npz")) as batch:
         assert batch["images"].shape == (4, 32, 32, 6)
+
+
+def test_an_epe_that_is_not_finite_stops_training_and_is_never_logged(tmp_path, monkeypatch):
+    training = supernet_training(config_for("train.epochs=2"), tmp_path, {})
+    scores = iter([1.0, float("nan")])
+    monkeypatch.setattr(training._step, "evaluate", lambda: next(scores))
+    with pytest.raises(FloatingPointError, match="the EPE after step 6 is not finite; the last checkpoint is good"):
+        training.run()
+    assert [row["epe"] for row in history(tmp_path)] == ["1.0"]
+    assert checkpoint.load(tmp_path / "last.h5")[1]["place"]["epoch"] == 1
 
 
 def test_more_training_pairs_than_there_are_in_a_batch_are_needed(tmp_path):

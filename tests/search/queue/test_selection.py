@@ -2,7 +2,7 @@ from typing import List, Tuple
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from search.queue.selection import RULES, spread
@@ -19,24 +19,24 @@ def fronts(draw: st.DrawFn) -> Tuple[np.ndarray, int]:
     return np.array([first, second]).T, draw(st.integers(1, count))
 
 
+@settings(deadline=None)
 @given(fronts())
 def test_as_many_as_asked_distinct_in_order_and_with_both_ends(case: Tuple[np.ndarray, int]) -> None:
     points, size = case
     chosen = spread(points, size)
     assert len(chosen) == size
     assert all(before < after for before, after in zip(chosen, chosen[1:]))
-    assert chosen[0] >= 0 and chosen[-1] < len(points)
-    assert (points[chosen[0]] == points[0]).all()
-    if size > 1:
-        assert (points[chosen[-1]] == points[-1]).all()
+    assert chosen[0] == 0 and chosen[-1] == (len(points) - 1 if size > 1 else 0)
 
 
+@settings(deadline=None)
 @given(fronts(), st.sampled_from([0.25, 2.0, 1024.0]))
 def test_units_of_the_objectives_do_not_matter(case: Tuple[np.ndarray, int], factor: float) -> None:
     points, size = case
     assert spread(points * [factor, 1.0], size) == spread(points, size)
 
 
+@settings(deadline=None)
 @given(st.integers(2, 12), st.integers(1, 6))
 def test_on_an_even_front_the_choices_are_evenly_apart(size: int, stride: int) -> None:
     line = np.arange((size - 1) * stride + 1, dtype=float)

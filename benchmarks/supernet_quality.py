@@ -1,0 +1,95 @@
+"""Says whether a supernet has learned, and whether more computation helps in it.
+
+    .venv/bin/python -m benchmarks.supernet_quality --config configs/demo.yaml
+
+Scores the training's pool and random architectures with recalibrated BN on the validation set: mean EPE as a share of
+zero flow's, Spearman correlation of multiply-accumulates and EPE, and the mean EPE of every option. Prints a table,
+writes JSON.
+"""
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any, Dict, List
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+from scipy.stats import spearmanr
+
+from edgeflownas.checkpoint import digest
+from edgeflownas.data.datasets import open_datasets
+from edgeflownas.evaluation import EvaluationData
+from edgeflownas.progress import progress
+from edgeflownas.space import Architecture, Space
+from search.run import Run
+from supernet.fairness import covering_pool
+from supernet.training import POOL_CYCLES, POOL_SEED
+from supernet.tree import TreeEvaluator
+
+
+def random_sample(space: Space, count: int, seed: int) -> List[Architecture]:
+    """Distinct architectures, drawn uniformly."""
+    rng = np.random.default_rng(seed)
+    drawn: Dict[Architecture, None] = {}
+    while len(drawn) < count:
+        drawn[space.random(rng)] = None
+    return list(drawn)
+
+
+def quality(run: Run, count: int, seed: int) -> Dict[str, Any]:
+    """Scores the pool and the sample."""
+    train, val = open_datasets(run.config.data)
+    data = EvaluationData(train, val, run.config.evaluation, run.config.threads)
+    weights = run.supernet_weights()
+    tree = TreeEvaluator(run.skeleton, weights, data, threads=1)
+    pool = covering_pool(run.space, POOL_CYCLES, POOL_SEED)
+    sample = random_sample(run.space, count, seed)
+    epe: Dict[Architecture, float] = {}
+    with progress("scoring", len({*pool, *sample})) as bar:
+        for group in tree.score([*pool, *sample], complete_heads=False):
+            epe.update(group)
+            bar.advance(steps=len(group))
+    zero = data.zero_flow_epe()
+    errors = np.array([epe[architecture] for architecture in sample])
+    macs = [run.skeleton.macs(each, run.config.data.height, run.config.data.width) for each in sample]
+    options = {
+        gene.name: [float(errors[[each[i] == option for each in sample]].mean()) for option in range(len(gene.options))]
+        for i, gene in enumerate(run.space.genes)
+    }
+    return {
+        "supernet_sha256": digest(weights),
+        "zero_flow_epe": zero,
+        "pool_epe": float(np.mean([epe[architecture] for architecture in pool])),
+        "pool_share": float(np.mean([epe[architecture] for architecture in pool])) / zero,
+        "sample": count,
+        "sample_seed": seed,
+        "sample_epe": [float(errors.min()), float(errors.mean()), float(errors.max())],
+        "spearman_macs_epe": float(spearmanr(macs, errors).correlation),
+        "mean_epe_by_option": options,
+    }
+
+
+def main() -> None:
+    """Measures, prints, and writes."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--config", type=Path, default=Path("configs/demo.yaml"))
+    parser.add_argument("--set", dest="overrides", action="append", default=[], metavar="SECTION.KEY=VALUE")
+    parser.add_argument("--sample", type=int, default=200, help="random architectures")
+    parser.add_argument("--seed", type=int, default=0, help="of the sample")
+    parser.add_argument("--json", type=Path, default=Path("results/benchmarks/supernet_quality.json"))
+    options = parser.parse_args()
+    found = quality(Run.open(options.config, None, options.overrides), options.sample, options.seed)
+    console = Console()
+    table = Table("gene", "EPE of option 0, px", "1", "2")
+    for name, means in found["mean_epe_by_option"].items():
+        table.add_row(name, *(f"{mean:.4f}" for mean in means))
+    console.print(table)
+    console.print(f"pool: mean EPE {found['pool_epe']:.3f} px, {found['pool_share']:.3f} of zero flow's")
+    console.print(f"Spearman of MACs and EPE over {found['sample']} architectures: {found['spearman_macs_epe']:.3f}")
+    options.json.parent.mkdir(parents=True, exist_ok=True)
+    options.json.write_text(json.dumps(found, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()
