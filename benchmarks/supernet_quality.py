@@ -52,7 +52,7 @@ def quality(run: Run, count: int, seed: int) -> Dict[str, Any]:
             bar.advance(steps=len(group))
     zero = data.zero_flow_epe()
     errors = np.array([epe[architecture] for architecture in sample])
-    macs = [run.skeleton.macs(each, run.config.data.height, run.config.data.width) for each in sample]
+    macs = [run.skeleton.macs(each, *run.config.data.padded_size) for each in sample]
     options = {
         gene.name: [float(errors[[each[i] == option for each in sample]].mean()) for option in range(len(gene.options))]
         for i, gene in enumerate(run.space.genes)

@@ -6,15 +6,17 @@ Strict: an unknown key, a wrong type or an impossible value is refused with the 
 import re
 import reprlib
 from pathlib import Path
-from typing import Any, Dict, List, Optional, Sequence, Type, Union
+from typing import Any, Dict, List, Optional, Sequence, Tuple, Type, Union
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from typing_extensions import Annotated, Literal
 
 from edgeflownas.errors import InputError
+from edgeflownas.skeleton import STAGES
 
-Side = Annotated[int, Field(ge=16, multiple_of=16)]
+MULTIPLE = max(stage.scale for stage in STAGES)  # of the sides that the network takes
+Side = Annotated[int, Field(ge=MULTIPLE)]
 
 
 class Section(BaseModel):
@@ -29,12 +31,22 @@ class NetworkConfig(Section):
     width: int = Field(32, ge=2, multiple_of=2, description="base width c, in channels")
 
 
-class ProceduralData(Section):
+class _SizedData(Section):
+    """Pairs of one size. Other sides than multiples of 16 are padded for the network, and cropped behind it."""
+
+    height: Side = Field(64, description="pixels")
+    width: Side = Field(96, description="pixels")
+
+    @property
+    def padded_size(self) -> Tuple[int, int]:
+        """Height and width that the network works at."""
+        return -(-self.height // MULTIPLE) * MULTIPLE, -(-self.width // MULTIPLE) * MULTIPLE
+
+
+class ProceduralData(_SizedData):
     """Scenes drawn from a seed: nothing to download, flow exactly known."""
 
     kind: Literal["procedural"]
-    height: Side = Field(64, description="pixels")
-    width: Side = Field(96, description="pixels")
     seed: int = Field(0, ge=0, description="of the scenes")
     train_pairs: int = Field(4096, ge=1, description="training pairs")
     val_pairs: int = Field(64, ge=1, description="validation pairs")
@@ -42,7 +54,7 @@ class ProceduralData(Section):
     motion: float = Field(8.0, gt=0, description="typical displacement, pixels")
 
 
-class FlyingChairs2Data(Section):
+class FlyingChairs2Data(_SizedData):
     """Folders in FlyingChairs2's file names: NNNNNNN-img_0.png, NNNNNNN-img_1.png, NNNNNNN-flow_01.flo."""
 
     kind: Literal["flyingchairs2"]
@@ -145,7 +157,7 @@ class Config(Section):
     """Everything a run depends on."""
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", description="of the run: its folder under results/")
-    seed: int = Field(0, ge=0, description="of training, evolution and retraining")
+    seed: int = Field(0, ge=0, lt=2**63, description="of training, evolution and retraining")
     threads: int = Field(2, ge=1, description="CPU threads of one TensorFlow")
     supernet: Optional[str] = Field(
         None, description="trained weights to search with; null: those that train left in the run folder"

@@ -11,6 +11,7 @@ import tensorflow.compat.v1 as tf
 from edgeflownas.config import EvaluationConfig
 from edgeflownas.data.pipeline import Batch, batches
 from edgeflownas.data.sample import FlowDataset
+from edgeflownas.errors import InputError
 from edgeflownas.losses import endpoint_error_sums
 from edgeflownas.network import BatchNorm, FixedNorm, child, normalised_images
 from edgeflownas.recalibration import Statistics, averaged
@@ -27,11 +28,17 @@ class EvaluationData:
     """
 
     def __init__(self, train: FlowDataset, val: FlowDataset, config: EvaluationConfig, threads: int) -> None:
-        """Reads the images once."""
+        """Reads the images once.
+
+        Raises:
+            InputError: a pair cannot be used, or no validation pair knows of any motion.
+        """
         count = min(config.calibration_pairs, len(train))
         self.calibration: List[Batch] = list(batches(train, range(count), config.calibration_batch, threads=threads))
         count = min(config.val_pairs or len(val), len(val))
         self.validation: List[Batch] = list(batches(val, range(count), config.batch_size, threads=threads))
+        if not self.valid_pixels or not self.zero_flow_epe():
+            raise InputError("data: the validation pairs know of no motion: there is nothing to score; name others")
 
     @property
     def valid_pixels(self) -> float:

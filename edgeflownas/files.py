@@ -16,7 +16,24 @@ def replacing(path: Path) -> Iterator[Path]:
     """A temporary path beside ``path``, which takes its place when the block ends without an error.
 
     Whatever happens, ``path`` holds either its old content or the new, whole.
+
+    Raises:
+        OSError: it cannot be written; the message names it, and says why.
     """
+    try:
+        with _replacing(path) as temporary:
+            yield temporary
+    except OSError as error:
+        if error.strerror is None:  # told already, by a file within
+            raise
+        raise OSError(
+            f"{path}: cannot be written: {error.strerror}; what was there before is intact: make room, or "
+            f"give the rights to write, and run the same command again"
+        ) from error
+
+
+@contextlib.contextmanager
+def _replacing(path: Path) -> Iterator[Path]:
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=str(path.parent))
     os.close(handle)

@@ -9,7 +9,7 @@ import io
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Dict, List, Mapping, Optional
+from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple
 
 import numpy as np
 import tensorflow.compat.v1 as tf
@@ -114,18 +114,24 @@ class Training:
         if not path.exists():
             return False
         tensors, state = checkpoint.load(path)
+        if "place" not in state:
+            raise InputError(f"{path}: holds weights, but not the state of a training; move it away")
         for name, value in self._identity.items():
-            if state["identity"].get(name) != value:
+            before, now = _difference(state["identity"].get(name), value)
+            if before != now:
                 raise InputError(
-                    f"{path}: was trained with another {name} ({state['identity'].get(name)}, now {value}); "
+                    f"{path}: was trained with another {name} ({before}, now {now}); "
                     f"restore it, or train in another run folder"
                 )
         self._place = _Place(**state["place"])
         self._step.restore(tensors, state["step"])
         return True
 
-    def run(self) -> Dict[str, float]:
+    def run(self, beat: Callable[[], None] = lambda: None) -> Dict[str, float]:
         """Trains to the end.
+
+        Args:
+            beat: is called at every step and before every write, for the lock of whoever holds one.
 
         Returns:
             The last line of the log.
@@ -140,7 +146,8 @@ class Training:
             total = self._config.epochs * self._per_epoch
             with progress("training", total, self._steps_done()) as bar, stop_flag() as stop:
                 while place.epoch < self._config.epochs and not self._early():
-                    self._run_epoch(bar, stop)
+                    self._run_epoch(bar, stop, beat)
+                    beat()
                     self._log(events)
                     self._save()
                     stop.raise_if_set()
@@ -162,13 +169,14 @@ class Training:
         waited = place.epoch - place.best_epoch
         return bool(self._config.patience) and place.epoch > 0 and waited >= self._config.patience
 
-    def _run_epoch(self, bar: Bar, stop: StopFlag) -> None:
+    def _run_epoch(self, bar: Bar, stop: StopFlag, beat: Callable[[], None]) -> None:
         place, config = self._place, self._config
         started = time.monotonic()
         order = shuffled(len(self._dataset), self._seed, place.epoch)[: self._per_epoch * config.batch_size]
         augment = (self._seed, place.epoch)
         steps = config.epochs * self._per_epoch
         for batch in batches(self._dataset, order, config.batch_size, augment, place.batch, self._threads):
+            beat()
             done = self._steps_done()
             rate = learning_rate(config, done, steps)
             uncertain = float(done >= config.uncertainty_from * steps)
@@ -227,7 +235,7 @@ class Training:
             f"epoch {line['epoch']}/{self._config.epochs}: loss {line['loss']:.4f}, EPE {line['epe']:.3f} px, "
             f"{line['share']:.3f} of zero flow's {self._zero:.3f} px"
         )
-        if line["epoch"] >= 3 and line["share"] > _STUCK:
+        if line["epoch"] == 3 and line["share"] > _STUCK:
             say("the network still predicts no motion: raise train.clip_norm or train.learning_rate, or train longer")
         values = [tf.Summary.Value(tag=name, simple_value=line[name]) for name in ("loss", "epe", "share")]
         events.add_summary(tf.Summary(value=values), line["steps"])
@@ -248,3 +256,11 @@ class Training:
         writer.writeheader()
         writer.writerows(place.history)
         write_text(self._folder / "log.csv", text.getvalue())
+
+
+def _difference(before: Any, now: Any) -> Tuple[Any, Any]:
+    """Two values; of two sections, only the keys in which they differ."""
+    if not (isinstance(before, dict) and isinstance(now, dict)):
+        return before, now
+    keys = [key for key in {**before, **now} if before.get(key) != now.get(key)]
+    return {key: before.get(key) for key in keys}, {key: now.get(key) for key in keys}

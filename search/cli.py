@@ -8,6 +8,7 @@ import os
 import shlex
 import sys
 import warnings
+from pathlib import Path
 from typing import List, Optional
 
 import click
@@ -27,7 +28,7 @@ COMMANDS = {
 }
 
 # Flags that say how to begin, which a command that is continued has done.
-_NOT_AGAIN = ("--restart", "--from-previous")
+_NOT_AGAIN = ("--restart", "--from-previous", "--no-resume")
 
 
 class _Commands(click.Group):
@@ -51,13 +52,13 @@ class _Commands(click.Group):
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, package_name="edgeflownas")
 def cli() -> None:
-    r"""Finds the best optical-flow networks for a microcontroller NPU.
+    """Finds the best optical-flow networks for a microcontroller NPU.
 
     \b
     edgeflownas-search train  --config configs/tiny.yaml     train a supernet
     edgeflownas-search evolve --config configs/tiny.yaml     search over its weights
     edgeflownas-search queue run --config configs/tiny.yaml  retrain the survivors
-    """
+    """  # noqa: D301 (click's mark for text that is not to be wrapped is a backspace)
 
 
 def main() -> None:
@@ -78,10 +79,16 @@ def main() -> None:
         code = 1
     except (KeyboardInterrupt, click.Abort, Interrupted):
         words = [word for word in sys.argv[1:] if word not in _NOT_AGAIN]
-        again = " ".join(shlex.quote(word) for word in ["edgeflownas-search", *words])
+        again = " ".join(shlex.quote(word) for word in [_program(), *words])
         click.echo(f"\ninterrupted; to continue: {again}", err=True)
         code = 130
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _program() -> str:
+    """How the user called this program, so that the same words call it again."""
+    called = sys.argv[0]
+    return called if Path(called).name == "edgeflownas-search" else "edgeflownas-search"
 
 
 def _prepare_libraries() -> None:

@@ -87,7 +87,10 @@ class Run:
         Raises:
             InputError: they are missing, damaged, or of another network.
         """
-        tensors, _ = checkpoint.load(path)
+        tensors, state = checkpoint.load(path)
+        network = state.get("identity", {}).get("network", self.skeleton.digest())
+        if network != self.skeleton.digest():
+            raise InputError(f"weights {path}: are of another network than network.width and this version define")
         wanted = self.skeleton.parameters()
         wrong = [name for name in wanted if name not in tensors or tensors[name].shape != wanted[name]]
         if wrong:

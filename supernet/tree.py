@@ -16,7 +16,6 @@ import numpy as np
 import tensorflow.compat.v1 as tf
 
 from edgeflownas.evaluation import EvaluationData
-from edgeflownas.losses import endpoint_error_sums
 from edgeflownas.network import BatchNorm, FixedNorm, apply_stage, doubled, normalised_images, variables
 from edgeflownas.recalibration import Statistics, averaged
 from edgeflownas.session import load_variables, session
@@ -33,7 +32,7 @@ class _Piece(NamedTuple):
     calibrated: tf.Tensor  # output by the batch's own statistics
     batch_statistics: Dict[str, Tuple[tf.Tensor, tf.Tensor]]
     statistics: Dict[str, Tuple[tf.Tensor, tf.Tensor]]
-    output: tf.Tensor  # output by fed statistics; of a flow stage (u, v) only
+    output: tf.Tensor  # output by fed statistics; of a flow stage [2, B, h, w], (u, v) only
 
 
 class _Node:
@@ -90,12 +89,10 @@ class TreeEvaluator:
             self._normalised = normalised_images(self._images)
             self._double = {}
             for scale in {stage.scale for stage in skeleton.stages if stage.kind is Kind.FLOW} - {1}:
-                coarse = tf.placeholder(tf.float32, [None, height // scale, width // scale, 2])
+                coarse = tf.placeholder(tf.float32, [None, height // scale, width // scale, 1])
                 self._double[scale] = (coarse, doubled(coarse))
-            self._flow, self._target = (tf.placeholder(tf.float32, [None, height, width, 2]) for _ in range(2))
-            self._valid = tf.placeholder(tf.float32, [None, height, width, 1])
-            self._errors = endpoint_error_sums(self._flow, self._target, self._valid)
             initialise = tf.global_variables_initializer()
+        self._targets = [(_planes(batch.flow), batch.valid[..., 0]) for batch in data.validation]
         self._session = session(graph, threads)
         self._session.run(initialise)
         graph.finalize()
@@ -144,7 +141,7 @@ class TreeEvaluator:
         fixed = FixedNorm(self._weights, statistics)
         output = apply_stage(self._skeleton, stage, option, x, fixed)
         if stage.kind is Kind.FLOW:
-            output = output[..., :2]
+            output = tf.transpose(output[..., :2], [3, 0, 1, 2])
         return _Piece(x, calibrated, norm.statistics, statistics, output)
 
     def _input_scale(self, stage: Stage) -> int:
@@ -172,7 +169,8 @@ class TreeEvaluator:
         Args:
             position: of the next stage.
             node: the trunk so far.
-            flows: by the options at the flow stages so far, the flow of each validation batch at the next scale.
+            flows: by the options at the flow stages so far, the flow of each validation batch at the next scale,
+                [2, B, h, w].
             wanted: the architectures, sorted.
         """
         stage = self._skeleton.stages[position]
@@ -198,8 +196,7 @@ class TreeEvaluator:
                     yield architecture, self._epe(_added(flows[before], outputs))
                 elif before + (option,) not in summed:
                     total = _added(flows[before], outputs)
-                    coarse, fine = self._double[stage.scale]
-                    summed[before + (option,)] = [self._session.run(fine, {coarse: flow}) for flow in total]
+                    summed[before + (option,)] = [self._doubled(stage.scale, flow) for flow in total]
         if not last:
             yield from self._walk(position + 1, node, summed, wanted)
 
@@ -250,10 +247,21 @@ class TreeEvaluator:
     def _epe(self, flows: List[np.ndarray]) -> float:
         """EPE of the flows of the validation batches, over all valid pixels, in pixels of the input."""
         total = 0.0
-        for flow, batch in zip(flows, self._data.validation):
-            feed = {self._flow: flow, self._target: batch.flow, self._valid: batch.valid}
-            total += self._session.run(self._errors, feed).sum(dtype=np.float64)
+        for flow, (target, valid) in zip(flows, self._targets):
+            u, v = flow - target
+            total += (np.sqrt(u * u + v * v) * valid).sum(dtype=np.float64)
         return float(total / self._data.valid_pixels)
+
+    def _doubled(self, scale: int, flow: np.ndarray) -> np.ndarray:
+        """Flow [2, B, h, w] at 1/scale as ``network.doubled`` doubles it."""
+        coarse, fine = self._double[scale]
+        result = self._session.run(fine, {coarse: flow.reshape((-1,) + flow.shape[2:] + (1,))})
+        return np.asarray(result.reshape(flow.shape[:2] + result.shape[1:3]))
+
+
+def _planes(flow: np.ndarray) -> np.ndarray:
+    """Flow [B, H, W, 2] as [2, B, H, W]: sums over planes that lie in one piece are several times faster."""
+    return np.ascontiguousarray(flow.transpose(3, 0, 1, 2))
 
 
 def _added(flows: List[np.ndarray], outputs: List[np.ndarray]) -> List[np.ndarray]:

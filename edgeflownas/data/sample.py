@@ -38,6 +38,21 @@ class FlowDataset(Protocol):
         """
 
 
+def padded(sample: Sample, height: int, width: int) -> Sample:
+    """A sample of height x width pixels, grown at the bottom and on the right.
+
+    What is added repeats the images' edges, and its flow is not known: neither a loss nor an EPE sees it. So this is
+    the same as padding images before the network, and cropping its flow behind.
+    """
+    grown = ((0, height - sample.valid.shape[0]), (0, width - sample.valid.shape[1]))
+    return Sample(
+        np.pad(sample.images, (*grown, (0, 0)), mode="edge"),
+        np.pad(sample.flow, (*grown, (0, 0)), mode="constant"),
+        np.pad(sample.valid, grown, mode="constant"),
+        None if sample.occluded is None else np.pad(sample.occluded, grown, mode="constant"),
+    )
+
+
 def mirrored(sample: Sample, rng: np.random.Generator) -> Sample:
     """Mirrors a sample left-right and up-down, each with probability 1/2; the flow's signs follow."""
     signs = np.ones(2, np.float32)

@@ -44,7 +44,7 @@ def build(run: Run, board: Optional[Path], output: Optional[Path], checks: int, 
     path = output or Path(hardware.table)
     words = " ".join(shlex.quote(word) for word in ["edgeflownas-search", *sys.argv[1:]])
     data = run.config.data
-    table = build_table(Compiler.of(hardware), run.skeleton, data.height, data.width, checks, jobs, words)
+    table = build_table(Compiler.of(hardware), run.skeleton, *data.padded_size, checks, jobs, words)
     table.save(path)
     content = table.content
     say(f"{path}: {len(content.compiled)} compiles by Vela {content.origin.vela}, checked on {checks} others:")
@@ -70,7 +70,7 @@ def _from_table(run: Run, architectures: Tuple[str, ...]) -> List[Dict[str, Any]
     """The table's word on architectures."""
     hardware, data = run.config.hardware, run.config.data
     table = CostTable.load(Path(hardware.table))
-    table.check(run.skeleton, data.height, data.width)
+    table.check(run.skeleton, *data.padded_size)
     table.check_board(Board.load(Path(hardware.board)))
     return [{"architecture": text, **asdict(table.cost(run.space.parse(text)))} for text in architectures]
 
@@ -85,7 +85,7 @@ def _compiled(run: Run, architectures: Tuple[str, ...]) -> List[Dict[str, Any]]:
     found = []
     with progress(f"compiling for {compiler.board.settings.name}", len(parsed)) as bar:
         for text, architecture in zip(architectures, parsed):
-            cost = compiler.cost(run.skeleton, architecture, data.height, data.width)
+            cost = compiler.cost(run.skeleton, architecture, *data.padded_size)
             found.append({"architecture": text, **asdict(cost)})
             bar.advance(text)
     return found
@@ -104,7 +104,7 @@ def _shown(run: Run, found: List[Dict[str, Any]]) -> Table:
         table.add_column(heading, justify="right", no_wrap=True)
     table.add_column("cost", no_wrap=True)
     for record in found:
-        macs = run.skeleton.macs(run.space.parse(record["architecture"]), data.height, data.width)
+        macs = run.skeleton.macs(run.space.parse(record["architecture"]), *data.padded_size)
         table.add_row(
             record["architecture"],
             f"{record['fps']:.2f}",

@@ -37,7 +37,7 @@ def command(run: Run, architectures: Tuple[str, ...], weights: Optional[Path], a
         _check_fit(run.skeleton, architecture, tensors, weights or run.supernet_file)
     say("reading images")
     scores, zero = _scores(run, wanted, tensors)
-    height, width = run.config.data.height, run.config.data.width
+    height, width = run.config.data.padded_size
     rows: List[Dict[str, Any]] = [
         {
             "architecture": run.space.format(architecture),

@@ -10,6 +10,7 @@ from rich.console import Console
 
 from edgeflownas.checkpoint import digest
 from edgeflownas.errors import InputError
+from edgeflownas.hardware.board import Board
 from edgeflownas.hardware.cost import CostTable
 from edgeflownas.lock import Lock, locked
 from edgeflownas.progress import say
@@ -19,7 +20,6 @@ from search.front import front_table, records, write_front
 from search.identity import Identity
 from search.options import run_options
 from search.queue.build import build
-from search.queue.queue import Queue
 from search.run import Run
 from search.scoring import Evaluator
 from search.search_file import SearchFile, remove_leftovers, set_aside, use_previous
@@ -43,7 +43,8 @@ def command(run: Run, restart: bool, from_previous: bool, as_json: bool) -> None
     if restart and from_previous:
         raise click.UsageError("--restart and --from-previous exclude each other")
     table = CostTable.load(Path(run.config.hardware.table))
-    table.check(run.skeleton, run.config.data.height, run.config.data.width)
+    table.check(run.skeleton, *run.config.data.padded_size)
+    table.check_board(Board.load(Path(run.config.hardware.board)))
     weights = run.supernet_weights()
     with locked(run.folder / "search.lock", f"run {run.folder}") as lock:
         remove_leftovers(run.search_file)
@@ -62,12 +63,9 @@ def command(run: Run, restart: bool, from_previous: bool, as_json: bool) -> None
                 f"of {len(file.archive):,} failed); the supernet {run.supernet_file} is of no use: train another"
             )
         write_front(run.front_file, evolution.archive, front)
+        _show(run, evolution, file, reason, front, as_json)
         queue = build(run, evolution.archive, front)
-    result = _result(run, evolution, file, reason, front)
-    if as_json:
-        click.echo(json.dumps(result, indent=2, allow_nan=False))
-    else:
-        _print(run, evolution, result, front, queue)
+        say(f"{len(queue.indices)} of the front are queued in {run.queue_folder}: go on with `queue run`")
 
 
 def _search(
@@ -119,9 +117,18 @@ def _result(run: Run, evolution: Evolution, file: SearchFile, reason: str, front
     }
 
 
-def _print(
-    run: Run, evolution: Evolution, result: Mapping[str, Any], front: np.ndarray, queue: Queue
+def _show(
+    run: Run, evolution: Evolution, file: SearchFile, reason: str, front: np.ndarray, as_json: bool
 ) -> None:
+    """Prints the result."""
+    result = _result(run, evolution, file, reason, front)
+    if as_json:
+        click.echo(json.dumps(result, indent=2, allow_nan=False))
+    else:
+        _print(evolution, result, front)
+
+
+def _print(evolution: Evolution, result: Mapping[str, Any], front: np.ndarray) -> None:
     """The result for people."""
     console = Console(highlight=False, soft_wrap=False)
     console.print(front_table(evolution.archive, front))
@@ -131,7 +138,6 @@ def _print(
         f"Best EPE {best:.4f} px; that of zero flow is {zero:.4f} px ({best / zero:.2f} of it).",
         f"{result['requested']:,} architectures requested, {result['scored']:,} scored in {result['wall_s']:.0f} s.",
         f"Checkpoint {result['search_file']}, front {result['front_file']}.",
-        f"{len(queue.indices)} of the front are queued for retraining in {run.queue_folder}: go on with `queue run`.",
     ]
     if result["failed"]:
         lines.append(f"{result['failed']:,} architectures have no finite EPE and were left out.")

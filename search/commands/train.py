@@ -1,13 +1,16 @@
 """``train``: strict-fairness training of the supernet."""
 
+import os
 from pathlib import Path
 from typing import Any, Dict, Optional
 
 import click
+import numpy as np
 
 from edgeflownas import checkpoint
-from edgeflownas.config import Config
+from edgeflownas.config import Config, validate
 from edgeflownas.errors import InputError
+from edgeflownas.lock import Lock, locked
 from edgeflownas.progress import say
 from search.options import run_options
 from search.run import Run
@@ -30,11 +33,15 @@ def command(
 ) -> None:
     """Trains, or continues, the supernet of a run."""
     if gpu_device is not None:
-        _use_gpu(gpu_device)
-    from supernet.training import supernet_training  # TensorFlow looks for GPUs when it is imported
-
+        os.environ["CUDA_VISIBLE_DEVICES"] = str(gpu_device)  # before TensorFlow is imported and looks for GPUs
     run = _overridden(run, overrides)
-    weights = run.fitting_weights(init_from) if init_from else None
+    with locked(run.supernet_folder / "train.lock", f"training in {run.supernet_folder}") as lock:
+        _train(run, resume, run.fitting_weights(init_from) if init_from else None, lock)
+
+
+def _train(run: Run, resume: Optional[bool], weights: Optional[Dict[str, np.ndarray]], lock: Lock) -> None:
+    from supernet.training import supernet_training
+
     training = supernet_training(run.config, run.supernet_folder, run.training_identity(), weights)
     resumed = resume is not False and training.resume()
     if resume and not resumed:
@@ -43,15 +50,9 @@ def command(
         raise InputError(f"--no-resume: {run.supernet_folder} holds a training; move it away or name another --run")
     run.write_config()
     say(f"{'continues' if resumed else 'begins'} in {run.supernet_folder}")
-    training.run()
+    training.run(lock.beat)
     _, state = checkpoint.load(run.supernet_folder / "best.h5")
     say(f"done: best EPE {state['epe']:.3f} px in epoch {state['epoch']}, in {run.supernet_folder / 'best.h5'}")
-
-
-def _use_gpu(device: int) -> None:
-    import os
-
-    os.environ["CUDA_VISIBLE_DEVICES"] = str(device)
 
 
 def _overridden(run: Run, overrides: Dict[str, Any]) -> Run:
@@ -61,6 +62,4 @@ def _overridden(run: Run, overrides: Dict[str, Any]) -> Run:
         return run
     content = run.config.model_dump()
     content["train"].update(changes)
-    from edgeflownas.config import validate
-
     return Run(validate(content, Config, "command line"), run.folder)

@@ -122,8 +122,8 @@ def _clear_away(folder: Path, rebuild: bool) -> None:
         say(f"queue {folder}: the one there was set aside as {aside}")
     elif _begun(Queue(folder)):
         raise InputError(
-            f"queue {folder}: has begun, and other architectures are to be queued now: finish it, or set it aside and "
-            f"build anew with `queue build --rebuild`"
+            f"queue {folder}: has begun, and other architectures are to be queued now: set it aside and build anew "
+            f"with `queue build --rebuild`"
         )
     else:
         shutil.rmtree(str(folder))

@@ -31,9 +31,10 @@ def test_every_shipped_config_is_valid_and_survives_being_written(path, tmp_path
     [
         ("network.widht=8", "network.widht: no such key; allowed here: width"),
         ("colour=red", "colour: no such key; allowed here: name, seed, threads"),
-        ("data.depth=3", "data.depth: no such key; allowed here: kind, height, width, seed, train_pairs"),
+        ("data.depth=3", "data.depth: no such key; allowed here: height, width, kind, seed, train_pairs"),
         ("network.width=7", "network.width: should be a multiple of 2 .*got 7"),
-        ("data.height=100", "data.height: should be a multiple of 16 .*got 100"),
+        ("data.height=8", "data.height: should be greater than or equal to 16 .*got 8"),
+        ("seed=99999999999999999999", "seed: should be less than 9223372036854775808"),
         ("train.epochs=ten", "train.epochs: should be a valid integer .*got 'ten'"),
         ("train.epochs=1.5", "train.epochs: .*got 1.5"),
         ("train.learning_rate=-1", "train.learning_rate: should be greater than 0 .*got -1"),

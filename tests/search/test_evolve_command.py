@@ -209,3 +209,17 @@ def test_a_reference_point_that_nothing_reaches_is_told(command: Command) -> Non
 
 def test_two_ways_to_begin_exclude_each_other(command: Command) -> None:
     assert command("--restart", "--from-previous").code == 2
+
+
+def test_a_table_of_another_board_is_refused(command: Command) -> None:
+    result = command("--set", "hardware.board=configs/hardware/u65_256.yaml")
+    assert result.code == 2 and "another board" in result.error
+
+
+def test_the_front_is_shown_even_if_a_queue_that_has_begun_holds_other_tasks(command: Command) -> None:
+    assert command().code == 0
+    state = command.folder / "queue" / "tasks" / "000" / "state.json"
+    state.write_text(json.dumps({**json.loads(state.read_text()), "attempts": 1}))
+    result = command("--json", "--set", "queue.size=2")
+    assert result.code == 2 and "queue build --rebuild" in result.error
+    assert json.loads(result.out)["front"]

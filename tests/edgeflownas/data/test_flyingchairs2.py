@@ -91,6 +91,19 @@ def test_unknown_flow_is_invalid_and_zero(folders):
     assert not sample.valid[6, 14] and (sample.flow[6, 14] == 0).all() and sample.valid.sum() == 32 * 48 - 1
 
 
+def test_sizes_that_the_network_does_not_take_are_padded_with_pixels_that_count_for_nothing(folders):
+    root, content = folders
+    train, val = open_datasets(config_for(root, height=40, width=60))
+    assert (len(train), len(val)) == (3, 1)
+    sample = val.sample(0, None)
+    images, flow = content["0000001"]
+    np.testing.assert_array_equal(sample.images[:40, :60], images)
+    np.testing.assert_array_equal(sample.flow[:40, :60], flow)
+    assert sample.images.shape == (48, 64, 6) and sample.valid.shape == (48, 64)
+    assert sample.valid[:40, :60].all() and sample.valid.sum() == 40 * 60 and not sample.flow[40:].any()
+    np.testing.assert_array_equal(sample.images[:40, 60], images[:, -1])
+
+
 @pytest.mark.parametrize(
     ("spoil", "message"),
     [
