@@ -94,10 +94,10 @@ def child_training(
     parameters = skeleton.parameters(architecture)
     if weights is None:
         weights = initial_weights(parameters, np.random.default_rng(config.seed))
-    wrong = [name for name, shape in parameters.items() if name not in weights or weights[name].shape != shape]
-    if wrong:
+    wrong = skeleton.misfit(weights, architecture)
+    if wrong is not None:
         raise InputError(
-            f"first weights: {wrong[0]} is missing or of another shape; "
+            f"first weights: {wrong} is missing or of another shape; "
             f"set network.width to the base width they were trained with"
         )
     train, val = open_datasets(config.data)

@@ -11,7 +11,9 @@ Reference: EdgeFlowNet (Raju et al., RA-L 2024); transposed convolutions are rep
 import enum
 import hashlib
 from dataclasses import dataclass
-from typing import Dict, Iterator, List, Optional, Sequence, Tuple
+from typing import Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
+
+import numpy as np
 
 IMAGE_CHANNELS = 6  # two RGB frames, stacked
 FLOW_CHANNELS = 4  # u, v, and an uncertainty for each
@@ -167,6 +169,13 @@ class Skeleton:
             for convolution in self.convolutions(stage, option):
                 shapes.update(convolution.parameters)
         return shapes
+
+    def misfit(self, tensors: Mapping[str, np.ndarray], architecture: Optional[Sequence[int]] = None) -> Optional[str]:
+        """The first parameter that tensors lack or hold in another shape; None if they fit. See ``parameters``."""
+        for name, shape in self.parameters(architecture).items():
+            if name not in tensors or tensors[name].shape != shape:
+                return name
+        return None
 
     def macs(self, architecture: Sequence[int], height: int, width: int) -> int:
         """Multiply-accumulates of an architecture's convolutions on one pair of height x width pixels."""

@@ -12,6 +12,10 @@ from edgeflownas.files import write_text
 from edgeflownas.skeleton import Skeleton
 from edgeflownas.space import Space
 
+# A sum that several threads share out depends in its last digits on how many they are. With one, the same
+# architectures get the same EPE on any number of cores.
+SCORING_THREADS = 1
+
 
 class Run:
     """A run folder and its configuration.
@@ -91,14 +95,13 @@ class Run:
         network = state.get("identity", {}).get("network", self.skeleton.digest())
         if network != self.skeleton.digest():
             raise InputError(f"weights {path}: are of another network than network.width and this version define")
-        wanted = self.skeleton.parameters()
-        wrong = [name for name in wanted if name not in tensors or tensors[name].shape != wanted[name]]
-        if wrong:
+        wrong = self.skeleton.misfit(tensors)
+        if wrong is not None:
             raise InputError(
-                f"weights {path}: do not fit the network ({wrong[0]} is missing or of another shape); "
+                f"weights {path}: do not fit the network ({wrong} is missing or of another shape); "
                 f"set network.width to the base width they were trained with, or train again"
             )
-        return {name: tensors[name] for name in wanted}
+        return {name: tensors[name] for name in self.skeleton.parameters()}
 
     def training_identity(self) -> Dict[str, Any]:
         """What a training that goes on must share with the one before."""

@@ -12,12 +12,9 @@ from rich.table import Table
 from edgeflownas import checkpoint
 from edgeflownas.errors import InputError
 from edgeflownas.progress import progress, say
-from edgeflownas.skeleton import Skeleton
 from edgeflownas.space import Architecture
 from search.options import run_options
-from search.run import Run
-
-_THREADS = 1  # as in the search, so that the figures are the same to the last digit
+from search.run import SCORING_THREADS, Run
 
 
 @click.command()
@@ -32,9 +29,15 @@ _THREADS = 1  # as in the search, so that the figures are the same to the last d
 def command(run: Run, architectures: Tuple[str, ...], weights: Optional[Path], as_json: bool) -> None:
     """Scores architectures with recalibrated BN on the validation set, beside the EPE of zero flow."""
     wanted = [run.space.parse(text) for text in architectures]
-    tensors, _ = checkpoint.load(weights or run.supernet_file)
+    path = weights or run.supernet_file
+    tensors, _ = checkpoint.load(path)
     for architecture in wanted:
-        _check_fit(run.skeleton, architecture, tensors, weights or run.supernet_file)
+        wrong = run.skeleton.misfit(tensors, architecture)
+        if wrong is not None:
+            raise InputError(
+                f"weights {path}: {wrong} is missing or of another shape for architecture "
+                f"{run.space.format(architecture)}; name weights of this network with --weights"
+            )
     say("reading images")
     scores, zero = _scores(run, wanted, tensors)
     height, width = run.config.data.padded_size
@@ -70,20 +73,8 @@ def _scores(
     scores = {}
     with progress("scoring", len(wanted)) as bar:
         for architecture in wanted:
-            scores[architecture] = ChildEvaluator(run.skeleton, architecture, data, _THREADS).score(tensors)
+            scores[architecture] = ChildEvaluator(run.skeleton, architecture, data, SCORING_THREADS).score(tensors)
             if not np.isfinite(scores[architecture]):
                 raise FloatingPointError(f"the EPE of {run.space.format(architecture)} is not finite")
             bar.advance(run.space.format(architecture))
     return scores, data.zero_flow_epe()
-
-
-def _check_fit(
-    skeleton: Skeleton, architecture: Architecture, tensors: Mapping[str, np.ndarray], path: Path
-) -> None:
-    """Refuses weights that lack a tensor of the architecture."""
-    for name, shape in skeleton.parameters(architecture).items():
-        if name not in tensors or tensors[name].shape != shape:
-            raise InputError(
-                f"weights {path}: {name} is missing or of another shape for architecture "
-                f"{''.join(map(str, architecture))}; name weights of this network with --weights"
-            )

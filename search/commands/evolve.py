@@ -20,14 +20,10 @@ from search.front import front_table, records, write_front
 from search.identity import Identity
 from search.options import run_options
 from search.queue.build import build
-from search.run import Run
+from search.run import SCORING_THREADS, Run
 from search.scoring import Evaluator
 from search.search_file import SearchFile, remove_leftovers, set_aside, use_previous
 from search.view import View
-
-# A sum that several threads share out depends in its last digits on how many they are. With one, the same
-# architectures get the same EPE on any number of cores.
-_THREADS = 1
 
 
 @click.command()
@@ -93,7 +89,7 @@ def _evaluator(run: Run, weights: Mapping[str, np.ndarray]) -> Tuple[Evaluator, 
 
     train, val = open_datasets(run.config.data)
     data = EvaluationData(train, val, run.config.evaluation, run.config.threads)
-    return TreeEvaluator(run.skeleton, weights, data, _THREADS), data.zero_flow_epe()
+    return TreeEvaluator(run.skeleton, weights, data, SCORING_THREADS), data.zero_flow_epe()
 
 
 def _result(run: Run, evolution: Evolution, file: SearchFile, reason: str, front: np.ndarray) -> Dict[str, Any]:
