@@ -1,0 +1,130 @@
+"""Reads a configuration, and writes it."""
+
+import re
+import reprlib
+from pathlib import Path
+from typing import Any, Dict, List, Sequence, Type
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from edgeflownas.config.data import DATA_KINDS
+from edgeflownas.config.run import Config
+from edgeflownas.config.section import Section
+from edgeflownas.errors import InputError
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML that reads 1e-4 as a number and refuses a key that stands twice."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> Dict[Any, Any]:
+        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
+        for key in keys:
+            if keys.count(key) > 1:
+                raise yaml.constructor.ConstructorError(None, None, f"key {key!r} stands twice", node.start_mark)
+        return super().construct_mapping(node, deep)
+
+
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float", re.compile(r"^[-+]?[0-9]+(\.[0-9]*)?[eE][-+]?[0-9]+$"), list("-+0123456789")
+)
+
+
+def load(path: Path, overrides: Sequence[str] = ()) -> Config:
+    """Reads a configuration file.
+
+    Args:
+        path: of the YAML file.
+        overrides: ``section.key=value`` each, the value in YAML.
+
+    Raises:
+        InputError: the file cannot be read, or does not say what a configuration says.
+    """
+    content = read_yaml(path, "config")
+    for override in overrides:
+        _override(content, override)
+    return validate(content, Config, f"config {path}")
+
+
+def read_yaml(path: Path, what: str) -> Dict[Any, Any]:
+    """Reads keys and values from a YAML file, which may make nothing but plain data.
+
+    Args:
+        path: of the file.
+        what: it is, to be named in errors.
+
+    Raises:
+        InputError: the file cannot be read, or is not YAML, or holds something else.
+    """
+    try:
+        content = yaml.load(path.read_text(encoding="utf-8"), _Loader)
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{what} {path}: cannot be read: {error}") from None
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise InputError(f"{what} {path}: is not YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(content, dict):
+        raise InputError(f"{what} {path}: must hold keys and values, not {type(content).__name__}")
+    return content
+
+
+def _override(content: Dict[Any, Any], override: str) -> None:
+    """Puts one ``section.key=value`` into the content of a file."""
+    name, equals, text = override.partition("=")
+    if not equals or not name:
+        raise InputError(f"--set {override}: must be section.key=value")
+    *sections, key = name.split(".")
+    for section in sections:
+        content = content.setdefault(section, {})
+        if not isinstance(content, dict):
+            raise InputError(f"--set {override}: {section} is a value, not a section")
+    try:
+        content[key] = yaml.load(text, _Loader)
+    except yaml.YAMLError:
+        raise InputError(f"--set {override}: the value is not YAML") from None
+
+
+_SHORT = reprlib.Repr()  # of a value from a hostile file, whose full text may not fit the memory
+_SHORT.maxlevel, _SHORT.maxstring, _SHORT.maxother = 2, 80, 80
+
+
+def validate(content: Any, model: Type[Section], source: str) -> Any:
+    """Checks content against a model.
+
+    Raises:
+        InputError: names the first key that is wrong, and what is allowed there.
+    """
+    try:
+        return model.model_validate(content)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = [str(part) for part in first["loc"] if part not in DATA_KINDS]
+        key = ".".join(place) or "the whole"
+        if first["type"] == "extra_forbidden":
+            allowed = ", ".join(_keys(content, model, place[:-1]))
+            raise InputError(f"{source}: {key}: no such key; allowed here: {allowed}") from None
+        if first["type"] == "missing":
+            raise InputError(f"{source}: {key}: is missing and has no default") from None
+        raise InputError(f"{source}: {key}: {_lower(first['msg'])} (got {_SHORT.repr(first['input'])})") from None
+
+
+def _lower(message: str) -> str:
+    message = message.replace("Value error, ", "").replace("Input should", "should")
+    return message[:1].lower() + message[1:]
+
+
+def _keys(content: Any, model: Type[BaseModel], place: Sequence[str]) -> List[str]:
+    """The keys allowed in the section at a place."""
+    for part in place:
+        content = content.get(part) if isinstance(content, dict) else None
+        annotation = model.model_fields[part].annotation
+        if isinstance(content, dict) and content.get("kind") in DATA_KINDS:
+            annotation = DATA_KINDS[content["kind"]]
+        if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
+            return []
+        model = annotation
+    return list(model.model_fields)
+
+
+def dump(config: Section) -> str:
+    """Writes a configuration, defaults included, as YAML that load reads back to an equal one."""
+    return str(yaml.safe_dump(config.model_dump(), sort_keys=False))

@@ -1,0 +1,118 @@
+"""Every key of a run, with its type, range, default and meaning."""
+
+from typing import Dict, List, Optional
+
+from pydantic import Field, model_validator
+from typing_extensions import Literal
+
+from edgeflownas.config.data import DataConfig
+from edgeflownas.config.section import Section
+
+
+class NetworkConfig(Section):
+    """The network's size."""
+
+    width: int = Field(32, ge=2, multiple_of=2, description="base width c, in channels")
+
+
+class TrainConfig(Section):
+    """A training: of the supernet (a step is a fair cycle) or of one child (a step is one batch)."""
+
+    epochs: int = Field(200, ge=1)
+    batch_size: int = Field(8, ge=1, description="pairs per step")
+    learning_rate: float = Field(1e-4, gt=0, description="at its peak; falls to 0 along a cosine")
+    warmup_steps: int = Field(0, ge=0, description="steps over which the learning rate rises from 0")
+    weight_decay: float = Field(4e-5, ge=0, description="decoupled, on convolution kernels")
+    clip_norm: float = Field(10.0, gt=0, description="bound of the gradient's global norm")
+    uncertainty_from: float = Field(
+        0.5, ge=0, le=1, description="share of the steps after which the uncertainty joins the L1 loss"
+    )
+    patience: int = Field(0, ge=0, description="stop after so many epochs without a better EPE; 0: never")
+
+
+class EvaluationConfig(Section):
+    """How architectures are scored."""
+
+    calibration_pairs: int = Field(64, ge=1, description="training pairs that BN statistics are taken from")
+    calibration_batch: int = Field(32, ge=1, description="pairs per batch of recalibration")
+    val_pairs: int = Field(0, ge=0, description="validation pairs that the EPE is taken over; 0: all")
+    batch_size: int = Field(32, ge=1, description="validation pairs per batch")
+
+
+class HardwareConfig(Section):
+    """The board, and Arm's compiler for it."""
+
+    board: str = Field("configs/hardware/grove_vision_ai_v2.yaml", description="file that describes the board")
+    table: str = Field(description="cost table, made by the compiler for this board, base width and size")
+    vela: str = Field(".venv-vela/bin/vela", description="command that runs Vela")
+    vela_timeout: float = Field(600.0, gt=0, description="seconds that one compile may take")
+
+
+Objective = Literal["epe", "fps", "latency_ms", "sram_kib", "npu_cycles"]
+
+
+class EvolutionConfig(Section):
+    """The search."""
+
+    population: int = Field(52, ge=4, multiple_of=4, description="architectures per generation")
+    generations: int = Field(40, ge=1, description="at most")
+    crossover: float = Field(0.9, ge=0, le=1, description="probability that a pair of parents is crossed")
+    mutation: Optional[float] = Field(
+        None, gt=0, le=1, description="probability that a gene changes; null: one over the number of genes"
+    )
+    objectives: List[Objective] = Field(["epe", "fps"], min_length=1, max_length=5)
+    max_sram_kib: Optional[float] = Field(None, gt=0, description="cap on the SRAM peak; null: the board's arena")
+    reference_point: Dict[Objective, float] = Field(
+        description="value of each objective that bounds the hypervolume, in the objective's own unit"
+    )
+    complete_heads: bool = Field(True, description="score and archive every head of a backbone that is asked for")
+    patience: int = Field(5, ge=0, description="stop after so many generations with the same hypervolume; 0: never")
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "EvolutionConfig":
+        if len(set(self.objectives)) != len(self.objectives):
+            raise ValueError("objectives: each may be named once")
+        missing = [name for name in self.objectives if name not in self.reference_point]
+        if missing:
+            raise ValueError(f"reference_point: needs a value for {', '.join(missing)}")
+        return self
+
+
+class ChildConfig(Section):
+    """Everything that the training of one architecture depends on."""
+
+    architecture: str = Field(pattern=r"^[0-9]+$", description="one digit per gene")
+    seed: int = Field(ge=0, description="of the data's order, and of the weights if they begin at random")
+    threads: int = Field(ge=1, description="CPU threads of one TensorFlow")
+    network: NetworkConfig
+    data: DataConfig
+    train: TrainConfig
+    evaluation: EvaluationConfig
+
+
+class QueueConfig(Section):
+    """The retraining of the survivors."""
+
+    size: int = Field(4, ge=1, description="architectures to retrain")
+    rule: Literal["spread"] = Field("spread", description="how they are chosen from the front")
+    warm_start: bool = Field(True, description="begin with the supernet's weights; false: from scratch")
+    attempts: int = Field(2, ge=1, description="a task that has crashed so often is not tried again")
+    train: TrainConfig
+
+
+class Config(Section):
+    """Everything a run depends on."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", description="of the run: its folder under results/")
+    seed: int = Field(0, ge=0, lt=2**63, description="of training, evolution and retraining")
+    threads: int = Field(2, ge=1, description="CPU threads of one TensorFlow")
+    supernet: Optional[str] = Field(
+        None, description="trained weights to search with; null: those that train left in the run folder"
+    )
+    network: NetworkConfig
+    data: DataConfig
+    train: TrainConfig
+    evaluation: EvaluationConfig
+    hardware: HardwareConfig
+    evolution: EvolutionConfig
+    queue: QueueConfig
