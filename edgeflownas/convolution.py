@@ -35,7 +35,7 @@ def conv2d(x: tf.Tensor, kernel: tf.Tensor, stride: int = 1) -> tf.Tensor:
         return tf.nn.conv2d(x, kernel, stride, "SAME")
     if outputs <= _NARROW and height * width >= _SMALL and height % 2 == width % 2 == 0:
         return _packed(x, kernel, size)
-    return _valid(_padded(x, size // 2, size // 2), kernel)
+    return valid_conv2d(_padded(x, size // 2, size // 2), kernel)
 
 
 def _packed(x: tf.Tensor, kernel: tf.Tensor, size: int) -> tf.Tensor:
@@ -51,7 +51,7 @@ def _packed(x: tf.Tensor, kernel: tf.Tensor, size: int) -> tf.Tensor:
     split = tf.reshape(tf.stack(moved, axis=3), [blocks, 2, blocks, 2, inputs, 4 * outputs])
     window = tf.reshape(tf.transpose(split, [0, 2, 1, 3, 4, 5]), [blocks, blocks, 4 * inputs, 4 * outputs])
     padded = _padded(x, half, 2 * blocks - half - 2)
-    return tf.depth_to_space(_valid(tf.space_to_depth(padded, 2), window), 2)
+    return tf.depth_to_space(valid_conv2d(tf.space_to_depth(padded, 2), window), 2)
 
 
 def _padded(x: tf.Tensor, before: int, after: int) -> tf.Tensor:
@@ -60,13 +60,24 @@ def _padded(x: tf.Tensor, before: int, after: int) -> tf.Tensor:
 
 
 @tf.custom_gradient
-def _valid(x: tf.Tensor, kernel: tf.Tensor) -> Tuple[tf.Tensor, Callable[[tf.Tensor], Tuple[tf.Tensor, tf.Tensor]]]:
-    """Convolves without padding; both gradients are forward convolutions."""
+def valid_conv2d(
+    x: tf.Tensor, kernel: tf.Tensor
+) -> Tuple[tf.Tensor, Callable[[tf.Tensor], Tuple[tf.Tensor, tf.Tensor]]]:
+    """Convolves without padding; both gradients are forward convolutions.
+
+    Args:
+        x: [B, H, W, I].
+        kernel: [p, q, I, O].
+
+    Returns:
+        [B, H - p + 1, W - q + 1, O].
+    """
 
     def gradients(upstream: tf.Tensor) -> Tuple[tf.Tensor, tf.Tensor]:
-        reach = kernel.shape[0].value - 1
+        rows, columns = kernel.shape[0].value - 1, kernel.shape[1].value - 1
         rotated = tf.transpose(tf.reverse(kernel, [0, 1]), [0, 1, 3, 2])
-        by_input = tf.nn.conv2d(_padded(upstream, reach, reach), rotated, 1, "VALID")
+        around = tf.pad(upstream, [[0, 0], [rows, rows], [columns, columns], [0, 0]])
+        by_input = tf.nn.conv2d(around, rotated, 1, "VALID")
         # Channels stand for the batch and the batch for channels, so that each position sums over all images.
         swapped = tf.nn.conv2d(tf.transpose(x, [3, 1, 2, 0]), tf.transpose(upstream, [1, 2, 0, 3]), 1, "VALID")
         return by_input, tf.transpose(swapped, [1, 2, 0, 3])

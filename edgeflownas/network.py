@@ -4,25 +4,39 @@ Supernet, child, tree evaluator and exporter are all built from ``apply_stage``.
 weights come from and how a convolution is normalised, is in the *layer* that is handed in.
 """
 
-from typing import Dict, List, Mapping, Sequence, Tuple
+from typing import Callable, Dict, List, Mapping, Sequence, Tuple
 
 import numpy as np
 import tensorflow.compat.v1 as tf
 from typing_extensions import Protocol
 
 from edgeflownas.convolution import conv2d
+from edgeflownas.normalisation import batch_norm
 from edgeflownas.skeleton import Convolution, Kind, Skeleton, Stage
+from edgeflownas.upsampling import doubled, doubled_conv2d
 
 EPSILON = 1e-3  # of batch normalisation, added to the variance
+ACCUMULATION = "accumulation"  # name of what adds up the flow outputs, beside the stages' names
 
 Weights = Mapping[str, tf.Tensor]
+Convolve = Callable[[Convolution, tf.Tensor, tf.Tensor], tf.Tensor]  # with an input and a kernel
+
+
+def fast(convolution: Convolution, x: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
+    """Convolves in the ways that run fast on a CPU."""
+    return doubled_conv2d(x, kernel) if convolution.doubles else conv2d(x, kernel, convolution.stride)
+
+
+def plain(convolution: Convolution, x: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
+    """Convolves with TensorFlow's operators, one for each thing that is done."""
+    return tf.nn.conv2d(doubled(x) if convolution.doubles else x, kernel, convolution.stride, "SAME")
 
 
 class Layer(Protocol):
     """Computes a convolution with what stands behind it: its BN, or its bias."""
 
     def __call__(self, convolution: Convolution, x: tf.Tensor) -> tf.Tensor:
-        """Maps [B, h, w, I] to [B, h / stride, w / stride, O]."""
+        """Maps [B, h, w, I] to [B, h / stride, w / stride, O], or to twice the sides."""
 
 
 class BatchNorm:
@@ -32,19 +46,19 @@ class BatchNorm:
         statistics: mean and (biased) variance, [C] each, of every BN that was built, in order.
     """
 
-    def __init__(self, weights: Weights) -> None:
+    def __init__(self, weights: Weights, convolve: Convolve = fast) -> None:
         self._weights = weights
+        self._convolve = convolve
         self.statistics: Dict[str, Tuple[tf.Tensor, tf.Tensor]] = {}
 
     def __call__(self, convolution: Convolution, x: tf.Tensor) -> tf.Tensor:
         """Convolves and normalises, or adds the bias."""
-        y = conv2d(x, self._weights[convolution.name + "/kernel"], convolution.stride)
+        y = self._convolve(convolution, x, self._weights[convolution.name + "/kernel"])
         if convolution.norm is None:
             return tf.nn.bias_add(y, self._weights[convolution.name + "/bias"])
         gamma, beta = self._weights[convolution.norm + "/gamma"], self._weights[convolution.norm + "/beta"]
-        y, mean, variance = tf.nn.fused_batch_norm(y, gamma, beta, epsilon=EPSILON, is_training=True)
-        count = tf.cast(tf.size(y) / tf.shape(y)[3], tf.float32)
-        self.statistics[convolution.norm] = (mean, variance * ((count - 1.0) / count))  # the op's is unbiased
+        y, mean, variance = batch_norm(y, gamma, beta, EPSILON)
+        self.statistics[convolution.norm] = (mean, variance)
         return y
 
 
@@ -54,8 +68,14 @@ class FixedNorm:
     What such a BN does to a channel is a factor and a summand: the factor goes into the kernel.
     """
 
-    def __init__(self, weights: Weights, statistics: Mapping[str, Tuple[tf.Tensor, tf.Tensor]]) -> None:
+    def __init__(
+        self,
+        weights: Weights,
+        statistics: Mapping[str, Tuple[tf.Tensor, tf.Tensor]],
+        convolve: Convolve = fast,
+    ) -> None:
         self._weights = weights
+        self._convolve = convolve
         self._statistics = statistics
 
     def folded(self, convolution: Convolution) -> Tuple[tf.Tensor, tf.Tensor]:
@@ -70,18 +90,12 @@ class FixedNorm:
     def __call__(self, convolution: Convolution, x: tf.Tensor) -> tf.Tensor:
         """Convolves with the folded kernel and bias."""
         kernel, bias = self.folded(convolution)
-        return tf.nn.bias_add(conv2d(x, kernel, convolution.stride), bias)
+        return tf.nn.bias_add(self._convolve(convolution, x, kernel), bias)
 
 
 def normalised_images(pair: tf.Tensor) -> tf.Tensor:
     """Maps two stacked RGB frames, uint8 [B, H, W, 6], to [-1, 1]."""
     return tf.cast(pair, tf.float32) * (1 / 127.5) - 1.0
-
-
-def doubled(x: tf.Tensor) -> tf.Tensor:
-    """Bilinear x2 as the NPU runs it: no aligned corners, no half-pixel centres."""
-    height, width = x.shape[1].value, x.shape[2].value
-    return tf.image.resize_bilinear(x, [2 * height, 2 * width])
 
 
 def apply_stage(skeleton: Skeleton, stage: Stage, option: int, x: tf.Tensor, layer: Layer) -> tf.Tensor:
@@ -102,8 +116,6 @@ def apply_stage(skeleton: Skeleton, stage: Stage, option: int, x: tf.Tensor, lay
         for first, second in zip(convolutions[::2], convolutions[1::2]):
             x = tf.nn.relu(layer(second, tf.nn.relu(layer(first, x))) + x)
         return x
-    if stage.kind is Kind.UP:
-        x = doubled(x)
     y = layer(convolutions[0], x)
     return y if stage.kind is Kind.FLOW else tf.nn.relu(y)
 
@@ -127,9 +139,11 @@ def child(skeleton: Skeleton, architecture: Sequence[int], x: tf.Tensor, layer: 
     """
     flows: List[tf.Tensor] = []
     for stage, option in skeleton.route(architecture):
-        y = apply_stage(skeleton, stage, option, x, layer)
+        with tf.name_scope(stage.name):  # reports of the exported network tell by it what belongs where
+            y = apply_stage(skeleton, stage, option, x, layer)
         if stage.kind is Kind.FLOW:
-            flows.append(accumulated(flows, y))
+            with tf.name_scope(ACCUMULATION):
+                flows.append(accumulated(flows, y))
         else:
             x = y
     return flows

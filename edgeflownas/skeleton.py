@@ -51,7 +51,10 @@ class Stage:
 
 @dataclass(frozen=True)
 class Convolution:
-    """One convolution of a stage: kernel, channels, stride, and the BN behind it (None: a bias instead)."""
+    """One convolution of a stage: kernel, channels, stride, and the BN behind it (None: a bias instead).
+
+    It may double its input first, bilinearly.
+    """
 
     name: str
     kernel: int
@@ -59,6 +62,7 @@ class Convolution:
     outputs: int
     stride: int
     norm: Optional[str]
+    doubles: bool = False
 
     @property
     def parameters(self) -> Dict[str, Tuple[int, ...]]:
@@ -150,7 +154,8 @@ class Skeleton:
                 for i in range(2)
             ]
         norm = None if stage.kind is Kind.FLOW else f"{stage.name}/bn"
-        return [Convolution(scope, stage.options[option], inputs, outputs, stage.stride, norm)]
+        doubles = stage.kind is Kind.UP
+        return [Convolution(scope, stage.options[option], inputs, outputs, stage.stride, norm, doubles)]
 
     def route(self, architecture: Sequence[int]) -> Iterator[Tuple[Stage, int]]:
         """Each stage with the option that an architecture takes there, in order."""

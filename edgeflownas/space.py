@@ -5,7 +5,7 @@ option runs from light (0) to heavy.
 """
 
 from dataclasses import dataclass
-from typing import Iterator, List, Optional, Sequence, Tuple
+from typing import Iterable, Iterator, List, Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -96,6 +96,12 @@ class Space:
         """Every architecture, in the order of their digits (depth first)."""
         for index in np.ndindex(*self.counts):
             yield tuple(int(i) for i in index)
+
+    def with_all_heads(self, architectures: Iterable[Architecture]) -> List[Architecture]:
+        """Every architecture that has the backbone of one of these, sorted."""
+        heads = list(np.ndindex(*self.counts[self.backbone :]))
+        backbones = sorted({architecture[: self.backbone] for architecture in architectures})
+        return [backbone + head for backbone in backbones for head in heads]
 
     def random(self, rng: np.random.Generator) -> Architecture:
         """Draws an architecture uniformly."""

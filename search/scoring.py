@@ -1,9 +1,8 @@
 """What the search asks of an evaluator and of a cost model, and the checks on what they answer."""
 
 import math
-from typing import Iterator, List, Optional, Sequence, Set, Tuple
+from typing import Callable, Iterator, List, Optional, Sequence, Set, Tuple
 
-import numpy as np
 from typing_extensions import Protocol
 
 from edgeflownas.errors import InputError
@@ -70,16 +69,17 @@ class CostModel(Protocol):
         ...
 
 
+# Asks the compiler for the costs of architectures.
+CompileCosts = Callable[[Sequence[Architecture]], Sequence[Cost]]
+
+
 class EvaluatorError(RuntimeError):
     """An evaluator that did not answer what it was asked."""
 
 
 def to_score(space: Space, architectures: Sequence[Architecture], complete_heads: bool) -> Set[Architecture]:
     """The architectures that an evaluator has to answer when asked for some."""
-    if not complete_heads:
-        return set(architectures)
-    heads = list(np.ndindex(*space.counts[space.backbone :]))
-    return {backbone + head for backbone in {each[: space.backbone] for each in architectures} for head in heads}
+    return set(space.with_all_heads(architectures) if complete_heads else architectures)
 
 
 def scored(

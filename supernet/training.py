@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow.compat.v1 as tf
 
 from edgeflownas.config import Config, TrainConfig
-from edgeflownas.data.datasets import open_datasets
+from edgeflownas.data.datasets import open_datasets, pairs_identity
 from edgeflownas.evaluation import EvaluationData
 from edgeflownas.files import write_json
 from edgeflownas.graph_step import GraphStep
@@ -106,6 +106,7 @@ def supernet_training(
         weights = initial_weights(skeleton.parameters(), rng)
     sampler = FairSampler(Space.of(skeleton), rng)
     step = FairCycle(skeleton, weights, config.train, data, sampler, config.threads)
+    identity = {**identity, **pairs_identity(train)}
     return Training(
         step, train, config.train, config.seed, folder, identity, data.zero_flow_epe(), config.threads
     )

@@ -6,6 +6,7 @@ import tensorflow.compat.v1 as tf
 
 from edgeflownas.losses import multiscale_loss
 from edgeflownas.network import BatchNorm, child, normalised_images, variables
+from edgeflownas.session import session
 from edgeflownas.skeleton import STAGES, Skeleton
 from edgeflownas.space import Space
 from supernet.fairness import FairSampler, routing
@@ -38,7 +39,7 @@ class Cycle:
             losses = [multiscale_loss(flows, self.flow, valid, one) for flows in self.predictions]
             self.loss = tf.add_n(losses)
             self.gradients = dict(zip(self.weights, tf.gradients(self.loss, list(self.weights.values()))))
-            self.session = tf.Session(graph=self.graph)
+            self.session = session(self.graph, 1)
             self.session.run(tf.global_variables_initializer())
 
     def run(self, fetches, cycle):
@@ -51,15 +52,15 @@ class Cycle:
 def plain_path(skeleton, architecture, weights, fetch_gradients):
     """One architecture, hard-routed: its predictions, and the gradients of its loss by name."""
     images, flow = batch(2)
-    with tf.Graph().as_default() as graph, tf.Session(graph=graph) as session:
+    with tf.Graph().as_default() as graph, session(graph, 1) as running:
         own = {name: weights[name] for name in skeleton.parameters(architecture)}
         tensors = variables(own)
         flows = child(skeleton, architecture, normalised_images(tf.constant(images)), BatchNorm(tensors))
         valid = tf.ones([2, DATA.height, DATA.width, 1])
         loss = multiscale_loss(flows, tf.constant(flow), valid, tf.constant(1.0))
         gradients = dict(zip(tensors, tf.gradients(loss, list(tensors.values())))) if fetch_gradients else {}
-        session.run(tf.global_variables_initializer())
-        return session.run((flows, gradients))
+        running.run(tf.global_variables_initializer())
+        return running.run((flows, gradients))
 
 
 @pytest.mark.parametrize(("width", "stages"), [(4, STAGES), (8, STAGES), (4, OTHER_STAGES)])
@@ -98,7 +99,7 @@ def test_a_child_with_the_supernets_weights_gives_the_same_output_as_its_path():
 
 def test_permuted_reorders_values_and_sends_gradients_back():
     rng = np.random.default_rng(0)
-    with tf.Graph().as_default(), tf.Session() as session:
+    with tf.Graph().as_default() as graph, session(graph, 1) as running:
         tensors = [tf.constant(float(i) + np.zeros(3, np.float32)) for i in range(5)]
         order = tf.placeholder(tf.int32, [5])
         moved = permuted(tensors, order, tf.math.invert_permutation(order))
@@ -106,7 +107,7 @@ def test_permuted_reorders_values_and_sends_gradients_back():
         gradients = tf.gradients(weighted, tensors)
         for _ in range(5):
             chosen = rng.permutation(5)
-            values, back = session.run((moved, gradients), {order: chosen})
+            values, back = running.run((moved, gradients), {order: chosen})
             assert [value[0] for value in values] == list(chosen)
             for i, source in enumerate(chosen):
                 np.testing.assert_allclose(back[source], 10.0**i)

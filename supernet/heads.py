@@ -1,0 +1,143 @@
+"""All heads behind a backbone: one graph of their convolutions, and the errors of their combinations.
+
+The flow of an architecture is the sum of its flow stages' outputs, each upsampled to full size, and a flow stage's
+output depends on the options of the trunk before it alone. So with three options everywhere 3 + 9 + 27 outputs, which
+39 convolutions give, make the flows of all 243 heads. All options of a flow stage read the same activation: they are
+one convolution, its kernels padded to one size, of (u, v) only.
+"""
+
+from typing import Dict, List, Sequence, Tuple
+
+import numpy as np
+import tensorflow.compat.v1 as tf
+
+from edgeflownas.convolution import conv2d
+from edgeflownas.network import BatchNorm, FixedNorm, Weights, apply_stage
+from edgeflownas.skeleton import Kind, Skeleton, Stage
+from edgeflownas.upsampling import doubled
+
+Options = Tuple[int, ...]
+NormTensors = Dict[str, Tuple[tf.Tensor, tf.Tensor]]  # mean and variance by the BN's name
+
+_TILE = 8192  # pixels whose errors are taken at once: what is in work fits the second cache
+
+
+class Heads:
+    """The graph behind the backbone, built into the default graph. The *trunk* is what is not a flow stage.
+
+    Attributes:
+        x: the backbone's activation, [B, h, w, C].
+        batch_statistics: by the options of the trunk so far, the statistics of the last of its stages in the batch x,
+            every stage before it normalised by its own in that batch.
+        statistics: the same, to be fed for ``flows``.
+    """
+
+    def __init__(self, skeleton: Skeleton, weights: Weights, stages: Sequence[Stage], x: tf.Tensor) -> None:
+        """Builds the graph.
+
+        Args:
+            skeleton: the network's definition.
+            weights: the supernet's.
+            stages: of the head, from the first flow stage on.
+            x: placeholder of the backbone's activation.
+        """
+        self.x = x
+        self.batch_statistics: Dict[Options, NormTensors] = {}
+        self.statistics: Dict[Options, NormTensors] = {}
+        self._planes: Dict[Tuple[int, Options], tf.Tensor] = {}  # by number of the flow stage and the trunk before it
+        self._is_flow = [stage.kind is Kind.FLOW for stage in stages]
+        self._is_choice = [len(stage.options) > 1 for stage in stages]
+        self._skeleton, self._weights = skeleton, weights
+        self._calibrate([stage for stage in stages if stage.kind is not Kind.FLOW], x, ())
+        self._infer(list(stages), x, (), 0)
+
+    def split(self, genes: Sequence[int]) -> Tuple[Options, Options]:
+        """The options of a head's genes at its trunk stages, and at its flow stages."""
+        route = iter(genes)
+        options = [next(route) if choice else 0 for choice in self._is_choice]
+        trunk = tuple(option for option, flow in zip(options, self._is_flow) if not flow)
+        return trunk, tuple(option for option, flow in zip(options, self._is_flow) if flow)
+
+    def along(self, trunks: Sequence[Options]) -> List[Options]:
+        """All that leads to trunks, from the first trunk stage of the head on, in order."""
+        return sorted({trunk[:depth] for trunk in trunks for depth in range(1, len(trunk) + 1)})
+
+    def flows(self, trunk: Options) -> List[tf.Tensor]:
+        """Of each flow stage along a trunk the outputs of its options at full size, [options, 2, pixels of x]."""
+        depths = [self._is_flow[:i].count(False) for i, flow in enumerate(self._is_flow) if flow]
+        return [self._planes[number, trunk[:depth]] for number, depth in enumerate(depths)]
+
+    def _calibrate(self, stages: Sequence[Stage], x: tf.Tensor, options: Options) -> None:
+        if not stages:
+            return
+        for option in range(len(stages[0].options)):
+            norm = BatchNorm(self._weights)
+            y = apply_stage(self._skeleton, stages[0], option, x, norm)
+            self.batch_statistics[options + (option,)] = norm.statistics
+            self._calibrate(stages[1:], y, options + (option,))
+
+    def _infer(self, stages: Sequence[Stage], x: tf.Tensor, options: Options, flows: int) -> None:
+        if not stages:
+            return
+        if stages[0].kind is Kind.FLOW:
+            self._planes[flows, options] = self._outputs(stages[0], x)
+            self._infer(stages[1:], x, options, flows + 1)
+            return
+        for option in range(len(stages[0].options)):
+            after = options + (option,)
+            self.statistics[after] = fed(self.batch_statistics[after])
+            y = apply_stage(self._skeleton, stages[0], option, x, FixedNorm(self._weights, self.statistics[after]))
+            self._infer(stages[1:], y, after, flows)
+
+    def _outputs(self, stage: Stage, x: tf.Tensor) -> tf.Tensor:
+        """(u, v) of all options of a flow stage, at full size."""
+        kernels, biases = [], []
+        for option in range(len(stage.options)):
+            (convolution,) = self._skeleton.convolutions(stage, option)
+            room = (max(stage.options) - convolution.kernel) // 2
+            kernel = self._weights[convolution.name + "/kernel"][..., :2]
+            kernels.append(tf.pad(kernel, [[room, room], [room, room], [0, 0], [0, 0]]))
+            biases.append(self._weights[convolution.name + "/bias"][:2])
+        y = tf.nn.bias_add(conv2d(x, tf.concat(kernels, 3)), tf.concat(biases, 0))
+        scale = stage.scale
+        while scale > 1:
+            y, scale = doubled(y), scale // 2
+        return tf.reshape(tf.transpose(y, [3, 0, 1, 2]), [len(stage.options), 2, -1])
+
+
+def fed(statistics: NormTensors) -> NormTensors:
+    """A placeholder for each mean and variance."""
+    return {
+        name: (tf.placeholder(tf.float32, mean.shape), tf.placeholder(tf.float32, variance.shape))
+        for name, (mean, variance) in statistics.items()
+    }
+
+
+def error_sums(planes: Sequence[np.ndarray], target: np.ndarray, valid: np.ndarray) -> np.ndarray:
+    """Sums the end-point errors of all combinations of the flow stages' options.
+
+    Args:
+        planes: of each flow stage its outputs, [options, 2, pixels].
+        target: true flow, [2, pixels].
+        valid: 1 where it is known, 0 elsewhere, [pixels].
+
+    Returns:
+        float64, with an axis of options for each flow stage.
+    """
+    *earlier, last = planes
+    combinations = int(np.prod([len(each) for each in earlier]))
+    sums = np.zeros((combinations, len(last)))
+    for begin in range(0, len(valid), _TILE):
+        tile = slice(begin, begin + _TILE)
+        error = -target[None, :, tile]
+        for each in earlier:
+            error = (error[:, None] + each[None, :, :, tile]).reshape(-1, *error.shape[1:])
+        for option, flow in enumerate(last):
+            u, v = error[:, 0] + flow[0, tile], error[:, 1] + flow[1, tile]
+            u *= u
+            v *= v
+            u += v
+            np.sqrt(u, out=u)
+            u *= valid[tile]
+            sums[:, option] += u.sum(axis=-1)
+    return sums.reshape([len(each) for each in planes])
