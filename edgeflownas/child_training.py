@@ -1,14 +1,15 @@
 """The training of one architecture, from the supernet's weights or from scratch: a step is one batch."""
 
 from pathlib import Path
-from typing import Any, Dict, List, Mapping, Optional, Sequence
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
 import numpy as np
 import tensorflow.compat.v1 as tf
 
 from edgeflownas import checkpoint
 from edgeflownas.config import ChildConfig, TrainConfig
-from edgeflownas.data.datasets import open_datasets
+from edgeflownas.data.datasets import open_datasets, pairs_identity
+from edgeflownas.data.sample import FlowDataset
 from edgeflownas.errors import InputError
 from edgeflownas.evaluation import ChildEvaluator, EvaluationData
 from edgeflownas.graph_step import GraphStep
@@ -76,40 +77,78 @@ class ChildStep(GraphStep):
         self._statistics = among(tensors)
 
 
+Datasets = Tuple[FlowDataset, FlowDataset]  # training and validation pairs
+
+
 def child_training(
-    config: ChildConfig, folder: Path, weights: Optional[Mapping[str, np.ndarray]] = None
+    config: ChildConfig,
+    folder: Path,
+    weights: Optional[Mapping[str, np.ndarray]] = None,
+    datasets: Optional[Datasets] = None,
 ) -> Training:
-    """Sets up the training of one architecture.
+    """Sets up the training of one architecture in one stage; ``stages.retraining`` does one or several.
 
     Args:
         config: what to train, and how.
         folder: that keeps the training's state.
         weights: to begin with, the supernet's or the architecture's own; None for random ones.
+        datasets: that the configuration names, where they are open already.
 
     Raises:
         InputError: the architecture is not in the space, the weights do not fit it, or the data cannot be used.
+    """
+    recipe = config.train
+    assert isinstance(recipe, TrainConfig), "one stage"
+    skeleton = Skeleton(config.network.width)
+    first = first_weights(config, weights)
+    train, val = datasets or open_datasets(config.data)
+    data = EvaluationData(train, val, config.evaluation, config.threads)
+    architecture = Space.of(skeleton).parse(config.architecture)
+    step = ChildStep(skeleton, architecture, first, recipe, data, config.threads)
+    identity = child_identity(config, first, train)
+    return Training(step, train, recipe, config.seed, folder, identity, data.zero_flow_epe(), config.threads)
+
+
+def first_weights(config: ChildConfig, weights: Optional[Mapping[str, np.ndarray]]) -> Dict[str, np.ndarray]:
+    """The weights that an architecture's training begins with.
+
+    Args:
+        config: what to train.
+        weights: that hold the architecture's own, perhaps among others; None for random ones.
+
+    Raises:
+        InputError: the architecture is not in the space, or the weights do not fit it.
     """
     skeleton = Skeleton(config.network.width)
     architecture = Space.of(skeleton).parse(config.architecture)
     parameters = skeleton.parameters(architecture)
     if weights is None:
-        weights = initial_weights(parameters, np.random.default_rng(config.seed))
+        return initial_weights(parameters, np.random.default_rng(config.seed))
     wrong = skeleton.misfit(weights, architecture)
     if wrong is not None:
         raise InputError(
             f"first weights: {wrong} is missing or of another shape; "
             f"set network.width to the base width they were trained with"
         )
-    train, val = open_datasets(config.data)
-    data = EvaluationData(train, val, config.evaluation, config.threads)
-    step = ChildStep(skeleton, architecture, weights, config.train, data, config.threads)
-    identity = {
-        "network": skeleton.digest(),
+    return {name: weights[name] for name in parameters}
+
+
+def child_identity(config: ChildConfig, first: Mapping[str, np.ndarray], train: FlowDataset) -> Dict[str, Any]:
+    """What a training in one stage must share with the one that it goes on with.
+
+    Args:
+        config: what to train, and how.
+        first: weights that it begins with, as ``first_weights`` gives them.
+        train: the training pairs.
+    """
+    assert isinstance(config.train, TrainConfig), "one stage"
+    return {
+        "network": Skeleton(config.network.width).digest(),
         "architecture": config.architecture,
-        "first weights": checkpoint.digest({name: weights[name] for name in parameters}),
+        "first weights": checkpoint.digest(first),
         "data": config.data.model_dump(),
         "train": config.train.model_dump(exclude={"patience"}),
         "evaluation": config.evaluation.model_dump(),
         "seed": config.seed,
+        **pairs_identity(train),
     }
-    return Training(step, train, config.train, config.seed, folder, identity, data.zero_flow_epe(), config.threads)

@@ -3,7 +3,7 @@
 A supernet's tree evaluator is tested against this one; retrained children are scored by it.
 """
 
-from typing import Dict, List, Mapping, Sequence
+from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 import numpy as np
 import tensorflow.compat.v1 as tf
@@ -18,39 +18,83 @@ from edgeflownas.recalibration import Statistics, averaged
 from edgeflownas.session import session
 from edgeflownas.skeleton import Skeleton
 
+_HELD_BYTES = 1 << 30  # of validation images; beyond it they are read from disk every time
+
+
+class _Streamed(Sequence[Batch]):
+    """Batches that are read anew each time, where they are too many to be held."""
+
+    def __init__(self, dataset: FlowDataset, indices: Sequence[int], batch_size: int, threads: int) -> None:
+        """Of samples of a data set, so many in a batch."""
+        self._dataset, self._indices, self._batch_size, self._threads = dataset, indices, batch_size, threads
+
+    def __len__(self) -> int:
+        """Number of batches."""
+        return len(range(0, len(self._indices), self._batch_size))
+
+    def __iter__(self) -> Iterator[Batch]:
+        """Reads all batches."""
+        return batches(self._dataset, self._indices, self._batch_size, threads=self._threads)
+
+    def __getitem__(self, place: Any) -> Any:
+        """Reads one batch."""
+        chosen = self._indices[place * self._batch_size :][: self._batch_size]
+        return next(batches(self._dataset, chosen, self._batch_size, threads=1))
+
 
 class EvaluationData:
     """The fixed images that architectures are scored with.
 
     Attributes:
         calibration: training images, in a fixed order, that BN statistics are taken from.
-        validation: images and flow that the EPE is taken over.
     """
 
     def __init__(self, train: FlowDataset, val: FlowDataset, config: EvaluationConfig, threads: int) -> None:
-        """Reads the images once.
+        """Reads the images for recalibration.
 
         Raises:
-            InputError: a pair cannot be used, or no validation pair knows of any motion.
+            InputError: a pair cannot be used.
         """
-        count = min(config.calibration_pairs, len(train))
-        self.calibration: List[Batch] = list(batches(train, range(count), config.calibration_batch, threads=threads))
-        count = min(config.val_pairs or len(val), len(val))
-        self.validation: List[Batch] = list(batches(val, range(count), config.batch_size, threads=threads))
-        if not self.valid_pixels or not self.zero_flow_epe():
-            raise InputError("data: the validation pairs know of no motion: there is nothing to score; name others")
+        few = train.few(config.calibration_pairs)
+        self.calibration: List[Batch] = list(batches(train, few, config.calibration_batch, threads=threads))
+        self._streamed = _Streamed(val, val.few(config.val_pairs or len(val)), config.batch_size, threads)
+        self._held: Optional[Sequence[Batch]] = None
+        self._sums: Optional[Tuple[float, float]] = None
+
+    @property
+    def validation(self) -> Sequence[Batch]:
+        """Images and flow that the EPE is taken over; held in memory where there is room for them."""
+        if self._held is None:
+            first = self._streamed[0]
+            size = sum(part.nbytes for part in first) * len(self._streamed)
+            self._held = list(self._streamed) if size <= _HELD_BYTES else self._streamed
+        return self._held
 
     @property
     def valid_pixels(self) -> float:
         """Number of pixels with known flow, over all validation images."""
-        return float(sum(batch.valid.sum(dtype=np.float64) for batch in self.validation))
+        return self._summed()[0]
 
     def zero_flow_epe(self) -> float:
-        """EPE of predicting no motion, pixels."""
-        total = 0.0
-        for batch in self.validation:
-            total += (np.linalg.norm(batch.flow, axis=-1) * batch.valid[..., 0]).sum(dtype=np.float64)
-        return total / self.valid_pixels
+        """EPE of predicting no motion, pixels.
+
+        Raises:
+            InputError: no validation pair knows of any motion.
+        """
+        pixels, total = self._summed()
+        return total / pixels
+
+    def _summed(self) -> Tuple[float, float]:
+        """Number of valid pixels, and the sum of the lengths of their flow."""
+        if self._sums is None:
+            pixels, total = 0.0, 0.0
+            for batch in self.validation:
+                pixels += batch.valid.sum(dtype=np.float64)
+                total += (np.linalg.norm(batch.flow, axis=-1) * batch.valid[..., 0]).sum(dtype=np.float64)
+            if not pixels or not total:
+                raise InputError("data: the validation pairs know of no motion: there is nothing to score; name others")
+            self._sums = float(pixels), float(total)
+        return self._sums
 
 
 class ChildEvaluator:
@@ -61,7 +105,7 @@ class ChildEvaluator:
     ) -> None:
         """Builds the network once for recalibration and once for inference."""
         self._data = data
-        height, width = data.validation[0].images.shape[1:3]
+        height, width = data.calibration[0].images.shape[1:3]
         with tf.Graph().as_default() as graph:
             self._images = tf.placeholder(tf.uint8, [None, height, width, 6])
             self._flow = tf.placeholder(tf.float32, [None, height, width, 2])

@@ -20,7 +20,7 @@ from edgeflownas.config import TrainConfig
 from edgeflownas.data.pipeline import Batch, batches, shuffled
 from edgeflownas.data.sample import FlowDataset
 from edgeflownas.errors import InputError
-from edgeflownas.files import write_text
+from edgeflownas.files import write_json, write_text
 from edgeflownas.optimizer import learning_rate
 from edgeflownas.progress import Bar, Standing, progress, say
 from edgeflownas.signals import StopFlag, stop_flag
@@ -116,13 +116,7 @@ class Training:
         tensors, state = checkpoint.load(path)
         if "place" not in state:
             raise InputError(f"{path}: holds weights, but not the state of a training; move it away")
-        for name, value in self._identity.items():
-            before, now = _difference(state["identity"].get(name), value)
-            if before != now:
-                raise InputError(
-                    f"{path}: was trained with another {name} ({before}, now {now}); "
-                    f"restore it, or train in another run folder"
-                )
+        check_same(path, state["identity"], self._identity)
         self._place = _Place(**state["place"])
         self._step.restore(tensors, state["step"])
         return True
@@ -155,6 +149,26 @@ class Training:
             events.close()
         return place.history[-1]
 
+    @property
+    def steps_per_epoch(self) -> int:
+        """Steps of an epoch; what does not fill a batch is left out, every time other pairs."""
+        return self._per_epoch
+
+    def rehearse(self, steps: int) -> float:
+        """Takes some steps for their time, at a learning rate of 0; nothing is saved.
+
+        Returns:
+            Seconds of a step, its batch's reading included: the median, after one step that is not counted.
+        """
+        config, seconds = self._config, []
+        order = np.resize(shuffled(len(self._dataset), self._seed, 0), (steps + 1) * config.batch_size)
+        reader = batches(self._dataset, order.tolist(), config.batch_size, (self._seed, 0), threads=self._threads)
+        for _ in range(steps + 1):
+            started = time.monotonic()
+            self._step.run(next(reader), 0.0, 0.0)
+            seconds.append(time.monotonic() - started)
+        return float(np.median(seconds[1:]))
+
     def standing(self) -> Standing:
         """How far it is; may be asked from another thread."""
         place = self._place
@@ -177,10 +191,11 @@ class Training:
         steps = config.epochs * self._per_epoch
         for batch in batches(self._dataset, order, config.batch_size, augment, place.batch, self._threads):
             beat()
+            indices = order[place.batch * config.batch_size :][: config.batch_size]
             done = self._steps_done()
             rate = learning_rate(config, done, steps)
             uncertain = float(done >= config.uncertainty_from * steps)
-            place.loss_sum += self._take(batch, rate, uncertain)
+            place.loss_sum += self._take(batch, indices, rate, uncertain)
             place.batch += 1
             bar.advance(f"loss {place.loss_sum / place.batch:.4f}")
             if stop:
@@ -189,7 +204,8 @@ class Training:
                 stop.raise_if_set()
         self._end_epoch(time.monotonic() - started)
 
-    def _take(self, batch: Batch, rate: float, uncertain: float) -> float:
+    def _take(self, batch: Batch, indices: np.ndarray, rate: float, uncertain: float) -> float:
+        """Takes one step; a loss that is not finite ends the training, its batch and its files kept."""
         try:
             loss = self._step.run(batch, rate, uncertain)
         except tf.errors.InvalidArgumentError as error:
@@ -198,9 +214,12 @@ class Training:
             loss = float("nan")
         if not np.isfinite(loss):
             np.savez(str(self._folder / "not-finite.npz"), **batch._asdict())
+            files = [self._dataset.files(int(index)) for index in indices]
+            write_json(self._folder / "not-finite.json", {"step": self._steps_done(), "files": files})
             raise FloatingPointError(
                 f"training in {self._folder}: loss or gradient is not finite in step {self._steps_done()}; its batch "
-                f"is in not-finite.npz, the last checkpoint is good: check the data or lower train.learning_rate"
+                f"is in not-finite.npz, the names of its files are in not-finite.json, the last checkpoint is good: "
+                f"check the data (`data check`) or lower train.learning_rate"
             )
         return loss
 
@@ -256,6 +275,21 @@ class Training:
         writer.writeheader()
         writer.writerows(place.history)
         write_text(self._folder / "log.csv", text.getvalue())
+
+
+def check_same(path: Path, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
+    """Compares the identities of two trainings, that of a checkpoint and that of today.
+
+    Raises:
+        InputError: they differ.
+    """
+    for name, value in now.items():
+        then, today = _difference(before.get(name), value)
+        if then != today:
+            raise InputError(
+                f"{path}: was trained with another {name} ({then}, now {today}); "
+                f"restore it, or train in another run folder"
+            )
 
 
 def _difference(before: Any, now: Any) -> Tuple[Any, Any]:

@@ -1,10 +1,12 @@
 """Options that the commands share."""
 
+import functools
 from pathlib import Path
 from typing import Any, Callable, Optional, Tuple, TypeVar
 
 import click
 
+from edgeflownas.config import DataConfig, DataFile, read_yaml, validate
 from search.run import Run
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -31,3 +33,36 @@ def run_options(function: F) -> F:
     ):
         decorated = option(decorated)
     return decorated
+
+
+def data_options(function: F) -> F:
+    """Adds --data and --root, and hands the command the data set they name as ``other``; None without them."""
+
+    @functools.wraps(function)
+    def with_data(data_file: Optional[Path], root: Optional[str], **others: Any) -> Any:
+        return function(other=_data(data_file, root), **others)
+
+    decorated: Any = with_data
+    for option in (
+        click.option("--root", help="Where the data set of --data lies; default: what the file says."),
+        click.option(
+            "--data",
+            "data_file",
+            type=click.Path(path_type=Path),
+            help="Another data set, such as configs/data/sintel_final.yaml.",
+        ),
+    ):
+        decorated = option(decorated)
+    return decorated
+
+
+def _data(path: Optional[Path], root: Optional[str]) -> Optional[DataConfig]:
+    """The data set of a file, at another place if one is given."""
+    if path is None:
+        if root is not None:
+            raise click.UsageError("--root goes with --data; without it, --set data.root=DIR")
+        return None
+    content = read_yaml(path, "data")
+    if root is not None and isinstance(content.get("data"), dict):
+        content["data"]["root"] = root
+    return validate(content, DataFile, f"data {path}").data

@@ -9,8 +9,9 @@ from edgeflownas import checkpoint
 from edgeflownas.config import Config, dump, load
 from edgeflownas.errors import InputError
 from edgeflownas.files import write_text
+from edgeflownas.hardware.networks import Networks
 from edgeflownas.skeleton import Skeleton
-from edgeflownas.space import Space
+from edgeflownas.space import Architecture, Space
 
 # A sum that several threads share out depends in its last digits on how many they are. With one, the same
 # architectures get the same EPE on any number of cores.
@@ -59,6 +60,11 @@ class Run:
         return self.folder / "front.csv"
 
     @property
+    def hardware_file(self) -> Path:
+        """What the front's hardware figures hang on."""
+        return self.folder / "hardware.json"
+
+    @property
     def queue_folder(self) -> Path:
         """The retrain queue."""
         return self.folder / "queue"
@@ -91,17 +97,44 @@ class Run:
         Raises:
             InputError: they are missing, damaged, or of another network.
         """
+        tensors = self.fitting_tensors(path)
+        return {name: tensors[name] for name in self.skeleton.parameters()}
+
+    def fitting_tensors(self, path: Path, architecture: Optional[Architecture] = None) -> Dict[str, np.ndarray]:
+        """All tensors of a file that holds weights of this run's network.
+
+        Args:
+            path: of the file.
+            architecture: whose weights have to be there; None: those of the whole supernet.
+
+        Raises:
+            InputError: they are missing, damaged, or of another network.
+        """
         tensors, state = checkpoint.load(path)
         network = state.get("identity", {}).get("network", self.skeleton.digest())
         if network != self.skeleton.digest():
             raise InputError(f"weights {path}: are of another network than network.width and this version define")
-        wrong = self.skeleton.misfit(tensors)
+        wrong = self.skeleton.misfit(tensors, architecture)
         if wrong is not None:
+            what = "the network" if architecture is None else f"architecture {self.space.format(architecture)}"
             raise InputError(
-                f"weights {path}: do not fit the network ({wrong} is missing or of another shape); "
-                f"set network.width to the base width they were trained with, or train again"
+                f"weights {path}: do not fit {what} ({wrong} is missing or of another shape); name weights of this "
+                f"network, set network.width to the base width they were trained with, or train again"
             )
-        return {name: tensors[name] for name in self.skeleton.parameters()}
+        return tensors
+
+    def networks(self) -> Networks:
+        """The space's networks for their hardware figures: with the supernet's weights, or random ones without any.
+
+        Raises:
+            InputError: the weights are damaged, or of another network.
+        """
+        weights = self.supernet_weights() if self.supernet_file.exists() else None
+        return Networks.with_weights(self.skeleton, *self.config.data.padded_size, weights)
+
+    def weights_said(self) -> str:
+        """Which weights ``networks`` have, in words."""
+        return f"weights of {self.supernet_file}" if self.supernet_file.exists() else "random weights"
 
     def training_identity(self) -> Dict[str, Any]:
         """What a training that goes on must share with the one before."""

@@ -3,7 +3,22 @@
 Strict: an unknown key, a wrong type or an impossible value is refused with the key's full name and what is allowed.
 """
 
-from edgeflownas.config.data import DATA_KINDS, MULTIPLE, DataConfig, FlyingChairs2Data, ProceduralData
+from edgeflownas.config.cluster import ClusterConfig
+from edgeflownas.config.data import (
+    DATA_KINDS,
+    MULTIPLE,
+    DataConfig,
+    DataFile,
+    FileData,
+    FlyingChairs2Data,
+    FlyingChairsData,
+    FlyingThings3DData,
+    KittiData,
+    ListData,
+    MiddleburyData,
+    ProceduralData,
+    SintelData,
+)
 from edgeflownas.config.file import dump, load, read_yaml, validate
 from edgeflownas.config.run import (
     ChildConfig,
@@ -14,25 +29,36 @@ from edgeflownas.config.run import (
     NetworkConfig,
     Objective,
     QueueConfig,
+    StageConfig,
     TrainConfig,
 )
 from edgeflownas.config.section import Section
 
 __all__ = [
     "ChildConfig",
+    "ClusterConfig",
     "Config",
     "DATA_KINDS",
     "DataConfig",
+    "DataFile",
     "EvaluationConfig",
     "EvolutionConfig",
+    "FileData",
     "FlyingChairs2Data",
+    "FlyingChairsData",
+    "FlyingThings3DData",
     "HardwareConfig",
+    "KittiData",
+    "ListData",
     "MULTIPLE",
+    "MiddleburyData",
     "NetworkConfig",
     "Objective",
     "ProceduralData",
     "QueueConfig",
     "Section",
+    "SintelData",
+    "StageConfig",
     "TrainConfig",
     "dump",
     "load",

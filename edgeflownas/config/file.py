@@ -3,13 +3,14 @@
 import re
 import reprlib
 from pathlib import Path
-from typing import Any, Dict, List, Sequence, Type
+from typing import Any, Dict, Iterator, List, Sequence, Type
 
 import yaml
 from pydantic import BaseModel, ValidationError
+from typing_extensions import get_args, get_origin
 
 from edgeflownas.config.data import DATA_KINDS
-from edgeflownas.config.run import Config
+from edgeflownas.config.run import FORMS, Config
 from edgeflownas.config.section import Section
 from edgeflownas.errors import InputError
 
@@ -97,7 +98,7 @@ def validate(content: Any, model: Type[Section], source: str) -> Any:
         return model.model_validate(content)
     except ValidationError as error:
         first = error.errors()[0]
-        place = [str(part) for part in first["loc"] if part not in DATA_KINDS]
+        place = [str(part) for part in first["loc"] if part not in DATA_KINDS and part not in FORMS]
         key = ".".join(place) or "the whole"
         if first["type"] == "extra_forbidden":
             allowed = ", ".join(_keys(content, model, place[:-1]))
@@ -115,14 +116,28 @@ def _lower(message: str) -> str:
 def _keys(content: Any, model: Type[BaseModel], place: Sequence[str]) -> List[str]:
     """The keys allowed in the section at a place."""
     for part in place:
+        if isinstance(content, list):  # the model is already that of its items
+            content = content[int(part)]
+            continue
         content = content.get(part) if isinstance(content, dict) else None
-        annotation = model.model_fields[part].annotation
+        models = list(_models(model.model_fields[part].annotation, isinstance(content, list)))
         if isinstance(content, dict) and content.get("kind") in DATA_KINDS:
-            annotation = DATA_KINDS[content["kind"]]
-        if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
+            models = [DATA_KINDS[content["kind"]]]
+        if not models:
             return []
-        model = annotation
+        model = models[0]
     return list(model.model_fields)
+
+
+def _models(annotation: Any, in_list: bool) -> Iterator[Type[BaseModel]]:
+    """The sections that a type allows: in lists, or not in lists."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        if not in_list:
+            yield annotation
+        return
+    is_list = get_origin(annotation) is list
+    for each in get_args(annotation):
+        yield from _models(each, in_list and not is_list)
 
 
 def dump(config: Section) -> str:

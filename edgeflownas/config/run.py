@@ -1,10 +1,11 @@
 """Every key of a run, with its type, range, default and meaning."""
 
-from typing import Dict, List, Optional
+from typing import Any, Dict, List, Optional, Union
 
-from pydantic import Field, model_validator
-from typing_extensions import Literal
+from pydantic import Discriminator, Field, Tag, model_validator
+from typing_extensions import Annotated, Literal
 
+from edgeflownas.config.cluster import ClusterConfig
 from edgeflownas.config.data import DataConfig
 from edgeflownas.config.section import Section
 
@@ -30,6 +31,27 @@ class TrainConfig(Section):
     patience: int = Field(0, ge=0, description="stop after so many epochs without a better EPE; 0: never")
 
 
+class StageConfig(TrainConfig):
+    """One stage of a training in several, each of which begins with the best weights of the one before."""
+
+    data: Optional[DataConfig] = Field(None, description="that it is trained and validated on; null: the run's")
+
+
+FORMS = ("one stage", "stages")  # that a recipe has
+
+
+def _form(recipe: Any) -> str:
+    return FORMS[isinstance(recipe, list)]
+
+
+Recipe = Annotated[
+    Union[
+        Annotated[TrainConfig, Tag(FORMS[0])], Annotated[List[StageConfig], Field(min_length=1), Tag(FORMS[1])]
+    ],
+    Discriminator(_form),
+]
+
+
 class EvaluationConfig(Section):
     """How architectures are scored."""
 
@@ -45,7 +67,13 @@ class HardwareConfig(Section):
     board: str = Field("configs/hardware/grove_vision_ai_v2.yaml", description="file that describes the board")
     table: str = Field(description="cost table, made by the compiler for this board, base width and size")
     vela: str = Field(".venv-vela/bin/vela", description="command that runs Vela")
+    vela_version: Literal["5.2.0", "3.8.0"] = Field(
+        "5.2.0", description="of Vela; 3.8.0, the last for Python 3.7, reports far more SRAM"
+    )
     vela_timeout: float = Field(600.0, gt=0, description="seconds that one compile may take")
+    compile_front: bool = Field(
+        True, description="compile the front of every generation of a search; false: its figures stay predicted"
+    )
 
 
 Objective = Literal["epe", "fps", "latency_ms", "sram_kib", "npu_cycles"]
@@ -86,18 +114,55 @@ class ChildConfig(Section):
     threads: int = Field(ge=1, description="CPU threads of one TensorFlow")
     network: NetworkConfig
     data: DataConfig
-    train: TrainConfig
+    train: Recipe
     evaluation: EvaluationConfig
+
+    @property
+    def stages(self) -> List["ChildConfig"]:
+        """The trainings, each of one stage, that follow one another."""
+        if isinstance(self.train, TrainConfig):
+            return [self]
+        return [
+            self.model_copy(
+                update={
+                    "train": TrainConfig(**stage.model_dump(exclude={"data"})),
+                    "data": stage.data or self.data,
+                }
+            )
+            for stage in self.train
+        ]
+
+    @property
+    def epochs(self) -> int:
+        """Of all stages together."""
+        if isinstance(self.train, TrainConfig):
+            return self.train.epochs
+        return sum(stage.epochs for stage in self.train)
 
 
 class QueueConfig(Section):
     """The retraining of the survivors."""
 
-    size: int = Field(4, ge=1, description="architectures to retrain")
-    rule: Literal["spread"] = Field("spread", description="how they are chosen from the front")
+    size: int = Field(4, ge=1, description="architectures to retrain, where the rule does not say how many")
+    rule: Literal["spread", "knee", "hypervolume", "fps_targets", "list"] = Field(
+        "spread", description="how they are chosen from the front"
+    )
+    fps_targets: List[Annotated[float, Field(gt=0)]] = Field(
+        [], description="of that rule: the best EPE at no fewer frames per second than each"
+    )
+    architectures: List[Annotated[str, Field(pattern=r"^[0-9]+$")]] = Field(
+        [], description="of the rule list: these, on the front or not"
+    )
     warm_start: bool = Field(True, description="begin with the supernet's weights; false: from scratch")
     attempts: int = Field(2, ge=1, description="a task that has crashed so often is not tried again")
-    train: TrainConfig
+    train: Recipe = Field(description="of every architecture; a list: stages that follow one another")
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "QueueConfig":
+        for rule, key in (("fps_targets", "fps_targets"), ("list", "architectures")):
+            if self.rule == rule and not getattr(self, key):
+                raise ValueError(f"rule {rule}: needs {key}")
+        return self
 
 
 class Config(Section):
@@ -116,3 +181,4 @@ class Config(Section):
     hardware: HardwareConfig
     evolution: EvolutionConfig
     queue: QueueConfig
+    cluster: ClusterConfig = ClusterConfig()

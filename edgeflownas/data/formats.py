@@ -1,47 +1,131 @@
-"""Reading and writing images and flow files through OpenCV, with errors that name the file."""
+"""Reading and writing images and flow files, with errors that name the file.
 
+What a header claims is compared with the file's size before anything is allocated, and a PNG's checksums before
+libpng, which prints its own complaints, sees it.
+"""
+
+import re
+import struct
+import zlib
 from pathlib import Path
+from typing import Callable, Dict, Tuple
 
 import cv2
 import numpy as np
 
 from edgeflownas.errors import InputError
 
-_FLO_HEADER = 12  # bytes: magic number, width, height
-_FLO_MAGIC = b"PIEH"
-UNKNOWN_FLOW = 1e9  # components beyond this mark unknown flow (Middlebury's convention)
+UNKNOWN_FLOW = 1e7  # beyond it flow is unknown: Middlebury's convention is above 1e9, but some files use 1e8
+
+_FLO_HEADER = struct.Struct("<4sii")
+_PFM_HEADER = re.compile(rb"(PF|Pf)\s+(\d{1,9})\s+(\d{1,9})\s+(-?\d*\.?\d+(?:[eE][-+]?\d+)?)\s")
+_PPM_HEADER = re.compile(rb"P6" + rb"\s+(?:#[^\n]*\n\s*)*(\d{1,9})" * 3 + rb"\s")  # with comments
+_AS_STORED = cv2.IMREAD_IGNORE_ORIENTATION  # flow knows nothing of how a camera was held
+_PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
+_PNG_PIXELS = 1 << 28  # at most; PNG is compressed, so that its size says little
+
+
+class BadFileError(InputError):
+    """A file of a data set that cannot be used.
+
+    Attributes:
+        path: of the file.
+        reason: why.
+    """
+
+    def __init__(self, what: str, path: Path, reason: str) -> None:
+        super().__init__(f"{what} {path}: {reason}; replace the file, or list it with `data check` to leave it out")
+        self.path, self.reason = path, reason
 
 
 def read_image(path: Path) -> np.ndarray:
     """Reads an image as uint8 [H, W, 3], RGB.
 
     Raises:
-        InputError: the file is missing or no image.
+        BadFileError: the file is missing or no image.
     """
-    data = _read(path)
-    image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR) if data else None
-    if image is None:
-        raise InputError(f"image {path}: cannot be read as an image; replace the file or leave the pair out")
-    return np.ascontiguousarray(image[..., ::-1])
+    return np.asarray(cv2.cvtColor(_decoded("image", path, cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB))
+
+
+def read_mask(path: Path) -> np.ndarray:
+    """Reads a mask, an image that is white where something holds, as bool [H, W].
+
+    Raises:
+        BadFileError: the file is missing or no image.
+    """
+    return np.asarray(_decoded("mask", path, cv2.IMREAD_GRAYSCALE) > 127)
+
+
+def read_flow(path: Path) -> Tuple[np.ndarray, np.ndarray]:
+    """Reads a flow file: .flo, .pfm, or KITTI's 16-bit .png.
+
+    Returns:
+        float32 [H, W, 2], (u, v) in pixels, finite and 0 where it is unknown; and bool [H, W], where it is known.
+
+    Raises:
+        BadFileError: the file is missing, damaged, or holds values that are not finite.
+    """
+    if path.suffix == ".png":
+        return read_kitti_flow(path)
+    if path.suffix not in _FLOW_READERS:
+        raise BadFileError("flow", path, "is no .flo, .pfm or .png")
+    flow = _FLOW_READERS[path.suffix](path)
+    if not np.isfinite(flow).all():
+        kind = "NaN" if np.isnan(flow).any() else "infinity"
+        raise BadFileError("flow", path, f"holds {kind} in {np.sum(~np.isfinite(flow).all(axis=-1))} pixels")
+    valid = (np.abs(flow) < UNKNOWN_FLOW).all(axis=-1)
+    return np.where(valid[..., None], flow, np.float32(0)), valid
 
 
 def read_flo(path: Path) -> np.ndarray:
     """Reads a .flo file as float32 [H, W, 2], (u, v) in pixels; may hold unknown or non-finite values.
 
     Raises:
-        InputError: the file is missing, or its size does not fit what its header says.
+        BadFileError: the file is missing, or its size does not fit what its header says.
     """
-    size = len(_read(path))
-    with path.open("rb") as file:
-        header = file.read(_FLO_HEADER)
-    if len(header) < _FLO_HEADER or header[:4] != _FLO_MAGIC:
-        raise InputError(f"flow {path}: is not a .flo file (no PIEH header); replace the file or leave the pair out")
-    width, height = (int(side) for side in np.frombuffer(header[4:], "<i4"))
-    # Checked before OpenCV trusts the header with an allocation.
-    if width < 1 or height < 1 or size != _FLO_HEADER + 8 * width * height:
-        raise InputError(f"flow {path}: is truncated or damaged: {size} bytes for {width} x {height} pixels")
-    flow: np.ndarray = cv2.readOpticalFlow(str(path))
-    return flow
+    data = _read("flow", path)
+    if len(data) < _FLO_HEADER.size or data[:4] != b"PIEH":
+        raise BadFileError("flow", path, "is not a .flo file (no PIEH header)")
+    _, width, height = _FLO_HEADER.unpack_from(data)
+    _check_size("flow", path, len(data) - _FLO_HEADER.size, width, height, 8)
+    return np.frombuffer(data, "<f4", offset=_FLO_HEADER.size).reshape(height, width, 2).astype(np.float32)
+
+
+def read_pfm(path: Path) -> np.ndarray:
+    """Reads a .pfm file of three channels as float32 [H, W, 2], (u, v) in pixels; may hold non-finite values.
+
+    Rows are stored from the bottom to the top, in the byte order that the sign of the header's scale says. The scale's
+    magnitude is a unit for light, and not applied.
+
+    Raises:
+        BadFileError: the file is missing, or its size does not fit what its header says.
+    """
+    data = _read("flow", path)
+    header = _PFM_HEADER.match(data[:128])
+    if header is None or header.group(1) != b"PF" or not float(header.group(4)):
+        raise BadFileError("flow", path, "is not a .pfm file of three channels")
+    width, height = int(header.group(2)), int(header.group(3))
+    _check_size("flow", path, len(data) - header.end(), width, height, 12)
+    order = "<f4" if float(header.group(4)) < 0 else ">f4"
+    pixels = np.frombuffer(data, order, offset=header.end()).reshape(height, width, 3)
+    return pixels[::-1, :, :2].astype(np.float32)
+
+
+def read_kitti_flow(path: Path) -> Tuple[np.ndarray, np.ndarray]:
+    """Reads KITTI's flow: 16-bit RGB, (u, v) * 64 + 2^15 and whether they are known.
+
+    Returns:
+        float32 [H, W, 2] in pixels, 0 where it is not known; and bool [H, W], where it is known.
+
+    Raises:
+        BadFileError: the file is missing or not of this kind.
+    """
+    image = _decoded("flow", path, cv2.IMREAD_UNCHANGED)
+    if image.dtype != np.uint16 or image.ndim != 3 or image.shape[2] != 3:
+        raise BadFileError("flow", path, "is not a 16-bit RGB image, as KITTI's flow is")
+    valid = image[..., 0] > 0
+    flow = (image[..., :0:-1].astype(np.float32) - 2**15) / 64
+    return np.where(valid[..., None], flow, np.float32(0)), valid
 
 
 def write_flo(path: Path, flow: np.ndarray) -> None:
@@ -54,8 +138,67 @@ def write_flo(path: Path, flow: np.ndarray) -> None:
         raise OSError(f"flow {path}: cannot be written")
 
 
-def _read(path: Path) -> bytes:
+def write_image(path: Path, image: np.ndarray) -> None:
+    """Writes uint8 [H, W, 3], RGB, as PNG.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
+    if not cv2.imwrite(str(path), np.ascontiguousarray(image[..., ::-1])):
+        raise OSError(f"image {path}: cannot be written")
+
+
+_FLOW_READERS: Dict[str, Callable[[Path], np.ndarray]] = {".flo": read_flo, ".pfm": read_pfm}
+
+
+def _read(what: str, path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        raise InputError(f"{path}: cannot be read: {error.strerror}") from None
+        raise BadFileError(what, path, f"cannot be read: {error.strerror}") from None
+
+
+def _check_size(what: str, path: Path, size: int, width: int, height: int, pixel: int) -> None:
+    """Compares the bytes behind a header with what it claims."""
+    if width < 1 or height < 1 or size != pixel * width * height:
+        raise BadFileError(what, path, f"is truncated or damaged: {size} bytes for {width} x {height} pixels")
+
+
+def _decoded(what: str, path: Path, flags: int) -> np.ndarray:
+    """An image as OpenCV decodes it, once it has been looked at."""
+    data = _read(what, path)
+    if data.startswith(_PNG_MAGIC):
+        _check_png(what, path, data)
+    elif data.startswith(b"P6"):
+        header = _PPM_HEADER.match(data[:1024])
+        if header is None:
+            raise BadFileError(what, path, "is not a .ppm file")
+        width, height, largest = (int(group) for group in header.groups())
+        _check_size(what, path, len(data) - header.end(), width, height, 3 if largest < 256 else 6)
+    elif data.startswith(b"\xff\xd8") and b"\xff\xd9" not in data[-1024:]:
+        raise BadFileError(what, path, "cannot be read as an image: it is truncated")  # libjpeg would make up the rest
+    try:
+        image = cv2.imdecode(np.frombuffer(data, np.uint8), flags | _AS_STORED) if data else None
+    except cv2.error:
+        image = None
+    if image is None:
+        raise BadFileError(what, path, "cannot be read as an image")
+    return np.asarray(image)
+
+
+def _check_png(what: str, path: Path, data: bytes) -> None:
+    """Checks a PNG's size and the checksum of every chunk."""
+    place = len(_PNG_MAGIC)
+    kind = b""
+    while kind != b"IEND":
+        if place + 12 > len(data):
+            raise BadFileError(what, path, "cannot be read as an image: it is truncated")
+        size, kind = struct.unpack_from(">I4s", data, place)
+        end = place + 8 + size
+        if data[end : end + 4] != struct.pack(">I", zlib.crc32(data[place + 4 : end])):
+            raise BadFileError(what, path, "cannot be read as an image: it is truncated or damaged")
+        if kind == b"IHDR" and size == 13:
+            width, height = struct.unpack_from(">II", data, place + 8)
+            if not 0 < width * height <= _PNG_PIXELS:
+                raise BadFileError(what, path, f"cannot be read as an image: it claims {width} x {height} pixels")
+        place = end + 4

@@ -6,7 +6,7 @@ frame is rendered by inverting that map. The nearest layer hides the others, whi
 """
 
 from dataclasses import dataclass
-from typing import List, Optional, Tuple
+from typing import List, Optional, Sequence, Tuple
 
 import cv2
 import numpy as np
@@ -37,6 +37,18 @@ class ProceduralDataset:
         scene = np.random.default_rng([self._config.seed, self._part, index])
         sample = render(scene, self._config)
         return sample if rng is None else mirrored(sample, rng)
+
+    def whole(self, index: int) -> Sample:
+        """Draws the scene of an index."""
+        return self.sample(index, None)
+
+    def few(self, count: int) -> Sequence[int]:
+        """The first scenes: each is independent of the others."""
+        return range(min(count, self._count))
+
+    def files(self, index: int) -> Tuple[str, ...]:
+        """What a scene is drawn from."""
+        return (f"scene {index} of seed {self._config.seed}, {('train', 'val')[self._part]}",)
 
 
 @dataclass(frozen=True)

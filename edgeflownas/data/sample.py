@@ -1,7 +1,7 @@
 """One pair of images with its ground truth."""
 
 from dataclasses import dataclass
-from typing import Optional
+from typing import Optional, Sequence, Tuple
 
 import numpy as np
 from typing_extensions import Protocol
@@ -36,6 +36,15 @@ class FlowDataset(Protocol):
         Raises:
             InputError: the sample's files cannot be used; the message names the file.
         """
+
+    def whole(self, index: int) -> Sample:
+        """Reads a sample as large as it is."""
+
+    def few(self, count: int) -> Sequence[int]:
+        """Indices of so many samples, or of all, that stand for the whole set; always the same ones."""
+
+    def files(self, index: int) -> Tuple[str, ...]:
+        """Names of what a sample is read from, for people."""
 
 
 def padded(sample: Sample, height: int, width: int) -> Sample:

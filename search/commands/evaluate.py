@@ -1,80 +1,187 @@
-"""``evaluate``: the EPE of architectures on the validation set, beside that of zero flow."""
+"""``evaluate``: the EPE of architectures on a data set, beside that of zero flow."""
 
+import csv
+import functools
+import io
 import json
 from pathlib import Path
-from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 import click
 import numpy as np
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from edgeflownas import checkpoint
+from edgeflownas.config import DataConfig
 from edgeflownas.errors import InputError
-from edgeflownas.progress import progress, say
+from edgeflownas.files import write_text
+from edgeflownas.progress import progress
 from edgeflownas.space import Architecture
-from search.options import run_options
+from search.options import data_options, run_options
 from search.run import SCORING_THREADS, Run
+
+# What is shown to people: key and heading, each in the order of the columns.
+_COLUMNS = (
+    ("epe", "EPE px"),
+    ("share_of_zero_flow", "of zero"),
+    ("epe_per_image", "by image"),
+    ("epe_s0_10", "s0-10"),
+    ("epe_s10_40", "s10-40"),
+    ("epe_s40", "s40+"),
+    ("fl_all", "Fl %"),
+)
+
+
+class _Subject(NamedTuple):
+    """What is to be scored: an architecture with weights from a file."""
+
+    architecture: Architecture
+    weights: Path
 
 
 @click.command()
-@click.argument("architectures", metavar="ARCH...", nargs=-1, required=True)
+@click.argument("architectures", metavar="[ARCH]...", nargs=-1)
 @click.option(
     "--weights",
     type=click.Path(path_type=Path),
     help="Weights to use, of a supernet or of one retrained child. Default: the supernet of the run.",
 )
+@click.option(
+    "--task", "tasks", multiple=True, type=click.IntRange(min=0), help="A task of the run's queue: its retrained child."
+)
+@data_options
+@click.option(
+    "--save",
+    type=click.Path(path_type=Path),
+    help="Folder for the predicted flow, as .flo and in colours beside the truth, and each pair's EPE.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the figures as JSON.")
 @run_options
-def command(run: Run, architectures: Tuple[str, ...], weights: Optional[Path], as_json: bool) -> None:
-    """Scores architectures with recalibrated BN on the validation set, beside the EPE of zero flow."""
-    wanted = [run.space.parse(text) for text in architectures]
-    path = weights or run.supernet_file
-    tensors, _ = checkpoint.load(path)
-    for architecture in wanted:
-        wrong = run.skeleton.misfit(tensors, architecture)
-        if wrong is not None:
-            raise InputError(
-                f"weights {path}: {wrong} is missing or of another shape for architecture "
-                f"{run.space.format(architecture)}; name weights of this network with --weights"
-            )
-    say("reading images")
-    scores, zero = _scores(run, wanted, tensors)
-    height, width = run.config.data.padded_size
-    rows: List[Dict[str, Any]] = [
-        {
-            "architecture": run.space.format(architecture),
-            "epe": scores[architecture],
-            "share_of_zero_flow": scores[architecture] / zero,
-            "macs": run.skeleton.macs(architecture, height, width),
-        }
-        for architecture in wanted
-    ]
+def command(
+    run: Run,
+    architectures: Tuple[str, ...],
+    weights: Optional[Path],
+    tasks: Tuple[int, ...],
+    other: Optional[DataConfig],
+    save: Optional[Path],
+    as_json: bool,
+) -> None:
+    """Scores architectures on the run's validation pairs, or on all pairs of another data set, in full size.
+
+    A retrained child is scored with the BN statistics that are kept with it; a supernet's child with statistics
+    recalibrated on the run's training pairs.
+    """
+    subjects = _subjects(run, architectures, weights, tasks)
+    if not subjects:
+        raise click.UsageError("name an architecture, or a --task of the queue")
+    result = _assessed(run, subjects, other, save)
     if as_json:
-        click.echo(json.dumps({"zero_flow_epe": zero, "architectures": rows}, indent=2, allow_nan=False))
-        return
-    table = Table("architecture", "EPE, px", "of zero flow", "MMAC")
-    for row in rows:
-        figures = (f"{row['epe']:.4f}", f"{row['share_of_zero_flow']:.3f}", f"{row['macs'] / 1e6:.1f}")
-        table.add_row(str(row["architecture"]), *figures)
-    table.add_row("zero flow", f"{zero:.4f}", "1", "0")
-    Console(highlight=False).print(table)
+        click.echo(json.dumps(result, indent=2, allow_nan=False))
+    else:
+        _print(result)
 
 
-def _scores(
-    run: Run, wanted: Sequence[Architecture], tensors: Mapping[str, np.ndarray]
-) -> Tuple[Dict[Architecture, float], float]:
-    """EPE of each architecture, and of zero flow."""
+def _subjects(
+    run: Run, architectures: Sequence[str], weights: Optional[Path], tasks: Sequence[int]
+) -> List[_Subject]:
+    """What the command line names."""
+    subjects = [_Subject(run.space.parse(text), weights or run.supernet_file) for text in architectures]
+    if tasks:
+        from search.queue.queue import Queue
+
+        queue = Queue(run.queue_folder)
+        for index in tasks:
+            task = queue.task(index)
+            if not task.paths.best.exists():
+                raise InputError(f"--task {index}: {task.paths.best} is not there yet; `queue run` trains it")
+            subjects.append(_Subject(run.space.parse(task.config.architecture), task.paths.best))
+    for subject in subjects:  # before anything takes time
+        run.fitting_tensors(subject.weights, subject.architecture)
+    return subjects
+
+
+def _assessed(
+    run: Run, subjects: Sequence[_Subject], other: Optional[DataConfig], save: Optional[Path]
+) -> Dict[str, Any]:
+    """Scores all subjects on the same pairs."""
+    from edgeflownas.assessment import assess
+    from edgeflownas.data.datasets import open_part
+
+    config = other or run.config.data
+    calibration = functools.lru_cache(maxsize=None)(lambda: _evaluation_data(run))  # read once, if at all
+    dataset = open_part(config, "val")
+    limit = run.config.evaluation.val_pairs if other is None else 0
+    indices = dataset.few(limit or len(dataset))
+    rows: List[Dict[str, Any]] = []
+    with progress("scoring", len(subjects) * len(indices)) as bar:
+        for subject in subjects:
+            name = run.space.format(subject.architecture)
+            predictor = _predictor(run, subject, calibration)
+            folder = None if save is None else save / f"{name}_{len(rows)}"
+            found = assess(
+                predictor, dataset, indices, other is not None, run.config.threads, folder, bar.advance
+            )
+            predictor.close()
+            figures = found.metrics.figures()
+            epe, zero = figures.get("epe"), figures.pop("zero_flow_epe", None)
+            if epe is None or not zero:
+                raise InputError("data: the pairs know of no motion: there is nothing to score; name others")
+            if folder is not None:
+                _write_pairs(folder / "pairs.csv", found.pairs)
+            row = {"architecture": name, "weights": str(subject.weights), "share_of_zero_flow": epe / zero, **figures}
+            macs = run.skeleton.macs(subject.architecture, *run.config.data.padded_size)
+            rows.append({**row, "macs": macs})
+    described = {"data": config.kind, "pairs": len(indices), "pixels": found.metrics.pixels, "zero_flow_epe": zero}
+    return {**described, "architectures": rows}
+
+
+def _evaluation_data(run: Run) -> Any:
+    """The images to recalibrate with."""
     from edgeflownas.data.datasets import open_datasets
-    from edgeflownas.evaluation import ChildEvaluator, EvaluationData
+    from edgeflownas.evaluation import EvaluationData
 
-    train, val = open_datasets(run.config.data)
-    data = EvaluationData(train, val, run.config.evaluation, run.config.threads)
-    scores = {}
-    with progress("scoring", len(wanted)) as bar:
-        for architecture in wanted:
-            scores[architecture] = ChildEvaluator(run.skeleton, architecture, data, SCORING_THREADS).score(tensors)
-            if not np.isfinite(scores[architecture]):
-                raise FloatingPointError(f"the EPE of {run.space.format(architecture)} is not finite")
-            bar.advance(run.space.format(architecture))
-    return scores, data.zero_flow_epe()
+    return EvaluationData(*open_datasets(run.config.data), run.config.evaluation, run.config.threads)
+
+
+def _predictor(run: Run, subject: _Subject, calibration: Callable[[], Any]) -> Any:
+    """An architecture with its weights and BN statistics, ready to predict."""
+    from edgeflownas.evaluation import ChildEvaluator
+    from edgeflownas.prediction import Predictor
+    from edgeflownas.recalibration import among
+
+    tensors = run.fitting_tensors(subject.weights, subject.architecture)
+    statistics = among(tensors)
+    if not statistics:
+        evaluator = ChildEvaluator(run.skeleton, subject.architecture, calibration(), SCORING_THREADS)
+        statistics = evaluator.recalibrate(tensors)
+        if not all(np.isfinite(part).all() for pair in statistics.values() for part in pair):
+            raise FloatingPointError(f"the BN statistics of {run.space.format(subject.architecture)} are not finite")
+    return Predictor(run.skeleton, subject.architecture, tensors, statistics, SCORING_THREADS)
+
+
+def _write_pairs(path: Path, pairs: Sequence[Tuple[Tuple[str, ...], Optional[float]]]) -> None:
+    """Writes each pair's EPE."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["pair", "files", "epe"])
+    for index, (files, epe) in enumerate(pairs):
+        writer.writerow([index, " ".join(files), "" if epe is None else epe])
+    write_text(path, text.getvalue())
+
+
+def _print(result: Dict[str, Any]) -> None:
+    """The figures for people."""
+    title = f"{result['data']}: {result['pairs']:,} pairs, {result['pixels']:,} pixels with known flow"
+    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
+    table.add_column("architecture", no_wrap=True)
+    rows = result["architectures"]
+    columns = [(key, heading) for key, heading in _COLUMNS if any(row.get(key) is not None for row in rows)]
+    for _, heading in [*columns, ("macs", "MMAC")]:
+        table.add_column(heading, justify="right", no_wrap=True)
+    for row in rows:
+        figures = ["" if row[key] is None else f"{row[key]:.3f}" for key, _ in columns]
+        table.add_row(row["architecture"], *figures, f"{row['macs'] / 1e6:.1f}")
+    zero = f"{result['zero_flow_epe']:.3f}"
+    table.add_row("zero flow", *(zero if key == "epe" else "" for key, _ in columns), "0")
+    Console(highlight=False).print(table)

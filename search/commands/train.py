@@ -22,6 +22,7 @@ from search.run import Run
 @click.option("--lr", type=float, help="Overrides train.learning_rate.")
 @click.option("--resume/--no-resume", default=None, help="Continue, or begin, only; default: whichever is possible.")
 @click.option("--init-from", type=click.Path(path_type=Path), help="Weights to begin with, an .h5 file.")
+@click.option("--dry-run", is_flag=True, help="Only show what would be trained, and measure three steps.")
 @click.option("--gpu-device", type=click.IntRange(min=-1), help="GPU to use; -1: none. Default: what TensorFlow finds.")
 @run_options
 def command(
@@ -29,12 +30,18 @@ def command(
     resume: Optional[bool],
     init_from: Optional[Path],
     gpu_device: Optional[int],
+    dry_run: bool,
     **overrides: Any,
 ) -> None:
     """Trains, or continues, the supernet of a run."""
     if gpu_device is not None:
         os.environ["CUDA_VISIBLE_DEVICES"] = str(gpu_device)  # before TensorFlow is imported and looks for GPUs
     run = _overridden(run, overrides)
+    if dry_run:
+        from search.dry_run import show_supernet_training
+
+        show_supernet_training(run, run.fitting_weights(init_from) if init_from else None)
+        return
     with locked(run.supernet_folder / "train.lock", f"training in {run.supernet_folder}") as lock:
         _train(run, resume, run.fitting_weights(init_from) if init_from else None, lock)
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import signal
 import sys
 import time
 import traceback
@@ -34,8 +35,8 @@ class Result(Section):
 def retrain(task: Task) -> Word:
     """Begins a task or goes on with it, and leaves it in the state that it returns.
 
-    ``done``; ``preempted`` by a signal, everything saved; ``queued`` again after a crash; or ``failed``. A task that is
-    done or has failed already is left as it is.
+    ``done``; ``preempted`` by a signal, everything saved; ``queued`` again after a crash; or ``failed``, too often
+    crashed or cancelled. A task that is done or has failed already is left as it is.
 
     Raises:
         InputError: another process works on it.
@@ -53,11 +54,11 @@ def _attempt(task: Task, claim: Claim, stop: StopFlag) -> None:
     state = claim.state
     say(f"--- attempt {state.attempts}: process {state.pid} on {state.host}, {time.strftime('%Y-%m-%d %H:%M:%S %z')}")
     try:
-        with claim.beating():
+        with claim.beating(lambda: stop.note(signal.SIGTERM, None)):
             result = _trained(task, claim, stop)
             write_json(task.paths.result, result.model_dump())
     except (Interrupted, KeyboardInterrupt) as stopped:
-        claim.change(state="preempted", reason=str(stopped) or "stopped by SIGINT")
+        claim.stopped(str(stopped) or "stopped by SIGINT")
     except Exception as error:  # whatever it is, the state has to tell it
         traceback.print_exc()
         claim.crashed(f"{type(error).__name__}: {error}")
@@ -67,16 +68,16 @@ def _attempt(task: Task, claim: Claim, stop: StopFlag) -> None:
 
 def _trained(task: Task, claim: Claim, stop: StopFlag) -> Result:
     """Trains to the end."""
-    from edgeflownas.child_training import child_training
+    from edgeflownas.stages import retraining
 
     weights = task.first_weights()
     stop.raise_if_set()
-    training = child_training(task.config, task.paths.folder, weights)
+    training = retraining(task.config, task.paths.folder, weights)
     resumed = training.resume()
     say(f"architecture {task.config.architecture}: {'continues' if resumed else 'begins'}")
     claim.watch(training.standing)
     stop.raise_if_set()
-    last = training.run()
+    last = training.run(claim.check)
     weights, best = checkpoint.load(task.paths.best)
     return Result(
         architecture=task.config.architecture,

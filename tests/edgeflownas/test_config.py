@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from edgeflownas.config import Config, dump, load, validate
+from edgeflownas.config import ChildConfig, Config, DataFile, TrainConfig, dump, load, read_yaml, validate
 from edgeflownas.errors import InputError
 
 CONFIGS = Path(__file__).parents[2] / "configs"
@@ -40,7 +40,14 @@ def test_every_shipped_config_is_valid_and_survives_being_written(path, tmp_path
         ("train.learning_rate=-1", "train.learning_rate: should be greater than 0 .*got -1"),
         ("train.learning_rate=.nan", "train.learning_rate: .*got nan"),
         ("train.learning_rate=.inf", "train.learning_rate: .*got inf"),
-        ("data.kind=sintel", "data: .*procedural.*flyingchairs2"),
+        ("data.kind=cityscapes", "data: .*procedural.*flyingchairs2.*sintel"),
+        ("queue.train=[{epochs: 1}, {epoch: 2}]", "queue.train.1.epoch: no such key; allowed here: epochs, .*, data"),
+        ("queue.train=[{data: {kind: sintel, rot: x}}]", "queue.train.0.data.root: is missing"),
+        ("queue.train=[{data: {kind: sintel, root: x, rot: x}}]", "queue.train.0.data.rot: no such key; .*val_scenes"),
+        ("queue.train=[]", "queue.train: list should have at least 1 item"),
+        ("queue.train.epochs=0", "queue.train.epochs: should be greater"),
+        ("data={kind: kitti2015, root: x, scale: [2, 1]}", "data.scale: the lower bound stands first"),
+        ("data={kind: kitti2015, root: x, colour: 1}", "data.colour: should be less than 1"),
         ("evolution.population=50", "evolution.population: should be a multiple of 4"),
         ("evolution.objectives=[epe, speed]", "evolution.objectives.1: should be 'epe', 'fps'"),
         ("evolution.objectives=[epe, epe]", "objectives: each may be named once"),
@@ -53,6 +60,30 @@ def test_what_is_wrong_is_named_with_what_is_allowed(override, message):
     with pytest.raises(InputError, match=message) as caught:
         load(CONFIGS / "demo.yaml", [override])
     assert "\n" not in str(caught.value) and "demo.yaml" in str(caught.value)
+
+
+def test_a_recipe_of_stages_gives_trainings_of_one_stage_each():
+    stages = "queue.train=[{epochs: 2, patience: 1}, {epochs: 3, data: {kind: middlebury, root: x}}]"
+    config = load(CONFIGS / "demo.yaml", [stages])
+    child = ChildConfig(
+        architecture="0", seed=1, threads=1, network=config.network, data=config.data, train=config.queue.train,
+        evaluation=config.evaluation,
+    )  # fmt: skip
+    first, second = child.stages
+    assert (first.train, first.data) == (TrainConfig(epochs=2, patience=1), config.data)
+    assert (second.train, second.data.kind, child.epochs) == (TrainConfig(epochs=3), "middlebury", 5)
+    assert first.stages == [first] and first.epochs == 2
+
+
+@pytest.mark.parametrize("path", sorted(CONFIGS.glob("data/*.yaml")), ids=lambda path: path.name)
+def test_every_shipped_data_file_is_valid(path):
+    data = validate(read_yaml(path, "data"), DataFile, str(path)).data
+    assert data.kind in path.stem or path.stem.startswith(data.kind)
+
+
+def test_a_configuration_of_scenes_reads_as_it_was_written_before_there_were_other_data_sets():
+    keys = ["height", "width", "kind", "seed", "train_pairs", "val_pairs", "layers", "motion"]
+    assert list(load(CONFIGS / "demo.yaml").data.model_dump()) == keys  # a training that is continued compares these
 
 
 def test_a_missing_key_is_named(content):

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from edgeflownas import evaluation
 from edgeflownas.evaluation import ChildEvaluator
 from edgeflownas.network import EPSILON
 from edgeflownas.skeleton import Kind, Skeleton
@@ -98,3 +99,15 @@ def test_recalibration_on_one_batch_normalises_the_first_bn_exactly(scored):
 def test_scoring_twice_gives_the_same_to_the_last_bit(scored):
     _, evaluator, weights, _ = scored
     assert evaluator.score(weights) == evaluator.score(weights)
+
+
+def test_validation_pairs_that_do_not_fit_the_memory_are_read_every_time_for_the_same_score(scored, monkeypatch):
+    data, evaluator, weights, statistics = scored
+    monkeypatch.setattr(evaluation, "_HELD_BYTES", 0)
+    streamed = evaluation_data()
+    assert isinstance(data.validation, list) and not isinstance(streamed.validation, list)
+    assert [len(batch.images) for batch in streamed.validation] == [4, 2] and len(streamed.validation[1].images) == 2
+    assert streamed.zero_flow_epe() == data.zero_flow_epe()
+    held = evaluator.epe(weights, statistics)
+    monkeypatch.setattr(evaluator, "_data", streamed)
+    assert [evaluator.epe(weights, statistics) for _ in range(2)] == [held, held]

@@ -204,3 +204,71 @@ def test_whether_a_lock_is_held_can_be_asked(tmp_path: Path) -> None:
     foreign(path, stale_after=1e12)
     os.utime(path, (1, 1))
     assert held(path)
+
+
+def in_slurm(monkeypatch: pytest.MonkeyPatch, **variables: str) -> None:
+    for name in ("CLUSTER_NAME", "JOB_ID", "ARRAY_JOB_ID", "ARRAY_TASK_ID", "RESTART_COUNT"):
+        monkeypatch.delenv(f"SLURM_{name}", raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(f"SLURM_{name}", value)
+
+
+ELEMENT = {"CLUSTER_NAME": "lab", "JOB_ID": "14", "ARRAY_JOB_ID": "12", "ARRAY_TASK_ID": "2"}
+
+
+def test_requeued_job_takes_over_its_own_lock_from_another_machine_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "lock"
+    in_slurm(monkeypatch, **ELEMENT)
+    with locked(path, "it"):
+        content = json.loads(path.read_text())
+    assert content["job"] == ["lab", "12_2", 0]
+    foreign(path, job=content["job"])
+    in_slurm(monkeypatch, **ELEMENT, RESTART_COUNT="1")
+    with locked(path, "it"):
+        assert json.loads(path.read_text())["job"] == ["lab", "12_2", 1]
+
+
+@pytest.mark.parametrize(
+    "holder, changes",
+    [
+        (["lab", "12_2", 0], {}),  # the same start of the job: another step of it
+        (["lab", "12_2", 1], {"RESTART_COUNT": "1"}),
+        (["lab", "12_2", 2], {"RESTART_COUNT": "1"}),  # this one is the old one, and not yet dead
+        (["lab", "12_3", 0], {"RESTART_COUNT": "1"}),
+        (["lab", "11_2", 0], {"RESTART_COUNT": "1"}),
+        (["other", "12_2", 0], {"RESTART_COUNT": "1"}),
+        (None, {"RESTART_COUNT": "1"}),
+        ("12_2", {"RESTART_COUNT": "1"}),
+        (["lab", "12_2", "0"], {"RESTART_COUNT": "1"}),
+        (["lab", "12_2", 0], {"RESTART_COUNT": "many"}),
+    ],
+)
+def test_no_other_job_and_no_other_start_takes_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, holder: Any, changes: Any
+) -> None:
+    path = tmp_path / "lock"
+    foreign(path, job=holder)
+    in_slurm(monkeypatch, **{**ELEMENT, **changes})
+    with pytest.raises(InputError, match="in use"), locked(path, "it"):
+        pass
+
+
+def test_requeued_job_does_not_take_over_from_a_process_that_lives_on_this_machine(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "lock"
+    in_slurm(monkeypatch, **ELEMENT)
+    with locked(path, "it"):
+        in_slurm(monkeypatch, **ELEMENT, RESTART_COUNT="1")
+        with pytest.raises(InputError, match="in use"), locked(path, "it"):
+            pass
+
+
+def test_job_that_is_no_array_is_known_by_its_number(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "lock"
+    foreign(path, job=["", "14", 0])
+    in_slurm(monkeypatch, JOB_ID="14", RESTART_COUNT="3")
+    with locked(path, "it"):
+        pass

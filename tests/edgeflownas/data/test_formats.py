@@ -1,10 +1,21 @@
+import resource
 import struct
+import zlib
 
 import cv2
 import numpy as np
 import pytest
 
-from edgeflownas.data.formats import read_flo, read_image, write_flo
+from edgeflownas.data.formats import (
+    BadFileError,
+    read_flo,
+    read_flow,
+    read_image,
+    read_kitti_flow,
+    read_mask,
+    read_pfm,
+    write_flo,
+)
 from edgeflownas.errors import InputError
 
 
@@ -59,3 +70,108 @@ def test_missing_files_are_named(tmp_path):
     for read in (read_image, read_flo):
         with pytest.raises(InputError, match="nothing.*No such file"):
             read(tmp_path / "nothing")
+
+
+@pytest.mark.parametrize(("scale", "order"), [(b"-1.0", "<"), (b"1", ">"), (b"-1e0", "<")])
+def test_pfm_bytes_of_either_order_are_read_from_the_bottom_to_the_top(tmp_path, scale, order):
+    path = tmp_path / "a.pfm"
+    rows = [[7.0, 8.0, 0.0, 9.0, 10.0, 0.0], [1.0, 2.0, 0.0, 3.0, 4.0, 0.0]]  # the lower one first
+    path.write_bytes(b"PF\n2 2\n" + scale + b"\n" + struct.pack(order + "12f", *rows[0], *rows[1]))
+    np.testing.assert_array_equal(read_pfm(path), [[[1, 2], [3, 4]], [[7, 8], [9, 10]]])
+
+
+def test_a_pfm_that_opencv_writes_is_read_as_opencv_reads_it(tmp_path):
+    three = np.random.default_rng(0).normal(size=(5, 7, 3)).astype(np.float32)
+    cv2.imwrite(str(tmp_path / "a.pfm"), three)
+    theirs = cv2.imread(str(tmp_path / "a.pfm"), cv2.IMREAD_UNCHANGED)
+    np.testing.assert_array_equal(read_pfm(tmp_path / "a.pfm"), theirs[..., :0:-1])  # OpenCV's are BGR
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"PF\n2 2\n-1\n" + bytes(47),
+        b"PF\n2 2\n-1\n" + bytes(49),
+        b"Pf\n2 2\n-1\n" + bytes(16),
+        b"PF\n2 2\n0\n" + bytes(48),
+        b"PF\n2 -2\n-1\n" + bytes(48),
+        b"PF\n999999999 999999999\n-1\n" + bytes(48),
+        b"PF\n" + b"9" * 5000,
+    ],
+)
+def test_a_damaged_pfm_is_refused_by_name(tmp_path, content):
+    (tmp_path / "bad.pfm").write_bytes(content)
+    with pytest.raises(BadFileError, match="bad.pfm"):
+        read_pfm(tmp_path / "bad.pfm")
+
+
+def png(width, height, depth, kind, rows):
+    """By hand: header, one block of data, end."""
+
+    def chunk(name, data):
+        return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+
+    header = struct.pack(">IIBBBBB", width, height, depth, kind, 0, 0, 0)
+    packed = zlib.compress(b"".join(b"\0" + row for row in rows))
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", packed) + chunk(b"IEND", b"")
+
+
+def test_kitti_flow_is_read_as_its_bytes_say(tmp_path):
+    pixels = [(32768 + 64, 32768 - 128, 1), (1, 65535, 1), (40000, 40000, 0)]
+    path = tmp_path / "a.png"
+    path.write_bytes(png(3, 1, 16, 2, [struct.pack(">9H", *(value for pixel in pixels for value in pixel))]))
+    flow, valid = read_kitti_flow(path)
+    np.testing.assert_array_equal(flow, [[[1.0, -2.0], [(1 - 32768) / 64, (65535 - 32768) / 64], [0.0, 0.0]]])
+    np.testing.assert_array_equal(valid, [[True, True, False]])
+    path.write_bytes(png(3, 1, 8, 2, [bytes(9)]))
+    with pytest.raises(BadFileError, match="not a 16-bit RGB"):
+        read_flow(path)
+
+
+def test_a_mask_is_where_it_is_white(tmp_path):
+    (tmp_path / "a.png").write_bytes(png(3, 1, 8, 0, [bytes([0, 255, 0])]))
+    np.testing.assert_array_equal(read_mask(tmp_path / "a.png"), [[False, True, False]])
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        png(1 << 15, 1 << 15, 8, 2, [bytes(9)]),
+        png((1 << 31) - 1, (1 << 31) - 1, 8, 2, [bytes(9)]),
+        png(0, 5, 8, 2, [bytes(9)]),
+        png(3, 1, 8, 2, [bytes(9)])[:-9],
+        png(3, 1, 8, 2, [bytes(9)]).replace(b"IDAT", b"IDAX"),
+        png(3, 1, 8, 2, [bytes(range(9))])[:45] + b"\xff" + png(3, 1, 8, 2, [bytes(range(9))])[46:],
+        bytes(cv2.imencode(".jpg", np.full((64, 64, 3), 99, np.uint8))[1])[:-40],
+        b"P6\n2000000000 2000000000\n255\n",
+        b"P6\n20000 20000\n255\n123",
+        b"P6 # no size",
+    ],
+    ids=["large", "huge", "empty", "short", "chunk", "bit", "jpeg", "ppm-huge", "ppm-large", "ppm-header"],
+)
+def test_a_damaged_image_is_refused_before_a_library_prints_or_takes_memory(tmp_path, content, capfd):
+    (tmp_path / "bad").write_bytes(content)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(BadFileError, match="bad: .*; replace the file"):
+        read_image(tmp_path / "bad")
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 50_000  # KiB
+    assert capfd.readouterr().err == ""
+
+
+def test_a_ppm_with_comments_is_read(tmp_path):
+    (tmp_path / "a.ppm").write_bytes(b"P6\n# by hand\n2 1\n# more\n255\n" + bytes([1, 2, 3, 4, 5, 6]))
+    np.testing.assert_array_equal(read_image(tmp_path / "a.ppm"), [[[1, 2, 3], [4, 5, 6]]])
+
+
+def test_unknown_flow_is_zero_and_invalid_and_what_is_not_finite_is_refused(tmp_path):
+    flow = np.array([[[1.0, 2.0], [1e9, 0.0], [1666666752.0, 3.0], [5.0, -1e8]]], np.float32)
+    write_flo(tmp_path / "a.flo", flow)
+    found, valid = read_flow(tmp_path / "a.flo")
+    np.testing.assert_array_equal(valid, [[True, False, False, False]])
+    np.testing.assert_array_equal(found, [[[1.0, 2.0], [0, 0], [0, 0], [0, 0]]])
+    for value, said in ((np.nan, "holds NaN in 1 pixels"), (np.inf, "holds infinity in 1 pixels")):
+        flow[0, 0, 0] = value
+        write_flo(tmp_path / "a.flo", flow)
+        with pytest.raises(BadFileError, match=f"a.flo: {said}"):
+            read_flow(tmp_path / "a.flo")

@@ -5,11 +5,9 @@ import cv2
 import numpy as np
 import pytest
 
-from edgeflownas.config import FlyingChairs2Data, ProceduralData
+from edgeflownas.config import FlyingChairs2Data
 from edgeflownas.data.datasets import open_datasets
-from edgeflownas.data.flyingchairs2 import FlyingChairs2Dataset
 from edgeflownas.data.formats import write_flo
-from edgeflownas.data.procedural import ProceduralDataset
 from edgeflownas.errors import InputError
 
 REAL = Path(os.environ.get("EDGEFLOWNAS_TEST_DATA", Path(__file__).parents[4] / "shared" / "data")) / "chairs_fc2"
@@ -107,8 +105,8 @@ def test_sizes_that_the_network_does_not_take_are_padded_with_pixels_that_count_
 @pytest.mark.parametrize(
     ("spoil", "message"),
     [
-        (lambda train: (train / "0000002-img_1.png").write_bytes(b"x"), "img_1.png: cannot be read as an image"),
         (lambda train: (train / "0000002-img_0.png").unlink(), "0000002-img_0.png: cannot be read: No such file"),
+        (lambda train: (train / "0000002-img_1.png").write_bytes(b"x"), "img_1.png: cannot be read as an image"),
         (lambda train: (train / "0000002-flow_01.flo").write_bytes(b"PIEH"), "0000002-flow_01.flo"),
         (lambda train: write_flo(train / "0000002-flow_01.flo", np.zeros((8, 8, 2))), "differ in size"),
         (lambda train: write_flo(train / "0000002-flow_01.flo", np.full((40, 60, 2), np.nan)), "holds NaN"),
@@ -116,9 +114,10 @@ def test_sizes_that_the_network_does_not_take_are_padded_with_pixels_that_count_
 )
 def test_a_bad_pair_is_refused_by_name(folders, spoil, message):
     root, _ = folders
+    train, _ = open_datasets(config_for(root))
     spoil(root / "train")
     with pytest.raises(InputError, match=message):
-        open_datasets(config_for(root))[0].sample(0, None)
+        train.sample(0, None)
 
 
 def test_a_crop_larger_than_the_images_is_refused(folders):
@@ -129,12 +128,12 @@ def test_a_crop_larger_than_the_images_is_refused(folders):
 
 def test_missing_and_empty_folders_are_refused_and_nothing_takes_their_place(folders):
     root, _ = folders
+    config = config_for(root)
     with pytest.raises(InputError, match="data.train_dir: .*nowhere is not a folder"):
-        FlyingChairs2Dataset(root / "nowhere", config_for(root), "data.train_dir")
+        open_datasets(config.model_copy(update={"train_dir": str(root / "nowhere")}))
     (root / "empty").mkdir()
     with pytest.raises(InputError, match="data.val_dir: .*empty holds no"):
-        FlyingChairs2Dataset(root / "empty", config_for(root), "data.val_dir")
-    assert isinstance(open_datasets(ProceduralData(kind="procedural"))[0], ProceduralDataset)
+        open_datasets(config.model_copy(update={"val_dir": str(root / "empty")}))
 
 
 @pytest.mark.skipif(not REAL.is_dir(), reason=f"real pairs are not at {REAL}; set EDGEFLOWNAS_TEST_DATA to have them")

@@ -1,0 +1,101 @@
+"""Says whether reading and augmenting pairs keeps up with training: images per second of each, alone.
+
+    .venv/bin/python -m benchmarks.input_pipeline --config configs/demo.yaml
+    .venv/bin/python -m benchmarks.input_pipeline --config configs/supernet_flyingchairs2_180x240.yaml \
+        --set data.train_dir=/data/FlyingChairs2/train --set data.val_dir=/data/FlyingChairs2/val
+
+The pipeline runs with the run's own number of threads, once more than the step would take, and nothing uses what it
+reads. The step is that of supernet training, a fair cycle, on one batch that is there already. Prints a table, writes
+JSON.
+"""
+
+import argparse
+import json
+import statistics
+import time
+from pathlib import Path
+from typing import Any, Dict, List
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from edgeflownas.data.datasets import open_datasets
+from edgeflownas.data.pipeline import Batch, batches
+from edgeflownas.evaluation import EvaluationData
+from edgeflownas.network import initial_weights
+from edgeflownas.space import Space
+from search.run import Run
+from supernet.fairness import FairSampler
+from supernet.training import FairCycle
+
+
+def pipeline_seconds(run: Run, count: int) -> List[float]:
+    """Seconds of each batch, without those that are made before the clock starts."""
+    train, _ = open_datasets(run.config.data)
+    size = run.config.train.batch_size
+    indices = np.resize(np.random.default_rng(0).permutation(len(train)), (count + 1) * size).tolist()
+    reader = batches(train, indices, size, augment=(0, 0), threads=run.config.threads)
+    next(reader)
+    seconds = []
+    for _ in range(count):
+        start = time.perf_counter()
+        next(reader)
+        seconds.append(time.perf_counter() - start)
+    return seconds
+
+
+def step_seconds(run: Run, count: int) -> List[float]:
+    """Seconds of each fair cycle on one batch, after one that is not counted."""
+    config = run.config
+    train, val = open_datasets(config.data)
+    rng = np.random.default_rng(0)
+    data = EvaluationData(train, val, config.evaluation.model_copy(update={"val_pairs": 1}), config.threads)
+    weights = initial_weights(run.skeleton.parameters(), rng)
+    sampler = FairSampler(Space.of(run.skeleton), rng)
+    cycle = FairCycle(run.skeleton, weights, config.train, data, sampler, config.threads)
+    batch: Batch = next(batches(train, range(config.train.batch_size), config.train.batch_size, augment=(0, 0)))
+    seconds = []
+    for _ in range(count + 1):
+        start = time.perf_counter()
+        cycle.run(batch, 0.0, 0.0)
+        seconds.append(time.perf_counter() - start)
+    return seconds[1:]
+
+
+def main() -> None:
+    """Measures, prints, and writes."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--config", type=Path, default=Path("configs/demo.yaml"))
+    parser.add_argument("--set", dest="overrides", action="append", default=[], metavar="SECTION.KEY=VALUE")
+    parser.add_argument("--batches", type=int, default=20, help="that the pipeline makes")
+    parser.add_argument("--steps", type=int, default=3, help="that the training takes")
+    parser.add_argument("--json", type=Path, default=Path("results/benchmarks/input_pipeline.json"))
+    options = parser.parse_args()
+    run = Run.open(options.config, None, options.overrides)
+    size = run.config.train.batch_size
+    # The sum, as batches come in bursts; of steps the median, as others may compute on the machine.
+    pipeline = size * options.batches / sum(pipeline_seconds(run, options.batches))
+    step = size / statistics.median(step_seconds(run, options.steps))
+    data = run.config.data
+    setting: Dict[str, Any] = {
+        "data": data.kind,
+        "height": data.height,
+        "width": data.width,
+        "network": run.config.network.width,
+        "batch": size,
+        "threads": run.config.threads,
+    }
+    table = Table("", "images per second", title=", ".join(f"{name} {value}" for name, value in setting.items()))
+    table.add_row("pipeline alone", f"{pipeline:.1f}")
+    table.add_row("training step alone", f"{step:.1f}")
+    console = Console()
+    console.print(table)
+    console.print(f"the pipeline gives {pipeline / step:.1f} times what training takes (a target of 2)")
+    options.json.parent.mkdir(parents=True, exist_ok=True)
+    found = {**setting, "pipeline": pipeline, "step": step, "ratio": pipeline / step}
+    options.json.write_text(json.dumps(found, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,92 @@
+"""Random changes of training pairs: crop and zoom, mirroring, colour, noise. All draws come from one generator."""
+
+from typing import Optional
+
+import cv2
+import numpy as np
+
+from edgeflownas.config import FileData
+from edgeflownas.data.sample import Sample, mirrored
+
+_APART = 0.2  # how often the two images change colour differently (Teed & Deng, ECCV 2020, RAFT)
+_HUE = 0.4  # radians of hue at strength 1; RAFT has 0.5 / 3.14 of a half turn beside a strength of 0.4
+_GREY = np.array([0.299, 0.587, 0.114])
+_NEAREST = cv2.INTER_NEAREST_EXACT  # INTER_NEAREST takes another pixel's centre
+
+
+def cropped(sample: Sample, config: FileData, rng: Optional[np.random.Generator]) -> Sample:
+    """The crop of the configured size: at the centre, or with a generator at a random place and zoom.
+
+    The window is zoomed after it was cut out. It is never larger than the sample.
+    """
+    height, width = sample.valid.shape
+    rows, columns = config.height, config.width
+    if rng is not None and config.scale != [1.0, 1.0]:
+        smallest = max(rows / height, columns / width)
+        factor = max(float(np.exp(rng.uniform(*np.log(config.scale)))), smallest)
+        rows, columns = min(height, int(round(rows / factor))), min(width, int(round(columns / factor)))
+    top, left = (height - rows) // 2, (width - columns) // 2
+    if rng is not None and config.crop:
+        top, left = int(rng.integers(height - rows + 1)), int(rng.integers(width - columns + 1))
+    where = (slice(top, top + rows), slice(left, left + columns))
+    occluded = None if sample.occluded is None else sample.occluded[where]
+    images, flow = (np.ascontiguousarray(each[where]) for each in (sample.images, sample.flow))
+    return scaled(Sample(images, flow, sample.valid[where], occluded), config.height, config.width)
+
+
+def scaled(sample: Sample, height: int, width: int) -> Sample:
+    """A sample resized to height x width pixels; its flow grows with it.
+
+    Flow that is known everywhere is interpolated. Otherwise each pixel takes that of the nearest one, known or not, so
+    that nothing unknown leaks into what is known.
+    """
+    rows, columns = sample.valid.shape
+    if (rows, columns) == (height, width):
+        return sample
+    size, factors = (width, height), np.array([width / columns, height / rows], np.float32)
+    flow = cv2.resize(sample.flow, size, interpolation=cv2.INTER_LINEAR if sample.valid.all() else _NEAREST)
+    valid = cv2.resize(sample.valid.astype(np.uint8), size, interpolation=_NEAREST) > 0
+    occluded = None
+    if sample.occluded is not None:
+        occluded = cv2.resize(sample.occluded.astype(np.uint8), size, interpolation=_NEAREST) > 0
+    images = cv2.resize(sample.images, size, interpolation=cv2.INTER_LINEAR)
+    return Sample(images, flow * factors, valid, occluded)
+
+
+def augmented(sample: Sample, config: FileData, rng: np.random.Generator) -> Sample:
+    """A training sample: cropped and changed as the configuration says."""
+    sample = cropped(sample, config, rng)
+    if config.flips:
+        sample = mirrored(sample, rng)
+    images = sample.images
+    if config.colour:
+        images = _coloured(images, config.colour, rng)
+    if config.noise:
+        deviation = np.float32(rng.uniform(0, config.noise))
+        noise = rng.standard_normal(images.shape, np.float32) * deviation
+        images = np.clip(np.rint(images + noise), 0, 255).astype(np.uint8)
+    return Sample(images, sample.flow, sample.valid, sample.occluded)
+
+
+def _coloured(images: np.ndarray, strength: float, rng: np.random.Generator) -> np.ndarray:
+    """Changes brightness, contrast, saturation and hue, mostly of both images alike; uint8 [H, W, 6]."""
+    frames = [np.ascontiguousarray(images[..., part]) for part in (slice(3), slice(3, 6))]
+    means = [np.asarray(cv2.mean(frame)[:3]) for frame in frames]
+    if rng.random() < _APART:
+        changes = [_colour_matrix(mean, strength, rng) for mean in means]
+    else:
+        changes = [_colour_matrix(np.mean(means, axis=0), strength, rng)] * 2
+    return np.asarray(cv2.merge([cv2.transform(frame, change) for frame, change in zip(frames, changes)]))
+
+
+def _colour_matrix(mean: np.ndarray, strength: float, rng: np.random.Generator) -> np.ndarray:
+    """An affine map of RGB, [3, 4]: every one of the changes is one, so together they are one too."""
+    brightness, contrast, saturation = rng.uniform(1 - strength, 1 + strength, 3)
+    angle = rng.uniform(-1, 1) * _HUE * strength
+    axis = np.ones(3) / np.sqrt(3)  # greys stay grey
+    cross = np.array([[0, -1, 1], [1, 0, -1], [-1, 1, 0]]) / np.sqrt(3)
+    hue = np.cos(angle) * np.eye(3) + np.sin(angle) * cross + (1 - np.cos(angle)) * np.outer(axis, axis)
+    grey = np.tile(_GREY, (3, 1))
+    linear = brightness * contrast * (hue @ (saturation * np.eye(3) + (1 - saturation) * grey))
+    shift = brightness * (1 - contrast) * float(_GREY @ mean)
+    return np.column_stack([linear, np.full(3, shift)])

@@ -1,0 +1,80 @@
+"""A data set of pairs in files, whatever their layout."""
+
+from typing import Optional, Sequence, Tuple
+
+import cv2
+import numpy as np
+
+from edgeflownas.config import FileData
+from edgeflownas.data.augmentation import augmented, cropped
+from edgeflownas.data.formats import BadFileError, read_flow, read_image, read_mask
+from edgeflownas.data.layouts import Listing
+from edgeflownas.data.sample import Sample
+from edgeflownas.errors import InputError
+
+
+class PairDataset:
+    """Listed pairs, each read when it is asked for.
+
+    Attributes:
+        listing: of the pairs.
+    """
+
+    def __init__(self, listing: Listing, config: FileData, key: str = "data") -> None:
+        """Takes listed pairs.
+
+        Args:
+            listing: of the pairs.
+            config: size of the crop, and augmentation.
+            key: of the section of the configuration that it is, for messages.
+        """
+        self.listing = listing
+        self._config, self._key = config, key
+
+    def __len__(self) -> int:
+        """Number of pairs."""
+        return len(self.listing.pairs)
+
+    def few(self, count: int) -> Sequence[int]:
+        """Pairs spread evenly: neighbours are often frames of one sequence."""
+        count = min(count, len(self))
+        return [place * len(self) // count for place in range(count)]
+
+    def files(self, index: int) -> Tuple[str, ...]:
+        """Names of a pair's images and its flow."""
+        pair = self.listing.pairs[index]
+        return tuple(self.listing.name(file) for file in (pair.first, pair.second, pair.flow))
+
+    def whole(self, index: int) -> Sample:
+        """Reads a pair as large as it is."""
+        pair = self.listing.pairs[index]
+        images = [read_image(path) for path in (pair.first, pair.second)]
+        flow, valid = read_flow(pair.flow)
+        occluded = None
+        for path, image in zip((pair.first, pair.second), images):
+            if image.shape[:2] != valid.shape:
+                raise BadFileError("image", path, f"and its flow {pair.flow} differ in size")
+        for mask in (pair.invalid, pair.occluded):
+            if mask is None:
+                continue
+            where = read_mask(mask)
+            if where.shape != valid.shape:
+                raise BadFileError("mask", mask, f"and its flow {pair.flow} differ in size")
+            if mask is pair.invalid:
+                valid = valid & ~where
+                flow = np.where(valid[..., None], flow, np.float32(0))
+            else:
+                occluded = where
+        return Sample(cv2.merge(images), flow, valid, occluded)
+
+    def sample(self, index: int, rng: Optional[np.random.Generator]) -> Sample:
+        """Reads a pair: augmented with a generator, cropped at the centre without."""
+        sample = self.whole(index)
+        height, width = sample.valid.shape
+        grown = 1.0 if rng is None else max(1.0, self._config.scale[1])
+        if height * grown < self._config.height or width * grown < self._config.width:
+            raise InputError(
+                f"pair {self.listing.pairs[index].flow}: is {width}x{height} pixels, smaller than the crop; lower "
+                f"{self._key}.width and {self._key}.height"
+            )
+        return cropped(sample, self._config, None) if rng is None else augmented(sample, self._config, rng)

@@ -1,0 +1,109 @@
+"""What a training would be, and what it would take, measured on a few steps; nothing is written."""
+
+import resource
+import sys
+import tempfile
+from pathlib import Path
+from typing import Mapping, Optional, Sequence, Tuple
+
+import click
+import numpy as np
+
+from edgeflownas.child_training import child_training
+from edgeflownas.config import ChildConfig, DataConfig, Section, TrainConfig, dump
+from edgeflownas.data.datasets import open_part
+from edgeflownas.data.sample import FlowDataset
+from edgeflownas.progress import say
+from edgeflownas.skeleton import Skeleton
+from edgeflownas.space import Space
+from edgeflownas.stages import opened_stages
+from edgeflownas.training import Training
+from search.run import Run
+from supernet.training import supernet_training
+
+_STEPS = 3  # that are measured
+
+
+def show_supernet_training(run: Run, weights: Optional[Mapping[str, np.ndarray]]) -> None:
+    """Shows the training of a run's supernet; weights are those to begin with.
+
+    Raises:
+        InputError: the data cannot be used.
+    """
+    config = run.config
+    _show_config(config)
+    lightest = [0] * len(run.space.genes)
+    heaviest = [len(gene.options) - 1 for gene in run.space.genes]
+    parts = {part: open_part(config.data, part) for part in ("train", "val")}
+    say(f"building the supernet, and measuring {_STEPS} fair cycles; this takes a while")
+    with tempfile.TemporaryDirectory() as folder:
+        training = supernet_training(config, Path(folder), {}, weights)
+        seconds = training.rehearse(_STEPS)
+    _show_files(config.data, parts)
+    _show_network(run.skeleton, config.data, [lightest, heaviest], run.skeleton.parameters())
+    paths = max(len(gene.options) for gene in run.space.genes)
+    _show_time(training, config.train, seconds, f"fair cycle of {paths} paths")
+
+
+def show_retraining(config: ChildConfig, weights: Optional[Mapping[str, np.ndarray]]) -> None:
+    """Shows the training of one architecture, stage by stage; weights are those to begin with.
+
+    Raises:
+        InputError: the data or the weights cannot be used.
+    """
+    _show_config(config)
+    skeleton = Skeleton(config.network.width)
+    architecture = Space.of(skeleton).parse(config.architecture)
+    with tempfile.TemporaryDirectory() as folder:
+        stages = opened_stages(config, Path(folder))
+        for number, stage in enumerate(stages, 1):
+            click.echo(f"stage {number} of {len(stages)}")
+            say(f"building the network, and measuring {_STEPS} steps")
+            training = child_training(stage.config, stage.folder, weights, stage.datasets)
+            seconds = training.rehearse(_STEPS)
+            assert isinstance(stage.config.train, TrainConfig), "one stage"
+            _show_files(stage.config.data, dict(zip(("train", "val"), stage.datasets)))
+            _show_network(skeleton, stage.config.data, [architecture], skeleton.parameters(architecture))
+            _show_time(training, stage.config.train, seconds, "step")
+
+
+def _show_config(config: Section) -> None:
+    click.echo(dump(config))
+
+
+def _show_files(config: DataConfig, parts: Mapping[str, FlowDataset]) -> None:
+    """The pairs there are, and the first of each part."""
+    for part, dataset in parts.items():
+        click.echo(f"{part}: {len(dataset):,} pairs of {config.kind}, the first is {' '.join(dataset.files(0))}")
+
+
+def _show_network(
+    skeleton: Skeleton, data: DataConfig, ends: Sequence[Sequence[int]], parameters: Mapping[str, Tuple[int, ...]]
+) -> None:
+    """Size and arithmetic."""
+    height, width = data.padded_size
+    count = sum(int(np.prod(shape)) for shape in parameters.values())
+    macs = " to ".join(f"{skeleton.macs(each, height, width) / 1e6:,.1f}" for each in ends)
+    click.echo(f"network: {count:,} parameters; a path takes {macs} million MACs on a pair of {height}x{width} pixels")
+
+
+def _show_time(training: Training, recipe: TrainConfig, seconds: float, step: str) -> None:
+    """Steps, time and memory."""
+    steps = training.steps_per_epoch
+    epoch = steps * seconds
+    click.echo(
+        f"steps: {steps:,} per epoch, {steps * recipe.epochs:,} in {recipe.epochs} epochs; "
+        f"a {step} takes {seconds:.3f} s ({recipe.batch_size / seconds:.1f} pairs/s)"
+    )
+    click.echo(f"time: {_duration(epoch)} per epoch, {_duration(epoch * recipe.epochs)} in all, scoring not counted")
+    # Linux counts in KiB, macOS in bytes.
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform != "darwin" else 2**30)
+    click.echo(f"memory: {peak:.2f} GiB of this process, at its peak so far; a GPU's own is not counted")
+
+
+def _duration(seconds: float) -> str:
+    """Seconds for people."""
+    for unit, size in (("days", 86400.0), ("h", 3600.0), ("min", 60.0)):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.1f} {unit}"
+    return f"{seconds:.0f} s"

@@ -1,0 +1,195 @@
+"""Every official layout, written by the test and read back: which pairs there are, and what is in them."""
+
+import shutil
+
+import numpy as np
+import pytest
+from pydantic import TypeAdapter
+
+from edgeflownas.config import DataConfig
+from edgeflownas.data.datasets import open_datasets, open_part, pairs_identity
+from edgeflownas.errors import InputError
+from tests.edgeflownas.data.written import HEIGHT, WIDTH, WRITERS, flow, image, put_flo, put_image
+
+
+def configured(content, **changes):
+    return TypeAdapter(DataConfig).validate_python({"height": 32, "width": 48, **content, **changes})
+
+
+def names(dataset):
+    return [dataset.files(index) for index in range(len(dataset))]
+
+
+def opened(kind, root, **changes):
+    config = configured(WRITERS[kind](root), **changes)
+    return open_part(config, "train"), open_part(config, "val")
+
+
+@pytest.mark.parametrize(
+    ("kind", "counts"),
+    [
+        ("flyingchairs", (3, 2)),
+        ("flyingchairs2", (3, 2)),
+        ("flyingthings3d", (2 * 2 * 2 * 2 * 2, 2 * 2 * 2 * 2)),  # sequences, passes, cameras, directions, pairs
+        ("sintel", (0, 8)),
+        ("kitti2012", (0, 4)),
+        ("kitti2015", (0, 4)),
+        ("middlebury", (0, 2)),
+        ("list", (1, 3)),
+    ],
+)
+def test_pairs_of_every_layout_are_found_and_can_be_read(kind, counts, tmp_path, capsys):
+    parts = opened(kind, tmp_path)
+    assert tuple(len(part) for part in parts) == counts
+    for part in parts:
+        listed = names(part)
+        assert len(set(listed)) == len(part)
+        for index in range(len(part)):
+            whole, crop = part.whole(index), part.sample(index, np.random.default_rng(index))
+            assert whole.images.shape == whole.valid.shape + (6,) and whole.images.dtype == np.uint8
+            assert whole.flow.dtype == np.float32 and np.isfinite(whole.flow).all() and whole.valid.any()
+            assert not whole.flow[~whole.valid].any()
+            assert crop.images.shape == (32, 48, 6) and crop.flow.shape == (32, 48, 2)
+    assert "missing" not in capsys.readouterr().err
+
+
+def test_flyingchairs_follows_the_official_split(tmp_path):
+    train, val = opened("flyingchairs", tmp_path)
+    assert [files[2] for files in names(train)] == [f"data/0000{i}_flow.flo" for i in (1, 2, 4)]
+    assert [files[2] for files in names(val)] == [f"data/0000{i}_flow.flo" for i in (3, 5)]
+    sample = val.whole(0)
+    np.testing.assert_array_equal(sample.images, np.concatenate([image(31), image(32)], axis=-1))
+    np.testing.assert_array_equal(sample.flow, flow(3))
+
+
+def test_flyingthings_pairs_go_into_the_future_and_the_past_in_both_passes_and_cameras(tmp_path):
+    train, val = opened("flyingthings3d", tmp_path)
+    assert all(files[0].startswith("frames_") and "/TEST/B/" in files[0] for files in names(val))
+    assert {files[0].split("/")[2] for files in names(train)} == {"A", "C"}
+    files = ("frames_finalpass/TEST/B/0000/right/0008.png", "frames_finalpass/TEST/B/0000/right/0007.png")
+    flows = "optical_flow/TEST/B/0000/into_past/right/OpticalFlowIntoPast_0008_R.pfm"
+    place = names(val).index((*files, flows))
+    seed = 1000 + 100 * ord("B")
+    np.testing.assert_array_equal(
+        val.whole(place).images, np.concatenate([image(seed + 18), image(seed + 17)], axis=-1)
+    )
+    np.testing.assert_array_equal(val.whole(place).flow, flow(seed + 8 + 1))
+    forward = (
+        "frames_cleanpass/TEST/B/0000/left/0006.png",
+        "frames_cleanpass/TEST/B/0000/left/0007.png",
+        "optical_flow/TEST/B/0000/into_future/left/OpticalFlowIntoFuture_0006_L.pfm",
+    )
+    assert forward in names(val)
+    few = configured(
+        {"kind": "flyingthings3d", "root": str(tmp_path)}, passes=["clean"], cameras=["left"], directions=["into_past"]
+    )
+    assert [files[2][-12:] for files in names(open_part(few, "val"))] == ["t_0007_L.pfm", "t_0008_L.pfm"]
+
+
+def test_sintel_has_its_masks_and_its_scenes_can_be_split(tmp_path):
+    _, val = opened("sintel", tmp_path)
+    sample = val.whole(0)
+    assert not sample.valid[:, :5].any() and sample.valid[:, 5:].all() and not sample.flow[:, :5].any()
+    assert sample.occluded[:, -5:].all() and not sample.occluded[:, :-5].any()
+    np.testing.assert_array_equal(sample.flow[:, 5:], flow(1)[:, 5:])
+    content = {"kind": "sintel", "root": str(tmp_path), "passes": ["final"], "val_scenes": ["bamboo_2"]}
+    train, val = (open_part(configured(content), part) for part in ("train", "val"))
+    assert {files[0].split("/")[2] for files in names(train)} == {"alley_1"}
+    assert [files[0] for files in names(val)] == [f"training/final/bamboo_2/frame_000{i}.png" for i in (1, 2)]
+    with pytest.raises(InputError, match="data.val_scenes: .*no scene cave_9; there are alley_1, bamboo_2"):
+        open_part(configured(content, val_scenes=["cave_9"]), "val")
+
+
+@pytest.mark.parametrize("year", [2012, 2015])
+def test_kitti_is_sparse_with_or_without_occluded_pixels(year, tmp_path):
+    _, occ = opened(f"kitti{year}", tmp_path)
+    noc = open_part(configured({"kind": f"kitti{year}", "root": str(tmp_path), "flow": "noc"}), "val")
+    sample, fewer = occ.whole(2), noc.whole(2)
+    assert sample.valid.shape == (HEIGHT + 2, WIDTH + 4)
+    assert not (fewer.valid & ~sample.valid).any() and fewer.valid.sum() < sample.valid.sum()
+    error = np.abs(sample.flow - flow(2, *sample.valid.shape))[sample.valid]
+    assert error.max() <= 1 / 128 + 1e-4
+    split = configured({"kind": f"kitti{year}", "root": str(tmp_path), "val_every": 2})
+    halves = [[files[2][-13:-7] for files in names(part)] for part in open_datasets(split)]
+    assert halves == [["000001", "000003"], ["000000", "000002"]]
+
+
+def test_kitti_2012_in_grey_is_read_where_there_are_no_colours(tmp_path):
+    config = configured(WRITERS["kitti2012"](tmp_path))
+    (tmp_path / "training" / "colored_0").rename(tmp_path / "training" / "image_0")
+    assert names(open_part(config, "val"))[0][0] == "training/image_0/000000_10.png"
+
+
+def test_unknown_pixels_of_middlebury_are_invalid_whichever_mark_they_have(tmp_path):
+    _, val = opened("middlebury", tmp_path)
+    sample = val.whole(0)
+    assert not sample.valid[0, 0] and not sample.valid[1, 1] and sample.valid.sum() == HEIGHT * WIDTH - 2
+
+
+def test_a_list_takes_all_formats_quotes_and_comments_and_absolute_names(tmp_path):
+    train, val = opened("list", tmp_path)
+    assert names(train) == [("my images/a.png", "my images/b.jpg", "a.flo")]
+    assert [files[2] for files in names(val)] == ["a.flo", "a.pfm", "a.png"]
+    flows = [val.whole(index).flow for index in range(3)]
+    np.testing.assert_array_equal(flows[0], flows[1])
+    np.testing.assert_allclose(flows[0], flows[2], atol=1 / 128 + 1e-4)
+    for line, said in (("a.png b.png", "val.txt:1: has 2 names"), ("'a b c", "val.txt:1: no closing quotation")):
+        (tmp_path / "val.txt").write_text(line)
+        with pytest.raises(InputError, match=said):
+            open_part(configured({"kind": "list", "val_list": str(tmp_path / "val.txt")}), "val")
+
+
+def test_incomplete_pairs_are_counted_and_said(tmp_path, capsys):
+    config = configured(WRITERS["flyingchairs2"](tmp_path))
+    (tmp_path / "train" / "0000001-flow_01.flo").unlink()
+    (tmp_path / "train" / "0000002-img_1.png").unlink()
+    train, _ = open_datasets(config)
+    assert len(train) == 1
+    said = " ".join(capsys.readouterr().err.split())
+    assert "2 files are missing and their pairs left out, 1 train pairs remain" in said
+    assert "0000001-flow_01.flo" in said
+
+
+@pytest.mark.parametrize("kind", sorted(WRITERS))
+def test_a_missing_or_empty_data_set_is_told_in_one_line_that_names_its_key(kind, tmp_path):
+    content = WRITERS[kind](tmp_path / "set")
+    shutil.rmtree(str(tmp_path / "set"))
+    with pytest.raises(InputError, match=r"^queue.train.1.data.*set") as told:
+        open_part(configured(content), "val", "queue.train.1.data")
+    assert "\n" not in str(told.value)
+    if "root" in content:
+        (tmp_path / "set").mkdir()
+        with pytest.raises(InputError, match="^data.root: .*set it to"):
+            open_part(configured(content), "val")
+
+
+def test_a_data_set_without_training_pairs_is_not_trained_on(tmp_path):
+    with pytest.raises(InputError, match="data: sintel as configured has no pairs to train on; .*val_scenes"):
+        open_datasets(configured(WRITERS["sintel"](tmp_path)))
+
+
+@pytest.mark.parametrize(("split", "said"), [("1\n3\n", "must hold 1"), ("1\n2\n", "has 2 lines"), (None, "cannot be")])
+def test_a_split_of_another_release_is_refused(split, said, tmp_path):
+    config = configured(WRITERS["flyingchairs"](tmp_path))
+    path = tmp_path / "FlyingChairs_train_val.txt"
+    path.unlink() if split is None else path.write_text(split)
+    with pytest.raises(InputError, match=f"data.split: .*{said}"):
+        open_part(config, "train")
+
+
+def test_what_a_continued_training_must_share_are_the_names_of_its_pairs(tmp_path):
+    config = configured(WRITERS["flyingchairs2"](tmp_path / "here"))
+    there = configured(WRITERS["flyingchairs2"](tmp_path / "there"))
+    here = pairs_identity(open_datasets(config)[0])
+    assert here and here == pairs_identity(open_datasets(there)[0])
+    put_image(tmp_path / "here" / "train" / "0000009-img_0.png", image(1))
+    put_image(tmp_path / "here" / "train" / "0000009-img_1.png", image(1))
+    put_flo(tmp_path / "here" / "train" / "0000009-flow_01.flo", flow(1))
+    assert pairs_identity(open_datasets(config)[0]) != here
+    assert pairs_identity(open_datasets(configured({"kind": "procedural"}))[0]) == {}
+
+
+def test_few_pairs_are_spread_over_the_set(tmp_path):
+    train, _ = opened("flyingthings3d", tmp_path)
+    assert list(train.few(4)) == [0, 8, 16, 24] and list(train.few(100)) == list(range(32))
+    assert list(open_datasets(configured({"kind": "procedural"}))[0].few(3)) == [0, 1, 2]
