@@ -1,7 +1,8 @@
 """One writer at a time: a lock file that says who holds it, and can be told from one whose holder has died.
 
 It is made with O_EXCL, which network file systems keep too; flock they may not. It holds the machine, the process,
-when that process started, and how long it may be silent. Its modification time is the holder's heartbeat.
+when that process started, its Slurm job if it has one, and how long it may be silent. Its modification time is the
+holder's heartbeat.
 """
 
 import contextlib
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import Iterator, Optional
 
 from edgeflownas.errors import InputError
+from edgeflownas.slurm import this_job
 
 STALE_AFTER = 15 * 60.0  # seconds without a heartbeat after which a holder on another machine is dead, by default
 
@@ -73,7 +75,7 @@ def _acquire(path: Path, what: str, stale_after: float) -> str:
     """Makes the lock file; returns its content."""
     path.parent.mkdir(parents=True, exist_ok=True)
     pid = os.getpid()
-    words = {"machine": _machine(), "pid": pid, "started": _started(pid), "stale_after": stale_after}
+    words = {"machine": _machine(), "pid": pid, "started": _started(pid), "stale_after": stale_after, "job": this_job()}
     holder = json.dumps(words)
     for _ in range(_ATTEMPTS):
         try:
@@ -127,12 +129,18 @@ def _unlink(path: Path, holder: str) -> None:
 
 
 def _stale(path: Path, holder: str) -> bool:
-    """Whether a lock's holder is dead: on this machine its process is gone, on another its heart has stopped."""
-    stale_after = STALE_AFTER
+    """Whether a lock's holder is dead.
+
+    On this machine its process is gone. On another its heart has stopped, or it ran in the job that this process runs
+    in, before Slurm ended that and started it here.
+    """
+    stale_after, job = STALE_AFTER, this_job()
     with contextlib.suppress(ValueError, KeyError, TypeError):
         content = json.loads(holder)
         if content["machine"] == _machine():
             return _started(int(content["pid"])) != content["started"]
+        if job is not None and job.began_after(content.get("job")):
+            return True
         stale_after = float(content["stale_after"])
     try:
         beat = path.stat().st_mtime

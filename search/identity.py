@@ -15,7 +15,10 @@ from search.run import Run
 
 # Keys of the configuration that may change under a search: they move or speed it up, or let it go on for longer. The
 # supernet and the cost table count by their content, not by their path.
-_FREE = ("name", "threads", "supernet", "train", "hardware", "queue", "evolution.generations", "evolution.patience")
+_FREE = (
+    "name", "threads", "supernet", "train", "hardware.board", "hardware.table", "hardware.vela",
+    "hardware.vela_timeout", "queue", "cluster", "evolution.generations", "evolution.patience",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)

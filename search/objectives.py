@@ -17,13 +17,14 @@ class Objectives:
 
     Attributes:
         names: columns of the archive.
+        reference: the point that bounds the hypervolume, less being better in each: [objectives].
     """
 
     def __init__(self, names: Sequence[Objective], reference_point: Dict[Objective, float]) -> None:
         """Takes the objectives' names, and for each the value that bounds the hypervolume."""
         self.names = tuple(names)
         self._signs = np.array([SIGNS[name] for name in names])
-        self._reference = self._signs * [reference_point[name] for name in names]
+        self.reference = self._signs * [reference_point[name] for name in names]
 
     def values(self, archive: Archive, rows: np.ndarray) -> np.ndarray:
         """The objectives of some rows, each in its own unit: [rows, objectives]."""
@@ -38,10 +39,10 @@ class Objectives:
 
         It depends only on the set of non-dominated points within the reference point, to the last bit.
         """
-        within = np.unique(points[(points < self._reference).all(axis=1)], axis=0)
+        within = np.unique(points[(points < self.reference).all(axis=1)], axis=0)
         if not len(within):
             return 0.0
-        return float(hv.hypervolume(within[nondominated(within)], self._reference))
+        return float(hv.hypervolume(within[nondominated(within)], self.reference))
 
 
 def nondominated(points: np.ndarray) -> np.ndarray:

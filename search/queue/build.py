@@ -5,7 +5,7 @@ import shutil
 import tempfile
 import time
 from pathlib import Path
-from typing import List, Optional
+from typing import List, Optional, Sequence
 
 import numpy as np
 
@@ -19,7 +19,7 @@ from search.archive import Archive
 from search.objectives import Objectives
 from search.queue.paths import QueuePaths
 from search.queue.queue import Queue, QueueFile
-from search.queue.selection import RULES
+from search.queue.selection import RULES, Front, fps_targets
 from search.queue.task import Found, State, TaskConfig
 from search.run import Run
 from search.scoring import COST_FIGURES, COST_SOURCES
@@ -69,16 +69,35 @@ def build(run: Run, archive: Archive, front: np.ndarray, rebuild: bool = False) 
 def _chosen(run: Run, archive: Archive, rows: np.ndarray) -> List[int]:
     """The rows to retrain, best first objective first."""
     config = run.config.queue
+    if config.rule == "list":
+        return _listed(run, archive, config.architectures)
     if not len(rows):
         raise InputError(f"queue {run.queue_folder}: the front is empty; search again, or raise evolution.max_sram_kib")
     objectives = Objectives(run.config.evolution.objectives, run.config.evolution.reference_point)
     points = objectives.points(archive, rows)
     order = np.lexsort((*archive.column("genes")[rows].T[::-1], *points.T[::-1]))
     rows, points = rows[order], points[order]
-    if len(rows) < config.size:
-        say(f"queue {run.queue_folder}: the front has only {len(rows)} architectures; all are queued")
-    chosen = RULES[config.rule](points, min(config.size, len(rows)))
+    front = Front(points, objectives.reference, archive.column("epe")[rows], archive.column("fps")[rows])
+    if config.rule == "fps_targets":
+        chosen = fps_targets(front, config.fps_targets)
+        if not chosen:
+            raise InputError("queue.fps_targets: nothing on the front reaches any of them; lower one")
+    else:
+        if len(rows) < config.size:
+            say(f"queue {run.queue_folder}: the front has only {len(rows)} architectures; all are queued")
+        chosen = RULES[config.rule](front, min(config.size, len(rows)))
     return [int(rows[index]) for index in chosen]
+
+
+def _listed(run: Run, archive: Archive, names: Sequence[str]) -> List[int]:
+    """The rows of architectures that are named, in that order, each once."""
+    rows = []
+    for name in dict.fromkeys(names):
+        architecture = run.space.parse(name)
+        if architecture not in archive or not np.isfinite(archive.column("epe")[archive.row(architecture)]):
+            raise InputError(f"queue.architectures: {name} has no score in {run.search_file}; name one that has")
+        rows.append(archive.row(architecture))
+    return rows
 
 
 def _task(run: Run, archive: Archive, row: int, supernet_sha256: str) -> TaskConfig:
@@ -139,7 +158,9 @@ def _write(run: Run, paths: QueuePaths, tasks: List[TaskConfig]) -> None:
     search_sha256: Optional[str] = sha256(run.search_file) if run.search_file.exists() else None
     file = QueueFile(
         rule=config.queue.rule,
-        size=config.queue.size,
+        size=config.queue.size if config.queue.rule in RULES else len(tasks),
+        fps_targets=config.queue.fps_targets if config.queue.rule == "fps_targets" else [],
+        reference_point=config.evolution.reference_point if config.queue.rule == "hypervolume" else {},
         tasks=len(tasks),
         objectives=list(config.evolution.objectives),
         seed=config.seed,

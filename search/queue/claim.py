@@ -5,6 +5,7 @@ import os
 import socket
 import threading
 import time
+from pathlib import Path
 from typing import Any, Callable, Iterator, Optional, Tuple
 
 from edgeflownas.config import validate
@@ -12,10 +13,14 @@ from edgeflownas.errors import InputError
 from edgeflownas.files import write_json
 from edgeflownas.lock import Lock, locked
 from edgeflownas.progress import Standing, say
+from edgeflownas.slurm import this_job
 from search.queue.task import State, Task, printable
 
 HEARTBEAT = 10.0  # seconds
+SILENT_AFTER = 3 * HEARTBEAT  # seconds without one after which something is slow, or dead
 STALE_AFTER = 120.0  # seconds without a heartbeat after which a process on another machine is dead
+
+CANCELLED = "cancelled"
 
 _REASON = 300  # characters
 
@@ -47,15 +52,25 @@ class Claim:
             self.state = validate(content, State, str(path))
             write_json(path, self.state.model_dump())
 
+    def check(self) -> None:
+        """Makes sure of the claim; to be called before every write in the task's folder.
+
+        Raises:
+            InputError: it is lost: another process may work on the task by now.
+        """
+        self._lock.beat()
+
     def begin(self) -> None:
         """Says that work begins, here and now."""
+        job = this_job()
         self.change(
             state="running",
             attempts=self.state.attempts + 1,
             rate=None,
             host=socket.gethostname(),
             pid=os.getpid(),
-            job=_job(),
+            job=job and job.id,
+            restarts=job.restarts if job else 0,
             reason=None,
             started=time.time(),
         )
@@ -65,6 +80,13 @@ class Claim:
         crashes = self.state.crashes + 1
         word = "failed" if crashes >= self._task.config.attempts else "queued"
         self.change(state=word, crashes=crashes, reason=printable(reason)[:_REASON])
+
+    def stopped(self, reason: str) -> None:
+        """Says that work was stopped, with everything saved: to be continued, unless it was cancelled."""
+        if self._task.cancelled:
+            self.change(state="failed", reason=CANCELLED)
+        else:
+            self.change(state="preempted", reason=reason)
 
     def watch(self, standing: Callable[[], Standing]) -> None:
         """Tells the state from now on how far a training is."""
@@ -83,10 +105,14 @@ class Claim:
         self.change(rate=rate or None, **standing._asdict())
 
     @contextlib.contextmanager
-    def beating(self) -> Iterator[None]:
-        """Keeps the heart beating while the block runs, however long one step takes."""
+    def beating(self, cancel: Callable[[], None]) -> Iterator[None]:
+        """Keeps the heart beating while the block runs, however long one step takes.
+
+        Args:
+            cancel: is called, once, when the task is cancelled; by another thread.
+        """
         ended = threading.Event()
-        thread = threading.Thread(target=self._beat_until, args=(ended,), daemon=True)
+        thread = threading.Thread(target=self._beat_until, args=(ended, cancel), daemon=True)
         thread.start()
         try:
             yield
@@ -95,8 +121,12 @@ class Claim:
             thread.join()
             self.beat()
 
-    def _beat_until(self, ended: threading.Event) -> None:
+    def _beat_until(self, ended: threading.Event, cancel: Callable[[], None]) -> None:
+        told = False
         while not ended.wait(HEARTBEAT):
+            if self._task.cancelled and not told:
+                told = True
+                cancel()
             try:
                 self.beat()
             except OSError as error:
@@ -108,7 +138,10 @@ class Claim:
 
 @contextlib.contextmanager
 def claimed(task: Task, death: str = "died without a word") -> Iterator[Claim]:
-    """Holds the claim on a task while the block runs. If the process that held it before has died, that is a crash.
+    """Holds the claim on a task while the block runs.
+
+    If the process that held it before has died, that is a crash; unless Slurm has ended its job, and started it again
+    here: a lost node, or a preemption that left no time to save. If the task was cancelled, it has then failed.
 
     Args:
         task: to claim.
@@ -120,11 +153,21 @@ def claimed(task: Task, death: str = "died without a word") -> Iterator[Claim]:
     with locked(task.paths.claim, f"task {task.index}", STALE_AFTER) as lock:
         claim = Claim(task, lock)
         if claim.state.state == "running":
-            claim.crashed(f"process {claim.state.pid} on {claim.state.host}: {death}")
+            _settle(claim, task.paths.killed, death)
+        with contextlib.suppress(FileNotFoundError):
+            task.paths.killed.unlink()
+        if task.cancelled and claim.state.state in ("queued", "preempted"):
+            claim.stopped(CANCELLED)
         yield claim
 
 
-def _job() -> Optional[str]:
-    """Slurm's id of this job."""
-    array, element = (os.environ.get(name) for name in ("SLURM_ARRAY_JOB_ID", "SLURM_ARRAY_TASK_ID"))
-    return f"{array}_{element}" if array and element else os.environ.get("SLURM_JOB_ID")
+def _settle(claim: Claim, killed: Path, death: str) -> None:
+    """Writes down how the process that held a claim before has ended."""
+    state, job = claim.state, this_job()
+    who = f"process {state.pid} on {state.host}"
+    if killed.exists():
+        claim.crashed(f"{who}: killed, exit code {killed.read_text(errors='replace').strip()}")
+    elif job is not None and job.id == state.job and job.restarts > state.restarts:
+        claim.stopped(f"{who}: ended by Slurm")
+    else:
+        claim.crashed(f"{who}: {death}")

@@ -1,29 +1,24 @@
-"""Gathers what was retrained: the final front, and how well the supernet had ranked it."""
+"""Gathers what was retrained: each child's final EPE and compiled cost, and the final front."""
 
-import csv
-import io
-import math
 from dataclasses import asdict, dataclass
-from pathlib import Path
-from typing import Dict, List, NamedTuple, Optional, Sequence
+from typing import Callable, Dict, List, Mapping, Optional, Tuple
 
 import numpy as np
-from rich.box import SIMPLE_HEAD
-from rich.table import Table
-from scipy.stats import kendalltau
 
 from edgeflownas import checkpoint
 from edgeflownas.config import validate
 from edgeflownas.data.datasets import open_datasets
 from edgeflownas.errors import InputError
-from edgeflownas.files import read_json, write_text
-from edgeflownas.hardware.compiler import Compiler, Trained
+from edgeflownas.files import read_json
+from edgeflownas.hardware.compiler import Compiler
 from edgeflownas.hardware.cost import Cost
+from edgeflownas.hardware.networks import Networks, Trained
 from edgeflownas.progress import progress, say
 from edgeflownas.recalibration import among
 from edgeflownas.skeleton import Skeleton
 from edgeflownas.space import Space
 from search.objectives import SIGNS, nondominated
+from search.queue.final_epe import FinalEpe
 from search.queue.queue import Queue
 from search.queue.retrain import Result
 from search.queue.status import rows, summary
@@ -41,6 +36,7 @@ class Survivor:
         epe: retrained, pixels.
         supernet_epe: with the supernet's weights, pixels.
         zero_flow_epe: of predicting no motion, pixels.
+        final: EPE by data set, on whole images; the three before are those that training and search score with.
         fps: inferences per second.
         latency_ms: of one inference.
         sram_kib: peak of the arena.
@@ -53,6 +49,7 @@ class Survivor:
     epe: float
     supernet_epe: float
     zero_flow_epe: float
+    final: Dict[str, FinalEpe]
     fps: float
     latency_ms: float
     sram_kib: float
@@ -69,36 +66,25 @@ class Collection:
         survivors: best EPE first.
         front: those of them that no other dominates.
         missing: in how many tasks nothing is to be collected yet, or any more.
+        size: height and width that the networks work at.
     """
 
     survivors: List[Survivor]
     front: List[Survivor]
     missing: int
+    size: Tuple[int, int]
 
 
-class Agreement(NamedTuple):
-    """How well one ranking predicts another.
-
-    Attributes:
-        tau: Kendall's tau-b; None where it is not defined: fewer than two, or all equal.
-        n: architectures.
-    """
-
-    tau: Optional[float]
-    n: int
+Scorer = Callable[[Task, Mapping[str, np.ndarray]], Dict[str, FinalEpe]]
 
 
-def agreement(survivors: Sequence[Survivor]) -> Agreement:
-    """Kendall's tau (Kendall 1945, with ties: tau-b) between the EPEs with the supernet's weights and retrained."""
-    if len(survivors) < 2:
-        return Agreement(None, len(survivors))
-    before, after = [each.supernet_epe for each in survivors], [each.epe for each in survivors]
-    tau = float(kendalltau(before, after).correlation)
-    return Agreement(None if math.isnan(tau) else tau, len(survivors))
-
-
-def collect(queue: Queue, compiler: Compiler) -> Collection:
+def collect(queue: Queue, compiler: Compiler, scorer: Scorer) -> Collection:
     """Gathers the tasks that are done, and says what is missing.
+
+    Args:
+        queue: to gather from.
+        compiler: of the retrained networks.
+        scorer: gives the final EPEs of a task's child, from its weights and BN statistics.
 
     Raises:
         InputError: none is done; or a result is damaged, or is not that of the weights beside it.
@@ -113,15 +99,15 @@ def collect(queue: Queue, compiler: Compiler) -> Collection:
     survivors = []
     with progress("collecting", len(tasks)) as bar:
         for task in tasks:
-            survivors.append(_survivor(task, compiler if with_vela else None))
+            survivors.append(_survivor(task, compiler if with_vela else None, scorer))
             bar.advance(task.config.architecture)
     survivors.sort(key=lambda each: (each.epe, each.architecture))
     points = [[SIGNS[name] * getattr(each, name) for name in queue.file.objectives] for each in survivors]
     front = [survivors[index] for index in nondominated(np.array(points))]
-    return Collection(survivors, front, len(listed) - len(tasks))
+    return Collection(survivors, front, len(listed) - len(tasks), tasks[0].config.data.padded_size)
 
 
-def _survivor(task: Task, compiler: Optional[Compiler]) -> Survivor:
+def _survivor(task: Task, compiler: Optional[Compiler], scorer: Scorer) -> Survivor:
     """Reads a task's result; without a compiler the cost stays as the search knew it."""
     config, paths = task.config, task.paths
     result: Result = validate(read_json(paths.result), Result, str(paths.result))
@@ -135,6 +121,7 @@ def _survivor(task: Task, compiler: Optional[Compiler]) -> Survivor:
         epe=result.epe,
         supernet_epe=config.found.epe,
         zero_flow_epe=result.zero_flow_epe,
+        final=scorer(task, tensors),
         cost_source=figures.pop("source"),
         weights=str(paths.best),
         **figures,
@@ -160,40 +147,8 @@ def _compiled(task: Task, tensors: Dict[str, np.ndarray], compiler: Compiler) ->
     images = np.stack([train.sample(index, None).images for index in range(min(_IMAGES, len(train)))])
     height, width = images.shape[1:3]
     try:
-        return compiler.cost(skeleton, architecture, height, width, Trained(tensors, among(tensors), images))
+        networks = Networks(skeleton, height, width, Trained(tensors, among(tensors), images))
+        return compiler.cost(networks, architecture)
     except InputError as error:
         say(f"architecture {config.architecture}: its hardware figures stay as they were predicted: {error}")
         return config.found.cost
-
-
-def write_final_front(path: Path, collection: Collection) -> None:
-    """Writes ``final_front.csv``: everything that was retrained, best EPE first; ``on_front`` is 1 on the front."""
-    text = io.StringIO()
-    records = [{**asdict(each), "on_front": int(each in collection.front)} for each in collection.survivors]
-    writer = csv.DictWriter(text, list(records[0]), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(records)
-    write_text(path, text.getvalue())
-
-
-def final_table(collection: Collection) -> Table:
-    """The survivors for people, within 80 columns."""
-    title = f"Final front: {len(collection.front)} of {len(collection.survivors)} retrained architectures"
-    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
-    table.add_column("architecture", no_wrap=True)
-    for heading in ("EPE px", "supernet", "of zero flow", "FPS", "SRAM KiB"):
-        table.add_column(heading, justify="right", no_wrap=True)
-    table.add_column("cost", no_wrap=True)
-    table.add_column("front", no_wrap=True)
-    for each in collection.survivors:
-        table.add_row(
-            each.architecture,
-            f"{each.epe:.4f}",
-            f"{each.supernet_epe:.4f}",
-            f"{each.epe / each.zero_flow_epe:.3f}",
-            f"{each.fps:.2f}",
-            f"{each.sram_kib:.1f}",
-            each.cost_source,
-            "yes" if each in collection.front else "no",
-        )
-    return table

@@ -13,11 +13,14 @@ class TaskPaths:
         self.task = folder / "task.yaml"  # what is to be done; written when the queue is built, never again
         self.state = folder / "state.json"
         self.claim = folder / "claim"  # there while a process works on the task; its time is the heartbeat
+        self.killed = folder / "killed"  # exit code, if a job's script has seen its task die
+        self.cancel = folder / "cancel"  # there if nobody is to work on the task any more
         self.last = folder / "last.h5"
         self.best = folder / "best.h5"
         self.curve = folder / "log.csv"
         self.output = folder / "log.txt"
         self.result = folder / "result.json"
+        self.final = folder / "final.json"  # of the queue's collector
 
 
 class QueuePaths:
@@ -29,6 +32,9 @@ class QueuePaths:
         self.queue = folder / "queue.yaml"
         self.supernet = folder / "supernet.h5"
         self.tasks = folder / "tasks"
+        self.script = folder / "submit.sbatch"
+        self.submissions = folder / "submitted.json"
+        self.submitting = folder / "submit.lock"
 
     def task(self, index: int) -> TaskPaths:
         """The files of a task, counted from 0."""

@@ -19,6 +19,8 @@ class QueueFile(Section):
     format_version: Literal[1] = 1
     rule: str = Field(description="that chose the architectures from the front")
     size: int = Field(ge=1, description="architectures that were asked for")
+    fps_targets: List[float] = Field([], description="of the rule of that name")
+    reference_point: Dict[Objective, float] = Field({}, description="of the rule hypervolume")
     tasks: int = Field(ge=1, le=10_000, description="that there are: fewer, if the front was smaller")
     objectives: List[Objective] = Field(min_length=1, description="of the front")
     seed: int = Field(ge=0, description="of every task, so that all see the same batches")

@@ -5,16 +5,15 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
-from typing import Callable, Dict, Iterator, List, Tuple
+from typing import Callable, List
 
-from rich.live import Live
-
-from edgeflownas.progress import console, say
+from edgeflownas.progress import say
 from edgeflownas.signals import StopFlag, stop_flag
 from search.queue.claim import claimed
 from search.queue.queue import Queue
-from search.queue.status import Row, row, rows, table
+from search.queue.status import Row, row, rows
 from search.queue.task import Task
+from search.queue.watch import shown
 
 _LOOK = 0.5  # seconds between looks at process and tasks
 
@@ -30,7 +29,7 @@ def run(queue: Queue) -> List[Row]:
     Raises:
         Interrupted: a signal came; the task under way has saved everything.
     """
-    with stop_flag() as stop, _shown(queue) as look:
+    with stop_flag() as stop, shown(lambda: rows(queue)) as look:
         while True:
             waiting = [each.index for each in rows(queue) if each.to_do]
             if not waiting:
@@ -95,33 +94,3 @@ def _settle(task: Task, changed: float, code: int, told: bool) -> None:
     elif after.changed == changed and not told:
         with claimed(task) as claim:
             claim.crashed(f"{how} before it began: {' '.join(task.log_tail(1))}")
-
-
-class _Lines:
-    """Tells of changes, one line each."""
-
-    def __init__(self, queue: Queue) -> None:
-        self._queue = queue
-        self._known: Dict[int, Tuple[str, int]] = {}
-
-    def __call__(self) -> None:
-        """Says what has changed."""
-        for each in rows(self._queue):
-            if self._known.get(each.index) != (each.word, each.epoch):
-                self._known[each.index] = each.word, each.epoch
-                epe = "" if each.best_epe is None else f", best EPE {each.best_epe:.3f} px"
-                say(f"task {each.index} {each.architecture}: {each.word}, epoch {each.epoch}/{each.epochs}{epe}")
-
-
-@contextlib.contextmanager
-def _shown(queue: Queue) -> Iterator[Callable[[], None]]:
-    """Shows the tasks: a live table on a terminal, plain lines elsewhere.
-
-    Yields:
-        What has to be called now and then.
-    """
-    if not console.is_terminal:
-        yield _Lines(queue)
-        return
-    with Live(get_renderable=lambda: table(rows(queue)), console=console, refresh_per_second=1):
-        yield lambda: None

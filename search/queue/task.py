@@ -5,7 +5,7 @@ A task is claimed by the process that works on it, and only that one writes in i
 - ``queued``: to be begun, or to be tried again after a crash;
 - ``running``: claimed; if no living process holds the claim, the task died without a word;
 - ``preempted``: stopped by a signal with everything saved, to be continued;
-- ``failed``: has crashed as often as it may; ``done``: has a result.
+- ``failed``: has crashed as often as it may, or was cancelled; ``done``: has a result.
 """
 
 import time
@@ -70,6 +70,7 @@ class State(Section):
     host: Optional[str] = None
     pid: Optional[int] = None
     job: Optional[str] = Field(None, description="id of the cluster's job, if there is one")
+    restarts: int = Field(0, ge=0, description="how often Slurm had started that job again")
     reason: Optional[str] = Field(None, description="why it crashed or was stopped")
     started: Optional[float] = Field(None, description="when this attempt began")
     changed: float = Field(description="when the state was written")
@@ -111,6 +112,11 @@ class Task:
     def alive(self) -> bool:
         """Whether a living process works on it."""
         return held(self.paths.claim)
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether nobody is to work on it any more."""
+        return self.paths.cancel.exists()
 
     def heartbeat(self) -> Optional[float]:
         """Seconds since the process that works on it last showed that it lives; None if none does."""

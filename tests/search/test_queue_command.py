@@ -4,6 +4,8 @@ import csv
 import json
 import shutil
 import sys
+import threading
+import time
 from pathlib import Path
 from typing import Any, Callable, List
 
@@ -14,11 +16,12 @@ from edgeflownas import checkpoint
 from edgeflownas.skeleton import Skeleton
 from search import cli
 from search.commands import evolve
+from search.commands import queue as queue_command
 from search.queue import runner
 from search.queue.claim import claimed
 from search.queue.queue import Queue
 from search.run import Run
-from tests.search.queue.test_collect import finish
+from tests.search.queue.test_collect import finish, scored
 from tests.search.queue.test_runner import NOT_BEGUN
 from tests.search.stand_ins import CONFIG, Oracle
 from tests.search.test_evolve_command import Result
@@ -29,7 +32,7 @@ Call = Callable[..., Result]
 def ended(monkeypatch: pytest.MonkeyPatch, folder: Path, *words: str) -> int:
     """Calls a command on the run in a folder; gives its exit code."""
     settings = [f"supernet={folder / 'supernet.h5'}", "evolution.population=4", "evolution.generations=1"]
-    settings += ["hardware.vela=no-such-vela", "queue.size=3"]
+    settings += ["hardware.vela=no-such-vela", "hardware.compile_front=false", "queue.size=3"]
     run = ["--config", str(CONFIG), "--run", str(folder / "run")]
     run += [word for setting in settings for word in ("--set", setting)]
     monkeypatch.chdir(CONFIG.parents[1])
@@ -126,18 +129,23 @@ def test_run_ends_with_an_error_if_a_task_has_failed(
 
 
 def test_collect_writes_the_final_front_and_says_how_well_the_supernet_ranked(
-    call: Call, queue: Queue, tmp_path: Path
+    call: Call, queue: Queue, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     refused(call("queue", "collect"), "nothing to collect yet (3 queued)")
     for index in (0, 1):
         finish(queue, index, 1.0 + index)
+    monkeypatch.setattr(queue_command, "final_epes", scored)
     result = call("queue", "collect")
     assert result.code == 0 and "not all tasks are done: 2 done, 1 queued" in result.error
-    assert "Kendall tau of supernet EPE and retrained EPE: 1.000 (n = 2)" in result.out
+    assert "Kendall tau of supernet EPE and retrained EPE: 1.000 (n = 2, 95 %" in result.out
+    assert "EdgeFlowNet, as published: 1694 KiB" in result.out and "the two cannot be compared" in result.out
     assert "`predicted` were not compiled" in result.out
     finish(queue, 2, 0.5)
     said = json.loads(call("queue", "collect", "--json").out)
     assert (said["n"], said["missing"]) == (3, 0) and said["kendall_tau"] == pytest.approx(-1 / 3)
+    low, high = said["kendall_tau_95"]
+    assert -1 <= low <= said["kendall_tau"] <= high <= 1 and said["published"]["comparable"] is False
+    assert said["survivors"][0]["final"]["procedural"]["epe"] == 3.0
     with (tmp_path / "run" / "final_front.csv").open() as file:
         records = list(csv.DictReader(file))
     assert [record["architecture"] for record in records] == [architectures(queue)[index] for index in (2, 0, 1)]
@@ -151,3 +159,39 @@ def test_retrain_refuses_what_it_cannot_work_on(call: Call, queue: Queue) -> Non
     refused(call("retrain", "--queue", folder, "--index", "3"), "tasks 0 to 2")
     refused(call("retrain", "--queue", folder + "x", "--index", "0"), "`queue build`")
     assert call("retrain", "--queue", folder, "--index", "-1").code == 2
+
+
+def test_submit_shows_what_it_would_hand_in_and_says_where_slurm_is_missing(
+    call: Call, queue: Queue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    result = call("queue", "submit", "--dry-run", "--set", "cluster.partition=debug", "--set", "cluster.throttle=2")
+    assert result.code == 0 and result.out == queue.paths.script.read_text()
+    assert "#SBATCH --partition=debug" in result.out and "sbatch --array=0-2%2" in result.error
+    monkeypatch.setenv("PATH", "/nowhere")
+    refused(call("queue", "submit"), "is Slurm on this machine?")
+    refused(call("queue", "submit", "--set", "cluster.partition='a; id'"), "cluster.partition")
+    assert not queue.paths.submissions.exists()
+
+
+def test_tasks_are_given_up_and_taken_up_by_number(call: Call, queue: Queue) -> None:
+    assert call("queue", "cancel").code == 2 and call("queue", "cancel", "1", "--all").code == 2
+    refused(call("queue", "cancel", "3"), "tasks 0 to 2")
+    result = call("queue", "cancel", "1")
+    assert result.code == 0 and "task 1, failed: cancelled" in result.out
+    refused(call("queue", "retry", "0"), "task 0: is queued")
+    assert call("queue", "cancel", "--all").out.count("failed: cancelled") == 3
+    assert call("queue", "retry").out.count("queued") == 3
+
+
+def test_status_is_watched_until_nothing_is_left(call: Call, queue: Queue) -> None:
+    def work() -> None:
+        for index in queue.indices:
+            time.sleep(0.3)
+            finish(queue, index, 1.0)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    result = call("queue", "status", "--watch")
+    thread.join()
+    assert result.code == 0 and result.out.count("done") == 3
+    assert "task 0 " in result.error and ": done, epoch 0/" in result.error

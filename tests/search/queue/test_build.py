@@ -142,3 +142,45 @@ def test_nothing_is_left_behind_when_the_disk_is_full(tmp_path: Path, monkeypatc
     with pytest.raises(OSError, match="No space"):
         build(run, small_archive(run), FRONT)
     assert not list(run.folder.iterdir())
+
+
+@pytest.mark.parametrize(
+    "settings, chosen",
+    [
+        ({"rule": "spread"}, ["222222222", "111000000", "000000000"]),
+        # By hand: 000000000 alone is 6 x 90; then 111000000 adds 1.2 x 55, then 111100000 adds 0.8 x 30.
+        ({"rule": "hypervolume"}, ["111100000", "111000000", "000000000"]),
+        ({"rule": "fps_targets", "fps_targets": [75.0, 20.0, 76.0]}, ["111100000", "100000000"]),
+        ({"rule": "list", "architectures": ["012012012", "222222222", "012012012"]}, ["012012012", "222222222"]),
+    ],
+)
+def test_rule_is_followed_and_named(tmp_path: Path, settings: Dict[str, Any], chosen: List[str]) -> None:
+    queue = small_queue(tmp_path, **settings)
+    assert architectures(queue) == chosen
+    assert queue.file.rule == settings["rule"] and queue.file.size == len(chosen)
+    assert queue.file.fps_targets == settings.get("fps_targets", [])
+    assert queue.file.reference_point == ({"epe": 10.0, "fps": 0.0} if settings["rule"] == "hypervolume" else {})
+
+
+@pytest.mark.parametrize(
+    "settings, said",
+    [
+        ({"rule": "fps_targets", "fps_targets": [1000.0]}, "nothing on the front reaches any of them"),
+        ({"rule": "list", "architectures": ["222222221"]}, "222222221 has no score"),
+        ({"rule": "list", "architectures": ["22"]}, "22"),
+        ({"rule": "list"}, "needs architectures"),
+        ({"rule": "fps_targets"}, "needs fps_targets"),
+        ({"rule": "best"}, "queue.rule"),
+    ],
+)
+def test_choice_that_cannot_be_made_is_told(tmp_path: Path, settings: Dict[str, Any], said: str) -> None:
+    with pytest.raises(InputError, match=said) as refused:
+        small_queue(tmp_path, **settings)
+    assert "\n" not in str(refused.value) and not (tmp_path / "run" / "queue").exists()
+
+
+def test_queue_of_an_older_version_is_still_read(tmp_path: Path) -> None:
+    queue = small_queue(tmp_path)
+    lines = queue.paths.queue.read_text().splitlines(keepends=True)
+    queue.paths.queue.write_text("".join(line for line in lines if not line.startswith(("fps_", "reference_"))))
+    assert Queue(queue.paths.folder).file == queue.file

@@ -29,7 +29,7 @@ claim.HEARTBEAT = 0.05
 with claim.claimed(Queue(Path(sys.argv[1])).task(0)) as mine:
     mine.begin()
     print("begun", flush=True)
-    with mine.beating():
+    with mine.beating(lambda: None):
         time.sleep(600)
 """
 # Claims a task again and again, and counts in a file in a way that loses counts unless it is alone.
@@ -94,8 +94,10 @@ def test_second_claimant_is_told_who_has_the_task(task: Task, worker: "subproces
 def test_slow_task_runs_and_killed_one_is_dead_at_once(task: Task, worker: "subprocess.Popen[str]") -> None:
     assert word(task) == "running"
     worker.send_signal(signal.SIGSTOP)  # no heartbeat, but alive
+    wait_for(lambda: ") T " in Path(f"/proc/{worker.pid}/stat").read_text())
     os.utime(str(task.paths.claim), (0, 0))
-    assert word(task) == "running" and (row(Queue(task.queue.folder), 0).heartbeat_s or 0) > 1e6
+    assert word(task) == "silent" and (row(Queue(task.queue.folder), 0).heartbeat_s or 0) > 1e6
+    assert not row(Queue(task.queue.folder), 0).to_do
     worker.kill()
     worker.wait()
     assert word(task) == "dead" and task.state().state == "running"
@@ -107,7 +109,7 @@ def test_process_on_another_machine_is_dead_when_its_heart_has_stopped(task: Tas
         content = read_json(task.paths.claim)
     task.paths.claim.write_text(json.dumps({**content, "machine": "node17 boot pid:[1]"}))
     assert word(task) == "running"
-    for silent, now in ((60.0, "running"), (claim_module.STALE_AFTER + 10.0, "dead")):
+    for silent, now in ((20.0, "running"), (60.0, "silent"), (claim_module.STALE_AFTER + 10.0, "dead")):
         os.utime(str(task.paths.claim), (time.time() - silent, time.time() - silent))
         assert word(task) == now
     with claimed(task) as claim:
@@ -119,7 +121,7 @@ def test_heart_beats_during_the_work_and_tells_how_far_it_is(task: Task, monkeyp
     step = 10
     with claimed(task) as claim:
         claim.begin()
-        with claim.beating():
+        with claim.beating(lambda: None):
             first = task.paths.claim.stat().st_mtime
             wait_for(lambda: task.paths.claim.stat().st_mtime > first)
             assert (task.state().step, task.state().rate) == (0, None)
@@ -195,3 +197,29 @@ def test_process_that_has_lost_its_claim_ends_at_once_and_writes_nothing(
     with pytest.raises(InputError, match="in use by process [0-9]+ on node17"), claimed(task):
         pass
     assert task.state().attempts == 1 and json.loads(before)["pid"] == worker.pid
+
+
+@pytest.mark.parametrize(
+    "restarts, job, killed, word, crashes",
+    [
+        ("1", "12", False, "preempted", 0),
+        ("1", "12", True, "queued", 1),  # the job's script has seen it die
+        ("0", "12", False, "queued", 1),  # begun twice in one start of the job
+        ("1", "13", False, "queued", 1),
+    ],
+)
+def test_what_slurm_has_ended_and_started_again_has_not_crashed(
+    task: Task, monkeypatch: pytest.MonkeyPatch, restarts: str, job: str, killed: bool, word: str, crashes: int
+) -> None:
+    monkeypatch.setenv("SLURM_ARRAY_JOB_ID", "12")
+    monkeypatch.setenv("SLURM_ARRAY_TASK_ID", "0")
+    with claimed(task) as claim:
+        claim.begin()
+    if killed:
+        task.paths.killed.write_text("137\n")
+    monkeypatch.setenv("SLURM_ARRAY_JOB_ID", job)
+    monkeypatch.setenv("SLURM_RESTART_COUNT", restarts)
+    with claimed(task) as claim:
+        assert (claim.state.state, claim.state.crashes) == (word, crashes)
+        assert ("exit code 137" in str(claim.state.reason)) == killed
+        assert not task.paths.killed.exists()

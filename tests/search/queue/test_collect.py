@@ -1,10 +1,10 @@
 import csv
-from dataclasses import replace
 from pathlib import Path
-from typing import Any, Dict, List, Tuple
+from typing import Any, Dict, List, Mapping
 
 import numpy as np
 import pytest
+import yaml
 
 from edgeflownas import checkpoint
 from edgeflownas.config import HardwareConfig
@@ -13,11 +13,19 @@ from edgeflownas.files import write_json
 from edgeflownas.hardware.compiler import Compiler
 from edgeflownas.hardware.cost import Cost
 from search.queue.claim import claimed
-from search.queue.collect import Survivor, agreement, collect, final_table, write_final_front
+from search.queue.collect import collect
+from search.queue.final_epe import FinalEpe, final_epes
+from search.queue.final_front import epe_table, final_table, write_final_front
+from search.queue.published import EDGEFLOWNET
 from search.queue.queue import Queue
+from search.queue.retrain import retrain
+from search.queue.task import Task
 from tests.search.queue.small import SCORES, small_queue
 
-ANY = Survivor("000000000", 1.0, 1.0, 5.0, 10.0, 100.0, 100.0, 1e6, "predicted", "best.h5")
+
+def scored(task: Task, tensors: Mapping[str, np.ndarray]) -> Dict[str, FinalEpe]:
+    """Final EPEs without a network."""
+    return {"procedural": FinalEpe(data={}, epe=1.0 + task.index, zero_flow_epe=5.0, pairs=2)}
 
 
 class Stand:
@@ -29,8 +37,8 @@ class Stand:
         self.fails = fails
         self.asked: List[Any] = []
 
-    def cost(self, skeleton: Any, architecture: Any, height: int, width: int, trained: Any) -> Cost:
-        self.asked.append((architecture, height, width, trained))
+    def cost(self, networks: Any, architecture: Any) -> Cost:
+        self.asked.append((architecture, *networks.size, networks.trained))
         if "".join(map(str, architecture)) == self.fails:
             raise InputError("vela: it is too large")
         return Cost(33.0, 30.3, 77.0, 123.0, "compiled")
@@ -59,34 +67,12 @@ def finish(queue: Queue, index: int, epe: float) -> None:
         claim.change(state="done", best_epe=epe)
 
 
-def ranked(*pairs: Any) -> List[Survivor]:
-    return [replace(ANY, supernet_epe=float(before), epe=float(after)) for before, after in pairs]
-
-
-def tau(*pairs: Any) -> Tuple[float, int]:
-    found = agreement(ranked(*pairs))
-    return round(found.tau or 0.0, 12), found.n
-
-
-def test_tau_is_that_of_a_case_worked_out_by_hand() -> None:
-    # Of the 10 pairs of five, those that the retraining orders the other way round: (1, 2) and (4, 5), so (8 - 2) / 10.
-    assert tau((1, 2), (2, 1), (3, 3), (4, 5), (5, 4)) == (0.6, 5)
-    assert tau((1, 3), (2, 2), (3, 1)) == (-1.0, 3)
-    # tau-b: one pair is tied before, so (5 - 0) / sqrt(5 * 6)
-    assert tau((1, 1), (1, 2), (3, 3), (4, 4)) == (round(5 / 30**0.5, 12), 4)
-
-
-@pytest.mark.parametrize("pairs", [[], [(1, 2)], [(1, 1), (1, 2), (1, 3)]])
-def test_tau_that_is_not_defined_is_none(pairs: List[Any]) -> None:
-    assert agreement(ranked(*pairs)) == (None, len(pairs))
-
-
 def test_unfinished_tasks_are_told_and_left_out(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     queue = small_queue(tmp_path)
     with pytest.raises(InputError, match="3 queued"):
-        collect(queue, no_vela())
+        collect(queue, no_vela(), scored)
     finish(queue, 1, 0.5)
-    found = collect(queue, no_vela())
+    found = collect(queue, no_vela(), scored)
     assert [each.architecture for each in found.survivors] == ["111000000"] and found.missing == 2
     said = capfd.readouterr().err
     assert "not all tasks are done: 2 queued, 1 done" in said
@@ -99,7 +85,7 @@ def test_front_is_that_of_the_retrained_by_compiled_figures(tmp_path: Path, capf
     for index, epe in enumerate([2.0, 2.5, 1.5]):
         finish(queue, index, epe)
     compiler: Any = Stand(fails="000000000")
-    found = collect(queue, compiler)
+    found = collect(queue, compiler, scored)
     assert [each.architecture for each in found.survivors] == ["000000000", "222222222", "111000000"]
     assert [each.cost_source for each in found.survivors] == ["predicted", "compiled", "compiled"]
     assert [each.fps for each in found.survivors] == [90.0, 33.0, 33.0]
@@ -115,13 +101,15 @@ def test_table_has_every_retrained_architecture_and_every_digit(tmp_path: Path) 
     queue = small_queue(tmp_path)
     for index, epe in enumerate([1.0, 2.0, 1 / 3]):
         finish(queue, index, epe)
-    found = collect(queue, no_vela())
+    found = collect(queue, no_vela(), scored)
     write_final_front(tmp_path / "final_front.csv", found)
     with (tmp_path / "final_front.csv").open() as file:
         records = list(csv.DictReader(file))
     assert [record["architecture"] for record in records] == ["000000000", "222222222", "111000000"]
     assert [record["on_front"] for record in records] == ["1", "0", "0"]
     assert float(records[0]["epe"]) == 1 / 3 and float(records[0]["supernet_epe"]) == SCORES["000000000"][0]
+    assert [float(record["final_epe procedural"]) for record in records] == [3.0, 1.0, 2.0]
+    assert [column.header for column in epe_table(found).columns] == ["architecture", "procedural, 2 pairs"]
 
 
 def test_result_of_other_weights_is_refused(tmp_path: Path) -> None:
@@ -129,4 +117,54 @@ def test_result_of_other_weights_is_refused(tmp_path: Path) -> None:
     finish(queue, 0, 1.0)
     checkpoint.save(queue.task(0).paths.best, {"E0/bn/gamma": np.zeros(2)}, {})
     with pytest.raises(InputError, match="result.json: is not of"):
-        collect(queue, no_vela())
+        collect(queue, no_vela(), scored)
+
+
+def test_published_figures_stand_beside_those_of_their_own_board_and_size_alone(
+    tmp_path: Path,
+) -> None:
+    queue = small_queue(tmp_path)
+    finish(queue, 0, 1.0)
+    found = collect(queue, no_vela(), scored)
+    board, size = "Grove Vision AI V2", (176, 224)
+    assert EDGEFLOWNET.comparable(board, size)
+    assert not EDGEFLOWNET.comparable(board, found.size) and not EDGEFLOWNET.comparable("Ethos-U65-256", size)
+    sentence = "EdgeFlowNet, as published: 1694 KiB of SRAM and 5.32 FPS on the Grove Vision AI V2 at 172x224"
+    assert EDGEFLOWNET.sentence(board, size) == f"{sentence}, the board and size of this front."
+    assert EDGEFLOWNET.sentence(board, found.size).startswith(f"{sentence}. This front is for")
+    assert "32x32: the two cannot be compared" in EDGEFLOWNET.sentence(board, found.size)
+    assert [len(final_table(found, published).rows) for published in (None, EDGEFLOWNET)] == [1, 2]
+
+
+def test_final_epe_is_of_each_data_set_and_is_scored_once(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """On scenes that fill the image, it is the EPE that the training saw."""
+    task = small_queue(tmp_path).task(2)
+    assert retrain(task) == "done"
+    tensors, best = checkpoint.load(task.paths.best)
+    found = final_epes(task, tensors)
+    assert list(found) == ["procedural"] and found["procedural"].pairs == 2
+    assert found["procedural"].epe == pytest.approx(best["epe"], rel=1e-5)
+    written = task.paths.final.stat().st_mtime_ns
+    assert final_epes(task, tensors) == found and task.paths.final.stat().st_mtime_ns == written
+    other = {**tensors, "E0/bn/mean": tensors["E0/bn/mean"] + 1}
+    assert final_epes(task, other)["procedural"].epe != found["procedural"].epe, "the statistics are those beside it"
+    task.paths.final.write_text("{")
+    assert final_epes(task, tensors) == found
+
+
+def test_data_set_that_is_not_here_is_told_and_left_out(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    task = small_queue(tmp_path).task(2)
+    content = yaml.safe_load(task.paths.task.read_text())
+    here = content["data"]
+    gone = {"kind": "flyingchairs2", "train_dir": "/nowhere", "val_dir": "/nowhere", "height": 32, "width": 32}
+    recipe = content["train"]
+    content["train"] = [{**recipe, "data": gone}, {**recipe, "data": {**here, "seed": 9}}, recipe]
+    task.paths.task.write_text(yaml.safe_dump(content))
+    weights = task.first_weights() or {}
+    statistics = {}
+    for name in [name[: -len("/gamma")] for name in weights if name.endswith("/gamma")]:
+        size = weights[f"{name}/gamma"].shape
+        statistics.update({f"{name}/mean": np.zeros(size, "f4"), f"{name}/variance": np.ones(size, "f4")})
+    found = final_epes(Task(task.queue, 2), {**weights, **statistics})
+    assert list(found) == ["procedural", "procedural 2"] and found["procedural"].data["seed"] == here["seed"]
+    assert "no final EPE on flyingchairs2: " in capfd.readouterr().err

@@ -1,0 +1,165 @@
+"""A real Slurm of one node on this machine: plain daemons, loopback only, all its state in one folder."""
+
+import contextlib
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+from typing import Iterator, List, Optional
+
+PROGRAMS = ("munged", "slurmctld", "slurmd", "sinfo", "squeue", "sbatch", "scontrol", "scancel")
+
+_CONF = """\
+ClusterName=lab
+SlurmctldHost={host}(127.0.0.1)
+SlurmctldPort={ctld_port}
+SlurmdPort={slurmd_port}
+CommunicationParameters=NoCtldInAddrAny,NoInAddrAny
+SlurmUser=root
+SlurmdUser=root
+AuthType=auth/munge
+AuthInfo=socket={folder}/munge/munge.socket,cred_expire=5
+CredType=cred/munge
+StateSaveLocation={folder}/state
+SlurmdSpoolDir={folder}/spool
+SlurmctldPidFile={folder}/run/slurmctld.pid
+SlurmdPidFile={folder}/run/slurmd.pid
+SlurmctldLogFile={folder}/log/slurmctld.log
+SlurmdLogFile={folder}/log/slurmd.log
+PlugStackConfig={folder}/plugstack.conf
+MailProg=/bin/true
+MpiDefault=none
+ProctrackType=proctrack/linuxproc
+TaskPlugin=task/none
+AccountingStorageType=accounting_storage/none
+JobCompType=jobcomp/none
+SelectType=select/cons_tres
+SelectTypeParameters=CR_Core
+SlurmdParameters=config_overrides
+ReturnToService=2
+KillWait=20
+SchedulerParameters=batch_sched_delay=0,sched_interval=1,bf_interval=1
+NodeName={host} NodeAddr=127.0.0.1 CPUs=4 RealMemory=2000 State=UNKNOWN
+PartitionName=main Nodes={host} Default=YES MaxTime=INFINITE State=UP
+"""
+
+
+class Cluster:
+    """A running Slurm.
+
+    Attributes:
+        node: its only one.
+        environment: that its commands and daemons need.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.node = socket.gethostname().split(".")[0]
+        self.environment = {**os.environ, "SLURM_CONF": str(folder / "slurm.conf")}
+        self._folder = folder
+
+    def call(self, *words: str, check: bool = True) -> str:
+        """Runs one of Slurm's commands; gives what it prints."""
+        done = subprocess.run(
+            words, check=False, env=self.environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+            timeout=60,
+        )  # fmt: skip
+        assert not check or done.returncode == 0, f"{words}: {done.stdout}"
+        return done.stdout.strip()
+
+    def start(self) -> None:
+        """Starts the daemons, and waits for the node."""
+        folder = self._folder
+        folder.chmod(0o755)
+        for name in ("munge", "state", "spool", "log", "run"):
+            (folder / name).mkdir(mode=0o755)
+        (folder / "plugstack.conf").touch()
+        ports = _free_ports(2)
+        text = _CONF.format(host=self.node, folder=folder, ctld_port=ports[0], slurmd_port=ports[1])
+        (folder / "slurm.conf").write_text(text)
+        munge = folder / "munge"
+        (munge / "munge.key").write_bytes(os.urandom(128))
+        (munge / "munge.key").chmod(0o600)
+        files = {"key": "key", "socket": "socket", "pid": "pid", "log": "log", "seed": "seed"}
+        options = [f"--{name}-file={munge}/munge.{end}" for name, end in files.items() if name != "socket"]
+        self.call("munged", "--origin=127.0.0.1", f"--socket={munge}/munge.socket", *options)
+        self.call("slurmctld")
+        self.call("slurmd")
+        end = time.monotonic() + 60.0
+        while self.node_state() != "idle":
+            assert time.monotonic() < end, self.logs()
+            time.sleep(0.1)
+
+    def warn(self, job: str) -> None:
+        """Sends USR1 to a job's shell alone, as Slurm does before the time limit.
+
+        Slurm 22.05 delivers it, but tells scancel that it could not, which tries again after 5 s.
+        """
+        self.call("timeout", "3", "scancel", "--batch", "--signal=USR1", job, check=False)
+
+    def node_state(self) -> str:
+        """What the node is in: idle, mixed, draining, drained."""
+        return self.call("timeout", "5", "sinfo", "-h", "-o", "%T", check=False)
+
+    def stop(self) -> None:
+        """Cancels what runs and ends the daemons."""
+        self.call("timeout", "10", "scancel", "--user=root", check=False)
+        end = time.monotonic() + 30
+        while self.call("timeout", "10", "squeue", "-h", check=False) and time.monotonic() < end:
+            time.sleep(0.1)
+        for name, folder in (("slurmd", "run"), ("slurmctld", "run"), ("munged", "munge")):
+            file = "munge.pid" if name == "munged" else f"{name}.pid"
+            _end(name, self._folder / folder / file)
+
+    def logs(self) -> str:
+        """The last of what the daemons said."""
+        texts = [path.read_text(errors="replace")[-2000:] for path in sorted((self._folder / "log").glob("*.log"))]
+        return "\n".join(texts)
+
+
+@contextlib.contextmanager
+def running_cluster() -> Iterator[Cluster]:
+    """A Slurm for as long as the block runs."""
+    folder = Path(tempfile.mkdtemp(prefix="slurm", dir="/tmp"))  # short: a socket's path has at most 107 bytes
+    cluster = Cluster(folder)
+    try:
+        cluster.start()
+        yield cluster
+    finally:
+        cluster.stop()
+        shutil.rmtree(str(folder), ignore_errors=True)
+
+
+def missing() -> Optional[str]:
+    """Why there can be no Slurm here; None if there can."""
+    absent = [name for name in PROGRAMS if shutil.which(name) is None]
+    if absent:
+        return f"no {', '.join(absent)}: apt-get install slurmctld slurmd slurm-client munge"
+    return None if os.geteuid() == 0 else "its daemons need root"
+
+
+def _free_ports(count: int) -> List[int]:
+    sockets = [socket.socket() for _ in range(count)]
+    for each in sockets:
+        each.bind(("127.0.0.1", 0))
+    ports = [int(each.getsockname()[1]) for each in sockets]
+    for each in sockets:
+        each.close()
+    return ports
+
+
+def _end(name: str, file: Path) -> None:
+    """Ends the daemon with the number in a file, if it is that daemon, and waits for it."""
+    with contextlib.suppress(OSError, ValueError):
+        pid = int(file.read_text())
+        comm = Path(f"/proc/{pid}/comm")
+        if comm.read_text().strip() != name:
+            return
+        os.kill(pid, signal.SIGTERM)
+        end = time.monotonic() + 15
+        while comm.exists() and time.monotonic() < end:
+            time.sleep(0.05)
+        os.kill(pid, signal.SIGKILL)

@@ -1,0 +1,226 @@
+"""The queue on a real Slurm: an array job that is disturbed in every way, against the same tasks left in peace."""
+
+import contextlib
+import os
+import signal
+import threading
+import time
+import typing
+from collections import Counter
+from pathlib import Path
+from queue import SimpleQueue
+from typing import Callable, Dict, Iterator, List, NamedTuple, Optional, Set, Tuple
+
+import pytest
+import yaml
+
+from edgeflownas import checkpoint
+from edgeflownas.config import ClusterConfig
+from edgeflownas.files import read_json
+from search.queue import control, submit
+from search.queue.build import build
+from search.queue.queue import Queue
+from search.queue.retrain import retrain
+from search.queue.status import Row, rows
+from tests.search.queue.cluster import Cluster, missing, running_cluster
+from tests.search.queue.small import FRONT, small_archive, small_run, wait_for
+
+pytestmark = [
+    pytest.mark.skipif(missing() is not None, reason=f"no Slurm can be started here: {missing()}"),
+    pytest.mark.timeout(600),  # of which a machine that does nothing else needs a tenth
+]
+
+REQUEUED, WARNED, KILLED, CRASHING, DRAINED, CANCELLED = range(6)  # tasks, by what is done to them
+WHOLE = (REQUEUED, WARNED, KILLED, DRAINED)  # those that are to be done in the end
+
+# Six that are built fast; every one is on the front.
+ARCHITECTURES = ("000000000", "000010000", "000001000", "000000100", "000000010", "000000001")
+LITERAL = """$(touch injected) `touch injected`; touch injected # ' " \\ $HOME"""
+SETTINGS = ClusterConfig(hours=0.5, cpus=1, throttle=2, environment={"LITERAL": LITERAL}, directives=["--comment=six"])
+PATIENCE = 200.0  # seconds
+
+
+def six_tasks(folder: Path) -> Queue:
+    run = small_run(folder, size=6, rule="list", architectures=list(ARCHITECTURES), train=RECIPE)
+    return build(run, small_archive(run, dict.fromkeys(ARCHITECTURES, (3.0, 10.0))), FRONT)
+
+
+RECIPE = {"epochs": 5, "batch_size": 2, "learning_rate": 1e-3}
+
+
+class Observer:
+    """Looks all the time at which processes work on a queue.
+
+    Attributes:
+        most: processes that were ever seen at once, by task.
+        tasks_at_once: that were ever seen.
+        variables: that a process had.
+    """
+
+    def __init__(self, queue: Queue) -> None:
+        self.most: typing.Counter[int] = Counter()
+        self.tasks_at_once = 0
+        self.variables: List[str] = []
+        self._folder = str(queue.paths.folder.resolve())
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._watch)
+
+    def __enter__(self) -> "Observer":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ended.set()
+        self._thread.join()
+
+    def _watch(self) -> None:
+        while not self._ended.wait(0.2):
+            found = Counter(self._processes())
+            self.tasks_at_once = max(self.tasks_at_once, len(found))
+            self.most |= found
+
+    def _processes(self) -> Iterator[int]:
+        """The tasks of all processes there are."""
+        for entry in Path("/proc").iterdir():
+            with contextlib.suppress(OSError, ValueError):
+                words = (entry / "cmdline").read_bytes().decode().split("\0")
+                if "retrain" in words and self._folder in words:
+                    self.variables = self.variables or (entry / "environ").read_bytes().decode().split("\0")
+                    yield int(words[words.index("--index") + 1])
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Cluster]:
+    with running_cluster() as running, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SLURM_CONF", running.environment["SLURM_CONF"])
+        yield running
+
+
+class Story(NamedTuple):
+    """What has become of six disturbed tasks."""
+
+    queue: Queue
+    peaceful: Queue
+    observed: Observer
+    rows: List[Row]
+    second: Optional[str]  # what a second `queue submit` gave
+    element: str  # the Slurm job of the task that was requeued
+
+
+@pytest.fixture(scope="module")
+def story(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Story:
+    folder = tmp_path_factory.mktemp("a b")  # with a space in it
+    queue, peaceful = six_tasks(folder / "disturbed"), six_tasks(folder / "peaceful")
+    crashing = queue.task(CRASHING).paths.task
+    crashing.write_text(yaml.safe_dump({**yaml.safe_load(crashing.read_text()), "first_weights": "gone.h5"}))
+    with Observer(queue) as observed:
+        job = submit.submit(queue, SETTINGS)
+        second = submit.submit(queue, SETTINGS)
+        disturb(cluster, queue, str(job))
+        wait_for(lambda: cluster.node_state() == "drained", PATIENCE)
+        assert all(each.word != "running" for each in rows(queue)), "a drained node has no task"
+        cluster.call("scontrol", "update", f"NodeName={cluster.node}", "State=RESUME")
+        for index in WHOLE:
+            assert retrain(peaceful.task(index)) == "done"
+        wait_for(lambda: {each.word for each in rows(queue)} <= {"done", "failed"}, PATIENCE)
+        wait_for(lambda: not cluster.call("squeue", "-h"), PATIENCE)
+    return Story(queue, peaceful, observed, rows(queue), second, f"{job}_{REQUEUED}")
+
+
+def disturb(cluster: Cluster, queue: Queue, job: str) -> None:
+    """Disturbs each task once, in the middle of its training; ends when the last one is."""
+    node = f"NodeName={cluster.node}"
+    acts: Dict[int, Callable[[int], object]] = {
+        REQUEUED: lambda pid: cluster.call("scontrol", "requeue", f"{job}_{REQUEUED}"),
+        WARNED: lambda pid: cluster.warn(f"{job}_{WARNED}"),
+        KILLED: lambda pid: os.kill(pid, signal.SIGKILL),
+        CANCELLED: lambda pid: control.cancel(queue, [CANCELLED]),
+        DRAINED: lambda pid: cluster.call("scontrol", "update", node, "State=DRAIN", "Reason=test"),
+    }
+    with Catcher(queue, set(acts)) as catcher:
+        while acts:
+            index, pid = catcher.caught.get(timeout=PATIENCE)
+            if index == DRAINED and len(acts) > 1:
+                catcher.caught.put((index, pid))  # the last one: after it, nothing begins until all that runs has ended
+                time.sleep(0.1)
+                continue
+            acts.pop(index)(pid)
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGCONT)
+
+
+class Catcher:
+    """Holds still each task's process, once, when it is in its training, so that it surely is disturbed there.
+
+    Attributes:
+        caught: tasks and processes.
+    """
+
+    def __init__(self, queue: Queue, indices: Set[int]) -> None:
+        self.caught: SimpleQueue[Tuple[int, int]] = SimpleQueue()
+        self._queue, self._indices = queue, indices
+        self._thread = threading.Thread(target=self._catch, daemon=True)
+
+    def __enter__(self) -> "Catcher":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._indices.clear()
+        self._thread.join()
+
+    def _catch(self) -> None:
+        while self._indices:
+            time.sleep(0.01)
+            for index in list(self._indices):
+                task = self._queue.task(index)
+                if task.paths.curve.exists():
+                    state = task.state()
+                    assert state.state == "running" and state.pid, f"task {index} ended before it could be disturbed"
+                    os.kill(state.pid, signal.SIGSTOP)
+                    self._indices.discard(index)
+                    self.caught.put((index, state.pid))
+
+
+def weights(queue: Queue, index: int) -> Dict[str, str]:
+    """Digests of all tensors that a training has left."""
+    paths = queue.task(index).paths
+    return {path.name: checkpoint.digest(checkpoint.load(path)[0]) for path in (paths.last, paths.best)}
+
+
+def test_every_task_is_done_or_failed_as_it_should_be(story: Story) -> None:
+    found = {each.index: (each.word, each.attempts, each.crashes) for each in story.rows}
+    assert found == {
+        REQUEUED: ("done", 2, 0),
+        WARNED: ("done", 2, 0),
+        KILLED: ("done", 2, 1),
+        CRASHING: ("failed", 2, 2),
+        DRAINED: ("done", 1, 0),
+        CANCELLED: ("failed", 1, 0),
+    }
+    assert "gone.h5" in str(story.rows[CRASHING].reason) and "gone.h5" in str(story.rows[CRASHING].log)
+    assert story.rows[CANCELLED].reason == "cancelled"
+    assert story.rows[REQUEUED].job == story.element
+
+
+def test_disturbed_training_is_that_of_one_left_in_peace_to_the_last_bit(story: Story) -> None:
+    for index in WHOLE:
+        assert weights(story.queue, index) == weights(story.peaceful, index)
+        left, right = (read_json(queue.task(index).paths.result) for queue in (story.queue, story.peaceful))
+        assert {**left, "wall_s": 0} == {**right, "wall_s": 0}
+        log = story.queue.task(index).paths.output.read_text()
+        assert log.count("continues") == (index != DRAINED), "it did not begin anew"
+
+
+def test_nothing_ran_twice_at_once_and_the_throttle_was_kept(story: Story) -> None:
+    assert story.observed.most == Counter(range(6))
+    assert story.observed.tasks_at_once == 2
+    assert story.second is None, "a second submission had nothing to hand in"
+    assert [each["tasks"] for each in read_json(story.queue.paths.submissions)["jobs"]] == [list(range(6))]
+
+
+def test_nothing_in_the_configuration_is_taken_for_a_command(story: Story) -> None:
+    assert f"LITERAL={LITERAL}" in story.observed.variables
+    assert not list(story.queue.paths.folder.parent.parent.rglob("injected")) and not Path("injected").exists()
+
+

@@ -1,0 +1,257 @@
+"""Handing in and giving up, with stand-ins for Slurm's commands; ``test_slurm`` has the real ones."""
+
+import json
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any, Callable, Dict, List
+
+import pytest
+
+from edgeflownas.config import ClusterConfig
+from edgeflownas.errors import InputError
+from edgeflownas.files import read_json, write_json
+from search.queue import control, runner, submit
+from search.queue.claim import claimed
+from search.queue.queue import Queue
+from search.queue.retrain import retrain
+from search.queue.status import remarks, row, rows, table
+from search.queue.watch import Overview
+from tests.search.queue.small import python, small_queue, wait_for
+from tests.search.queue.test_claim import WORKER
+
+CONFIG = ClusterConfig(throttle=2)
+Slurm = Callable[..., List[str]]
+
+
+@pytest.fixture
+def queue(tmp_path: Path) -> Queue:
+    return small_queue(tmp_path)
+
+
+@pytest.fixture
+def slurm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Slurm:
+    """Puts stand-ins for Slurm's commands on the path; gives what they were called with."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    monkeypatch.setenv("PATH", f"{folder}:/usr/bin:/bin")
+
+    def answer(**bodies: str) -> List[str]:
+        for name, body in {"sbatch": "echo 12", "squeue": "true", "scancel": "true", **bodies}.items():
+            (folder / name).write_text(f'#!/bin/bash\necho "{name} $@" >> {folder}/called\n{body}\n')
+            (folder / name).chmod(0o755)
+        return (folder / "called").read_text().splitlines() if (folder / "called").exists() else []
+
+    answer()
+    return answer
+
+
+def in_queue(*elements: str) -> str:
+    return "; ".join(f"echo '{element}'" for element in elements) or "true"
+
+
+def start(queue: Queue, index: int, **fields: Any) -> None:
+    with claimed(queue.task(index)) as claim:
+        claim.begin()
+        claim.change(**fields)
+
+
+def test_tasks_that_are_left_are_handed_in_and_recorded(queue: Queue, slurm: Slurm) -> None:
+    start(queue, 1, state="done")
+    assert submit.submit(queue, CONFIG) == "12"
+    path = queue.paths.script.resolve()
+    assert f"sbatch --parsable --array=0,2%2 {path}" in slurm()
+    assert subprocess.run(["bash", "-n", str(path)], check=False).returncode == 0
+    record = read_json(queue.paths.submissions)["jobs"]
+    assert [(each["job"], each["tasks"]) for each in record] == [("12", [0, 2])]
+    assert submit.submitted(queue.paths) == {0: "12_0", 2: "12_2"}
+
+
+def test_task_is_handed_in_once_whoever_did_it(queue: Queue, slurm: Slurm) -> None:
+    slurm(squeue=in_queue("12|0|RUNNING|None", "12|2|PENDING|Priority", "12|N/A|PENDING|Priority"))
+    assert submit.submit(queue, CONFIG) == "12"
+    assert slurm(squeue=in_queue("12|0|RUNNING|None", "12|1|REQUEUED|None", "12|2|PENDING|Priority"))[-1].startswith(
+        "sbatch --parsable --array=1%2 "
+    )
+    before = slurm(squeue=in_queue("12|0|RUNNING|None", "12|1|REQUEUED|None", "12|2|PENDING|Priority"))
+    assert submit.submit(queue, CONFIG) is None
+    assert [line for line in slurm() if line.startswith("sbatch")] == [
+        line for line in before if line.startswith("sbatch")
+    ]
+
+
+def test_task_that_a_process_works_on_here_is_not_handed_in(queue: Queue, slurm: Slurm) -> None:
+    with claimed(queue.task(0)) as claim:
+        claim.begin()
+        submit.submit(queue, CONFIG)
+    assert any("--array=1-2%2" in line for line in slurm())
+
+
+def test_dead_and_preempted_ones_are_handed_in_again_and_failed_ones_are_not(queue: Queue, slurm: Slurm) -> None:
+    start(queue, 0, state="running")  # its process is gone without a word
+    start(queue, 1, state="preempted")
+    start(queue, 2, state="failed")
+    submit.submit(queue, CONFIG)
+    assert any("--array=0-1%2" in line for line in slurm())
+
+
+@pytest.mark.parametrize(
+    "bodies, said",
+    [
+        ({"squeue": "echo 'squeue: error: no controller' >&2; exit 1"}, "no controller; `queue submit --dry-run`"),
+        ({"sbatch": "echo 'sbatch: error: invalid partition' >&2; exit 1"}, "invalid partition; mend the section"),
+        ({"sbatch": "echo Welcome"}, "gave no job number"),
+        ({"sbatch": "exit 3"}, "exit code 3"),
+    ],
+)
+def test_refusal_of_slurm_is_one_line_and_nothing_is_recorded(
+    queue: Queue, slurm: Slurm, bodies: Dict[str, str], said: str
+) -> None:
+    slurm(**bodies)
+    with pytest.raises(InputError, match=said) as refused:
+        submit.submit(queue, CONFIG)
+    assert "\n" not in str(refused.value)
+    assert not queue.paths.submissions.exists() and not queue.paths.submitting.exists()
+
+
+def test_without_slurm_it_is_said_and_the_script_can_still_be_written(
+    queue: Queue, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path / "empty"))
+    with pytest.raises(InputError, match="squeue: .* is Slurm on this machine.*--dry-run"):
+        submit.submit(queue, CONFIG)
+    text = submit.prepare(queue, CONFIG)
+    assert queue.paths.script.read_text() == text
+    assert [each.word for each in Overview(queue).rows()] == ["queued"] * 3
+    control.cancel(queue, [0])
+    assert row(queue, 0).word == "failed"
+
+
+def test_edited_script_is_set_aside(queue: Queue, capfd: pytest.CaptureFixture[str]) -> None:
+    text = submit.prepare(queue, CONFIG)
+    assert submit.prepare(queue, CONFIG) == text and capfd.readouterr().err == ""
+    queue.paths.script.write_text(text + "# mine\n")
+    submit.prepare(queue, CONFIG)
+    assert queue.paths.script.read_text() == text
+    assert queue.paths.script.with_name("submit.sbatch.old").read_text() == text + "# mine\n"
+    assert "is now submit.sbatch.old" in capfd.readouterr().err
+
+
+def test_damaged_record_stops_before_anything_is_handed_in(queue: Queue, slurm: Slurm) -> None:
+    write_json(queue.paths.submissions, {"jobs": [{"job": "12; id"}]})
+    with pytest.raises(InputError, match="submitted.json: jobs.0.job"):
+        submit.submit(queue, CONFIG)
+    assert not any(line.startswith("sbatch") for line in slurm())
+
+
+def test_status_tells_what_slurm_says_and_which_jobs_it_has_no_longer(queue: Queue, slurm: Slurm) -> None:
+    submit.submit(queue, CONFIG)
+    queue.task(1).paths.output.write_text("module: command not found\n")
+    slurm(squeue=in_queue("12|0|PENDING|JobArrayTaskLimit", "12|2|PENDING|AssocGrpGRES"))
+    listed = Overview(queue).rows()
+    assert [(each.job, each.slurm) for each in listed] == [
+        ("12_0", "pending"), ("12_1", "gone"), ("12_2", "pending, AssocGrpGRES"),
+    ]  # fmt: skip
+    said = remarks(listed)
+    assert said == [
+        "task 1, queued: Slurm has job 12_1 no longer: `queue submit` hands it in anew",
+        "    module: command not found",
+    ]
+    slurm(squeue="exit 1")
+    assert [(each.job, each.slurm) for each in Overview(queue).rows()] == [(f"12_{index}", None) for index in range(3)]
+
+
+def test_table_has_room_in_80_columns(queue: Queue) -> None:
+    from rich.console import Console
+
+    start(
+        queue, 0, state="running", job="12345678_0", host="node1234", crashes=1, step=10, steps=10**6, rate=0.5,
+        epoch=123, best_epe=12.345,
+    )  # fmt: skip
+    console = Console(width=80)
+    with console.capture() as captured:
+        console.print(table(rows(queue)))
+    lines = captured.get().splitlines()
+    assert max(map(len, lines)) <= 80
+    for word in ("222222222", "dead", "123/2", "12.345", "node1234"):
+        assert any(word in line for line in lines)
+
+
+# Cancel and retry
+
+
+def test_cancelled_task_is_never_begun_until_it_is_tried_again(queue: Queue, slurm: Slurm) -> None:
+    submit.submit(queue, CONFIG)
+    slurm(squeue=in_queue("12|0|PENDING|Priority", "12|1|PENDING|Priority"))
+    control.cancel(queue, [1, 2])
+    assert slurm()[-1] == "scancel 12_1", "Slurm does not have the other one"
+    assert [row(queue, index).word for index in queue.indices] == ["queued", "failed", "failed"]
+    assert row(queue, 1).reason == "cancelled"
+    assert retrain(queue.task(1)) == "failed" and queue.task(1).state().attempts == 0
+    control.retry(queue, [1])
+    state = queue.task(1).state()
+    assert (state.state, state.crashes, state.reason) == ("queued", 0, None) and not queue.task(1).cancelled
+
+
+def test_process_that_works_on_a_cancelled_task_saves_and_stops(
+    queue: Queue, slurm: Slurm, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the mark alone, whatever Slurm does."""
+    from edgeflownas.child_training import ChildStep
+    from search.queue import claim
+
+    step, done = ChildStep.run, []
+    monkeypatch.setattr(claim, "HEARTBEAT", 0.02)
+
+    def slow(*arguments: Any) -> float:
+        done.append(step(*arguments))
+        if len(done) == 3:
+            control.cancel(queue, [2])
+            flag: Any = signal.getsignal(signal.SIGTERM)
+            wait_for(lambda: flag.__self__)
+        return done[-1]
+
+    monkeypatch.setattr(ChildStep, "run", slow)
+    assert retrain(queue.task(2)) == "failed"
+    state = queue.task(2).state()
+    assert (state.reason, state.step, state.crashes) == ("cancelled", 3, 0)
+    control.retry(queue, [2])
+    assert retrain(queue.task(2)) == "done" and len(done) == 8, "it went on where it was"
+
+
+def test_done_task_stays_done(queue: Queue, slurm: Slurm) -> None:
+    start(queue, 0, state="done")
+    control.cancel(queue, queue.indices)
+    assert [row(queue, index).word for index in queue.indices] == ["done", "failed", "failed"]
+    with pytest.raises(InputError, match="task 0: is done; only failed"):
+        control.retry(queue, [1, 0])
+    assert row(queue, 1).word == "failed", "none is changed"
+
+
+def test_damaged_task_stops_a_cancellation_before_it_begins(queue: Queue, slurm: Slurm) -> None:
+    queue.task(1).paths.state.write_text("{")
+    with pytest.raises(InputError, match="state.json.*nothing was cancelled"):
+        control.cancel(queue, [0, 1])
+    assert not queue.task(0).cancelled
+
+
+def test_local_runner_leaves_a_cancelled_task_alone(
+    queue: Queue, slurm: Slurm, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    control.cancel(queue, queue.indices)
+    monkeypatch.setattr(runner, "command", lambda folder, index: [sys.executable, "-c", "1/0"])
+    assert [each.word for each in runner.run(queue)] == ["failed"] * 3
+
+
+def test_task_that_hangs_is_silent_and_then_dead(queue: Queue) -> None:
+    worker = python(WORKER, str(queue.paths.folder), stdout=subprocess.PIPE)
+    try:
+        assert worker.stdout is not None and worker.stdout.readline() == "begun\n"
+        content = read_json(queue.task(0).paths.claim)
+        assert row(queue, 0).word == "running" and content["job"] is None
+    finally:
+        worker.kill()
+        worker.wait()
+    assert row(queue, 0).word == "dead" and row(queue, 0).to_do
+    assert json.loads(queue.task(0).paths.state.read_text())["state"] == "running"
