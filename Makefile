@@ -3,19 +3,19 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help evolve test check env vela clean
+.PHONY: help evolve test check env vela vela38 clean
 unexport PYTHONHOME PYTHONPATH
 
 CHECKED := edgeflownas search supernet tests benchmarks
 
 # An environment breaks when the checkout moves or the Python it was made with goes: forget that it was made.
-$(shell for venv in .venv .venv-vela; do \
+$(shell for venv in .venv .venv-vela .venv-vela38; do \
 	[ -x $$venv/bin/python ] && grep -qsF "$(CURDIR)/$$venv/" $$venv/bin/pip || rm -f $$venv/.installed; done)
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-7s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "make %-7s %s\n", $$1, $$2 }' Makefile
 
-evolve: .venv/.ready ## Search on the small demo; the run folder is results/demo
+evolve: .venv/.ready .venv-vela/.installed ## Search on the small demo; the run folder is results/demo
 	.venv/bin/edgeflownas-search evolve --config configs/demo.yaml $(ARGS)
 
 test: .venv/.ready .venv-vela/.installed ## Run all tests; ARGS="-k space" narrows them
@@ -29,8 +29,10 @@ env: .venv/.ready ## Set up .venv: Python 3.7 with all libraries
 
 vela: .venv-vela/.installed ## Set up .venv-vela: the Vela compiler, on a newer Python
 
-clean: ## Remove both environments and all caches, but no results
-	rm -rf .venv .venv-vela .mypy_cache .pytest_cache .ruff_cache .hypothesis *.egg-info
+vela38: .venv-vela38/.installed ## Set up .venv-vela38: Vela 3.8.0, where there is no Python but 3.7
+
+clean: ## Remove the environments and all caches, but no results
+	rm -rf .venv .venv-vela .venv-vela38 .mypy_cache .pytest_cache .ruff_cache .hypothesis *.egg-info
 	find $(CHECKED) -name __pycache__ -prune -exec rm -rf {} +
 
 # $(call new_venv,FOLDER,VERSIONS): starts anew, as an install that was cut short leaves half a package.
@@ -55,4 +57,10 @@ PIP = bin/python -m pip --disable-pip-version-check install -q --no-deps
 	$(call new_venv,.venv-vela,3.11 3.10 3.12 3.13)
 	@.venv-vela/$(PIP) -r requirements/vela.txt
 	@.venv-vela/bin/vela --version >/dev/null
+	@touch $@
+
+.venv-vela38/.installed: requirements/vela38.txt
+	$(call new_venv,.venv-vela38,3.7)
+	@.venv-vela38/$(PIP) -r requirements/vela38.txt
+	@.venv-vela38/bin/vela --version >/dev/null
 	@touch $@

@@ -1,20 +1,17 @@
-"""Makes a cost table: compiles the few architectures that it predicts from, then others that it is checked on."""
+"""Makes cost tables: compiles the few architectures that they predict from, then others that they are checked on."""
 
-import concurrent.futures
-import functools
-import multiprocessing
-import signal
+import itertools
 import time
-from concurrent.futures.process import BrokenProcessPool
-from typing import Dict, List, Sequence
+from typing import Dict, List, Sequence, Set
 
 import numpy as np
 
+from edgeflownas import checkpoint
 from edgeflownas.errors import InputError
-from edgeflownas.hardware.compiler import Compiler
+from edgeflownas.hardware.compiler import CacheEntry, Compiler
 from edgeflownas.hardware.cost import (
     CostTable,
-    Figures,
+    Meeting,
     Network,
     Origin,
     Predictor,
@@ -22,59 +19,105 @@ from edgeflownas.hardware.cost import (
     prediction_errors,
     single_changes,
 )
+from edgeflownas.hardware.layers import part_cycles
+from edgeflownas.hardware.networks import RANDOM, Networks
+from edgeflownas.hardware.pool import Entries, Pool
 from edgeflownas.progress import progress
-from edgeflownas.signals import stop_flag
-from edgeflownas.skeleton import Skeleton
 from edgeflownas.space import Architecture, Space
 
-_LOOK_FOR_SIGNALS = 0.5  # seconds
+MOST = 40  # architectures that a table is made from
+SRAM_PEAK = "SRAM peak"
+_NEGLIGIBLE = 1e-6  # of a network's cycles
+
+Group = Sequence[int]  # genes, by index
 
 
-def build_table(
-    compiler: Compiler, skeleton: Skeleton, height: int, width: int, checks: int, jobs: int, command: str
-) -> CostTable:
-    """Makes the table of a skeleton's space on a board.
+def build_tables(
+    compilers: Sequence[Compiler], networks: Networks, checks: int, jobs: int, command: str
+) -> List[CostTable]:
+    """Makes the tables of a space for several boards. An architecture is exported once for all of them.
+
+    The lightest architecture and all single changes are compiled first. Vela's tables of operators then tell which
+    genes meet: change the cycles of the same part of the network (Vela fetches an operator's weights while the one
+    before runs, so its waiting hangs on that one), or both move the SRAM peak. Genes that meet are compiled in all
+    combinations.
 
     Args:
-        compiler: for the board.
-        skeleton: the network's definition.
-        height: of the images, pixels.
-        width: of the images, pixels.
+        compilers: one per board.
+        networks: of the space.
         checks: held-out random architectures.
         jobs: compiles side by side.
-        command: that is written into the table.
+        command: that is written into the tables.
 
     Raises:
         InputError: an architecture cannot be compiled.
         Interrupted: a signal came; what has been compiled is in the cache.
     """
-    import tensorflow.compat.v1 as tf
-
     start = time.monotonic()
-    space = Space.of(skeleton)
-    needed = single_changes(space.counts)
-    others = _held_out(space, needed, checks)
-    figures = _compile_all(compiler, skeleton, height, width, needed + others, jobs)
-    compiled = {architecture: figures[architecture] for architecture in needed}
-    held_out = {architecture: figures[architecture] for architecture in others}
-    content = TableFile(
-        origin=Origin(
-            command=command,
-            date=time.strftime("%Y-%m-%d", time.gmtime()),
-            seconds=round(time.monotonic() - start, 1),
-            vela=compiler.vela.version,
-            tensorflow=tf.__version__,
-        ),
-        board=compiler.board.description(),
-        network=Network.of(skeleton, height, width),
-        error_percent=prediction_errors(Predictor(space.counts, compiled), held_out),
-        compiled={space.format(architecture): value for architecture, value in compiled.items()},
-        held_out={space.format(architecture): value for architecture, value in held_out.items()},
-    )
-    return CostTable(content)
+    space = networks.space
+    singles = single_changes(space.counts)
+    with Pool(compilers, networks, jobs) as pool:
+        figures = _compiled(pool, space, singles, "compiling single changes")
+        meetings = [
+            meeting_genes(space, {each: entries[board] for each, entries in figures.items()})
+            for board in range(len(compilers))
+        ]
+        needed = [singles + combinations(space, groups, MOST - len(singles)) for groups in meetings]
+        together = [each for each in dict.fromkeys(itertools.chain(*needed)) if each not in figures]
+        held_out = _held_out(space, set(singles) | set(together), checks)
+        figures.update(_compiled(pool, space, together + held_out, "compiling combinations and checks"))
+    seconds = round(time.monotonic() - start, 1)
+    return [
+        _table(compiler, networks, _of_board(figures, needed[i], i), _of_board(figures, held_out, i), meetings[i],
+               command, seconds)
+        for i, compiler in enumerate(compilers)
+    ]  # fmt: skip
 
 
-def _held_out(space: Space, needed: Sequence[Architecture], count: int) -> List[Architecture]:
+def meeting_genes(space: Space, compiled: Dict[Architecture, CacheEntry]) -> Dict[Group, List[str]]:
+    """Which genes do something together, by the compiler's word on single changes.
+
+    Args:
+        space: of the architectures.
+        compiled: the lightest architecture and all single changes.
+
+    Returns:
+        Groups of genes, each with the parts of the network whose cost hangs on several of them.
+    """
+    base = compiled[(0,) * len(space.genes)]
+    cycles = part_cycles(base.layers)
+    moved: Dict[str, Set[int]] = {}
+    for architecture, entry in compiled.items():
+        for gene, option in enumerate(architecture):
+            if option:
+                for part, value in part_cycles(entry.layers).items():
+                    if abs(value - cycles.get(part, 0)) > _NEGLIGIBLE * base.figures.cycles:
+                        moved.setdefault(part, set()).add(gene)
+                if entry.figures.sram_kib != base.figures.sram_kib:
+                    moved.setdefault(SRAM_PEAK, set()).add(gene)
+    groups: List[Set[int]] = []
+    for genes in moved.values():
+        if len(genes) > 1:
+            joined = [group for group in groups if group & genes]
+            groups = [group for group in groups if not group & genes] + [genes.union(*joined)]
+    return {
+        tuple(sorted(group)): [part for part, genes in moved.items() if len(genes) > 1 and genes <= group]
+        for group in groups
+    }
+
+
+def combinations(space: Space, groups: Dict[Group, List[str]], most: int) -> List[Architecture]:
+    """Changes of several genes of a group at once: all of two genes, then of three, and so on; at most so many."""
+    found = []
+    for group in groups:
+        for options in itertools.product(*(range(space.counts[gene]) for gene in group)):
+            if sum(option > 0 for option in options) > 1:
+                chosen = dict(zip(group, options))
+                found.append(tuple(chosen.get(gene, 0) for gene in range(len(space.genes))))
+    return sorted(found, key=lambda each: (sum(option > 0 for option in each), each))[: max(most, 0)]
+
+
+def _held_out(space: Space, needed: Set[Architecture], count: int) -> List[Architecture]:
     """Random architectures, always the same, that the table is not made from."""
     if count > space.size - len(needed):
         raise InputError(f"--checks {count}: the space has only {space.size - len(needed)} other architectures")
@@ -87,45 +130,49 @@ def _held_out(space: Space, needed: Sequence[Architecture], count: int) -> List[
     return list(drawn)
 
 
-def _compile_all(
-    compiler: Compiler, skeleton: Skeleton, height: int, width: int, architectures: Sequence[Architecture], jobs: int
-) -> Dict[Architecture, Figures]:
-    """Compiles side by side, in processes of their own: TensorFlow can convert one network at a time in each."""
-    figures = {}
-    work = functools.partial(_compile, compiler, skeleton, height, width)
-    processes = concurrent.futures.ProcessPoolExecutor(
-        min(jobs, len(architectures)), multiprocessing.get_context("spawn"), _leave_signals
+def _compiled(
+    pool: Pool, space: Space, architectures: Sequence[Architecture], title: str
+) -> Dict[Architecture, Entries]:
+    with progress(title, len(architectures)) as bar:
+        return pool.compile(architectures, lambda architecture: bar.advance(space.format(architecture)))
+
+
+def _of_board(
+    figures: Dict[Architecture, Entries], architectures: Sequence[Architecture], board: int
+) -> Dict[Architecture, CacheEntry]:
+    return {architecture: figures[architecture][board] for architecture in architectures}
+
+
+def _table(
+    compiler: Compiler,
+    networks: Networks,
+    needed: Dict[Architecture, CacheEntry],
+    others: Dict[Architecture, CacheEntry],
+    groups: Dict[Group, List[str]],
+    command: str,
+    seconds: float,
+) -> CostTable:
+    import tensorflow.compat.v1 as tf
+
+    space = networks.space
+    compiled = {architecture: entry.figures for architecture, entry in needed.items()}
+    held_out = {architecture: entry.figures for architecture, entry in others.items()}
+    content = TableFile(
+        origin=Origin(
+            command=command,
+            date=time.strftime("%Y-%m-%d", time.gmtime()),
+            seconds=seconds,
+            vela=compiler.vela.version,
+            tensorflow=tf.__version__,
+            weights=RANDOM if networks.trained is None else checkpoint.digest(networks.trained.weights),
+        ),
+        board=compiler.board.description(),
+        network=Network.of(networks.skeleton, *networks.size),
+        together=[
+            Meeting(genes=[space.genes[gene].name for gene in group], why=why) for group, why in groups.items()
+        ],
+        error_percent=prediction_errors(Predictor(space.counts, compiled), held_out),
+        compiled={space.format(architecture): value for architecture, value in compiled.items()},
+        held_out={space.format(architecture): value for architecture, value in held_out.items()},
     )
-    title = f"compiling for {compiler.board.settings.name}"
-    with stop_flag() as stop, processes as pool, progress(title, len(architectures)) as bar:
-        pending = {pool.submit(work, architecture): architecture for architecture in architectures}
-        try:
-            while pending:
-                done, _ = concurrent.futures.wait(pending, _LOOK_FOR_SIGNALS, concurrent.futures.FIRST_COMPLETED)
-                stop.raise_if_set()
-                for future in done:
-                    architecture = pending.pop(future)
-                    figures[architecture] = _result(future)
-                    bar.advance(Space.of(skeleton).format(architecture))
-        finally:
-            for future in pending:
-                future.cancel()
-    return figures
-
-
-def _compile(compiler: Compiler, skeleton: Skeleton, height: int, width: int, architecture: Architecture) -> Figures:
-    return compiler.inspect(skeleton, architecture, height, width).figures
-
-
-def _result(future: "concurrent.futures.Future[Figures]") -> Figures:
-    try:
-        return future.result()
-    except BrokenProcessPool:
-        raise OSError(
-            "a compiling process was killed, perhaps for want of memory; try again with fewer --jobs"
-        ) from None
-
-
-def _leave_signals() -> None:
-    """Ctrl-C reaches all processes of a terminal; the first one decides, and what is being compiled is finished."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    return CostTable(content)

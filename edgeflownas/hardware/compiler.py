@@ -1,41 +1,22 @@
 """From an architecture to the compiler's figures; each compile is done once and its figures are kept on disk."""
 
+import copy
 import hashlib
 import json
 import os
 from pathlib import Path
-from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence
+from typing import Any, Dict, List, Optional, Sequence, Tuple
 
-import numpy as np
 from pydantic import Field
 
-from edgeflownas import checkpoint
 from edgeflownas.config import HardwareConfig, Section, validate
 from edgeflownas.errors import InputError
 from edgeflownas.files import read_json, write_json
 from edgeflownas.hardware.board import Board
 from edgeflownas.hardware.cost import Cost, Figures
-from edgeflownas.hardware.vela import Compiled, Layer, Vela
-from edgeflownas.recalibration import Statistics
-from edgeflownas.skeleton import Skeleton
-from edgeflownas.space import Space
-
-# They decide what the exported file looks like: under other code, the figures in the cache are of another file.
-_CODE = ("network.py", "convolution.py", "hardware/export.py")
-
-
-class Trained(NamedTuple):
-    """What makes an architecture a network.
-
-    Attributes:
-        weights: by the names of ``Skeleton.parameters``.
-        statistics: mean and variance of its batch normalisations.
-        images: representative ones, uint8 [N, H, W, 6].
-    """
-
-    weights: Mapping[str, np.ndarray]
-    statistics: Statistics
-    images: np.ndarray
+from edgeflownas.hardware.networks import Networks
+from edgeflownas.hardware.report import Compiled, Layer
+from edgeflownas.hardware.vela import VERSION, Vela
 
 
 class CacheEntry(Section):
@@ -46,14 +27,14 @@ class CacheEntry(Section):
 
 
 class Compiler:
-    """Exports architectures and compiles them for one board.
+    """Compiles architectures for one board.
 
     Attributes:
         board: to compile for.
         vela: the program.
     """
 
-    def __init__(self, board: Board, vela: str, timeout: float, cache: Path) -> None:
+    def __init__(self, board: Board, vela: str, timeout: float, cache: Path, version: str = VERSION) -> None:
         """Prepares to compile.
 
         Args:
@@ -61,9 +42,10 @@ class Compiler:
             vela: command that runs Vela.
             timeout: seconds that one compile may take.
             cache: folder where figures are kept.
+            version: that Vela has to be of.
         """
         self.board = board
-        self.vela = Vela(vela, timeout)
+        self.vela = Vela(vela, timeout, version)
         self._cache = cache
 
     @classmethod
@@ -73,113 +55,90 @@ class Compiler:
         Raises:
             InputError: the board's files are wrong.
         """
-        return cls(Board.load(Path(config.board)), config.vela, config.vela_timeout, user_cache())
+        board = Board.load(Path(config.board))
+        return cls(board, config.vela, config.vela_timeout, user_cache(), config.vela_version)
 
-    def cost(
-        self,
-        skeleton: Skeleton,
-        architecture: Sequence[int],
-        height: int,
-        width: int,
-        trained: Optional[Trained] = None,
-    ) -> Cost:
-        """An architecture's compiled cost on images of height x width pixels.
+    def for_board(self, board: Board) -> "Compiler":
+        """The same compiler for another board."""
+        other = copy.copy(self)
+        other.board = board
+        return other
+
+    def summary(self) -> str:
+        """One line for tables and reports: everything that figures hang on.
+
+        Raises:
+            InputError: there is no Vela.
+        """
+        return self.board.summary(self.vela.version)
+
+    def cost(self, networks: Networks, architecture: Sequence[int]) -> Cost:
+        """An architecture's compiled cost.
 
         Raises:
             InputError: there is no Vela, or the architecture cannot be compiled.
         """
-        figures = self.inspect(skeleton, architecture, height, width, trained).figures
-        return figures.cost(self.board.clock_hz, "compiled")
+        return self.inspect(networks, architecture).figures.cost(self.board.clock_hz, "compiled")
 
-    def inspect(
-        self,
-        skeleton: Skeleton,
-        architecture: Sequence[int],
-        height: int,
-        width: int,
-        trained: Optional[Trained] = None,
-    ) -> CacheEntry:
+    def known(self, networks: Networks, architecture: Sequence[int]) -> Optional[CacheEntry]:
+        """An architecture's figures and operators, if they are in the cache.
+
+        Raises:
+            InputError: there is no Vela, whose version is part of the key.
+        """
+        return _read(*self._place(networks, architecture))
+
+    def inspect(self, networks: Networks, architecture: Sequence[int]) -> CacheEntry:
         """An architecture's figures and operators, from the cache where they are known.
 
-        Args:
-            skeleton: the network's definition.
-            architecture: one option per gene.
-            height: of the images, pixels.
-            width: of the images, pixels.
-            trained: weights and images; without, fixed random ones. They bear on the figures only by how well
-                the weights compress.
-
         Raises:
             InputError: there is no Vela, or the architecture cannot be compiled.
         """
-        key = self._key(skeleton, architecture, height, width, trained)
-        text = json.dumps(key, sort_keys=True)
-        path = self._cache / f"{hashlib.sha256(text.encode()).hexdigest()}.json"
-        known = _read(path, key)
-        if known is not None:
-            return known
-        compiled = self.compile(skeleton, architecture, height, width, trained)
+        return inspect_each([self], networks, architecture)[0]
+
+    def keep(self, networks: Networks, architecture: Sequence[int], compiled: Compiled) -> CacheEntry:
+        """Puts what a compile gave into the cache."""
         entry = CacheEntry(figures=compiled.figures, layers=list(compiled.layers))
+        path, key = self._place(networks, architecture)
         write_json(path, {"key": key, **entry.model_dump()})
         return entry
 
-    def compile(
-        self,
-        skeleton: Skeleton,
-        architecture: Sequence[int],
-        height: int,
-        width: int,
-        trained: Optional[Trained] = None,
-    ) -> Compiled:
-        """Exports and compiles an architecture anew; arguments and errors as those of ``inspect``."""
-        from edgeflownas.hardware.export import export
-
-        parts = trained or stand_in(skeleton, height, width)
-        model = export(skeleton, architecture, *parts, self.board.settings.int8_io)
-        name = Space.of(skeleton).format(architecture)
+    def compile(self, name: str, model: bytes) -> Compiled:
+        """Compiles an exported network anew; errors as those of ``inspect``."""
         return self.vela.compile(name, model, self.board, self._cache / "failed")
 
-    def _key(
-        self, skeleton: Skeleton, architecture: Sequence[int], height: int, width: int, trained: Optional[Trained]
-    ) -> Dict[str, Any]:
-        """All that the figures depend on."""
-        package = Path(__file__).parents[1]
-        code = hashlib.sha256(b"".join((package / name).read_bytes() for name in _CODE))
-        return {
-            "vela": self.vela.version,
-            "board": self.board.description(),
-            "skeleton": skeleton.digest(),
-            "architecture": Space.of(skeleton).format(architecture),
-            "size": [height, width],
-            "trained": None if trained is None else _trained_digest(trained),
-            "code": code.hexdigest(),
-        }
+    def _place(self, networks: Networks, architecture: Sequence[int]) -> Tuple[Path, Dict[str, Any]]:
+        """Where an architecture's figures are kept, and all that they depend on."""
+        key = {"vela": self.vela.version, "board": self.board.description(), **networks.key(architecture)}
+        digest = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()
+        return self._cache / f"{digest}.json", key
 
 
-def stand_in(skeleton: Skeleton, height: int, width: int) -> Trained:
-    """Random weights and images, always the same: for the figures, which do not need trained ones."""
-    from edgeflownas.network import initial_weights
+def inspect_each(
+    compilers: Sequence[Compiler], networks: Networks, architecture: Sequence[int]
+) -> List[CacheEntry]:
+    """An architecture's figures and operators for several boards; it is exported once, and only where it has to be.
 
-    rng = np.random.default_rng(0)
-    weights = initial_weights(skeleton.parameters(), rng)
-    statistics = {
-        name[: -len("/gamma")]: (np.zeros_like(value), np.ones_like(value))
-        for name, value in weights.items()
-        if name.endswith("/gamma")
-    }
-    return Trained(weights, statistics, rng.integers(0, 256, (2, height, width, 6)).astype(np.uint8))
+    Raises:
+        InputError: there is no Vela, or the architecture cannot be compiled.
+    """
+    models: Dict[bool, bytes] = {}
+    entries = []
+    for compiler in compilers:
+        entry = compiler.known(networks, architecture)
+        if entry is None:
+            int8_io = compiler.board.settings.int8_io
+            if int8_io not in models:
+                models[int8_io] = networks.export(architecture, int8_io)
+            compiled = compiler.compile(networks.space.format(architecture), models[int8_io])
+            entry = compiler.keep(networks, architecture, compiled)
+        entries.append(entry)
+    return entries
 
 
 def user_cache() -> Path:
     """Where figures are kept between runs."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "edgeflownas" / "compiled"
-
-
-def _trained_digest(trained: Trained) -> str:
-    tensors = dict(trained.weights)
-    for name, (mean, variance) in trained.statistics.items():
-        tensors.update({f"{name}/mean": mean, f"{name}/variance": variance})
-    return checkpoint.digest({**tensors, "images": trained.images})
 
 
 def _read(path: Path, key: Dict[str, Any]) -> Optional[CacheEntry]:

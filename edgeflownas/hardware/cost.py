@@ -1,11 +1,12 @@
 """What an architecture costs, and the table that tells it for a whole space from a few compiles.
 
 Every number in a table is the compiler's word for one architecture. In between, cycles are a sum over genes: the cost
-of the lightest architecture, plus what each gene's option adds, plus what pairs of options add where the table holds
-such pairs. The SRAM peak is a maximum: that of the heaviest part. How well this holds is measured on architectures that
-the table was not made from, and stands in the table.
+of the lightest architecture, plus what each gene's option adds, plus what options of several genes add together where
+the table holds such architectures. The SRAM peak is that of the part that needs most, which hangs on few genes. How
+well this holds is measured on architectures that the table was not made from, and stands in the table.
 """
 
+import copy
 import hashlib
 import json
 from dataclasses import dataclass
@@ -23,6 +24,8 @@ from edgeflownas.files import write_text
 from edgeflownas.hardware.board import Board
 from edgeflownas.skeleton import Skeleton
 from edgeflownas.space import Architecture, Space
+
+_ROUNDED = 1e-4  # percent; recorded errors are rounded
 
 MEND = "make it again with 'edgeflownas-search cost build'"
 
@@ -85,6 +88,7 @@ class Origin(Section):
     seconds: float
     vela: str = Field(description="version")
     tensorflow: str = Field(description="version")
+    weights: str = Field("random", description="SHA-256 of the supernet's weights that were compiled, or random")
 
 
 class Error(Section):
@@ -92,6 +96,13 @@ class Error(Section):
 
     mean: float
     max: float
+
+
+class Meeting(Section):
+    """Genes whose costs do not simply add up."""
+
+    genes: List[str]
+    why: List[str] = Field(description="parts of the network whose cost hangs on several of them")
 
 
 class TableFile(Section):
@@ -102,6 +113,7 @@ class TableFile(Section):
     origin: Origin
     board: Dict[str, Any]
     network: Network
+    together: List[Meeting] = Field([], description="genes that are compiled in all combinations, and why")
     error_percent: Dict[str, Error]
     compiled: Dict[str, Figures] = Field(description="figures that the table predicts from")
     held_out: Dict[str, Figures] = Field(description="figures that it was checked on")
@@ -112,6 +124,9 @@ class Predictor:
 
     The lightest architecture and every change of one of its genes must be among them. A compiled architecture adds
     what its own genes do *together*: the difference between its cycles and what is predicted without it.
+
+    The SRAM peak is read off: of all genes that move it, the architecture's options are looked up, together where they
+    were compiled together; of several that were not, the one with the highest peak counts.
     """
 
     def __init__(self, counts: Sequence[int], compiled: Mapping[Architecture, Figures]) -> None:
@@ -129,7 +144,9 @@ class Predictor:
                 raise ValueError(f"architecture {''.join(map(str, architecture))} is missing")
         ordered = sorted(compiled, key=lambda architecture: (_changes(architecture), architecture))
         self._genes = np.array(ordered)
-        self._sram = np.array([compiled[architecture].sram_kib for architecture in ordered])
+        self._sram = {architecture: compiled[architecture].sram_kib for architecture in ordered}
+        self._moving = [self._moves_sram(gene) for gene in range(len(counts))]
+        self._peaks: Dict[Architecture, float] = {}  # by the options of the genes that move the peak
         self._terms = np.zeros((len(ordered), 2), np.int64)
         for i, architecture in enumerate(ordered):
             figures = compiled[architecture]
@@ -138,8 +155,24 @@ class Predictor:
     def figures(self, architecture: Architecture) -> Figures:
         """Predicts an architecture's figures."""
         npu_cycles, cycles = self._sum(architecture).tolist()
-        sram = self._sram[self._within(architecture)].max()
-        return Figures(npu_cycles=npu_cycles, cycles=cycles, sram_kib=float(sram))
+        return Figures(npu_cycles=npu_cycles, cycles=cycles, sram_kib=self._sram_kib(architecture))
+
+    def _moves_sram(self, gene: int) -> bool:
+        """Whether the peak of some compiled architecture is another without its change of a gene."""
+        for architecture, peak in self._sram.items():
+            without = architecture[:gene] + (0,) + architecture[gene + 1 :]
+            if self._sram.get(without, peak) != peak:
+                return True
+        return False
+
+    def _sram_kib(self, architecture: Architecture) -> float:
+        moving = tuple(option if moves else 0 for option, moves in zip(architecture, self._moving))
+        if moving not in self._peaks:
+            within = self._genes[self._within(moving)]
+            # Of those that were compiled, the ones that no other contains.
+            contained = ((within[:, None] == within) | (within[:, None] == 0)).all(axis=2).sum(axis=1) > 1
+            self._peaks[moving] = max(self._sram[tuple(each)] for each in within[~contained].tolist())
+        return self._peaks[moving]
 
     def _sum(self, architecture: Architecture) -> np.ndarray:
         return np.asarray(self._terms[self._within(architecture)].sum(axis=0))
@@ -188,6 +221,7 @@ class CostTable:
         compiled = {_architecture(text, counts): figures for text, figures in content.compiled.items()}
         held_out = {_architecture(text, counts): figures for text, figures in content.held_out.items()}
         self._known = {**held_out, **compiled}
+        self._source = "compiled"
         self._predictor = Predictor(counts, compiled)
         system = content.board["vela_config"][f"System_Config.{content.board['system_config']}"]
         self._clock_hz = float(system["core_clock"])
@@ -227,8 +261,25 @@ class CostTable:
         """An architecture's cost: compiled where the table holds it, otherwise predicted."""
         key = tuple(int(option) for option in architecture)
         if key in self._known:
-            return self._known[key].cost(self._clock_hz, "compiled")
+            return self._known[key].cost(self._clock_hz, self._source)
         return self._predictor.figures(key).cost(self._clock_hz, "predicted")
+
+    def of(self, weights_sha256: str, vela: str) -> "CostTable":
+        """The table for these weights: of others' compiled figures it makes predictions."""
+        origin = self.content.origin
+        table = copy.copy(self)
+        if (origin.weights, origin.vela) != (weights_sha256, vela):
+            table._source = "predicted"
+        return table
+
+    def off_percent(self, architecture: Architecture, compiled: Cost) -> Dict[str, float]:
+        """By how much predictions are off, in percent of the compiled figure: those by more than the table's error."""
+        predicted, off = self.cost(architecture), {}
+        for name, recorded in (("npu_cycles", "npu_cycles"), ("latency_ms", "cycles"), ("sram_kib", "sram_kib")):
+            percent = 100 * abs(getattr(predicted, name) / getattr(compiled, name) - 1)
+            if percent > self.content.error_percent[recorded].max + _ROUNDED:
+                off[name] = percent
+        return off
 
     def check(self, skeleton: Skeleton, height: int, width: int) -> None:
         """Makes sure that the table is for these networks.

@@ -14,7 +14,9 @@ from rich.table import Table
 
 from edgeflownas.hardware.board import Board
 from edgeflownas.hardware.cost import CostTable
+from edgeflownas.hardware.networks import RANDOM
 from edgeflownas.progress import progress, say
+from search import layer_view
 from search.options import run_options
 from search.run import Run
 
@@ -33,9 +35,10 @@ def command() -> None:
 def build(run: Run, board: Optional[Path], output: Optional[Path], checks: int, jobs: int) -> None:
     """Makes the cost table of the space on a board: a few compiles, then a check on others.
 
-    What was compiled before, also by a build that was interrupted, is not compiled again.
+    It is made for the supernet's weights, or, as long as there are none, for random ones. What was compiled before,
+    also by a build that was interrupted, is not compiled again.
     """
-    from edgeflownas.hardware.build import build_table
+    from edgeflownas.hardware.build import build_tables
     from edgeflownas.hardware.compiler import Compiler
 
     hardware = run.config.hardware
@@ -43,11 +46,14 @@ def build(run: Run, board: Optional[Path], output: Optional[Path], checks: int, 
         hardware = hardware.model_copy(update={"board": str(board)})
     path = output or Path(hardware.table)
     words = " ".join(shlex.quote(word) for word in ["edgeflownas-search", *sys.argv[1:]])
-    data = run.config.data
-    table = build_table(Compiler.of(hardware), run.skeleton, *data.padded_size, checks, jobs, words)
+    compiler, networks = Compiler.of(hardware), run.networks()
+    say(f"{run.weights_said()}; {compiler.summary()}")
+    (table,) = build_tables([compiler], networks, checks, jobs, words)
     table.save(path)
     content = table.content
     say(f"{path}: {len(content.compiled)} compiles by Vela {content.origin.vela}, checked on {checks} others:")
+    for meeting in content.together:
+        say(f"  {', '.join(meeting.genes)} were compiled in combination: they meet in {', '.join(meeting.why)}")
     for name, error in content.error_percent.items():
         say(f"  {name}: off by {error.mean:.4f} % on average, {error.max:.4f} % at most")
 
@@ -56,49 +62,55 @@ def build(run: Run, board: Optional[Path], output: Optional[Path], checks: int, 
 @run_options
 @click.argument("architectures", nargs=-1, required=True, metavar="ARCH...")
 @click.option("--compile", "compiled", is_flag=True, help="Ask the compiler instead of the table.")
+@click.option("--layers", is_flag=True, help="Compile, and show the parts of the network; of two: the difference.")
 @click.option("--json", "as_json", is_flag=True, help="Print the figures as JSON.")
-def show(run: Run, architectures: Tuple[str, ...], compiled: bool, as_json: bool) -> None:
+def show(run: Run, architectures: Tuple[str, ...], compiled: bool, layers: bool, as_json: bool) -> None:
     """Shows what architectures cost on the board."""
-    found = _compiled(run, architectures) if compiled else _from_table(run, architectures)
+    if layers:
+        _show_layers(run, architectures, as_json)
+        return
+    found, settings = _compiled(run, architectures) if compiled else _from_table(run, architectures)
     if as_json:
         click.echo(json.dumps(found, indent=2, allow_nan=False))
     else:
-        Console(highlight=False).print(_shown(run, found))
+        Console(highlight=False).print(_shown(run, found, settings))
 
 
-def _from_table(run: Run, architectures: Tuple[str, ...]) -> List[Dict[str, Any]]:
-    """The table's word on architectures."""
+def _from_table(run: Run, architectures: Tuple[str, ...]) -> Tuple[List[Dict[str, Any]], str]:
+    """The table's word on architectures, and what it hangs on."""
     hardware, data = run.config.hardware, run.config.data
-    table = CostTable.load(Path(hardware.table))
+    table, board = CostTable.load(Path(hardware.table)), Board.load(Path(hardware.board))
     table.check(run.skeleton, *data.padded_size)
-    table.check_board(Board.load(Path(hardware.board)))
-    return [{"architecture": text, **asdict(table.cost(run.space.parse(text)))} for text in architectures]
+    table.check_board(board)
+    found = [{"architecture": text, **asdict(table.cost(run.space.parse(text)))} for text in architectures]
+    weights = table.content.origin.weights
+    said = f"table of {'random weights' if weights == RANDOM else f'the weights {weights:.12} (sha256)'}"
+    return found, f"{board.summary(table.content.origin.vela)}; {said}"
 
 
-def _compiled(run: Run, architectures: Tuple[str, ...]) -> List[Dict[str, Any]]:
+def _compiled(run: Run, architectures: Tuple[str, ...]) -> Tuple[List[Dict[str, Any]], str]:
     """The compiler's."""
     from edgeflownas.hardware.compiler import Compiler
 
     parsed = [run.space.parse(text) for text in architectures]
-    data = run.config.data
     compiler = Compiler.of(run.config.hardware)
+    settings, networks = f"{compiler.summary()}; {run.weights_said()}", run.networks()
     found = []
     with progress(f"compiling for {compiler.board.settings.name}", len(parsed)) as bar:
         for text, architecture in zip(architectures, parsed):
-            cost = compiler.cost(run.skeleton, architecture, *data.padded_size)
-            found.append({"architecture": text, **asdict(cost)})
+            found.append({"architecture": text, **asdict(compiler.cost(networks, architecture))})
             bar.advance(text)
-    return found
+    return found, settings
 
 
-def _shown(run: Run, found: List[Dict[str, Any]]) -> Table:
+def _shown(run: Run, found: List[Dict[str, Any]], settings: str) -> Table:
     """The figures for people."""
     data = run.config.data
     board = Board.load(Path(run.config.hardware.board))
     title = (
         f"{board.settings.name}, c = {run.skeleton.width}, {data.height}x{data.width}; arena {board.arena_kib:.1f} KiB"
     )
-    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
+    table = Table(title=title, caption=settings, title_justify="left", caption_justify="left", box=SIMPLE_HEAD)
     table.add_column("architecture", no_wrap=True)
     for heading in ("FPS", "ms", "SRAM KiB", "Mcycles", "MMACs"):
         table.add_column(heading, justify="right", no_wrap=True)
@@ -115,3 +127,21 @@ def _shown(run: Run, found: List[Dict[str, Any]]) -> Table:
             record["source"],
         )
     return table
+
+
+def _show_layers(run: Run, architectures: Tuple[str, ...], as_json: bool) -> None:
+    """Shows one architecture by its parts, or two side by side."""
+    from edgeflownas.hardware.compiler import Compiler
+
+    if len(architectures) > 2:
+        raise click.UsageError(f"--layers: shows one architecture, or the difference of two, not {len(architectures)}")
+    compiler = Compiler.of(run.config.hardware)
+    views = [layer_view.view(compiler, run.networks(), run.space.parse(text)) for text in architectures]
+    if as_json:
+        content = [{"architecture": text, **each.record()} for text, each in zip(architectures, views)]
+        click.echo(json.dumps(content, indent=2, allow_nan=False))
+        return
+    table = layer_view.one(architectures[0], views[0]) if len(views) == 1 else layer_view.two(architectures, views)
+    console = Console(highlight=False)
+    console.print(table)
+    console.print(f"{compiler.board.settings.name}: {compiler.summary()}; {run.weights_said()}", soft_wrap=True)

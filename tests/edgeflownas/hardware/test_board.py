@@ -2,6 +2,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+import yaml
 
 from edgeflownas.errors import InputError
 from edgeflownas.hardware.board import Board
@@ -73,3 +74,57 @@ def test_wrong_board_is_refused_by_key(folder: Path, suffix: str, old: str, new:
     edit(folder, suffix, old, new)
     with pytest.raises(InputError, match=message):
         load(folder)
+
+
+def test_inherited_options_are_those_of_the_heir_first(folder: Path) -> None:
+    edit(folder, "ini", "[Memory_Mode.Shared_Sram]\n", "[Memory_Mode.Shared_Sram]\ninherit=Memory_Mode.Base\n")
+    with pytest.raises(InputError, match=r"\[Memory_Mode.Base\], which another section inherits from, is not there"):
+        load(folder)
+    path = folder / "grove_vision_ai_v2.ini"
+    path.write_text(path.read_text() + "\n[Memory_Mode.Base]\ncache_mem_area=Axi1\narena_cache_size=4096\n")
+    text = load(folder).vela_config()
+    assert "cache_mem_area=Axi0" in text
+    assert "arena_cache_size=4096" in text
+    assert "inherit" not in text
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("core_clock=400e6\n", "", "core_clock is missing"),
+        ("core_clock=400e6", "core_clock=fast", "core_clock must be a positive number, not fast"),
+        ("const_mem_area=Axi1\n", "", "const_mem_area is missing"),
+    ],
+)
+def test_section_that_says_too_little_is_refused(folder: Path, old: str, new: str, message: str) -> None:
+    edit(folder, "ini", old, new)
+    with pytest.raises(InputError, match=message):
+        load(folder)
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_vela_reads_the_same_board_from_what_is_written_for_it(name: str, tmp_path: Path) -> None:
+    board = Board.load(BOARDS / name)
+    settings = board.settings.model_copy(update={"vela_config": "written.ini"})
+    (tmp_path / "written.ini").write_text(board.vela_config())
+    (tmp_path / "board.yaml").write_text(yaml.safe_dump(settings.model_dump()))
+    assert Board.load(tmp_path / "board.yaml").description() == board.description()
+
+
+@pytest.mark.parametrize(("name", "memory"), [("grove_vision_ai_v2.yaml", "offchipflash"), ("u65_256.yaml", "dram")])
+def test_without_waiting_only_the_memory_of_weights_is_faster(name: str, memory: str) -> None:
+    board = Board.load(BOARDS / name)
+    slow, fast = board.description()["vela_config"], board.without_waiting().description()["vela_config"]
+    changed = {
+        (section, option): value
+        for section, options in fast.items()
+        for option, value in options.items()
+        if slow[section][option] != value
+    }
+    assert changed == {(f"System_Config.{board.settings.system_config}", f"{memory}_clock_scale"): 1.0}
+
+
+def test_summary_names_everything_that_figures_hang_on() -> None:
+    assert grove().summary("5.2.0") == (
+        "Vela 5.2.0, ethos-u55-64, Grove_Vision_AI_V2, Shared_Sram, Performance, arena 1689.6 KiB, int8 ends"
+    )

@@ -1,17 +1,21 @@
 import json
 from pathlib import Path
-from typing import Any, List, Optional, Sequence, Tuple
+from typing import Any, List, Tuple
 
+import numpy as np
 import pytest
 
 from edgeflownas.hardware.board import Board
-from edgeflownas.hardware.compiler import Compiler, Trained, stand_in
+from edgeflownas.hardware.compiler import Compiler, inspect_each
 from edgeflownas.hardware.cost import Cost
-from edgeflownas.hardware.vela import Compiled
+from edgeflownas.hardware.layers import part_cycles
+from edgeflownas.hardware.networks import Networks, stand_in
+from edgeflownas.hardware.report import Compiled
 from edgeflownas.skeleton import Skeleton
 from tests.edgeflownas.hardware.tiny import BOARDS, HEIGHT, TINY, VELA, WIDTH, grove
 
 Cached = Tuple[Path, Cost]
+NETWORKS = Networks(TINY, HEIGHT, WIDTH)
 
 
 class Counting(Compiler):
@@ -19,9 +23,9 @@ class Counting(Compiler):
 
     compiles = 0
 
-    def compile(self, *arguments: Any) -> Compiled:
+    def compile(self, name: str, model: bytes) -> Compiled:
         self.compiles += 1
-        return super().compile(*arguments)
+        return super().compile(name, model)
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +33,7 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Cached:
     """A cache with one architecture in it."""
     folder = tmp_path_factory.mktemp("cache")
     compiler = Counting(grove(), VELA, 120.0, folder)
-    cost = compiler.cost(TINY, (1, 0), HEIGHT, WIDTH)
+    cost = compiler.cost(NETWORKS, (1, 0))
     assert compiler.compiles == 1
     return folder, cost
 
@@ -37,7 +41,7 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Cached:
 def test_compiles_once(cache: Cached) -> None:
     folder, cost = cache
     again = Counting(grove(), VELA, 120.0, folder)
-    assert again.cost(TINY, [1, 0], HEIGHT, WIDTH) == cost
+    assert again.cost(NETWORKS, [1, 0]) == cost
     assert again.compiles == 0
     assert cost.source == "compiled"
     assert cost.fps == pytest.approx(1000 / cost.latency_ms)
@@ -45,41 +49,75 @@ def test_compiles_once(cache: Cached) -> None:
 
 def test_cost_is_that_of_the_layers(cache: Cached) -> None:
     folder, cost = cache
-    entry = Counting(grove(), VELA, 120.0, folder).inspect(TINY, (1, 0), HEIGHT, WIDTH)
+    entry = Counting(grove(), VELA, 120.0, folder).inspect(NETWORKS, (1, 0))
     assert sum(layer.npu_cycles for layer in entry.layers) == cost.npu_cycles
     assert cost.latency_ms == pytest.approx(entry.figures.cycles / 4e5)
 
 
-class Marked(Compiler):
-    """Says what it would have compiled."""
-
-    def compile(
-        self,
-        skeleton: Skeleton,
-        architecture: Sequence[int],
-        height: int,
-        width: int,
-        trained: Optional[Trained] = None,
-    ) -> Compiled:
-        raise LookupError("not in the cache")
-
-
 def test_anything_that_bears_on_the_figures_is_in_the_key(cache: Cached) -> None:
     folder, _ = cache
-    compiler = Marked(grove(), VELA, 120.0, folder)
+    compiler = Compiler(grove(), VELA, 120.0, folder)
     trained = stand_in(TINY, HEIGHT, WIDTH)
-    compiler.inspect(TINY, (1, 0), HEIGHT, WIDTH)
+    assert compiler.known(NETWORKS, (1, 0)) is not None
     others: List[Any] = [
-        (Skeleton(16, TINY.stages), (1, 0), HEIGHT, WIDTH),
-        (TINY, (2, 0), HEIGHT, WIDTH),
-        (TINY, (1, 0), 64, WIDTH),
-        (TINY, (1, 0), HEIGHT, WIDTH, trained),
+        (Networks(Skeleton(16, TINY.stages), HEIGHT, WIDTH), (1, 0)),
+        (NETWORKS, (2, 0)),
+        (Networks(TINY, 64, WIDTH), (1, 0)),
+        (Networks(TINY, HEIGHT, WIDTH, trained), (1, 0)),
     ]
     for arguments in others:
-        with pytest.raises(LookupError):
-            compiler.inspect(*arguments)
-    with pytest.raises(LookupError):
-        Marked(Board.load(BOARDS / "u65_256.yaml"), VELA, 120.0, folder).inspect(TINY, (1, 0), HEIGHT, WIDTH)
+        assert compiler.known(*arguments) is None
+    assert compiler.for_board(Board.load(BOARDS / "u65_256.yaml")).known(NETWORKS, (1, 0)) is None
+    assert compiler.for_board(grove().with_settings(optimise="Size")).known(NETWORKS, (1, 0)) is None
+    assert compiler.for_board(grove().without_waiting()).known(NETWORKS, (1, 0)) is None
+
+
+def test_key_names_what_an_architecture_takes_from_weights_and_nothing_else() -> None:
+    trained = stand_in(TINY, HEIGHT, WIDTH)
+    key = Networks(TINY, HEIGHT, WIDTH, trained).key((1, 0))
+    for name in trained.weights:
+        changed = {**trained.weights, name: trained.weights[name] + np.float32(1)}
+        other = Networks(TINY, HEIGHT, WIDTH, trained._replace(weights=changed)).key((1, 0))
+        assert (other != key) == (name in TINY.parameters((1, 0))), name
+    statistics = {**trained.statistics, "E0/bn": (np.ones(8, np.float32), np.ones(8, np.float32))}
+    assert Networks(TINY, HEIGHT, WIDTH, trained._replace(statistics=statistics)).key((1, 0)) != key
+    images = trained._replace(images=trained.images[:1])
+    assert Networks(TINY, HEIGHT, WIDTH, images).key((1, 0)) != key
+
+
+def test_statistics_and_images_do_not_bear_on_figures(tmp_path: Path) -> None:
+    rng = np.random.default_rng(3)
+    trained = stand_in(TINY, HEIGHT, WIDTH)
+    other = trained._replace(
+        statistics={
+            name: (rng.normal(0, 0.5, mean.shape).astype("f4"), rng.uniform(0.1, 5, mean.shape).astype("f4"))
+            for name, (mean, _) in trained.statistics.items()
+        },
+        images=rng.integers(0, 256, (1, HEIGHT, WIDTH, 6)).astype(np.uint8),
+    )
+    compiler = Counting(grove(), VELA, 120.0, tmp_path)
+    found = [compiler.inspect(Networks(TINY, HEIGHT, WIDTH, each), (1, 1)) for each in (trained, other)]
+    assert compiler.compiles == 2
+    assert found[0].figures == found[1].figures
+    assert part_cycles(found[0].layers) == part_cycles(found[1].layers)
+
+
+def test_several_boards_share_one_export(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    exports: List[bool] = []
+    export = Networks.export
+
+    def counting(self: Networks, architecture: Any, int8_io: bool) -> bytes:
+        exports.append(int8_io)
+        return export(self, architecture, int8_io)
+
+    monkeypatch.setattr(Networks, "export", counting)
+    first = Compiler(grove(), VELA, 120.0, tmp_path)
+    compilers = [first, first.for_board(Board.load(BOARDS / "u65_256.yaml"))]
+    entries = inspect_each(compilers, NETWORKS, (0, 1))
+    assert exports == [True]
+    assert entries[0].figures != entries[1].figures
+    assert inspect_each(compilers, NETWORKS, (0, 1)) == entries
+    assert exports == [True]
 
 
 def test_key_names_the_version_of_vela(cache: Cached, tmp_path: Path) -> None:
@@ -87,8 +125,7 @@ def test_key_names_the_version_of_vela(cache: Cached, tmp_path: Path) -> None:
     newer = tmp_path / "vela"
     newer.write_text("#!/bin/bash\necho 5.3.0\n")
     newer.chmod(0o755)
-    with pytest.raises(LookupError):
-        Marked(grove(), str(newer), 120.0, folder).inspect(TINY, (1, 0), HEIGHT, WIDTH)
+    assert Compiler(grove(), str(newer), 120.0, folder, "5.3.0").known(NETWORKS, (1, 0)) is None
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"key": {}}'])
@@ -96,8 +133,7 @@ def test_damaged_entry_is_made_again(cache: Cached, tmp_path: Path, content: str
     folder, _ = cache
     (entry,) = folder.glob("*.json")
     (tmp_path / entry.name).write_text(content)
-    with pytest.raises(LookupError):
-        Marked(grove(), VELA, 120.0, tmp_path).inspect(TINY, (1, 0), HEIGHT, WIDTH)
+    assert Compiler(grove(), VELA, 120.0, tmp_path).known(NETWORKS, (1, 0)) is None
 
 
 def test_entry_says_what_it_is_of(cache: Cached) -> None:

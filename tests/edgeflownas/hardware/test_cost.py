@@ -1,3 +1,4 @@
+import dataclasses
 import itertools
 from pathlib import Path
 from typing import Callable, Dict, List, Sequence, Tuple
@@ -12,6 +13,7 @@ from edgeflownas.errors import InputError
 from edgeflownas.hardware.board import Board
 from edgeflownas.hardware.cost import (
     CostTable,
+    Error,
     Figures,
     Network,
     Origin,
@@ -107,6 +109,44 @@ def test_units_and_source() -> None:
     assert cost.source == "predicted"
     assert table.cost((0, 1)).source == table.cost([2, 1]).source == "compiled"
     assert table.sram_cap_kib == 1730150 / 1024
+
+
+def test_figures_of_other_weights_or_another_vela_are_predictions() -> None:
+    table = table_of(TINY, made_up)
+    assert table.of("random", "5.2.0").cost((0, 0)).source == "compiled"
+    for weights, vela in (("0" * 64, "5.2.0"), ("random", "3.8.0")):
+        other = table.of(weights, vela).cost((0, 0))
+        assert other.source == "predicted"
+        assert other.latency_ms == table.cost((0, 0)).latency_ms
+    assert table.cost((0, 0)).source == "compiled"
+
+
+def test_prediction_is_off_when_it_is_worse_than_recorded() -> None:
+    table = table_of(TINY, made_up)
+    table.content.error_percent.update(
+        npu_cycles=Error(mean=0.0, max=0.0), cycles=Error(mean=0.1, max=1.0), sram_kib=Error(mean=0.0, max=0.0)
+    )
+    cost = table.cost((1, 1))
+    assert table.off_percent((1, 1), cost) == {}
+    slower = dataclasses.replace(cost, latency_ms=cost.latency_ms * 1.009)
+    assert table.off_percent((1, 1), slower) == {}
+    slower = dataclasses.replace(cost, latency_ms=cost.latency_ms * 1.02, npu_cycles=cost.npu_cycles * 2)
+    assert table.off_percent((1, 1), slower) == pytest.approx({"latency_ms": 100 * 0.02 / 1.02, "npu_cycles": 50.0})
+
+
+def test_peak_is_looked_up_where_genes_were_compiled_together_and_the_highest_elsewhere() -> None:
+    peaks = {(0, 0, 0): 10.0, (1, 0, 0): 12.0, (0, 1, 0): 9.0, (0, 0, 1): 10.0}
+    compiled: Dict[Architecture, Figures] = {
+        a: Figures(npu_cycles=1, cycles=1, sram_kib=peak) for a, peak in peaks.items()
+    }
+    predictor = Predictor((2, 2, 2), compiled)
+    assert predictor.figures((1, 1, 1)).sram_kib == 12.0
+    assert predictor.figures((0, 1, 1)).sram_kib == 9.0
+    compiled[1, 1, 0] = Figures(npu_cycles=1, cycles=1, sram_kib=11.0)
+    predictor = Predictor((2, 2, 2), compiled)
+    assert [predictor.figures((1, 1, c)).sram_kib for c in (0, 1)] == [11.0, 11.0]
+    compiled[1, 0, 1] = Figures(npu_cycles=1, cycles=1, sram_kib=11.5)  # now the third gene moves the peak, too
+    assert Predictor((2, 2, 2), compiled).figures((1, 1, 1)).sram_kib == 11.5
 
 
 @pytest.mark.parametrize("stages", [STAGES, OTHER_STAGES], ids=["nine genes", "other space"])

@@ -1,13 +1,15 @@
 from pathlib import Path
-from typing import Any, Tuple
+from typing import Any, List
 
 import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
 
 from edgeflownas.evaluation import ChildEvaluator
-from edgeflownas.hardware.compiler import stand_in
 from edgeflownas.hardware.export import export
+from edgeflownas.hardware.layers import part_of
+from edgeflownas.hardware.networks import stand_in
+from edgeflownas.hardware.quantised import Quantised
 from edgeflownas.hardware.vela import Vela
 from edgeflownas.skeleton import Skeleton
 from edgeflownas.space import Space
@@ -31,36 +33,35 @@ def trained() -> Network:
     return skeleton, architecture, weights, statistics, images, flow
 
 
-def run(model: bytes, images: np.ndarray) -> Tuple[Any, Any, np.ndarray]:
-    """The TFLite interpreter's output for uint8 images, as real numbers."""
-    interpreter = tf.lite.Interpreter(model_content=model)
-    interpreter.allocate_tensors()
-    (entry,), (exit_,) = interpreter.get_input_details(), interpreter.get_output_details()
-    outputs = []
-    for image in images:
-        x = image[None].astype(np.float32) / 127.5 - 1
-        if entry["dtype"] == np.int8:
-            scale, zero = entry["quantization"]
-            x = np.clip(np.round(x / scale) + zero, -128, 127).astype(np.int8)
-        interpreter.set_tensor(entry["index"], x)
-        interpreter.invoke()
-        y = interpreter.get_tensor(exit_["index"])
-        if exit_["dtype"] == np.int8:
-            scale, zero = exit_["quantization"]
-            y = (y.astype(np.float32) - zero) * scale
-        outputs.append(y[0])
-    return entry, exit_, np.stack(outputs)
-
-
 @pytest.mark.parametrize("int8_io", [True, False])
 def test_quantised_network_predicts_what_the_float_network_does(trained: Network, int8_io: bool) -> None:
     skeleton, architecture, weights, statistics, images, expected = trained
-    entry, exit_, found = run(export(skeleton, architecture, weights, statistics, images, int8_io), images)
+    model = export(skeleton, architecture, weights, statistics, images, int8_io)
+    interpreter = tf.lite.Interpreter(model_content=model)
+    ends = [interpreter.get_input_details()[0], interpreter.get_output_details()[0]]
     kind = np.int8 if int8_io else np.float32
-    assert (entry["name"], entry["dtype"], exit_["name"], exit_["dtype"]) == ("images", kind, "flow", kind)
+    assert [(end["name"], end["dtype"]) for end in ends] == [("images", kind), ("flow", kind)]
+    quantised = Quantised(model)
+    assert bool(quantised.input.scale) == bool(quantised.output.scale) == int8_io
+    found = np.stack([quantised.predict(image) for image in images])
     assert found.shape == expected.shape
     error = np.sqrt(np.mean(np.square(found - expected)) / np.var(expected))
     assert error < 0.15  # 18 layers of 8-bit rounding; a BN that is not folded right gives about 1
+
+
+def test_epe_of_the_quantised_network_pools_valid_pixels(trained: Network) -> None:
+    skeleton, architecture, weights, statistics, images, _ = trained
+    quantised = Quantised(export(skeleton, architecture, weights, statistics, images, int8_io=True))
+    batches = evaluation_data().validation
+    done: List[int] = []
+    total = pixels = 0.0
+    for batch in batches:
+        flow = np.stack([quantised.predict(image) for image in batch.images])
+        where = batch.valid[..., 0] > 0
+        total += np.sqrt(np.square(flow[..., :2] - batch.flow).sum(-1))[where].sum()
+        pixels += where.sum()
+    assert quantised.epe(batches, lambda: done.append(1)) == pytest.approx(total / pixels, rel=1e-6)
+    assert len(done) == sum(len(batch.images) for batch in batches)
 
 
 def test_whole_network_runs_on_the_npu(trained: Network, tmp_path: Path) -> None:
@@ -73,6 +74,11 @@ def test_whole_network_runs_on_the_npu(trained: Network, tmp_path: Path) -> None
     convolutions = sum(len(skeleton.convolutions(*place)) for place in skeleton.route(architecture))
     named = {layer.name.replace("_act", "") for layer in compiled.layers if layer.operator == "Conv2D"}
     assert len(named) == convolutions
+    parts = [part_of(layer) for layer in compiled.layers]
+    assert set(parts) == {stage.name for stage in skeleton.stages} | {"accumulation"}
+    for stage, option in skeleton.route(architecture):
+        mine = [layer for layer in compiled.layers if part_of(layer) == stage.name and layer.operator == "Conv2D"]
+        assert len({layer.name.replace("_act", "") for layer in mine}) == len(skeleton.convolutions(stage, option))
 
 
 def test_float_ends_are_converted_on_the_cpu_and_nothing_else(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 import csv
 import os
+import shutil
 import signal
 import subprocess
 import time
@@ -9,10 +10,11 @@ from typing import Callable, Dict, List
 import pytest
 
 from edgeflownas.errors import InputError
-from edgeflownas.hardware.compiler import stand_in
+from edgeflownas.hardware import report
 from edgeflownas.hardware.cost import Figures
-from edgeflownas.hardware.export import export
-from edgeflownas.hardware.vela import Compiled, CompileError, Vela, parse_layer, parse_summary
+from edgeflownas.hardware.networks import Networks
+from edgeflownas.hardware.report import Compiled, parse_layer, parse_summary
+from edgeflownas.hardware.vela import CompileError, Vela
 from tests.edgeflownas.hardware.tiny import HEIGHT, TINY, VELA, WIDTH, grove
 
 RECORDED = Path(__file__).parent / "recorded"
@@ -71,6 +73,56 @@ def test_layers_of_vela_5_2_0() -> None:
         3712,
         15968,
     )
+
+
+def test_files_of_vela_3_8_0_are_read(tmp_path: Path) -> None:
+    for path in (RECORDED / "vela38").glob("*.csv"):
+        shutil.copy(str(path), str(tmp_path))
+    (tmp_path / "network_vela.tflite").write_bytes(b"compiled")
+    compiled = report.read(tmp_path, (RECORDED / "vela38/output.txt").read_text())
+    assert compiled.figures == Figures(npu_cycles=124787, cycles=124787, sram_kib=54.703125)
+    on_npu = [layer for layer in compiled.layers if layer.target == "NPU"]
+    assert sum(layer.cycles for layer in on_npu) == 124787
+    assert {layer.operator for layer in on_npu} == {"CONV_2D", "ADD", "RESIZE_BILINEAR"}
+    on_cpu = [(layer.operator, layer.name) for layer in compiled.layers if layer.target == "CPU"]
+    assert on_cpu == [("Quantize", "images_int8"), ("Dequantize", "flow")]
+
+
+def test_old_version_is_refused_unless_it_is_asked_for(
+    program: Callable[[str], str], capsys: pytest.CaptureFixture
+) -> None:
+    old = program("echo 3.8.0")
+    with pytest.raises(InputError, match="is of version 3.8.0, and hardware.vela_version is 5.2.0.*'make vela'"):
+        print(Vela(old, 60.0).version)
+    assert Vela(old, 60.0, "3.8.0").version == "3.8.0"
+    assert "far more SRAM than 5.2.0: 2310 instead of 1673 KiB" in " ".join(capsys.readouterr().err.split())
+    with pytest.raises(InputError, match="is of version 5.2.0, and hardware.vela_version is 3.8.0.*'make vela38'"):
+        print(Vela(program("echo 5.2.0"), 60.0, "3.8.0").version)
+
+
+@pytest.mark.parametrize("first_line", ["#!/nowhere/python", "no program"])
+def test_vela_whose_python_is_gone_is_named(tmp_path: Path, first_line: str) -> None:
+    path = tmp_path / "vela"
+    path.write_text(first_line + "\n")
+    path.chmod(0o755)
+    with pytest.raises(InputError, match="cannot be started .*install it with 'make vela'"):
+        print(Vela(str(path), 60.0).version)
+
+
+def test_output_in_another_encoding_does_no_harm(program: Callable[[str], str], tmp_path: Path) -> None:
+    with pytest.raises(CompileError, match="exit code 1"):
+        compile_with(program("printf '\\xff\\xfe'; exit 1"), tmp_path)
+
+
+def test_vela_is_told_the_board_and_nothing_else(program: Callable[[str], str], tmp_path: Path) -> None:
+    command = program('for word in "$@"; do echo "$word"; done; cat board.ini; exit 1')
+    with pytest.raises(CompileError):
+        compile_with(command, tmp_path)
+    said = (tmp_path / "logs" / "000000000.log").read_text()
+    assert "--accelerator-config=ethos-u55-64" in said
+    assert "--arena-cache-size=1730150" in said
+    assert "OffChipFlash_clock_scale=0.015625" in said
+    assert "core_clock=400000000\n" in said
 
 
 def test_compiled_files_are_read(program: Callable[[str], str], tmp_path: Path) -> None:
@@ -136,7 +188,7 @@ def test_slow_compile_is_ended_with_what_it_had_said(program: Callable[[str], st
 def test_real_vela_compiles_a_real_network(tmp_path: Path) -> None:
     vela = Vela(VELA, 120.0)
     assert vela.version == "5.2.0"
-    model = export(TINY, (0, 0), *stand_in(TINY, HEIGHT, WIDTH), int8_io=True)
+    model = Networks(TINY, HEIGHT, WIDTH).export((0, 0), int8_io=True)
     compiled = vela.compile("00", model, grove(), tmp_path)
     assert {layer.target for layer in compiled.layers} == {"NPU"}
     assert compiled.figures.npu_cycles <= compiled.figures.cycles

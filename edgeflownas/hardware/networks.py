@@ -1,0 +1,106 @@
+"""The networks of a space as they are exported: with trained weights, or with random ones for their cost alone."""
+
+import functools
+import hashlib
+from pathlib import Path
+from typing import Any, Dict, Mapping, NamedTuple, Optional, Sequence
+
+import numpy as np
+
+from edgeflownas import checkpoint
+from edgeflownas.recalibration import Statistics, as_tensors
+from edgeflownas.skeleton import Skeleton
+from edgeflownas.space import Space
+
+# They decide what the exported file looks like: under other code, the figures in the cache are of another file.
+_CODE = ("network.py", "upsampling.py", "hardware/export.py")
+
+RANDOM = "random"  # where a digest of weights is asked for
+
+
+class Trained(NamedTuple):
+    """What makes an architecture a network.
+
+    Attributes:
+        weights: by the names of ``Skeleton.parameters``.
+        statistics: mean and variance of its batch normalisations.
+        images: representative ones, uint8 [N, H, W, 6].
+    """
+
+    weights: Mapping[str, np.ndarray]
+    statistics: Statistics
+    images: np.ndarray
+
+
+class Networks:
+    """The networks of a space on images of one size.
+
+    Attributes:
+        skeleton: their definition.
+        space: of the architectures.
+        size: height and width of the images, pixels.
+        trained: weights and images; None: fixed random ones.
+    """
+
+    def __init__(self, skeleton: Skeleton, height: int, width: int, trained: Optional[Trained] = None) -> None:
+        self.skeleton = skeleton
+        self.space = Space.of(skeleton)
+        self.size = (height, width)
+        self.trained = trained
+
+    @classmethod
+    def with_weights(
+        cls, skeleton: Skeleton, height: int, width: int, weights: Optional[Mapping[str, np.ndarray]]
+    ) -> "Networks":
+        """Networks for their figures alone, with a supernet's weights, or random ones (None).
+
+        Weights bear on figures by how well they compress. BN statistics and images do not: they end up in scales and
+        biases, which take the same room whatever they hold.
+        """
+        if weights is None:
+            return cls(skeleton, height, width)
+        return cls(skeleton, height, width, stand_in(skeleton, height, width)._replace(weights=weights))
+
+    def export(self, architecture: Sequence[int], int8_io: bool) -> bytes:
+        """Quantises an architecture; see ``export.export``."""
+        from edgeflownas.hardware.export import export
+
+        parts = self.trained or stand_in(self.skeleton, *self.size)
+        return export(self.skeleton, architecture, *parts, int8_io)
+
+    def key(self, architecture: Sequence[int]) -> Dict[str, Any]:
+        """All that an architecture's exported file depends on."""
+        return {
+            "skeleton": self.skeleton.digest(),
+            "architecture": self.space.format(architecture),
+            "size": list(self.size),
+            "trained": None if self.trained is None else self._digest(self.trained, architecture),
+            "code": _code(),
+        }
+
+    def _digest(self, trained: Trained, architecture: Sequence[int]) -> str:
+        """Of what an architecture takes from its weights and images."""
+        tensors = {name: trained.weights[name] for name in self.skeleton.parameters(architecture)}
+        norms = {name[: -len("/gamma")] for name in tensors if name.endswith("/gamma")}
+        statistics = {name: pair for name, pair in trained.statistics.items() if name in norms}
+        return checkpoint.digest({**tensors, **as_tensors(statistics), "images": trained.images})
+
+
+def stand_in(skeleton: Skeleton, height: int, width: int) -> Trained:
+    """Random weights and images, always the same: for the figures, which do not need trained ones."""
+    from edgeflownas.network import initial_weights
+
+    rng = np.random.default_rng(0)
+    weights = initial_weights(skeleton.parameters(), rng)
+    statistics = {
+        name[: -len("/gamma")]: (np.zeros_like(value), np.ones_like(value))
+        for name, value in weights.items()
+        if name.endswith("/gamma")
+    }
+    return Trained(weights, statistics, rng.integers(0, 256, (2, height, width, 6)).astype(np.uint8))
+
+
+@functools.lru_cache(maxsize=None)
+def _code() -> str:
+    package = Path(__file__).parents[1]
+    return hashlib.sha256(b"".join((package / name).read_bytes() for name in _CODE)).hexdigest()

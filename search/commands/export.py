@@ -1,0 +1,152 @@
+"""``export``: one architecture as the file that is flashed, and what quantisation costs it."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, Dict, Optional, Tuple
+
+import click
+import numpy as np
+from rich.console import Console
+
+from edgeflownas.data.datasets import open_datasets
+from edgeflownas.evaluation import ChildEvaluator, EvaluationData
+from edgeflownas.files import replacing, write_json
+from edgeflownas.hardware.board import Board
+from edgeflownas.hardware.compiler import Compiler
+from edgeflownas.hardware.networks import Networks, Trained
+from edgeflownas.hardware.quantised import Quantised
+from edgeflownas.hardware.report import Compiled
+from edgeflownas.progress import progress, say
+from edgeflownas.recalibration import among
+from edgeflownas.space import Architecture
+from search.options import run_options
+from search.run import SCORING_THREADS, Run
+
+_REPRESENTATIVE = 16  # training pairs that the ranges of activations are taken from
+
+
+@click.command()
+@run_options
+@click.argument("architecture", metavar="ARCH")
+@click.option("--weights", type=click.Path(path_type=Path), help="Supernet or retrained child; default the supernet.")
+@click.option("--board", type=click.Path(path_type=Path), help="Board to compile for; default hardware.board.")
+@click.option("--int8-io/--float-io", default=None, help="Type of input and output; default as the board's file says.")
+@click.option("--pairs", default=64, show_default=True, type=click.IntRange(1), help="Validation pairs for the EPEs.")
+@click.option("--output", type=click.Path(path_type=Path), help="Folder of the files; default RUN/export.")
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+def command(
+    run: Run,
+    architecture: str,
+    weights: Optional[Path],
+    board: Optional[Path],
+    int8_io: Optional[bool],
+    pairs: int,
+    output: Optional[Path],
+    as_json: bool,
+) -> None:
+    """Quantises an architecture to int8 TFLite, and compiles it with Vela.
+
+    BN statistics are those kept with a retrained child, or recalibrated. The quantised network is run on validation
+    pairs, and its EPE given beside that of the network in float32.
+    """
+    chosen = run.space.parse(architecture)
+    compiler = _compiler(run, board, int8_io)
+    settings = compiler.summary()  # a missing Vela is told before anything takes time
+    path = weights or run.supernet_file
+    tensors = run.fitting_tensors(path, chosen)
+    say(f"reading images; weights of {path}")
+    data = _data(run, pairs)
+    trained, float_epe = _trained(run, chosen, tensors, data)
+    networks = Networks(run.skeleton, *run.config.data.padded_size, trained)
+    model = networks.export(chosen, compiler.board.settings.int8_io)
+    compiled = compiler.compile(architecture, model)
+    int8_epe, ends = _int8_epe(model, data)
+    result = {
+        "architecture": architecture,
+        "weights": str(path),
+        "board": compiler.board.settings.name,
+        "settings": settings,
+        "epe_float32": float_epe,
+        "epe_int8": int8_epe,
+        "zero_flow_epe": data.zero_flow_epe(),
+        **asdict(compiled.figures.cost(compiler.board.clock_hz, "compiled")),
+        "on_cpu": [f"{layer.operator} {layer.name}" for layer in compiled.layers if layer.target == "CPU"],
+        **ends,
+    }
+    folder = output or run.folder / "export"
+    result.update(_write(folder, architecture, compiler, model, compiled, result))
+    if as_json:
+        click.echo(json.dumps(result, indent=2, allow_nan=False))
+    else:
+        _print(result, compiler.board)
+
+
+def _compiler(run: Run, board: Optional[Path], int8_io: Optional[bool]) -> Compiler:
+    """For the board that is named, with the ends that are asked for."""
+    compiler = Compiler.of(run.config.hardware)
+    chosen = compiler.board if board is None else Board.load(board)
+    return compiler.for_board(chosen if int8_io is None else chosen.with_settings(int8_io=int8_io))
+
+
+def _data(run: Run, pairs: int) -> EvaluationData:
+    """Images for recalibration, and so many validation pairs."""
+    train, val = open_datasets(run.config.data)
+    config = run.config.evaluation
+    config = config.model_copy(update={"val_pairs": min(pairs, config.val_pairs or pairs)})
+    return EvaluationData(train, val, config, run.config.threads)
+
+
+def _trained(
+    run: Run, architecture: Architecture, tensors: Dict[str, np.ndarray], data: EvaluationData
+) -> Tuple[Trained, float]:
+    """What is exported, and its EPE in float32."""
+    evaluator = ChildEvaluator(run.skeleton, architecture, data, SCORING_THREADS)
+    statistics = among(tensors) or evaluator.recalibrate(tensors)
+    images = np.concatenate([batch.images for batch in data.calibration])[:_REPRESENTATIVE]
+    return Trained(tensors, statistics, images), evaluator.epe(tensors, statistics)
+
+
+def _int8_epe(model: bytes, data: EvaluationData) -> Tuple[float, Dict[str, Any]]:
+    """The EPE of the quantised network, and what its integers mean."""
+    quantised = Quantised(model)
+    count = sum(len(batch.images) for batch in data.validation)
+    with progress("running the quantised network", count) as bar:
+        epe = quantised.epe(data.validation, bar.advance)
+    return epe, {"input": quantised.input._asdict(), "output": quantised.output._asdict()}
+
+
+def _write(
+    folder: Path, architecture: str, compiler: Compiler, model: bytes, compiled: Compiled, result: Dict[str, Any]
+) -> Dict[str, str]:
+    """Writes the network, the compiled network and all that is known of them; returns their places."""
+    name = f"{architecture}_{'int8' if compiler.board.settings.int8_io else 'float32'}_ends"
+    places = {
+        "network": folder / f"{name}.tflite",
+        "compiled": folder / f"{name}_{compiler.board.path.stem}_vela.tflite",
+        "record": folder / f"{name}_{compiler.board.path.stem}.json",
+    }
+    for path, content in ((places["network"], model), (places["compiled"], compiled.model)):
+        with replacing(path) as temporary:
+            temporary.write_bytes(content)
+    found = {key: str(path) for key, path in places.items()}
+    write_json(places["record"], {**result, **found})
+    return found
+
+
+def _print(result: Dict[str, Any], board: Board) -> None:
+    """The result for people."""
+    float_epe, int8_epe = result["epe_float32"], result["epe_int8"]
+    fits = "fits" if result["sram_kib"] <= board.arena_kib else "DOES NOT FIT"
+    lines = [
+        f"{result['architecture']} on {result['board']}: {result['fps']:.2f} FPS, {result['latency_ms']:.3f} ms, "
+        f"SRAM peak {result['sram_kib']:.1f} KiB: {fits} into the arena of {board.arena_kib:.1f} KiB",
+        f"EPE {float_epe:.4f} px in float32, {int8_epe:.4f} px in int8 ({100 * (int8_epe / float_epe - 1):+.2f} %); "
+        f"zero flow {result['zero_flow_epe']:.4f} px",
+        f"on the CPU: {', '.join(result['on_cpu']) or 'nothing'}",
+        result["settings"],
+        *(f"{key}: {result[key]}" for key in ("network", "compiled", "record")),
+    ]
+    console = Console(highlight=False)
+    for line in lines:
+        console.print(line, markup=False, soft_wrap=True)
