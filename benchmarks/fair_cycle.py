@@ -18,7 +18,16 @@ from rich.console import Console
 from rich.table import Table
 
 from edgeflownas.losses import multiscale_loss
-from edgeflownas.network import BatchNorm, accumulated, apply_stage, initial_weights, normalised_images, variables
+from edgeflownas.network import (
+    BatchNorm,
+    Layer,
+    accumulated,
+    apply_stage,
+    initial_weights,
+    normalised_images,
+    plain,
+    variables,
+)
 from edgeflownas.session import session
 from edgeflownas.skeleton import Kind, Skeleton
 from edgeflownas.space import Space
@@ -26,18 +35,7 @@ from supernet.fairness import FairSampler, routing
 from supernet.routed import fair_cycle
 
 
-class _BuiltInConvolutions(BatchNorm):
-    """Layers as BatchNorm's, with TensorFlow's own convolution and gradients."""
-
-    def __call__(self, convolution, x):  # type: ignore[no-untyped-def]
-        y = tf.nn.conv2d(x, self._weights[convolution.name + "/kernel"], convolution.stride, "SAME")
-        if convolution.norm is None:
-            return tf.nn.bias_add(y, self._weights[convolution.name + "/bias"])
-        gamma, beta = self._weights[convolution.norm + "/gamma"], self._weights[convolution.norm + "/beta"]
-        return tf.nn.fused_batch_norm(y, gamma, beta, epsilon=1e-3, is_training=True)[0]
-
-
-def one_hot_network(skeleton: Skeleton, x: tf.Tensor, layer: BatchNorm, mask: tf.Tensor) -> List[tf.Tensor]:
+def one_hot_network(skeleton: Skeleton, x: tf.Tensor, layer: Layer, mask: tf.Tensor) -> List[tf.Tensor]:
     """The usual supernet: every option of every gene is computed, and mixed by mask [genes, options]."""
     flows: List[tf.Tensor] = []
     gene = 0
@@ -69,7 +67,7 @@ def build(skeleton: Skeleton, images: np.ndarray, flow: np.ndarray, threads: int
         if routed:
             networks = fair_cycle(skeleton, x, weights, first, second)
         else:
-            networks = [one_hot_network(skeleton, x, _BuiltInConvolutions(weights), mask)]
+            networks = [one_hot_network(skeleton, x, BatchNorm(weights, plain), mask)]
         loss = tf.add_n([multiscale_loss(flows, target, valid, tf.constant(0.0)) for flows in networks])
         gradients = tf.group(*[gradient.op for gradient in tf.gradients(loss, list(weights.values()))])
         initialise = tf.global_variables_initializer()

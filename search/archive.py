@@ -1,6 +1,7 @@
 """The archive: every architecture ever scored, with its EPE, its cost, and how it came to be scored.
 
-It is the one source of truth: population, front and hypervolume are read from it. Rows are never changed or removed. An
+It is the one source of truth: population, front and hypervolume are read from it. Rows are never removed, and never
+changed, save that a compiled cost takes the place of a predicted one. An
 architecture whose EPE is no finite number has failed: it is kept with EPE NaN, so that it is not asked again, and is
 part of nothing else.
 """
@@ -131,6 +132,12 @@ class Archive:
         for name, values in added.items():
             self._columns[name][start:end] = values
         self._note(architecture for architecture, _ in scores)
+
+    def replace_costs(self, rows: np.ndarray, costs: Sequence[Cost]) -> None:
+        """Puts other costs, such as compiled ones, in the place of those in some rows."""
+        for name in COST_FIGURES:
+            self._columns[name][rows] = [getattr(cost, name) for cost in costs]
+        self._columns["cost_source"][rows] = [COST_SOURCES.index(cost.source) for cost in costs]
 
     def _note(self, architectures: Iterable[Architecture]) -> None:
         """Makes rows known."""

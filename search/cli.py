@@ -19,12 +19,16 @@ from edgeflownas.signals import Interrupted
 
 # In the order of work. A command is imported when it is called, so that help comes at once.
 COMMANDS = {
+    "data": "Check a data set, and list its bad files to leave them out.",
     "train": "Train a supernet with strict fairness.",
     "evolve": "Search with NSGA-II over the supernet's weights, and queue the survivors.",
+    "enumerate": "Score every architecture exactly: the true front.",
     "evaluate": "Score architectures, beside the EPE of zero flow.",
     "cost": "Build and show hardware cost tables from Arm's compiler.",
+    "export": "Quantise an architecture, compile it for the board, and measure what int8 costs it.",
     "queue": "Build, run, watch and collect the retrain queue.",
     "retrain": "Retrain one task of the queue.",
+    "dask": "Start a scheduler or workers that score on other machines.",
 }
 
 # Flags that say how to begin, which a command that is continued has done.

@@ -6,6 +6,7 @@ What sets it apart from the stock loop:
   new, an architecture is drawn at random; when none is left, the search is over.
 - An evaluator may score more than was asked for (every head of a backbone, at hardly more cost). All that it scored is
   archived, and competes to survive.
+- Predicted costs steer; those of a generation's front are compiled before the generation is over.
 - Whether an architecture fits the SRAM cap is known from its cost before it is scored: one that does not is never
   asked for. If it is scored along, it survives only where too few that fit are known, and never beats one that fits.
 
@@ -24,7 +25,7 @@ from edgeflownas.space import Architecture, Space
 from search.archive import Archive
 from search.objectives import Objectives, first_fronts, nondominated
 from search.operators import Fitness, Individual, Variation, dump_rng, load_rng, select
-from search.scoring import CostModel, Score, checked_cost
+from search.scoring import COST_SOURCES, CompileCosts, CostModel, Score, checked_cost
 
 _ROUNDS = 10  # of tournament and variation in which a generation's children are looked for
 
@@ -71,6 +72,7 @@ class Evolution:
         seed: int,
         archive: Optional[Archive] = None,
         last: Optional[Generation] = None,
+        compile_costs: Optional[CompileCosts] = None,
     ) -> None:
         """Begins a search, or goes on behind a generation.
 
@@ -81,6 +83,7 @@ class Evolution:
             seed: of a new search.
             archive: that the search has filled so far.
             last: generation of the search so far.
+            compile_costs: asks the compiler; None: the front's costs stay as the table predicts them.
 
         Raises:
             InputError: no architecture fits the SRAM cap, or a cost cannot be right.
@@ -88,6 +91,7 @@ class Evolution:
         self.space = space
         self.config = config
         self.archive = Archive(space) if archive is None else archive
+        self._compile_costs = compile_costs
         self._objectives = Objectives(config.objectives, config.reference_point)
         mutation = 1 / len(space.genes) if config.mutation is None else config.mutation
         self._variation = Variation(space.counts, config.crossover, mutation)
@@ -154,6 +158,7 @@ class Evolution:
         new = np.arange(len(self.archive), len(self.archive) + len(scores))
         self.archive.append(scores, [self._costs[index] for index in indices], self.number, frozenset(requested))
         self._open[indices] = False
+        self.compile_front()
         self._population = self._survivors(np.concatenate([self._population, new]))
         self.number += 1
         return Generation(
@@ -166,6 +171,15 @@ class Evolution:
             backbones=self.archive.backbones,
             duplicates=self.duplicates,
         )
+
+    def compile_front(self) -> None:
+        """Puts the compiler's word in the place of predictions, until the front holds nothing else."""
+        while self._compile_costs is not None:
+            rows = self.front()
+            rows = rows[self.archive.column("cost_source")[rows] == COST_SOURCES.index("predicted")]
+            if not len(rows):
+                break
+            self.archive.replace_costs(rows, self._compile_costs(self.archive.architectures(rows)))
 
     def front(self) -> np.ndarray:
         """Rows of the archive that fit the cap and are dominated by none that does, best first objective first."""

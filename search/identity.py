@@ -4,7 +4,7 @@ import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Dict, List, Mapping
+from typing import Any, Dict, List, Mapping, Sequence
 
 import yaml
 
@@ -18,7 +18,10 @@ from search.run import Run
 _FREE = (
     "name", "threads", "supernet", "train", "hardware.board", "hardware.table", "hardware.vela",
     "hardware.vela_timeout", "queue", "cluster", "evolution.generations", "evolution.patience",
+    "evaluation.workers", "evaluation.devices", "evaluation.scheduler",
 )  # fmt: skip
+# What may be different, too, where only the scores of architectures have to be the same.
+SCORES = (*_FREE, "seed", "evolution")
 
 
 @dataclass(frozen=True)
@@ -59,8 +62,12 @@ class Identity:
             "cost_table_sha256": self.table_sha256,
         }
 
-    def differences(self, attributes: Mapping[str, Any]) -> List[str]:
+    def differences(self, attributes: Mapping[str, Any], free: Sequence[str] = _FREE) -> List[str]:
         """What is different in a file with these attributes, in words.
+
+        Args:
+            attributes: of the file.
+            free: keys of the configuration, or sections, that may be different.
 
         Raises:
             InputError, ValueError, KeyError: these are not the attributes of a search.
@@ -71,7 +78,7 @@ class Identity:
         found = [
             f"{key} is {there.get(key)} there and {here.get(key)} here"
             for key in sorted({**there, **here})
-            if there.get(key) != here.get(key) and not _is_free(key)
+            if there.get(key) != here.get(key) and not _is_free(key, free)
         ]
         if attributes["genes"] != mine["genes"]:
             mine_genes, their_genes = json.loads(mine["genes"]), json.loads(attributes["genes"])
@@ -99,5 +106,5 @@ def _flat(section: Mapping[str, Any], prefix: str = "") -> Dict[str, Any]:
     return result
 
 
-def _is_free(key: str) -> bool:
-    return any(f"{key}.".startswith(f"{free}.") for free in _FREE)
+def _is_free(key: str, free: Sequence[str]) -> bool:
+    return any(f"{key}.".startswith(f"{each}.") for each in free)

@@ -1,7 +1,7 @@
 """A run: one folder under results/ that holds everything of one search, and the configuration it was made with."""
 
 from pathlib import Path
-from typing import Any, Dict, Optional, Sequence
+from typing import Any, Dict, Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -53,6 +53,16 @@ class Run:
     def search_file(self) -> Path:
         """The checkpoint of the evolution."""
         return self.folder / "search.h5"
+
+    @property
+    def space_file(self) -> Path:
+        """The scores of the whole space."""
+        return self.folder / "space.h5"
+
+    @property
+    def space_files(self) -> Tuple[Path, Path]:
+        """Where such scores may lie: here, or beside the supernet's weights."""
+        return self.space_file, self.supernet_file.with_name("space.h5")
 
     @property
     def front_file(self) -> Path:
@@ -143,6 +153,6 @@ class Run:
             "network": self.skeleton.digest(),
             "data": self.config.data.model_dump(),
             "train": recipe,
-            "evaluation": self.config.evaluation.model_dump(),
+            "evaluation": self.config.evaluation.rules.model_dump(),
             "seed": self.config.seed,
         }

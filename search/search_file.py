@@ -29,6 +29,7 @@ from search.evolution import Generation
 from search.identity import Identity
 from search.objectives import SIGNS
 from search.operators import dump_rng, load_rng
+from search.scoring import COST_FIGURES
 
 FORMAT = "edgeflownas-search"
 FORMAT_VERSION = 1
@@ -136,18 +137,20 @@ class SearchFile:
             )
 
 
-def create_archive(group: h5py.Group, space: Space) -> None:
+def create_archive(group: h5py.Group, space: Space, compression: Optional[str] = None) -> None:
     """Makes the empty data sets of an archive."""
     shapes = {"genes": ((len(space.genes),), "u1"), **{name: ((), dtype) for name, dtype in COLUMNS.items()}}
     for name, (shape, dtype) in shapes.items():
         whole, chunks = (0, *shape), (_CHUNK, *shape)
-        group.create_dataset(name, whole, dtype, maxshape=(None, *shape), chunks=chunks, fletcher32=True)
+        group.create_dataset(
+            name, whole, dtype, maxshape=(None, *shape), chunks=chunks, fletcher32=True, compression=compression
+        )
 
 
 def append_archive(group: h5py.Group, archive: Archive) -> None:
-    """Adds the rows that an archive has, and its data sets have not."""
+    """Adds the rows that an archive has, and its data sets have not, and writes the costs anew, which may change."""
     for name in ("genes", *COLUMNS):
-        known = len(group[name])
+        known = 0 if name in (*COST_FIGURES, "cost_source") else len(group[name])
         group[name].resize(len(archive), axis=0)
         group[name][known:] = archive.column(name)[known:]
 

@@ -50,7 +50,7 @@ class View:
         figures.append(("duplicates avoided", f"{status.duplicates:,}"))
         figures.append(("time left at most", _duration(status.seconds_left)))
         if self._live is not None:
-            self._live.update(_table(figures, status), refresh=True)
+            self._live.update(_table(figures, "this generation", status.done, status.total, "scored"), refresh=True)
         elif whole:
             say(", ".join(f"{name} {value}" for name, value in figures))
         elif time.monotonic() - self._last > _PLAIN_EVERY:
@@ -58,6 +58,14 @@ class View:
         else:
             return
         self._last = time.monotonic()
+
+    def compiling(self, done: int, total: int) -> None:
+        """Shows how far the compiling of a front is."""
+        if self._live is not None:
+            self._live.update(_table(self._figures, "compiling the front", done, total, "compiled"), refresh=True)
+        elif time.monotonic() - self._last > _PLAIN_EVERY:
+            say(f"  compiling the front: {done} of {total}")
+            self._last = time.monotonic()
 
     def _read(self) -> List[Tuple[str, str]]:
         """The figures that change with a generation."""
@@ -73,15 +81,15 @@ class View:
         ]
 
 
-def _table(figures: List[Tuple[str, str]], status: Status) -> Table:
+def _table(figures: List[Tuple[str, str]], work: str, done: int, total: int, word: str) -> Table:
     """Two figures a line, and a bar: within 80 columns."""
     table = Table.grid(padding=(0, 2))
     for style in ("dim", "bold", "dim", "bold"):
         table.add_column(style=style)
     for first, second in zip(figures[::2], figures[1::2] + [("", "")]):
         table.add_row(*first, *second)
-    bar = ProgressBar(total=status.total, completed=status.done, width=20)
-    table.add_row("this generation", bar, f"{status.done:,} of {status.total:,}", "scored")
+    bar = ProgressBar(total=total, completed=done, width=20)
+    table.add_row(work, bar, f"{done:,} of {total:,}", word)
     return table
 
 

@@ -6,6 +6,7 @@ output depends on the options of the trunk before it alone. So with three option
 one convolution, its kernels padded to one size, of (u, v) only.
 """
 
+import itertools
 from typing import Dict, List, Sequence, Tuple
 
 import numpy as np
@@ -30,6 +31,7 @@ class Heads:
         batch_statistics: by the options of the trunk so far, the statistics of the last of its stages in the batch x,
             every stage before it normalised by its own in that batch.
         statistics: the same, to be fed for ``flows``.
+        trunks: all combinations of options at the trunk stages, in order.
     """
 
     def __init__(self, skeleton: Skeleton, weights: Weights, stages: Sequence[Stage], x: tf.Tensor) -> None:
@@ -44,6 +46,8 @@ class Heads:
         self.x = x
         self.batch_statistics: Dict[Options, NormTensors] = {}
         self.statistics: Dict[Options, NormTensors] = {}
+        trunk = [range(len(stage.options)) for stage in stages if stage.kind is not Kind.FLOW]
+        self.trunks: List[Options] = list(itertools.product(*trunk))
         self._planes: Dict[Tuple[int, Options], tf.Tensor] = {}  # by number of the flow stage and the trunk before it
         self._is_flow = [stage.kind is Kind.FLOW for stage in stages]
         self._is_choice = [len(stage.options) > 1 for stage in stages]

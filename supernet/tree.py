@@ -179,33 +179,43 @@ class TreeEvaluator:
         """Scores architectures of one backbone."""
         heads = self._heads
         choices = {architecture: heads.split(architecture[self._space.backbone :]) for architecture in wanted}
-        trunks = sorted({trunk for trunk, _ in choices.values()})
-        self._recalibrate_heads(node, trunks)
-        feed: Dict[tf.Tensor, np.ndarray] = {}
-        for options in heads.along(trunks):
-            feed.update(_feed(heads.statistics[options], self._statistics[node.options + options]))
-        planes = {trunk: heads.flows(trunk) for trunk in trunks}
-        sums: Dict[Options, Any] = dict.fromkeys(trunks, 0.0)
-        for x, batch in zip(node.validation, self._validation):
-            found = self._run(planes, {**feed, heads.x: x})
-            target, valid = _planes(batch.flow), batch.valid.reshape(-1)
-            for trunk in trunks:
-                sums[trunk] = sums[trunk] + error_sums(found[trunk], target, valid)
+        trunks = {trunk for trunk, _ in choices.values()}
+        # TensorFlow prepares a graph anew for each new set of fetches: one for all trunks, and one for each.
+        groups = [heads.trunks] if trunks == set(heads.trunks) else [[trunk] for trunk in sorted(trunks)]
+        sums: Dict[Options, np.ndarray] = {}
+        for group in groups:
+            self._recalibrate_heads(node, group)
+            sums.update(self._error_sums(node, group))
         pixels = self._data.valid_pixels
         return [(each, float(sums[trunk][options] / pixels)) for each, (trunk, options) in choices.items()]
 
     def _recalibrate_heads(self, node: _Node, trunks: Sequence[Options]) -> None:
-        """Finds the statistics of the heads' trunks that are not known yet."""
+        """Finds the statistics along some of the heads' trunks, if they are not all known."""
         heads = self._heads
-        missing = [options for options in heads.along(trunks) if node.options + options not in self._statistics]
-        if not missing:
+        along = heads.along(trunks)
+        if all(node.options + options in self._statistics for options in along):
             return
         results = []
         for x in self._calibration(node):
-            found = self._run({options: heads.batch_statistics[options] for options in missing}, {heads.x: x})
+            found = self._run({options: heads.batch_statistics[options] for options in along}, {heads.x: x})
             results.append((len(x), found))
-        for options in missing:
+        for options in along:
             self._statistics[node.options + options] = averaged([(count, found[options]) for count, found in results])
+
+    def _error_sums(self, node: _Node, trunks: Sequence[Options]) -> Dict[Options, np.ndarray]:
+        """Of some of the heads' trunks, the summed errors of all options of the flow stages."""
+        heads = self._heads
+        feed: Dict[tf.Tensor, np.ndarray] = {}
+        for options in heads.along(trunks):
+            feed.update(_feed(heads.statistics[options], self._statistics[node.options + options]))
+        flows = {trunk: heads.flows(trunk) for trunk in trunks}
+        sums: Dict[Options, Any] = dict.fromkeys(trunks, 0.0)
+        for x, batch in zip(node.validation, self._validation):
+            found = self._run(flows, {**feed, heads.x: x})
+            target, valid = _planes(batch.flow), batch.valid.reshape(-1)
+            for trunk in trunks:
+                sums[trunk] = sums[trunk] + error_sums(found[trunk], target, valid)
+        return sums
 
     def _run(self, fetches: Any, feed: Dict[tf.Tensor, np.ndarray]) -> Any:
         return self._session.run(fetches, feed)

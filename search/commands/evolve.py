@@ -1,8 +1,9 @@
 """``evolve``: searches with NSGA-II over a supernet's weights, and queues the survivors for retraining."""
 
+import contextlib
 import json
 from pathlib import Path
-from typing import Any, Dict, Mapping, Tuple
+from typing import Any, Dict, Mapping, Optional, Tuple
 
 import click
 import numpy as np
@@ -10,19 +11,22 @@ from rich.console import Console
 
 from edgeflownas.checkpoint import digest
 from edgeflownas.errors import InputError
+from edgeflownas.files import write_json
 from edgeflownas.hardware.board import Board
 from edgeflownas.hardware.cost import CostTable
 from edgeflownas.lock import Lock, locked
 from edgeflownas.progress import say
 from search import loop
+from search.compiled_front import FrontCompiler
+from search.evaluator import open_evaluator
 from search.evolution import Evolution
 from search.front import front_table, records, write_front
 from search.identity import Identity
 from search.options import run_options
 from search.queue.build import build
-from search.run import SCORING_THREADS, Run
-from search.scoring import Evaluator
+from search.run import Run
 from search.search_file import SearchFile, remove_leftovers, set_aside, use_previous
+from search.space_file import whole_space
 from search.view import View
 
 
@@ -42,16 +46,22 @@ def command(run: Run, restart: bool, from_previous: bool, as_json: bool) -> None
     table.check(run.skeleton, *run.config.data.padded_size)
     table.check_board(Board.load(Path(run.config.hardware.board)))
     weights = run.supernet_weights()
-    with locked(run.folder / "search.lock", f"run {run.folder}") as lock:
+    with contextlib.ExitStack() as stack:
+        compiler = None
+        if run.config.hardware.compile_front:
+            compiler = stack.enter_context(FrontCompiler(run, weights, table))
+        lock = stack.enter_context(locked(run.folder / "search.lock", f"run {run.folder}"))
         remove_leftovers(run.search_file)
         if restart:
             set_aside(run.search_file)
         if from_previous:
             use_previous(run.search_file)
-        file = SearchFile(run.search_file, Identity.of(run, digest(weights)))
-        evolution = Evolution(run.space, run.config.evolution, table, run.config.seed, file.archive, file.last)
+        identity = Identity.of(run, digest(weights))
+        file = SearchFile(run.search_file, identity)
+        evolution = _evolution(run, table, file, compiler)
         run.write_config()
-        reason = _search(run, weights, evolution, file, lock)
+        reason = _search(run, weights, evolution, file, lock, compiler)
+        evolution.compile_front()  # of a checkpoint from before fronts were compiled
         front = evolution.front()
         if not len(front):
             raise InputError(
@@ -59,13 +69,33 @@ def command(run: Run, restart: bool, from_previous: bool, as_json: bool) -> None
                 f"of {len(file.archive):,} failed); the supernet {run.supernet_file} is of no use: train another"
             )
         write_front(run.front_file, evolution.archive, front)
-        _show(run, evolution, file, reason, front, as_json)
+        if compiler is not None:
+            write_json(run.hardware_file, compiler.record(evolution.archive))
+        result = _result(run, evolution, file, reason, front)
+        result["hypervolume_share"] = _share(run, table, identity, evolution)
+        if as_json:
+            click.echo(json.dumps(result, indent=2, allow_nan=False))
+        else:
+            _print(evolution, result, front)
         queue = build(run, evolution.archive, front)
         say(f"{len(queue.indices)} of the front are queued in {run.queue_folder}: go on with `queue run`")
 
 
+def _evolution(run: Run, table: CostTable, file: SearchFile, compiler: Optional[FrontCompiler]) -> Evolution:
+    """The search as its checkpoint left it."""
+    config, seed = run.config.evolution, run.config.seed
+    if compiler is None:
+        return Evolution(run.space, config, table, seed, file.archive, file.last)
+    return Evolution(run.space, config, compiler.table, seed, file.archive, file.last, compiler.costs)
+
+
 def _search(
-    run: Run, weights: Mapping[str, np.ndarray], evolution: Evolution, file: SearchFile, lock: Lock
+    run: Run,
+    weights: Mapping[str, np.ndarray],
+    evolution: Evolution,
+    file: SearchFile,
+    lock: Lock,
+    compiler: Optional[FrontCompiler],
 ) -> str:
     """Searches until the search is over; says why it is."""
     reason = evolution.finished()
@@ -76,20 +106,15 @@ def _search(
     else:
         say(f"going on after {evolution.number} generations, with {len(file.archive):,} architectures scored")
     say("reading images and building the supernet; it runs on one thread, so that results do not hang on the cores")
-    evaluator, file.zero_flow_epe = _evaluator(run, weights)
-    with View(evolution) as view:
+    with open_evaluator(run, weights) as (evaluator, file.zero_flow_epe), View(evolution) as view:
+        if compiler is not None:
+
+            def told(done: int, total: int) -> None:
+                lock.beat()
+                view.compiling(done, total)
+
+            compiler.told = told
         return loop.evolve(evolution, evaluator, file, lock, view.show)
-
-
-def _evaluator(run: Run, weights: Mapping[str, np.ndarray]) -> Tuple[Evaluator, float]:
-    """What scores architectures, and the EPE of predicting no motion."""
-    from edgeflownas.data.datasets import open_datasets
-    from edgeflownas.evaluation import EvaluationData
-    from supernet.tree import TreeEvaluator
-
-    train, val = open_datasets(run.config.data)
-    data = EvaluationData(train, val, run.config.evaluation, run.config.threads)
-    return TreeEvaluator(run.skeleton, weights, data, SCORING_THREADS), data.zero_flow_epe()
 
 
 def _result(run: Run, evolution: Evolution, file: SearchFile, reason: str, front: np.ndarray) -> Dict[str, Any]:
@@ -113,15 +138,13 @@ def _result(run: Run, evolution: Evolution, file: SearchFile, reason: str, front
     }
 
 
-def _show(
-    run: Run, evolution: Evolution, file: SearchFile, reason: str, front: np.ndarray, as_json: bool
-) -> None:
-    """Prints the result."""
-    result = _result(run, evolution, file, reason, front)
-    if as_json:
-        click.echo(json.dumps(result, indent=2, allow_nan=False))
-    else:
-        _print(evolution, result, front)
+def _share(run: Run, table: CostTable, identity: Identity, evolution: Evolution) -> Optional[float]:
+    """The share of the exact hypervolume that a search has reached; None where that is not known."""
+    archive = whole_space(run.space_files, identity)
+    if archive is None:
+        return None
+    exact = Evolution(run.space, run.config.evolution, table, run.config.seed, archive).hypervolume()
+    return evolution.hypervolume() / exact if exact else None
 
 
 def _print(evolution: Evolution, result: Mapping[str, Any], front: np.ndarray) -> None:
@@ -135,6 +158,8 @@ def _print(evolution: Evolution, result: Mapping[str, Any], front: np.ndarray) -
         f"{result['requested']:,} architectures requested, {result['scored']:,} scored in {result['wall_s']:.0f} s.",
         f"Checkpoint {result['search_file']}, front {result['front_file']}.",
     ]
+    if result["hypervolume_share"] is not None:
+        lines.insert(1, f"It has {result['hypervolume_share']:.3%} of the exact hypervolume of the whole space.")
     if result["failed"]:
         lines.append(f"{result['failed']:,} architectures have no finite EPE and were left out.")
     if not result["hypervolume"]:

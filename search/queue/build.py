@@ -111,7 +111,7 @@ def _task(run: Run, archive: Archive, row: int, supernet_sha256: str) -> TaskCon
         network=config.network,
         data=config.data,
         train=config.queue.train,
-        evaluation=config.evaluation,
+        evaluation=config.evaluation.rules,
         attempts=config.queue.attempts,
         supernet_sha256=supernet_sha256,
         first_weights=QueuePaths(Path()).supernet.name if config.queue.warm_start else None,

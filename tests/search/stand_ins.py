@@ -1,16 +1,19 @@
 """A search space, a cost model and an evaluator that answer at once, and a configuration for them."""
 
+import contextlib
 import itertools
 import time
 import zlib
 from pathlib import Path
-from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Optional, Sequence
+from typing import Any, Callable, ContextManager, Dict, Iterator, List, NamedTuple, Optional, Sequence
 
 import numpy as np
 
 from edgeflownas.config import Config, EvolutionConfig, load
 from edgeflownas.space import Architecture, Gene, Space
+from search.evaluator import Opened
 from search.identity import Identity
+from search.run import Run
 from search.scoring import Score, to_score
 
 CONFIG = Path(__file__).parents[2] / "configs" / "demo.yaml"
@@ -77,6 +80,11 @@ class Oracle:
             part = [(architecture, self.epe(architecture)) for architecture in backbone]
             self.answered += [architecture for architecture, _ in part]
             yield part
+
+
+def oracle_opened(run: Run, weights: Any) -> ContextManager[Opened]:
+    """In place of ``open_evaluator``."""
+    return contextlib.nullcontext(Opened(Oracle(run.space), 8.0))
 
 
 def evolution_config(**changes: Any) -> EvolutionConfig:

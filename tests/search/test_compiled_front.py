@@ -30,7 +30,7 @@ from search.objectives import nondominated
 from search.run import Run
 from search.scoring import COST_FIGURES, COST_SOURCES
 from search.search_file import SearchFile
-from tests.search.stand_ins import CONFIG, MEDIUM, SMALL, Cost, Oracle, Table, evolution_config, identity, noise
+from tests.search.stand_ins import CONFIG, MEDIUM, SMALL, Cost, Oracle, Table, evolution_config, identity, noise, oracle_opened
 from tests.search.test_search_file import content
 
 
@@ -201,7 +201,7 @@ def call(monkeypatch: pytest.MonkeyPatch, demo: Run, *words: str) -> int:
     overrides = [word for setting in settings for word in ("--set", setting)]
     argv = ["edgeflownas-search", "evolve", "--config", str(CONFIG), "--run", str(demo.folder), *overrides, *words]
     monkeypatch.setattr(sys, "argv", argv)
-    monkeypatch.setattr(command, "_evaluator", lambda run, weights: (Oracle(run.space), 8.0))
+    monkeypatch.setattr(command, "open_evaluator", oracle_opened)
     with pytest.raises(SystemExit) as end:
         cli.main()
     return int(end.value.code or 0)

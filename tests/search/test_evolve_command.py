@@ -1,5 +1,6 @@
 """The command as a user calls it, with an evaluator that answers at once."""
 
+import contextlib
 import csv
 import functools
 import json
@@ -8,7 +9,7 @@ import re
 import signal
 import sys
 from pathlib import Path
-from typing import Any, List, NamedTuple, Tuple
+from typing import Any, ContextManager, List, NamedTuple
 
 import numpy as np
 import pytest
@@ -20,13 +21,14 @@ from edgeflownas.skeleton import Skeleton
 from edgeflownas.space import Architecture
 from search import cli
 from search.commands import evolve
+from search.evaluator import Opened
 from search.run import Run
 from search.scoring import Evaluator
 from tests.search.stand_ins import CONFIG, Oracle, brute_force_front, epe_of
 from tests.search.test_search_file import content
 
 WIDTH = load(CONFIG).network.width
-EVALUATOR = evolve._evaluator
+OPEN = evolve.open_evaluator
 LOAD = CostTable.load
 
 
@@ -52,7 +54,7 @@ class Command:
         self.weights = folder / "supernet.h5"
         self.oracle: Evaluator = Oracle(Run.open(CONFIG).space)
         self._monkeypatch, self._capsys = monkeypatch, capsys
-        monkeypatch.setattr(evolve, "_evaluator", self._evaluator)
+        monkeypatch.setattr(evolve, "open_evaluator", self._open)
         monkeypatch.setattr(CostTable, "load", table)
         monkeypatch.chdir(CONFIG.parents[1])
         self.train(0.0)
@@ -63,6 +65,7 @@ class Command:
 
     def __call__(self, *words: str, generations: int = 2) -> Result:
         settings = [f"supernet={self.weights}", "evolution.population=4", f"evolution.generations={generations}"]
+        settings.append("hardware.compile_front=false")
         overrides = [word for setting in settings for word in ("--set", setting)]
         argv = ["evolve", "--config", str(CONFIG), "--run", str(self.folder), *overrides, *words]
         self._monkeypatch.setattr(sys, "argv", ["edgeflownas-search", *argv])
@@ -71,8 +74,8 @@ class Command:
         captured = self._capsys.readouterr()
         return Result(int(end.value.code or 0), captured.out, captured.err)
 
-    def _evaluator(self, run: Run, weights: Any) -> Tuple[Evaluator, float]:
-        return self.oracle, 8.0
+    def _open(self, run: Run, weights: Any) -> ContextManager[Opened]:
+        return contextlib.nullcontext(Opened(self.oracle, 8.0))
 
 
 @pytest.fixture
@@ -178,7 +181,7 @@ def test_with_a_real_supernet_the_archive_holds_what_the_tree_evaluator_says(
     from edgeflownas.data.datasets import open_datasets
     from edgeflownas.evaluation import ChildEvaluator, EvaluationData
 
-    monkeypatch.setattr(evolve, "_evaluator", EVALUATOR)
+    monkeypatch.setattr(evolve, "open_evaluator", OPEN)
     rng = np.random.default_rng(0)
     skeleton = Skeleton(WIDTH)
     weights = {name: rng.normal(0, 0.1, shape).astype(np.float32) for name, shape in skeleton.parameters().items()}

@@ -23,7 +23,7 @@ from search.queue.queue import Queue
 from search.run import Run
 from tests.search.queue.test_collect import finish, scored
 from tests.search.queue.test_runner import NOT_BEGUN
-from tests.search.stand_ins import CONFIG, Oracle
+from tests.search.stand_ins import CONFIG, oracle_opened
 from tests.search.test_evolve_command import Result
 
 Call = Callable[..., Result]
@@ -49,7 +49,7 @@ def searched(tmp_path_factory: pytest.TempPathFactory) -> Path:
     shapes = Skeleton(8).parameters()
     checkpoint.save(folder / "supernet.h5", {name: np.zeros(shape, np.float32) for name, shape in shapes.items()}, {})
     with pytest.MonkeyPatch.context() as monkeypatch:
-        monkeypatch.setattr(evolve, "_evaluator", lambda run, weights: (Oracle(run.space), 8.0))
+        monkeypatch.setattr(evolve, "open_evaluator", oracle_opened)
         assert ended(monkeypatch, folder, "evolve") == 0
         assert ended(monkeypatch, folder, "queue", "build", "--rebuild") == 0
     return folder

@@ -166,6 +166,7 @@ def test_another_space_or_network_is_refused(tmp_path: Path) -> None:
         "supernet=elsewhere.h5",
         "train.epochs=99",
         "queue.size=9",
+        "cluster.partition=gpu",
         "hardware.table=elsewhere.yaml",
         "evolution.generations=99",
         "evolution.patience=2",

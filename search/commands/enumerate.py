@@ -1,0 +1,94 @@
+"""``enumerate``: scores every architecture exactly, and so finds the true front."""
+
+import contextlib
+import json
+from pathlib import Path
+from typing import Optional
+
+import click
+from rich.console import Console
+
+from edgeflownas.checkpoint import digest
+from edgeflownas.hardware.board import Board
+from edgeflownas.hardware.cost import CostTable
+from edgeflownas.lock import locked
+from edgeflownas.progress import say
+from search.compiled_front import FrontCompiler
+from search.enumeration import enumerate_space, selected
+from search.evaluator import open_evaluator
+from search.evolution import Evolution
+from search.front import front_table, records
+from search.identity import Identity
+from search.options import run_options
+from search.run import Run
+from search.scoring import checked_cost
+from search.search_file import remove_leftovers
+from search.space_file import SpaceFile
+
+
+@click.command()
+@run_options
+@click.option("--backbones", default="", metavar="DIGITS,...", help="Only these backbones, such as 0000,2102.")
+@click.option("--heads", default="", metavar="DIGITS,...", help="Only these heads, such as 00000,20122.")
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+def command(run: Run, backbones: str, heads: str, as_json: bool) -> None:
+    """Scores every architecture exactly: the true front.
+
+    What is scored is kept in space.h5: stopped and called again it goes on, and parts add up.
+    """
+    wanted = selected(run.space, backbones, heads)
+    table = CostTable.load(Path(run.config.hardware.table))
+    table.check(run.skeleton, *run.config.data.padded_size)
+    table.check_board(Board.load(Path(run.config.hardware.board)))
+    weights = run.supernet_weights()
+    with contextlib.ExitStack() as stack:
+        compiler: Optional[FrontCompiler] = None
+        if run.config.hardware.compile_front:
+            compiler = stack.enter_context(FrontCompiler(run, weights, table))
+            table = compiler.table
+        lock = stack.enter_context(locked(run.folder / "space.lock", f"enumeration {run.folder}"))
+        remove_leftovers(run.space_file)
+        file = SpaceFile(run.space_file, Identity.of(run, digest(weights)))
+        costs = {each: checked_cost(run.space, table, each) for each in run.space.all()}
+        if any(each not in file.archive for each in wanted):
+            say(f"{len(file.archive):,} of {run.space.size:,} architectures are scored")
+            opened = stack.enter_context(open_evaluator(run, weights))
+            file.zero_flow_epe = opened.zero_flow_epe
+            enumerate_space(file, opened.evaluator, wanted, costs.__getitem__, lock)
+        evolution = Evolution(
+            run.space, run.config.evolution, table, run.config.seed, file.archive,
+            compile_costs=None if compiler is None else compiler.costs,
+        )  # fmt: skip
+        if file.complete:
+            if compiler is not None:
+                compiler.told = lambda done, total: lock.beat()
+            evolution.compile_front()
+            file.write(evolution.front(), evolution.hypervolume())
+        _show(run, file, evolution, as_json)
+
+
+def _show(run: Run, file: SpaceFile, evolution: Evolution, as_json: bool) -> None:
+    """Prints what is known now."""
+    front, failed = evolution.front(), evolution.archive.failed
+    result = {
+        "scored": len(file.archive),
+        "failed": failed,
+        "complete": file.complete,
+        "hypervolume": evolution.hypervolume(),
+        "zero_flow_epe": file.zero_flow_epe,
+        "space_file": str(run.space_file),
+        "front": records(evolution.archive, front) if len(front) else [],
+    }
+    if as_json:
+        click.echo(json.dumps(result, indent=2, allow_nan=False))
+        return
+    console = Console(highlight=False, soft_wrap=False)
+    if len(front):
+        console.print(front_table(evolution.archive, front))
+    scored = f"{len(file.archive):,} of {run.space.size:,} architectures scored"
+    if file.complete:
+        scored += f": this is the exact front, its hypervolume {evolution.hypervolume():.6g}"
+    else:
+        scored += ": the front of these only"
+    for line in (f"{scored}.", f"Kept in {run.space_file}.", *([f"{failed:,} have no finite EPE."] if failed else [])):
+        console.print(line, markup=False, soft_wrap=True)
