@@ -7,16 +7,18 @@ Both ways see the same batch and take turns, so that the ratio holds on a busy m
 
 import argparse
 import json
+import multiprocessing
 import statistics
 import time
 from pathlib import Path
-from typing import Callable, Dict, List, Tuple
+from typing import Callable, Dict, List
 
 import numpy as np
 import tensorflow.compat.v1 as tf
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.memory import peak_mib
 from edgeflownas.losses import multiscale_loss
 from edgeflownas.network import (
     BatchNorm,
@@ -99,7 +101,7 @@ def measure(ways: Dict[str, Callable[[], None]], rounds: int) -> Dict[str, List[
     return seconds
 
 
-def arguments() -> Tuple[argparse.Namespace, Skeleton]:
+def arguments() -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--width", type=int, default=8, help="base width c")
@@ -109,33 +111,47 @@ def arguments() -> Tuple[argparse.Namespace, Skeleton]:
     parser.add_argument("--rounds", type=int, default=5, help="cycles of each way")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--json", type=Path, default=Path("results/benchmarks/fair_cycle.json"))
-    options = parser.parse_args()
-    return options, Skeleton(options.width)
+    return parser.parse_args()
 
 
-def main() -> None:
-    """Measures, prints, and writes."""
-    options, skeleton = arguments()
+WAYS = ("routed", "one-hot, once per path")
+
+
+def way(options: argparse.Namespace, name: str) -> Callable[[], None]:
+    """One of the ways, on random images."""
     rng = np.random.default_rng(0)
     shape = (options.batch, options.height, options.columns)
     images = rng.integers(0, 256, shape + (6,)).astype(np.uint8)
     flow = rng.normal(size=shape + (2,)).astype(np.float32)
-    ways = {
-        "routed": build(skeleton, images, flow, options.threads, routed=True),
-        "one-hot, once per path": build(skeleton, images, flow, options.threads, routed=False),
-    }
-    seconds = measure(ways, options.rounds)
+    return build(Skeleton(options.width), images, flow, options.threads, routed=name == "routed")
+
+
+def memory_mib(options: argparse.Namespace, name: str) -> float:
+    """Memory that a way takes in this process for a cycle, beside its graph and weights."""
+    return peak_mib(way(options, name))
+
+
+def main() -> None:
+    """Measures, prints, and writes."""
+    options = arguments()
+    seconds = measure({name: way(options, name) for name in WAYS}, options.rounds)
     ratios = [usual / ours for ours, usual in zip(*seconds.values())]
-    table = Table("way", "median s a cycle", "ms an image and cycle")
+    memory = {}
+    for name in WAYS:
+        with multiprocessing.get_context("spawn").Pool(1) as pool:
+            memory[name] = pool.apply(memory_mib, (options, name))
+    table = Table("way", "median s a cycle", "ms an image and cycle", "MiB")
     for name, found in seconds.items():
         median = statistics.median(found)
-        table.add_row(name, f"{median:.3f}", f"{1e3 * median / options.batch:.1f}")
+        table.add_row(name, f"{median:.3f}", f"{1e3 * median / options.batch:.1f}", f"{memory[name]:.0f}")
     console = Console()
     console.print(table)
     console.print(f"ratio, pair by pair: median {statistics.median(ratios):.2f} ({min(ratios):.2f}-{max(ratios):.2f})")
     options.json.parent.mkdir(parents=True, exist_ok=True)
     setting = {name: value for name, value in vars(options).items() if name != "json"}
-    options.json.write_text(json.dumps({**setting, "seconds": seconds, "ratios": ratios}, indent=2) + "\n")
+    options.json.write_text(
+        json.dumps({**setting, "seconds": seconds, "ratios": ratios, "memory_mib": memory}, indent=2) + "\n"
+    )
 
 
 if __name__ == "__main__":

@@ -22,6 +22,7 @@ from rich.table import Table
 
 from edgeflownas.data.datasets import open_datasets
 from edgeflownas.data.pipeline import Batch, batches
+from edgeflownas.devices import chosen_devices
 from edgeflownas.evaluation import EvaluationData
 from edgeflownas.network import initial_weights
 from edgeflownas.space import Space
@@ -53,7 +54,8 @@ def step_seconds(run: Run, count: int) -> List[float]:
     data = EvaluationData(train, val, config.evaluation.model_copy(update={"val_pairs": 1}), config.threads)
     weights = initial_weights(run.skeleton.parameters(), rng)
     sampler = FairSampler(Space.of(run.skeleton), rng)
-    cycle = FairCycle(run.skeleton, weights, config.train, data, sampler, config.threads)
+    devices = chosen_devices(config.train.devices)
+    cycle = FairCycle(run.skeleton, weights, config.train, data, sampler, config.threads, devices)
     batch: Batch = next(batches(train, range(config.train.batch_size), config.train.batch_size, augment=(0, 0)))
     seconds = []
     for _ in range(count + 1):

@@ -16,9 +16,7 @@ import argparse
 import functools
 import json
 import multiprocessing
-import resource
 import statistics
-import threading
 import time
 from pathlib import Path
 from typing import Any, Callable, Dict, List, Sequence, Tuple
@@ -30,6 +28,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.fair_cycle import one_hot_network
+from benchmarks.memory import peak_mib
 from edgeflownas.config import EvaluationConfig, ProceduralData
 from edgeflownas.data.datasets import open_datasets
 from edgeflownas.evaluation import ChildEvaluator, EvaluationData
@@ -141,36 +140,13 @@ def seconds_of(work: Callable[[], object]) -> float:
     return time.process_time() - start
 
 
-def peak_mib(options: argparse.Namespace, way: str) -> float:
-    """Memory that a way takes while it scores, at most, in a process of its own."""
-    with multiprocessing.get_context("spawn").Pool(1) as pool:
-        return float(pool.apply(_peak_here, (options, way)))
-
-
-def _peak_here(options: argparse.Namespace, way: str) -> float:
+def memory_mib(options: argparse.Namespace, way: str) -> float:
+    """Memory that a way takes while it scores, at most, in this process."""
     ways = Ways(options.width, options.height, options.columns, options.pairs)
+    work = ways.single((2,) * len(ways.space.genes))
     if way == "tree":
         work = functools.partial(ways.tree(), [each for each in ways.space.all() if each[0] == each[1] == 2])
-    else:
-        work = functools.partial(ways.single((2,) * len(ways.space.genes)))
-    before, peak, done = _resident_mib(), 0.0, threading.Event()
-
-    def watch() -> None:
-        nonlocal peak
-        while not done.wait(0.002):
-            peak = max(peak, _resident_mib())
-
-    watcher = threading.Thread(target=watch)
-    watcher.start()
-    work()
-    done.set()
-    watcher.join()
-    return peak - before
-
-
-def _resident_mib() -> float:
-    """Memory that this process has now."""
-    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize() / 2**20
+    return peak_mib(work)
 
 
 def measure(ways: Ways, requests: Dict[str, List[List[Architecture]]], rounds: int) -> List[Dict[str, Any]]:
@@ -220,7 +196,10 @@ def main() -> None:
         table.add_row(each["request"], *(f"{figure:.2f}" for figure in figures))
     console = Console()
     console.print(table)
-    memory = {way: peak_mib(options, way) for way in ("tree", "one architecture")}
+    memory = {}
+    for way in ("tree", "one architecture"):
+        with multiprocessing.get_context("spawn").Pool(1) as pool:
+            memory[way] = pool.apply(memory_mib, (options, way))
     console.print(", ".join(f"{way}: {mib:.0f} MiB" for way, mib in memory.items()) + " while scoring")
     options.json.parent.mkdir(parents=True, exist_ok=True)
     setting = {name: str(value) for name, value in vars(options).items() if name != "json"}

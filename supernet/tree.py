@@ -15,6 +15,7 @@ import numpy as np
 import tensorflow.compat.v1 as tf
 
 from edgeflownas.data.pipeline import Batch
+from edgeflownas.devices import Devices, first_of
 from edgeflownas.evaluation import EvaluationData
 from edgeflownas.network import BatchNorm, FixedNorm, Layer, apply_stage, normalised_images, variables
 from edgeflownas.recalibration import Statistics, averaged
@@ -25,7 +26,7 @@ from supernet.heads import Heads, NormTensors, Options, error_sums, fed
 
 Score = Tuple[Architecture, float]
 
-_PIXELS = 2**18  # of the images that are scored at once: few enough for a small memory, enough for fast convolutions
+_PIXELS = 2**17  # of the images that are scored at once: few enough for a small memory, enough for fast convolutions
 
 
 class _Piece(NamedTuple):
@@ -61,7 +62,12 @@ class TreeEvaluator:
     """EPE of architectures with the supernet's weights and recalibrated batch normalisation."""
 
     def __init__(
-        self, skeleton: Skeleton, weights: Mapping[str, np.ndarray], data: EvaluationData, threads: int
+        self,
+        skeleton: Skeleton,
+        weights: Mapping[str, np.ndarray],
+        data: EvaluationData,
+        threads: int,
+        devices: Optional[Devices] = None,
     ) -> None:
         """Builds the graphs.
 
@@ -70,6 +76,7 @@ class TreeEvaluator:
             weights: the supernet's.
             data: the images to calibrate and to score with.
             threads: of the CPU.
+            devices: the first of which computes; None: what TensorFlow chooses.
         """
         self._skeleton = skeleton
         self._space = Space.of(skeleton)
@@ -78,7 +85,7 @@ class TreeEvaluator:
         height, width = data.validation[0].images.shape[1:3]
         self._validation = _chunks(data.validation, max(1, _PIXELS // (height * width)))
         first_flow = [stage.kind for stage in skeleton.stages].index(Kind.FLOW)
-        with tf.Graph().as_default() as graph:
+        with tf.Graph().as_default() as graph, first_of(devices):
             self._weights = variables(weights)
             self._images = tf.placeholder(tf.uint8, [None, height, width, IMAGE_CHANNELS])
             x = self._normalised = normalised_images(self._images)
@@ -90,7 +97,7 @@ class TreeEvaluator:
             head = skeleton.stages[first_flow:]
             self._heads = Heads(skeleton, self._weights, head, tf.placeholder(tf.float32, x.shape))
             initialise = tf.global_variables_initializer()
-        self._session = session(graph, threads)
+        self._session = session(graph, threads, devices)
         self._session.run(initialise)
         graph.finalize()
 
@@ -180,8 +187,12 @@ class TreeEvaluator:
         heads = self._heads
         choices = {architecture: heads.split(architecture[self._space.backbone :]) for architecture in wanted}
         trunks = {trunk for trunk, _ in choices.values()}
-        # TensorFlow prepares a graph anew for each new set of fetches: one for all trunks, and one for each.
-        groups = [heads.trunks] if trunks == set(heads.trunks) else [[trunk] for trunk in sorted(trunks)]
+        # Those that differ in the last option alone are scored at once, if all are wanted: more would take more memory,
+        # and TensorFlow prepares a graph anew for each new set of fetches.
+        groups: List[List[Options]] = []
+        for _, siblings in itertools.groupby(heads.trunks, lambda trunk: trunk[:-1]):
+            together = list(siblings)
+            groups += [together] if trunks.issuperset(together) else [[each] for each in together if each in trunks]
         sums: Dict[Options, np.ndarray] = {}
         for group in groups:
             self._recalibrate_heads(node, group)
