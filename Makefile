@@ -3,13 +3,13 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help evolve test check env vela vela38 clean
+.PHONY: help evolve test check env vela vela38 peers clean
 unexport PYTHONHOME PYTHONPATH
 
 CHECKED := edgeflownas search supernet tests benchmarks
 
 # An environment breaks when the checkout moves or the Python it was made with goes: forget that it was made.
-$(shell for venv in .venv .venv-vela .venv-vela38; do \
+$(shell for venv in .venv .venv-vela .venv-vela38 .venv-peers; do \
 	[ -x $$venv/bin/python ] && grep -qsF "$(CURDIR)/$$venv/" $$venv/bin/pip || rm -f $$venv/.installed; done)
 
 help: ## Show this list
@@ -31,8 +31,10 @@ vela: .venv-vela/.installed ## Set up .venv-vela: the Vela compiler, on a newer 
 
 vela38: .venv-vela38/.installed ## Set up .venv-vela38: Vela 3.8.0, where there is no Python but 3.7
 
+peers: .venv-peers/.installed ## Set up .venv-peers: the searches that ours is compared with
+
 clean: ## Remove the environments and all caches, but no results
-	rm -rf .venv .venv-vela .venv-vela38 .mypy_cache .pytest_cache .ruff_cache .hypothesis *.egg-info
+	rm -rf .venv .venv-vela .venv-vela38 .venv-peers .mypy_cache .pytest_cache .ruff_cache .hypothesis *.egg-info
 	find $(CHECKED) -name __pycache__ -prune -exec rm -rf {} +
 
 # $(call new_venv,FOLDER,VERSIONS): starts anew, as an install that was cut short leaves half a package.
@@ -63,4 +65,9 @@ PIP = bin/python -m pip --disable-pip-version-check install -q --no-deps
 	$(call new_venv,.venv-vela38,3.7)
 	@.venv-vela38/$(PIP) -r requirements/vela38.txt
 	@.venv-vela38/bin/vela --version >/dev/null
+	@touch $@
+
+.venv-peers/.installed: requirements/benchmarks.txt
+	$(call new_venv,.venv-peers,3.7)
+	@.venv-peers/$(PIP) -r requirements/benchmarks.txt
 	@touch $@

@@ -93,7 +93,8 @@ class TreeComputation:
                 self._known |= {body + path for path in along}
                 new |= unknown
                 total += macs * (sum(self._pairs) if unknown else self._pairs[1])
-                total += self._pairs[1] * sum(self._flow(stage) * len({t[:depth] for t in part}) for stage, depth in self._flows())
+                for stage, depth in self._flows():
+                    total += self._pairs[1] * self._flow(stage) * len({trunk[:depth] for trunk in part})
         return total, new
 
     def _flows(self) -> List[Tuple[Stage, int]]:

@@ -10,10 +10,12 @@ from edgeflownas import checkpoint
 from edgeflownas.config import ChildConfig, TrainConfig
 from edgeflownas.data.datasets import open_datasets, pairs_identity
 from edgeflownas.data.sample import FlowDataset
+from edgeflownas.devices import HOST, Devices, chosen_devices
 from edgeflownas.errors import InputError
 from edgeflownas.evaluation import ChildEvaluator, EvaluationData
-from edgeflownas.graph_step import GraphStep
-from edgeflownas.network import BatchNorm, Weights, child, initial_weights
+from edgeflownas.graph_step import GraphStep, Inputs
+from edgeflownas.losses import multiscale_loss
+from edgeflownas.network import BatchNorm, Weights, child, initial_weights, normalised_images
 from edgeflownas.recalibration import Statistics, among, as_tensors
 from edgeflownas.skeleton import Skeleton
 from edgeflownas.space import Space
@@ -22,6 +24,9 @@ from edgeflownas.training import Training
 
 class ChildStep(GraphStep):
     """One batch, one update of one architecture.
+
+    Several devices each take an equal part of the batch, a *tower*, with BN statistics and a loss of its own; the loss,
+    and so the gradient, is the mean over the towers.
 
     Its weights are saved with the BN statistics that they were last scored with, so that what was scored can be run:
     mean and variance, [C] each, stand beside gamma and beta.
@@ -35,6 +40,7 @@ class ChildStep(GraphStep):
         config: TrainConfig,
         data: EvaluationData,
         threads: int,
+        devices: Devices,
     ) -> None:
         """Builds the graph of a step, and the evaluator.
 
@@ -45,17 +51,34 @@ class ChildStep(GraphStep):
             config: the recipe.
             data: the images to score with.
             threads: of the CPU.
+            devices: that share the work.
+
+        Raises:
+            InputError: the batch cannot be parted equally among them.
         """
+        if config.batch_size % len(devices.names):
+            raise InputError(
+                f"train.batch_size: {config.batch_size} pairs cannot be parted equally among {len(devices.names)} "
+                f"devices (train.devices, --gpu-device); change one of the two"
+            )
         self._skeleton = skeleton
         self._architecture = architecture
         self._statistics: Statistics = {}
         own = {name: weights[name] for name in skeleton.parameters(architecture)}
         height, width = data.validation[0].images.shape[1:3]
-        super().__init__(own, config, height, width, threads)
-        self._evaluator = ChildEvaluator(skeleton, architecture, data, threads)
+        super().__init__(own, config, height, width, threads, devices)
+        self._evaluator = ChildEvaluator(skeleton, architecture, data, threads, devices)
 
-    def _networks(self, x: tf.Tensor, weights: Weights) -> List[List[tf.Tensor]]:
-        return [child(self._skeleton, self._architecture, x, BatchNorm(weights))]
+    def _losses(self, inputs: Inputs, weights: Weights) -> List[tf.Tensor]:
+        devices = self._devices.names
+        with tf.device(HOST):
+            parts = [tf.split(each, len(devices)) for each in (inputs.images, inputs.flow, inputs.valid)]
+        towers = []
+        for device, images, flow, valid in zip(devices, *parts):
+            with tf.device(device):
+                flows = child(self._skeleton, self._architecture, normalised_images(images), BatchNorm(weights))
+                towers.append(multiscale_loss(flows, flow, valid, inputs.uncertainty_weight))
+        return [tf.add_n(towers) / len(towers)]
 
     def evaluate(self) -> float:
         """EPE with recalibrated BN, pixels."""
@@ -95,16 +118,18 @@ def child_training(
         datasets: that the configuration names, where they are open already.
 
     Raises:
-        InputError: the architecture is not in the space, the weights do not fit it, or the data cannot be used.
+        InputError: the architecture is not in the space, the weights do not fit it, or the data or the devices cannot
+            be used.
     """
     recipe = config.train
     assert isinstance(recipe, TrainConfig), "one stage"
+    devices = chosen_devices(recipe.devices)
     skeleton = Skeleton(config.network.width)
     first = first_weights(config, weights)
     train, val = datasets or open_datasets(config.data)
     data = EvaluationData(train, val, config.evaluation, config.threads)
     architecture = Space.of(skeleton).parse(config.architecture)
-    step = ChildStep(skeleton, architecture, first, recipe, data, config.threads)
+    step = ChildStep(skeleton, architecture, first, recipe, data, config.threads, devices)
     identity = child_identity(config, first, train)
     return Training(step, train, recipe, config.seed, folder, identity, data.zero_flow_epe(), config.threads)
 
@@ -147,7 +172,7 @@ def child_identity(config: ChildConfig, first: Mapping[str, np.ndarray], train: 
         "architecture": config.architecture,
         "first weights": checkpoint.digest(first),
         "data": config.data.model_dump(),
-        "train": config.train.model_dump(exclude={"patience"}),
+        "train": config.train.recipe,
         "evaluation": config.evaluation.model_dump(),
         "seed": config.seed,
         **pairs_identity(train),

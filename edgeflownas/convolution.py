@@ -14,6 +14,8 @@ from typing import Callable, Tuple
 
 import tensorflow.compat.v1 as tf
 
+from edgeflownas.devices import on_gpu
+
 _NARROW = 8  # up to so many output channels packing was measured to win
 _SMALL = 16 * 24  # on smaller maps, in pixels, it does not
 
@@ -31,7 +33,7 @@ def conv2d(x: tf.Tensor, kernel: tf.Tensor, stride: int = 1) -> tf.Tensor:
     """
     height, width = x.shape[1].value, x.shape[2].value
     size, outputs = kernel.shape[0].value, kernel.shape[3].value
-    if stride > 1 or size == 1 or tf.config.experimental.list_physical_devices("GPU"):
+    if stride > 1 or size == 1 or on_gpu(x):
         return tf.nn.conv2d(x, kernel, stride, "SAME")
     if outputs <= _NARROW and height * width >= _SMALL and height % 2 == width % 2 == 0:
         return _packed(x, kernel, size)

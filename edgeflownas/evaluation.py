@@ -3,6 +3,7 @@
 A supernet's tree evaluator is tested against this one; retrained children are scored by it.
 """
 
+import hashlib
 from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 import numpy as np
@@ -11,6 +12,7 @@ import tensorflow.compat.v1 as tf
 from edgeflownas.config import EvaluationConfig
 from edgeflownas.data.pipeline import Batch, batches
 from edgeflownas.data.sample import FlowDataset
+from edgeflownas.devices import Devices, first_of
 from edgeflownas.errors import InputError
 from edgeflownas.losses import endpoint_error_sums
 from edgeflownas.network import BatchNorm, FixedNorm, child, normalised_images
@@ -60,6 +62,7 @@ class EvaluationData:
         self._streamed = _Streamed(val, val.few(config.val_pairs or len(val)), config.batch_size, threads)
         self._held: Optional[Sequence[Batch]] = None
         self._sums: Optional[Tuple[float, float]] = None
+        self._sha256 = hashlib.sha256()
 
     @property
     def validation(self) -> Sequence[Batch]:
@@ -84,6 +87,14 @@ class EvaluationData:
         pixels, total = self._summed()
         return total / pixels
 
+    def digest(self) -> str:
+        """SHA-256 of all images and flow: says whether two processes score with the same."""
+        self._summed()
+        digest = self._sha256.copy()
+        for batch in self.calibration:
+            _hash(digest, batch)
+        return digest.hexdigest()
+
     def _summed(self) -> Tuple[float, float]:
         """Number of valid pixels, and the sum of the lengths of their flow."""
         if self._sums is None:
@@ -91,22 +102,36 @@ class EvaluationData:
             for batch in self.validation:
                 pixels += batch.valid.sum(dtype=np.float64)
                 total += (np.linalg.norm(batch.flow, axis=-1) * batch.valid[..., 0]).sum(dtype=np.float64)
+                _hash(self._sha256, batch)
             if not pixels or not total:
                 raise InputError("data: the validation pairs know of no motion: there is nothing to score; name others")
             self._sums = float(pixels), float(total)
         return self._sums
 
 
+def _hash(digest: Any, batch: Batch) -> None:
+    for part in batch:
+        digest.update(np.ascontiguousarray(part))
+
+
 class ChildEvaluator:
     """Scores one architecture under any weights."""
 
     def __init__(
-        self, skeleton: Skeleton, architecture: Sequence[int], data: EvaluationData, threads: int
+        self,
+        skeleton: Skeleton,
+        architecture: Sequence[int],
+        data: EvaluationData,
+        threads: int,
+        devices: Optional[Devices] = None,
     ) -> None:
-        """Builds the network once for recalibration and once for inference."""
+        """Builds the network once for recalibration and once for inference.
+
+        It computes on the first of the devices; None: where TensorFlow chooses.
+        """
         self._data = data
         height, width = data.calibration[0].images.shape[1:3]
-        with tf.Graph().as_default() as graph:
+        with tf.Graph().as_default() as graph, first_of(devices):
             self._images = tf.placeholder(tf.uint8, [None, height, width, 6])
             self._flow = tf.placeholder(tf.float32, [None, height, width, 2])
             self._valid = tf.placeholder(tf.float32, [None, height, width, 1])
@@ -125,7 +150,7 @@ class ChildEvaluator:
             fixed = FixedNorm(self._weights, self._statistics)
             self._prediction = child(skeleton, architecture, x, fixed)[-1]
             self._errors = endpoint_error_sums(self._prediction, self._flow, self._valid)
-        self._session = session(graph, threads)
+        self._session = session(graph, threads, devices)
 
     def recalibrate(self, weights: Mapping[str, np.ndarray]) -> Statistics:
         """BN statistics under the weights (which may hold more than this architecture uses)."""

@@ -1,22 +1,33 @@
 """What the steps of supernet and child have in common: one graph that takes a batch to a loss and an update."""
 
 from pathlib import Path
-from typing import Any, Dict, List, Mapping
+from typing import Any, Dict, List, Mapping, NamedTuple
 
 import numpy as np
 import tensorflow.compat.v1 as tf
 
 from edgeflownas.config import TrainConfig
 from edgeflownas.data.pipeline import Batch
-from edgeflownas.losses import multiscale_loss
-from edgeflownas.network import Weights, normalised_images, variables
+from edgeflownas.devices import HOST, Devices, first_of
+from edgeflownas.network import Weights, variables
 from edgeflownas.optimizer import minimise
 from edgeflownas.session import load_variables, session
 from edgeflownas.skeleton import IMAGE_CHANNELS
 
 
+class Inputs(NamedTuple):
+    """What a loss is computed from, on the CPU: images, and the arguments of ``losses.multiscale_loss``."""
+
+    images: tf.Tensor  # uint8 [B, H, W, 6]
+    flow: tf.Tensor
+    valid: tf.Tensor
+    uncertainty_weight: tf.Tensor
+
+
 class GraphStep:
     """A step of a training: the networks' losses on one batch, summed, and one update.
+
+    Weights and update are on the first of the devices; each gradient is computed where its forward part is.
 
     Attributes:
         loss: sum of the networks' losses.
@@ -24,7 +35,13 @@ class GraphStep:
     """
 
     def __init__(
-        self, weights: Mapping[str, np.ndarray], config: TrainConfig, height: int, width: int, threads: int
+        self,
+        weights: Mapping[str, np.ndarray],
+        config: TrainConfig,
+        height: int,
+        width: int,
+        threads: int,
+        devices: Devices,
     ) -> None:
         """Builds the graph.
 
@@ -34,15 +51,18 @@ class GraphStep:
             height: of the images, pixels.
             width: of the images, pixels.
             threads: of the CPU.
+            devices: that share the work.
         """
-        with tf.Graph().as_default() as graph:
-            self._images = tf.placeholder(tf.uint8, [config.batch_size, height, width, IMAGE_CHANNELS])
-            self._flow = tf.placeholder(tf.float32, [config.batch_size, height, width, 2])
-            self._valid = tf.placeholder(tf.float32, [config.batch_size, height, width, 1])
-            self._rate, self._uncertain = (tf.placeholder(tf.float32, []) for _ in range(2))
+        self._devices = devices
+        with tf.Graph().as_default() as graph, first_of(devices):
+            with tf.device(HOST):
+                images = tf.placeholder(tf.uint8, [config.batch_size, height, width, IMAGE_CHANNELS])
+                flow = tf.placeholder(tf.float32, [config.batch_size, height, width, 2])
+                valid = tf.placeholder(tf.float32, [config.batch_size, height, width, 1])
+                self._inputs = Inputs(images, flow, valid, tf.placeholder(tf.float32, []))
+            self._rate = tf.placeholder(tf.float32, [])
             self._weights = variables(weights)
-            networks = self._networks(normalised_images(self._images), self._weights)
-            losses = [multiscale_loss(flows, self._flow, self._valid, self._uncertain) for flows in networks]
+            losses = self._losses(self._inputs, self._weights)
             self._count = len(losses)
             self.loss = tf.add_n(losses)
             self._train, self.gradient_norm = minimise(self.loss, self._weights, self._rate, config)
@@ -50,19 +70,11 @@ class GraphStep:
             for variable in set(tf.global_variables()) - set(self._weights.values()):
                 self._all["optimizer/" + variable.op.name] = variable
             initialise = tf.global_variables_initializer()
-        self._session = session(graph, threads)
+        self._session = session(graph, threads, devices)
         self._session.run(initialise)
 
-    def _networks(self, x: tf.Tensor, weights: Weights) -> List[List[tf.Tensor]]:
-        """Builds the networks that are trained at once.
-
-        Args:
-            x: [B, H, W, 6] in [-1, 1].
-            weights: by name.
-
-        Returns:
-            Of each network its predictions, coarse to fine, as ``network.child`` gives them.
-        """
+    def _losses(self, inputs: Inputs, weights: Weights) -> List[tf.Tensor]:
+        """Builds the networks that are trained at once, and gives the loss of each."""
         raise NotImplementedError
 
     def _feed(self) -> Dict[tf.Tensor, np.ndarray]:
@@ -72,11 +84,11 @@ class GraphStep:
     def run(self, batch: Batch, rate: float, uncertainty_weight: float) -> float:
         """Takes one step; the loss is the mean of the networks'."""
         feed = {
-            self._images: batch.images,
-            self._flow: batch.flow,
-            self._valid: batch.valid,
+            self._inputs.images: batch.images,
+            self._inputs.flow: batch.flow,
+            self._inputs.valid: batch.valid,
+            self._inputs.uncertainty_weight: uncertainty_weight,
             self._rate: rate,
-            self._uncertain: uncertainty_weight,
             **self._feed(),
         }
         _, loss = self._session.run((self._train, self.loss), feed)

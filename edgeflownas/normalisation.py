@@ -8,6 +8,8 @@ from typing import Callable, Tuple
 
 import tensorflow.compat.v1 as tf
 
+from edgeflownas.devices import on_gpu
+
 _NARROW = 8  # up to so many channels this was measured to win
 _SMALL = 32 * 48  # on smaller maps, in pixels, it does not: it takes more operators
 
@@ -28,7 +30,7 @@ def batch_norm(
     """
     _, height, width, channels = x.shape.as_list()
     count = tf.cast(tf.shape(x)[0] * (height * width), tf.float32)
-    if channels > _NARROW or height * width < _SMALL or tf.config.experimental.list_physical_devices("GPU"):
+    if channels > _NARROW or height * width < _SMALL or on_gpu(x):
         y, mean, variance = tf.nn.fused_batch_norm(x, gamma, beta, epsilon=epsilon, is_training=True)
         return y, tf.stop_gradient(mean), tf.stop_gradient(variance * ((count - 1.0) / count))  # the op's is unbiased
 

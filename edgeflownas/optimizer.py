@@ -34,7 +34,8 @@ def minimise(
         with ``tf.errors.InvalidArgumentError`` before any weight has changed.
     """
     names = sorted(weights)
-    gradients = tf.gradients(loss, [weights[name] for name in names])
+    wanted = [weights[name] for name in names]
+    gradients = tf.gradients(loss, wanted, colocate_gradients_with_ops=True)  # each on its own device
     norm = tf.debugging.check_numerics(tf.linalg.global_norm(gradients), "the gradient is not finite")
     bounded, _ = tf.clip_by_global_norm(gradients, config.clip_norm, use_norm=norm)
     adam = tf.train.AdamOptimizer(rate).apply_gradients(zip(bounded, [weights[name] for name in names]))

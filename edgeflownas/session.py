@@ -1,17 +1,24 @@
 """TensorFlow sessions, as every part of the project opens them."""
 
-from typing import Mapping
+from typing import Mapping, Optional
 
 import numpy as np
 import tensorflow.compat.v1 as tf
 
+from edgeflownas.devices import Devices
+
 tf.logging.set_verbosity(tf.logging.ERROR)  # 1.15 warns at length of its own deprecations
 
 
-def session(graph: tf.Graph, threads: int) -> tf.Session:
-    """A session that computes with so many CPU threads, and takes GPU memory only as it needs it."""
+def session(graph: tf.Graph, threads: int, devices: Optional[Devices] = None) -> tf.Session:
+    """A session that computes with so many CPU threads, and takes GPU memory only as it needs it.
+
+    It sees these devices alone; None: whatever there is.
+    """
     config = tf.ConfigProto(intra_op_parallelism_threads=threads, inter_op_parallelism_threads=threads)
     config.gpu_options.allow_growth = True
+    if devices is not None:
+        devices.let_see(config)
     # The optimizer of graphs takes seconds for each new set of fetches, and was not measured to save any here.
     config.graph_options.rewrite_options.disable_meta_optimizer = True
     return tf.Session(graph=graph, config=config)

@@ -6,7 +6,7 @@ import threading
 from types import FrameType
 from typing import Iterator, List, Optional
 
-_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
 
 
 class Interrupted(Exception):
@@ -62,7 +62,7 @@ def stop_flag() -> Iterator[StopFlag]:
         yield outer
         return
     flag = StopFlag()
-    before = {signum: signal.signal(signum, flag.note) for signum in _SIGNALS}
+    before = {signum: signal.signal(signum, flag.note) for signum in SIGNALS}
     try:
         yield flag
     finally:

@@ -12,6 +12,7 @@ import numpy as np
 import tensorflow.compat.v1 as tf
 
 from edgeflownas.convolution import conv2d, valid_conv2d
+from edgeflownas.devices import on_gpu
 
 _EDGE = 4  # input rows that the first (and the last) four output rows depend on, for kernels up to 7x7
 _SMALL = 32 * 48  # on smaller maps, in pixels, the many operators cost more than is saved
@@ -45,7 +46,7 @@ def doubled_conv2d(x: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
     sides = x.shape[1].value, x.shape[2].value
     large = min(sides) >= 2 * _EDGE and sides[0] * sides[1] >= _SMALL
     gains = 3 < size <= 7 or size == 3 and kernel.shape[3].value <= _NARROW
-    if not (large and gains) or tf.config.experimental.list_physical_devices("GPU"):
+    if not (large and gains) or on_gpu(x):
         return conv2d(doubled(x), kernel)
     rows, columns = (_regions(size, side) for side in sides)
     parts = [

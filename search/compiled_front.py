@@ -25,6 +25,7 @@ class FrontCompiler:
 
     Attributes:
         table: the cost table, by which figures of other weights than the supernet's are predictions.
+        vela: version of the compiler.
         told: is told how many architectures are compiled, of how many; None: nobody is.
     """
 
@@ -40,6 +41,7 @@ class FrontCompiler:
         except InputError as error:
             raise InputError(f"{error}, or hardware.compile_front=false for a front of predicted figures") from None
         self.table = table.of(digest(weights), vela)
+        self.vela = vela
         self.told: Optional[Callable[[int, int], None]] = None
         networks = Networks.with_weights(run.skeleton, *run.config.data.padded_size, weights)
         self._pool = Pool([self._compiler], networks, len(os.sched_getaffinity(0)))

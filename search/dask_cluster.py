@@ -24,7 +24,7 @@ def cluster(address: str) -> Iterator[Crew]:
         from distributed import Client
         from distributed.scheduler import KilledWorker
     except ImportError:
-        raise InputError("evaluation.scheduler: needs Dask; pip install .[dask], here and where the workers run") from None
+        raise InputError("evaluation.scheduler: needs Dask; pip install .[dask], here and for the workers") from None
     logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what goes wrong is told in one line
     try:
         client = Client(address, timeout=_ANSWERS_WITHIN, set_as_default=False)

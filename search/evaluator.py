@@ -8,6 +8,7 @@ import numpy as np
 
 from edgeflownas.checkpoint import digest
 from edgeflownas.config import ScoringConfig
+from edgeflownas.data.datasets import open_datasets
 from search.dask_cluster import cluster
 from search.processes import Processes
 from search.run import SCORING_THREADS, Run
@@ -39,8 +40,6 @@ def open_evaluator(run: Run, weights: Mapping[str, np.ndarray]) -> Iterator[Open
     Raises:
         InputError: the data cannot be used; or there are no workers as configured.
     """
-    from edgeflownas.data.datasets import open_datasets
-
     config = run.config.evaluation
     datasets = open_datasets(run.config.data)
     if config.scheduler is None and config.workers == 1 and not config.devices:
@@ -76,4 +75,5 @@ def _setup(run: Run, weights: Mapping[str, np.ndarray]) -> Setup:
         data=run.config.data,
         evaluation=run.config.evaluation.rules,
         threads=run.config.threads,
+        gpu=bool(run.config.evaluation.devices),
     )

@@ -5,7 +5,8 @@ What sets it apart from the stock loop:
 - Nothing is scored twice. A child that is in the archive already is drawn again, and where the operators find nothing
   new, an architecture is drawn at random; when none is left, the search is over.
 - An evaluator may score more than was asked for (every head of a backbone, at hardly more cost). All that it scored is
-  archived, and competes to survive.
+  archived, and competes to survive. Then a few children are asked for, of which ``screening`` promises most, one for a
+  backbone; the first generation begins with the architectures that are best in a cost, which no other can dominate.
 - Predicted costs steer; those of a generation's front are compiled before the generation is over.
 - Whether an architecture fits the SRAM cap is known from its cost before it is scored: one that does not is never
   asked for. If it is scored along, it survives only where too few that fit are known, and never beats one that fits.
@@ -26,6 +27,7 @@ from search.archive import Archive
 from search.objectives import Objectives, first_fronts, nondominated
 from search.operators import Fitness, Individual, Variation, dump_rng, load_rng, select
 from search.scoring import COST_SOURCES, CompileCosts, CostModel, Score, checked_cost
+from search.screening import Screening, one_per_backbone
 
 _ROUNDS = 10  # of tournament and variation in which a generation's children are looked for
 
@@ -98,6 +100,7 @@ class Evolution:
         self._cap = table.sram_cap_kib if config.max_sram_kib is None else config.max_sram_kib
         # By index in the space: the cost, and whether it may be asked for, fitting the cap and never scored.
         self._costs = [checked_cost(space, table, architecture) for architecture in space.all()]
+        self._screening = Screening(space, self._objectives, self._costs)
         self._open = self._fitting()
         self._fitting_count = self.unscored
         self._open[self._indices(self.archive.column("genes"))] = False
@@ -130,18 +133,12 @@ class Evolution:
 
     def ask(self) -> List[Architecture]:
         """Architectures to score next: distinct, never scored before, fitting the cap; at least one unless finished."""
-        size = self.config.population
-        found: Dict[Architecture, None] = {}
-        population = select(self._individuals(self._population), size)
-        for _ in range(_ROUNDS if self.unscored > size else 0):
-            for child in self._variation.children(population, self._rng):
-                if child in self.archive or child in found:
-                    self.duplicates += 1
-                elif self._open[self._indices([child])[0]]:
-                    found[child] = None
-                if len(found) == size:
-                    return list(found)
-        return list(found) + self._drawn(size - len(found), list(found))
+        if not self.config.complete_heads:
+            return self._varied(self.config.population)
+        if not len(self.archive):
+            return self._screening.first(self._open, self._drawn(_ROUNDS * self.config.population, []))
+        candidates = one_per_backbone(self.space, self._varied(_ROUNDS * self.config.population))
+        return self._screening.most_promising(self.archive, self.front(), self._open, candidates)
 
     def tell(self, requested: Sequence[Architecture], scores: Sequence[Score]) -> Generation:
         """Archives what was scored, in an order that does not depend on the evaluator's, and lets the fittest survive.
@@ -243,6 +240,20 @@ class Evolution:
         points = self._objectives.points(self.archive, rows).tolist()
         fitnesses = map(Fitness, points, self._violations(rows).tolist())
         return [Individual(*each) for each in zip(self.archive.architectures(rows), fitnesses)]
+
+    def _varied(self, size: int) -> List[Architecture]:
+        """So many children that were never scored and fit the cap; drawn where the operators find nothing new."""
+        found: Dict[Architecture, None] = {}
+        population = select(self._individuals(self._population), self.config.population)
+        for _ in range(_ROUNDS if self.unscored > size else 0):
+            for child in self._variation.children(population, self._rng):
+                if child in self.archive or child in found:
+                    self.duplicates += 1
+                elif self._open[self._indices([child])[0]]:
+                    found[child] = None
+                if len(found) == size:
+                    return list(found)
+        return list(found) + self._drawn(size - len(found), list(found))
 
     def _drawn(self, count: int, without: Sequence[Architecture]) -> List[Architecture]:
         """Architectures drawn uniformly from those that could still be asked for; fewer if there are no more."""

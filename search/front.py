@@ -3,7 +3,7 @@
 import csv
 import io
 from pathlib import Path
-from typing import Any, Dict, List
+from typing import Any, Dict, List, Mapping
 
 import numpy as np
 from rich.box import SIMPLE_HEAD
@@ -31,9 +31,16 @@ def records(archive: Archive, rows: np.ndarray) -> List[Dict[str, Any]]:
     return result
 
 
-def write_front(path: Path, archive: Archive, rows: np.ndarray) -> None:
-    """Writes ``front.csv``, whole or not at all; floats keep every digit."""
-    found = records(archive, rows)
+def write_front(path: Path, archive: Archive, rows: np.ndarray, hardware: Mapping[str, str]) -> None:
+    """Writes ``front.csv``, whole or not at all; floats keep every digit.
+
+    Args:
+        path: of the file.
+        archive: of the architectures.
+        rows: of the archive.
+        hardware: what the figures hang on, columns of their own; see ``Board.provenance``.
+    """
+    found = [{**record, **hardware} for record in records(archive, rows)]
     text = io.StringIO()
     writer = csv.DictWriter(text, list(found[0]), lineterminator="\n")
     writer.writeheader()

@@ -60,9 +60,10 @@ def one(name: str, found: View) -> Table:
 
 
 def two(names: Sequence[str], found: Sequence[View]) -> Table:
-    """The parts of two architectures, side by side, and what the second one has more."""
-    table = _table(f"{names[1]} beside {names[0]}: cycles, waiting for weights among them")
-    for heading in (names[0], names[1], "difference", "of it waiting", "SRAM KiB"):
+    """The parts of two architectures, side by side, and what the second one has more; within 80 columns."""
+    table = _table(f"{names[1]} beside {names[0]}: cycles; share and MAC use of the second")
+    table.padding, table.show_edge = (0, 0, 0, 0), False
+    for heading in (names[0], names[1], "difference", "waiting", "share", "MAC %", "SRAM KiB"):
         table.add_column(heading, justify="right", no_wrap=True)
     first, second = ({part.name: part for part in each.parts} for each in found)
     for name in [*first, *(name for name in second if name not in first)]:
@@ -76,6 +77,8 @@ def two(names: Sequence[str], found: Sequence[View]) -> Table:
             f"{cycles[1]:,}",
             _signed(cycles[1] - cycles[0]),
             _signed(waiting[1] - waiting[0]),
+            "" if b is None else f"{b.share:.1%}",
+            "" if b is None else f"{b.utilisation:.1f}",
             f"{sram[1] - sram[0]:+.1f}" if sram[0] != sram[1] else "",
         )
     totals = [each.figures for each in found]
@@ -84,7 +87,7 @@ def two(names: Sequence[str], found: Sequence[View]) -> Table:
         "whole",
         *(f"{total.cycles:,}" for total in totals),
         _signed(totals[1].cycles - totals[0].cycles),
-        "",
+        *("", "", ""),
         f"{totals[1].sram_kib - totals[0].sram_kib:+.1f}",
     )
     return table

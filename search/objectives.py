@@ -23,8 +23,8 @@ class Objectives:
     def __init__(self, names: Sequence[Objective], reference_point: Dict[Objective, float]) -> None:
         """Takes the objectives' names, and for each the value that bounds the hypervolume."""
         self.names = tuple(names)
-        self._signs = np.array([SIGNS[name] for name in names])
-        self.reference = self._signs * [reference_point[name] for name in names]
+        self.signs = np.array([SIGNS[name] for name in names])
+        self.reference = self.signs * [reference_point[name] for name in names]
 
     def values(self, archive: Archive, rows: np.ndarray) -> np.ndarray:
         """The objectives of some rows, each in its own unit: [rows, objectives]."""
@@ -32,7 +32,7 @@ class Objectives:
 
     def points(self, archive: Archive, rows: np.ndarray) -> np.ndarray:
         """The objectives of some rows, less being better in each: [rows, objectives]."""
-        return self.values(archive, rows) * self._signs
+        return self.values(archive, rows) * self.signs
 
     def hypervolume(self, points: np.ndarray) -> float:
         """Volume that the points dominate, up to the reference point.

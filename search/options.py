@@ -2,7 +2,7 @@
 
 import functools
 from pathlib import Path
-from typing import Any, Callable, Optional, Tuple, TypeVar
+from typing import Any, Callable, List, Optional, Tuple, TypeVar
 
 import click
 
@@ -10,6 +10,34 @@ from edgeflownas.config import DataConfig, DataFile, read_yaml, validate
 from search.run import Run
 
 F = TypeVar("F", bound=Callable[..., Any])
+
+
+class GpuDevices(click.ParamType):
+    """GPUs by number, such as ``0`` or ``0,1,2``; or ``none``."""
+
+    name = "gpus"
+
+    def convert(
+        self, value: Any, param: Optional[click.Parameter], ctx: Optional[click.Context]
+    ) -> List[int]:
+        """The numbers."""
+        if value == "none" or isinstance(value, list):
+            return [] if value == "none" else value
+        numbers = value.split(",")
+        if not all(number.isdecimal() for number in numbers):
+            self.fail(f"{value!r} is not 0, nor 0,1,2 or the like, nor none", param, ctx)
+        if len(set(map(int, numbers))) != len(numbers):
+            self.fail(f"{value!r} names a GPU twice", param, ctx)
+        return [int(number) for number in numbers]
+
+
+gpu_option = click.option(
+    "--gpu-device",
+    "devices",
+    type=GpuDevices(),
+    metavar="0[,1…]|none",
+    help="GPUs to train on, by number; none: the CPU. Overrides train.devices.",
+)
 
 
 def run_options(function: F) -> F:

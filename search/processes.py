@@ -32,7 +32,7 @@ class Processes(concurrent.futures.Executor):
             devices: GPUs that they share; none: each sees what this process does.
         """
         self._processes = [_Process(devices[i % len(devices)] if devices else None) for i in range(count)]
-        self._idle: "queue.Queue[_Process]" = queue.Queue()
+        self._idle: queue.Queue[_Process] = queue.Queue()
         for process in self._processes:
             self._idle.put(process)
         # The processes are children of these threads, and have their signals blocked: the first process decides.
@@ -73,12 +73,14 @@ class _Process:
 
     def run(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         """Computes, and tries again where the process is killed."""
-        for attempt in range(1, ATTEMPTS + 1):
+        left = ATTEMPTS
+        while True:
             try:
                 return self._started().submit(function, *args, **kwargs).result()
             except BrokenProcessPool:
                 self.clear_away()
-                if attempt == ATTEMPTS:
+                left -= 1
+                if not left:
                     raise
                 if not self._ended:
                     progress.say("a worker was killed; another begins anew what it was at")

@@ -148,11 +148,10 @@ class Run:
 
     def training_identity(self) -> Dict[str, Any]:
         """What a training that goes on must share with the one before."""
-        recipe = self.config.train.model_dump(exclude={"patience"})
         return {
             "network": self.skeleton.digest(),
             "data": self.config.data.model_dump(),
-            "train": recipe,
+            "train": self.config.train.recipe,
             "evaluation": self.config.evaluation.rules.model_dump(),
             "seed": self.config.seed,
         }

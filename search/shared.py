@@ -21,12 +21,12 @@ class Crew(NamedTuple):
 
     Attributes:
         executor: hands work to them; begins it anew with another one if one dies.
-        count: tells how many there are.
+        size: tells how many there are.
         killed: is raised where that was no use.
     """
 
     executor: concurrent.futures.Executor
-    count: Callable[[], int]
+    size: Callable[[], int]
     killed: Type[BaseException]
 
 
@@ -54,7 +54,7 @@ class SharedEvaluator:
             Interrupted: a signal came.
         """
         none: List[Architecture] = []
-        return next(self._answers([none] * max(1, self._crew.count()), False)).zero_flow_epe
+        return next(self._answers([none] * max(1, self._crew.size()), False)).zero_flow_epe
 
     def score(self, architectures: Sequence[Architecture], complete_heads: bool) -> Iterator[List[Score]]:
         """Scores architectures, backbone by backbone, in the order in which workers are done with them.
@@ -64,20 +64,20 @@ class SharedEvaluator:
             OSError: the workers are lost.
             Interrupted: a signal came.
         """
-        work = parts(self._space, architectures, max(1, self._crew.count()))
+        work = parts(self._space, architectures, max(1, self._crew.size()))
         for answer in self._answers(work, complete_heads):
             yield from answer.groups
 
     def _answers(self, work: Sequence[List[Architecture]], complete_heads: bool) -> Iterator[worker.Answer]:
         waiting = collections.deque(work)
-        running: Set["concurrent.futures.Future[worker.Answer]"] = set()
+        running: Set[concurrent.futures.Future[worker.Answer]] = set()
         lonely = False
         try:
             while waiting or running:
-                count = self._crew.count()
+                count = self._crew.size()
                 if lonely != (not count):
                     lonely = not count
-                    say("there are no workers; waiting for one" if lonely else f"there are {count} workers")
+                    say("there are no workers; waiting for one" if lonely else "a worker has come")
                 while waiting and len(running) < _AHEAD * max(1, count):
                     arguments = (worker.CODE, self._setup, waiting.popleft(), complete_heads)
                     running.add(self._crew.executor.submit(worker.answer, *arguments))

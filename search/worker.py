@@ -12,11 +12,14 @@ import threading
 from pathlib import Path
 from typing import List, NamedTuple, Sequence
 
+import numpy as np
+
 import edgeflownas
 import supernet
 from edgeflownas import checkpoint
 from edgeflownas.config import DataConfig, EvaluationConfig
 from edgeflownas.config.section import Section
+from edgeflownas.data.datasets import open_datasets
 from edgeflownas.errors import InputError
 from edgeflownas.skeleton import Skeleton
 from edgeflownas.space import Architecture
@@ -49,6 +52,7 @@ class Setup(Section):
         data: that is scored on.
         evaluation: how.
         threads: that read images.
+        gpu: whether it has to have one.
     """
 
     width: int
@@ -57,6 +61,7 @@ class Setup(Section):
     data: DataConfig
     evaluation: EvaluationConfig
     threads: int
+    gpu: bool
 
 
 class Answer(NamedTuple):
@@ -118,13 +123,6 @@ def answer(code: str, setup: str, architectures: Sequence[Architecture], complet
 @functools.lru_cache(maxsize=1)
 def _built(setup: str) -> _Built:
     """Reads the images, and builds the supernet."""
-    import numpy as np
-    import tensorflow.compat.v1 as tf
-
-    from edgeflownas.data.datasets import open_datasets
-    from edgeflownas.evaluation import EvaluationData
-    from supernet.tree import TreeEvaluator
-
     wanted = Setup.model_validate_json(setup)
     skeleton = Skeleton(wanted.width)
     tensors, _ = checkpoint.load(Path(wanted.weights))
@@ -135,6 +133,14 @@ def _built(setup: str) -> _Built:
             f"{wanted.weights} is another supernet there than the search began with (sha256 {found:.12}, not "
             f"{wanted.weights_sha256:.12}); let both read the same file, and do not train into it meanwhile"
         )
+    import tensorflow.compat.v1 as tf
+
+    from edgeflownas.evaluation import EvaluationData
+    from supernet.tree import TreeEvaluator
+
+    if wanted.gpu and not tf.config.experimental.list_physical_devices("GPU"):
+        number = os.environ.get("CUDA_VISIBLE_DEVICES")
+        raise InputError(f"evaluation.devices: TensorFlow does not see GPU {number}; leave it out, or see docs/gpu.md")
     data = EvaluationData(*open_datasets(wanted.data), wanted.evaluation, wanted.threads)
     basis = f"TensorFlow {tf.__version__}, NumPy {np.__version__} and images {data.digest():.12}"
     return _Built(TreeEvaluator(skeleton, weights, data, SCORING_THREADS), data.zero_flow_epe(), basis)

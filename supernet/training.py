@@ -8,14 +8,18 @@ import tensorflow.compat.v1 as tf
 
 from edgeflownas.config import Config, TrainConfig
 from edgeflownas.data.datasets import open_datasets, pairs_identity
+from edgeflownas.devices import Devices, chosen_devices
+from edgeflownas.errors import InputError
 from edgeflownas.evaluation import EvaluationData
 from edgeflownas.files import write_json
-from edgeflownas.graph_step import GraphStep
-from edgeflownas.network import Weights, initial_weights
+from edgeflownas.graph_step import GraphStep, Inputs
+from edgeflownas.losses import multiscale_loss
+from edgeflownas.network import Weights, initial_weights, normalised_images
 from edgeflownas.skeleton import Skeleton
 from edgeflownas.space import Space
 from edgeflownas.training import Training
 from supernet.fairness import FairSampler, covering_pool, routing
+from supernet.parallel import parallel_cycle
 from supernet.routed import fair_cycle
 from supernet.tree import TreeEvaluator
 
@@ -24,7 +28,10 @@ POOL_SEED = 0
 
 
 class FairCycle(GraphStep):
-    """One fair cycle: as many paths as the largest gene has options, one batch, one update."""
+    """One fair cycle: as many paths as the largest gene has options, one batch, one update.
+
+    Several devices share the paths; each sees the whole batch, so that statistics and gradients stay the same.
+    """
 
     def __init__(
         self,
@@ -34,6 +41,7 @@ class FairCycle(GraphStep):
         data: EvaluationData,
         sampler: FairSampler,
         threads: int,
+        devices: Devices,
     ) -> None:
         """Builds the graph of a cycle, and the evaluator of the pool.
 
@@ -44,19 +52,37 @@ class FairCycle(GraphStep):
             data: the images that the pool is scored with.
             sampler: deals each cycle's paths.
             threads: of the CPU.
+            devices: that share the work.
+
+        Raises:
+            InputError: there are more of them than paths.
         """
+        if len(devices.names) > sampler.paths:
+            raise InputError(
+                f"train.devices: a fair cycle has {sampler.paths} paths, which {len(devices.names)} devices cannot "
+                f"share; name at most {sampler.paths} (--gpu-device)"
+            )
         self._skeleton = skeleton
         self._space = Space.of(skeleton)
         self._sampler = sampler
         height, width = data.validation[0].images.shape[1:3]
-        super().__init__(weights, config, height, width, threads)
+        super().__init__(weights, config, height, width, threads, devices)
         self._pool = covering_pool(self._space, POOL_CYCLES, POOL_SEED)
-        self._evaluator = TreeEvaluator(skeleton, weights, data, threads)
+        self._evaluator = TreeEvaluator(skeleton, weights, data, threads, devices)
 
-    def _networks(self, x: tf.Tensor, weights: Weights) -> List[List[tf.Tensor]]:
+    def _losses(self, inputs: Inputs, weights: Weights) -> List[tf.Tensor]:
         shape = [len(self._space.genes), self._sampler.paths]
         self._path_of, self._option_of = (tf.placeholder(tf.int32, shape) for _ in range(2))
-        return fair_cycle(self._skeleton, x, weights, self._path_of, self._option_of)
+        routing, x = (self._path_of, self._option_of), normalised_images(inputs.images)
+        if len(self._devices.names) == 1:
+            networks = fair_cycle(self._skeleton, x, weights, *routing)
+        else:
+            networks = parallel_cycle(self._skeleton, x, weights, *routing, self._devices.names)
+        losses = []
+        for flows in networks:
+            with tf.device(flows[-1].device):
+                losses.append(multiscale_loss(flows, *inputs[1:]))
+        return losses
 
     def _feed(self) -> Dict[tf.Tensor, np.ndarray]:
         path_of, option_of = routing(self._space, self._sampler.cycle())
@@ -96,8 +122,9 @@ def supernet_training(
         weights: to begin with; None for random ones.
 
     Raises:
-        InputError: the data cannot be used.
+        InputError: the data or the devices cannot be used.
     """
+    devices = chosen_devices(config.train.devices)
     skeleton = Skeleton(config.network.width)
     train, val = open_datasets(config.data)
     data = EvaluationData(train, val, config.evaluation, config.threads)
@@ -105,7 +132,7 @@ def supernet_training(
     if weights is None:
         weights = initial_weights(skeleton.parameters(), rng)
     sampler = FairSampler(Space.of(skeleton), rng)
-    step = FairCycle(skeleton, weights, config.train, data, sampler, config.threads)
+    step = FairCycle(skeleton, weights, config.train, data, sampler, config.threads, devices)
     identity = {**identity, **pairs_identity(train)}
     return Training(
         step, train, config.train, config.seed, folder, identity, data.zero_flow_epe(), config.threads

@@ -87,11 +87,10 @@ class TreeEvaluator:
         first_flow = [stage.kind for stage in skeleton.stages].index(Kind.FLOW)
         with tf.Graph().as_default() as graph, first_of(devices):
             self._weights = variables(weights)
-            self._images = tf.placeholder(tf.uint8, [None, height, width, IMAGE_CHANNELS])
-            x = self._normalised = normalised_images(self._images)
+            x = tf.placeholder(tf.uint8, [None, height, width, IMAGE_CHANNELS])
             self._pieces: List[List[_Piece]] = []
             for stages in _segments(skeleton.stages[:first_flow]):
-                pieces = [self._build(stages, option, x.shape) for option in range(len(stages[0].options))]
+                pieces = [self._build(stages, option, x) for option in range(len(stages[0].options))]
                 self._pieces.append(pieces)
                 x = pieces[0].output
             head = skeleton.stages[first_flow:]
@@ -124,18 +123,20 @@ class TreeEvaluator:
         wanted = sorted(set(architectures))
         if complete_heads:
             wanted = self._space.with_all_heads(wanted)
-        root = _Node((), [self._run(self._normalised, {self._images: batch.images}) for batch in self._validation])
-        root.calibration = [
-            self._run(self._normalised, {self._images: batch.images}) for batch in self._data.calibration
-        ]
+        root = _Node((), [batch.images for batch in self._validation])
+        root.calibration = [batch.images for batch in self._data.calibration]
         yield from self._walk(root, wanted)
 
-    def _build(self, stages: Sequence[Stage], option: int, shape: tf.TensorShape) -> _Piece:
-        """The graph of one option of the first of some stages, and of the fixed ones behind it."""
-        x = tf.placeholder(tf.float32, shape)
+    def _build(self, stages: Sequence[Stage], option: int, before: tf.Tensor) -> _Piece:
+        """The graph of one option of the first of some stages, and of the fixed ones behind it.
+
+        It takes what the piece before gives, or the images.
+        """
+        x = tf.placeholder(before.dtype, before.shape)
 
         def applied(layer: Layer) -> tf.Tensor:
-            y = apply_stage(self._skeleton, stages[0], option, x, layer)
+            activation = normalised_images(x) if x.dtype == tf.uint8 else x
+            y = apply_stage(self._skeleton, stages[0], option, activation, layer)
             for stage in stages[1:]:
                 y = apply_stage(self._skeleton, stage, 0, y, layer)
             return y

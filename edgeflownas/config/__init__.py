@@ -29,6 +29,7 @@ from edgeflownas.config.run import (
     NetworkConfig,
     Objective,
     QueueConfig,
+    ScoringConfig,
     StageConfig,
     TrainConfig,
 )
@@ -56,6 +57,7 @@ __all__ = [
     "Objective",
     "ProceduralData",
     "QueueConfig",
+    "ScoringConfig",
     "Section",
     "SintelData",
     "StageConfig",

@@ -33,7 +33,9 @@ class ClusterConfig(Section):
     gpu_type: Optional[str] = Field(None, pattern=_NAME, description="as the cluster calls it, a100")
     cpus: int = Field(2, ge=1, description="per task")
     memory_gb: Optional[int] = Field(None, ge=1, description="per task")
-    throttle: Optional[int] = Field(None, ge=1, description="tasks that may run at once; null: as many as fit")
+    throttle: Optional[int] = Field(
+        None, ge=1, description="tasks of one submission that may run at once; null: as many as fit"
+    )
     modules: List[Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.+/-]*$")]] = Field(
         [], description="to load, in this order"
     )

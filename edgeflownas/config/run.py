@@ -1,8 +1,8 @@
 """Every key of a run, with its type, range, default and meaning."""
 
-from typing import Any, Dict, List, Optional, Union
+from typing import Any, Dict, List, Optional, TypeVar, Union
 
-from pydantic import Discriminator, Field, Tag, model_validator
+from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 from typing_extensions import Annotated, Literal
 
 from edgeflownas.config.cluster import ClusterConfig
@@ -29,6 +29,21 @@ class TrainConfig(Section):
         0.5, ge=0, le=1, description="share of the steps after which the uncertainty joins the L1 loss"
     )
     patience: int = Field(0, ge=0, description="stop after so many epochs without a better EPE; 0: never")
+    devices: Optional[List[Annotated[int, Field(ge=0)]]] = Field(
+        None, description="GPUs to train on, by number; []: the CPU; null: the first GPU, or the CPU without one"
+    )
+
+    @field_validator("devices")
+    @classmethod
+    def _each_once(cls, devices: Optional[List[int]]) -> Optional[List[int]]:
+        if devices is not None and len(set(devices)) != len(devices):
+            raise ValueError("each GPU may be named once")
+        return devices
+
+    @property
+    def recipe(self) -> Dict[str, Any]:
+        """What decides what is learned: a training that goes on must share it with the one before."""
+        return self.model_dump(exclude={"patience", "devices"})
 
 
 class StageConfig(TrainConfig):
@@ -61,6 +76,29 @@ class EvaluationConfig(Section):
     batch_size: int = Field(32, ge=1, description="validation pairs per batch")
 
 
+class ScoringConfig(EvaluationConfig):
+    """How architectures are scored, and by whom; who does it changes no score."""
+
+    workers: int = Field(1, ge=1, description="processes of this machine that score; 1: the command's own")
+    devices: List[Annotated[int, Field(ge=0)]] = Field(
+        [], description="GPUs to score on, by number, with at least one worker each"
+    )
+    scheduler: Optional[str] = Field(
+        None, pattern=r"^tcp://[^/\s]+:[0-9]+$", description="of a Dask cluster that scores, in place of own workers"
+    )
+
+    @property
+    def rules(self) -> EvaluationConfig:
+        """What scores depend on."""
+        return EvaluationConfig(**self.model_dump(include=set(EvaluationConfig.model_fields)))
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "ScoringConfig":
+        if self.scheduler is not None and (self.workers > 1 or self.devices):
+            raise ValueError("scheduler: its cluster has its own workers and devices; leave out these here")
+        return self
+
+
 class HardwareConfig(Section):
     """The board, and Arm's compiler for it."""
 
@@ -82,7 +120,7 @@ Objective = Literal["epe", "fps", "latency_ms", "sram_kib", "npu_cycles"]
 class EvolutionConfig(Section):
     """The search."""
 
-    population: int = Field(52, ge=4, multiple_of=4, description="architectures per generation")
+    population: int = Field(52, ge=4, multiple_of=4, description="architectures that survive a generation")
     generations: int = Field(40, ge=1, description="at most")
     crossover: float = Field(0.9, ge=0, le=1, description="probability that a pair of parents is crossed")
     mutation: Optional[float] = Field(
@@ -93,7 +131,11 @@ class EvolutionConfig(Section):
     reference_point: Dict[Objective, float] = Field(
         description="value of each objective that bounds the hypervolume, in the objective's own unit"
     )
-    complete_heads: bool = Field(True, description="score and archive every head of a backbone that is asked for")
+    complete_heads: bool = Field(
+        True,
+        description="score and archive every head of a backbone that is asked for, and ask for few, which a prediction "
+        "of EPE chooses among the children; false: plain NSGA-II",
+    )
     patience: int = Field(5, ge=0, description="stop after so many generations with the same hypervolume; 0: never")
 
     @model_validator(mode="after")
@@ -104,6 +146,9 @@ class EvolutionConfig(Section):
         if missing:
             raise ValueError(f"reference_point: needs a value for {', '.join(missing)}")
         return self
+
+
+Child = TypeVar("Child", bound="ChildConfig")
 
 
 class ChildConfig(Section):
@@ -131,6 +176,13 @@ class ChildConfig(Section):
             )
             for stage in self.train
         ]
+
+    def on(self: Child, devices: List[int]) -> Child:
+        """The same training on other GPUs, named as in ``TrainConfig.devices``."""
+        if isinstance(self.train, TrainConfig):
+            return self.model_copy(update={"train": self.train.model_copy(update={"devices": devices})})
+        stages = [stage.model_copy(update={"devices": devices}) for stage in self.train]
+        return self.model_copy(update={"train": stages})
 
     @property
     def epochs(self) -> int:
@@ -177,7 +229,7 @@ class Config(Section):
     network: NetworkConfig
     data: DataConfig
     train: TrainConfig
-    evaluation: EvaluationConfig
+    evaluation: ScoringConfig
     hardware: HardwareConfig
     evolution: EvolutionConfig
     queue: QueueConfig

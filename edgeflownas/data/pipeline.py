@@ -7,6 +7,7 @@ import numpy as np
 import tensorflow.compat.v1 as tf
 
 from edgeflownas.data.sample import FlowDataset
+from edgeflownas.devices import CPU
 from edgeflownas.session import session
 
 _AHEAD = 4  # batches
@@ -67,7 +68,7 @@ def batches(
             lambda place: tf.numpy_function(read, [place], [tf.uint8, tf.float32, tf.float32]), threads
         )
         following = tf.data.make_one_shot_iterator(samples.batch(batch_size).prefetch(_AHEAD)).get_next()
-    with contextlib.closing(session(graph, threads + 1)) as reader:
+    with contextlib.closing(session(graph, threads + 1, CPU)) as reader:
         while True:
             try:
                 batch = reader.run(following)

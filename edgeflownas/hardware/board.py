@@ -2,7 +2,7 @@
 
 import configparser
 from pathlib import Path
-from typing import Any, Dict, List, Sequence, Union
+from typing import Any, Dict, List, Optional, Sequence, Union
 
 from pydantic import Field
 from typing_extensions import Literal
@@ -100,6 +100,23 @@ class Board:
             f"Vela {vela}, {settings.accelerator}, {settings.system_config}, {settings.memory_mode}, "
             f"{settings.optimise}, arena {self.arena_kib:.1f} KiB, {'int8' if settings.int8_io else 'float32'} ends"
         )
+
+    def provenance(self, vela: str) -> Dict[str, str]:
+        """What stands beside figures in JSON and CSV files: board, configuration, and version of the compiler."""
+        settings = self.settings
+        return {
+            "vela": vela,
+            "board": settings.name,
+            "accelerator": settings.accelerator,
+            "system_config": settings.system_config,
+            "memory_mode": settings.memory_mode,
+        }
+
+    def misfit(self, sram_kib: float) -> Optional[str]:
+        """That a network with this peak does not fit into the arena, in words; None: it does."""
+        if sram_kib <= self.arena_kib:
+            return None
+        return f"DOES NOT FIT into the arena of {self.arena_kib:.1f} KiB"
 
     def description(self) -> Dict[str, Any]:
         """All that bears on a compile: the settings, and the sections of the Vela configuration that they name."""

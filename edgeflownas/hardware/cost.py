@@ -27,7 +27,8 @@ from edgeflownas.space import Architecture, Space
 
 _ROUNDED = 1e-4  # percent; recorded errors are rounded
 
-MEND = "make it again with 'edgeflownas-search cost build'"
+MAKE = "make it with 'edgeflownas-search cost build'"
+MEND = MAKE.replace("it", "it again", 1)
 
 
 @dataclass(frozen=True)
@@ -234,7 +235,7 @@ class CostTable:
             InputError: the file is missing, damaged, or no cost table.
         """
         if not path.is_file():
-            raise InputError(f"cost table {path}: no such file; set hardware.table, or {MEND}")
+            raise InputError(f"cost table {path}: no such file; {MAKE}, or set hardware.table")
         content = read_yaml(path, "cost table")
         if content.get("format") != TableFile.model_fields["format"].default:
             raise InputError(f"cost table {path}: is not a cost table; {MEND}")

@@ -1,12 +1,12 @@
 """One architecture as the int8 network that is flashed: batch normalisation folded away, quantised after training."""
 
 import importlib
-from typing import List, Mapping, Sequence
+from typing import List, Mapping, Optional, Sequence
 
 import numpy as np
 import tensorflow.compat.v1 as tf
 
-from edgeflownas.network import FixedNorm, child, normalised_images, plain
+from edgeflownas.network import BatchNorm, FixedNorm, child, normalised_images, plain
 from edgeflownas.recalibration import Statistics
 from edgeflownas.skeleton import IMAGE_CHANNELS, Skeleton
 
@@ -15,7 +15,7 @@ def export(
     skeleton: Skeleton,
     architecture: Sequence[int],
     weights: Mapping[str, np.ndarray],
-    statistics: Statistics,
+    statistics: Optional[Statistics],
     images: np.ndarray,
     int8_io: bool,
 ) -> bytes:
@@ -28,7 +28,7 @@ def export(
         skeleton: the network's definition.
         architecture: one option per gene.
         weights: at least this architecture's, by the names of ``Skeleton.parameters``.
-        statistics: mean and variance of its batch normalisations.
+        statistics: mean and variance of its batch normalisations; None: those that the images give.
         images: representative ones, uint8 [N, H, W, 6], that activations' ranges are taken from.
         int8_io: take and give int8; otherwise float32, which the CPU converts.
 
@@ -41,6 +41,8 @@ def export(
     """
     for name in skeleton.parameters(architecture):
         _check_finite(name, weights[name])
+    if statistics is None:
+        statistics = _statistics(skeleton, architecture, weights, images)
     for name, pair in statistics.items():
         _check_finite(name, np.stack(pair))
     height, width = images.shape[1:3]
@@ -54,6 +56,18 @@ def export(
             samples = [[session.run(normalised, {pixels: image[None]})] for image in images]
             converter = tf.lite.TFLiteConverter.from_session(session, [x], [flow])
             return _quantised(converter, samples, tf.int8 if int8_io else tf.float32)
+
+
+def _statistics(
+    skeleton: Skeleton, architecture: Sequence[int], weights: Mapping[str, np.ndarray], images: np.ndarray
+) -> Statistics:
+    """Of an architecture's batch normalisations, over all the images at once."""
+    with tf.Graph().as_default() as graph:
+        layer = BatchNorm({name: tf.constant(weights[name]) for name in skeleton.parameters(architecture)}, plain)
+        child(skeleton, architecture, normalised_images(tf.constant(images)), layer)
+        with tf.Session(graph=graph) as session:
+            found: Statistics = session.run(layer.statistics)
+            return found
 
 
 def _check_finite(name: str, value: np.ndarray) -> None:

@@ -23,12 +23,12 @@ class Trained(NamedTuple):
 
     Attributes:
         weights: by the names of ``Skeleton.parameters``.
-        statistics: mean and variance of its batch normalisations.
+        statistics: mean and variance of its batch normalisations; None: those that the images give.
         images: representative ones, uint8 [N, H, W, 6].
     """
 
     weights: Mapping[str, np.ndarray]
-    statistics: Statistics
+    statistics: Optional[Statistics]
     images: np.ndarray
 
 
@@ -55,7 +55,8 @@ class Networks:
         """Networks for their figures alone, with a supernet's weights, or random ones (None).
 
         Weights bear on figures by how well they compress. BN statistics and images do not: they end up in scales and
-        biases, which take the same room whatever they hold.
+        biases, which take the same room whatever they hold. But they have to go together: under the statistics of
+        other images an activation can be zero everywhere, and a tensor of zeros has no scale.
         """
         if weights is None:
             return cls(skeleton, height, width)
@@ -82,7 +83,7 @@ class Networks:
         """Of what an architecture takes from its weights and images."""
         tensors = {name: trained.weights[name] for name in self.skeleton.parameters(architecture)}
         norms = {name[: -len("/gamma")] for name in tensors if name.endswith("/gamma")}
-        statistics = {name: pair for name, pair in trained.statistics.items() if name in norms}
+        statistics = {name: pair for name, pair in (trained.statistics or {}).items() if name in norms}
         return checkpoint.digest({**tensors, **as_tensors(statistics), "images": trained.images})
 
 
@@ -92,12 +93,7 @@ def stand_in(skeleton: Skeleton, height: int, width: int) -> Trained:
 
     rng = np.random.default_rng(0)
     weights = initial_weights(skeleton.parameters(), rng)
-    statistics = {
-        name[: -len("/gamma")]: (np.zeros_like(value), np.ones_like(value))
-        for name, value in weights.items()
-        if name.endswith("/gamma")
-    }
-    return Trained(weights, statistics, rng.integers(0, 256, (2, height, width, 6)).astype(np.uint8))
+    return Trained(weights, None, rng.integers(0, 256, (2, height, width, 6)).astype(np.uint8))
 
 
 @functools.lru_cache(maxsize=None)

@@ -90,7 +90,7 @@ class Vela:
             try:
                 result = self._call([*board.arguments(config), *options, str(source)], folder, self._timeout)
             except subprocess.TimeoutExpired as expired:
-                log = _keep(logs, name, "".join(_text(part) for part in (expired.stdout, expired.stderr)))
+                log = _keep(logs, name, board, "".join(_text(part) for part in (expired.stdout, expired.stderr)))
                 raise CompileError(
                     f"vela: {name} took longer than {self._timeout:g} s; set hardware.vela_timeout higher; "
                     f"its output so far is in {log}"
@@ -103,14 +103,18 @@ class Vela:
             except (OSError, KeyError, IndexError, ValueError) as error:
                 raise CompileError(
                     f"vela: {name} was not compiled for {board.settings.name} ({error}: {_last_line(said)}); "
-                    f"the end of its output is in {_keep(logs, name, said)}"
+                    f"the end of its output is in {_keep(logs, name, board, said)}"
                 ) from None
 
     def _ask_version(self) -> str:
+        timeout = min(self._timeout, _ANSWER)
         try:
-            result = self._call(["--version"], None, min(self._timeout, _ANSWER))
+            result = self._call(["--version"], None, timeout)
         except subprocess.TimeoutExpired:
-            raise InputError(f"vela {self._command}: does not answer; check hardware.vela") from None
+            mend = " and hardware.vela_timeout" if timeout < _ANSWER else ""
+            raise InputError(
+                f"vela {self._command}: does not tell its version within {timeout:g} s; check hardware.vela{mend}"
+            ) from None
         match = re.search(r"^[0-9]+\.[0-9]+\.[0-9]+\S*", result.stdout, re.MULTILINE)
         if result.returncode or not match:
             raise InputError(
@@ -146,8 +150,8 @@ def _target(version: str) -> str:
     return "make vela38" if version == OLD_VERSION else "make vela"
 
 
-def _keep(logs: Path, name: str, output: str) -> Path:
-    path = logs / f"{name}.log"
+def _keep(logs: Path, name: str, board: Board, output: str) -> Path:
+    path = logs / f"{name}_{board.path.stem}.log"
     write_text(path, "\n".join(output.splitlines()[-_TAIL:]) + "\n")
     return path
 

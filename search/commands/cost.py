@@ -5,15 +5,17 @@ import shlex
 import sys
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Dict, List, Optional, Tuple
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
 import click
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
+from edgeflownas import checkpoint
+from edgeflownas.errors import InputError
 from edgeflownas.hardware.board import Board
-from edgeflownas.hardware.cost import CostTable
+from edgeflownas.hardware.cost import Cost, CostTable
 from edgeflownas.hardware.networks import RANDOM
 from edgeflownas.progress import progress, say
 from search import layer_view
@@ -43,6 +45,11 @@ def build(run: Run, board: Optional[Path], output: Optional[Path], checks: int, 
 
     hardware = run.config.hardware
     if board is not None:
+        if output is None and board.resolve() != Path(hardware.board).resolve():
+            raise InputError(
+                f"--board {board}: name the file of its table with --output; hardware.table, {hardware.table}, is that "
+                f"of hardware.board, {hardware.board}"
+            )
         hardware = hardware.model_copy(update={"board": str(board)})
     path = output or Path(hardware.table)
     words = " ".join(shlex.quote(word) for word in ["edgeflownas-search", *sys.argv[1:]])
@@ -73,7 +80,9 @@ def show(run: Run, architectures: Tuple[str, ...], compiled: bool, layers: bool,
     if as_json:
         click.echo(json.dumps(found, indent=2, allow_nan=False))
     else:
-        Console(highlight=False).print(_shown(run, found, settings))
+        console = Console(highlight=False)
+        console.print(_shown(run, found, settings))
+        _say_misfits(console, Board.load(Path(run.config.hardware.board)), found)
 
 
 def _from_table(run: Run, architectures: Tuple[str, ...]) -> Tuple[List[Dict[str, Any]], str]:
@@ -82,10 +91,12 @@ def _from_table(run: Run, architectures: Tuple[str, ...]) -> Tuple[List[Dict[str
     table, board = CostTable.load(Path(hardware.table)), Board.load(Path(hardware.board))
     table.check(run.skeleton, *data.padded_size)
     table.check_board(board)
-    found = [{"architecture": text, **asdict(table.cost(run.space.parse(text)))} for text in architectures]
-    weights = table.content.origin.weights
+    origin, weights = table.content.origin, table.content.origin.weights
+    mine = checkpoint.digest(run.supernet_weights()) if run.supernet_file.exists() else RANDOM
+    table = table.of(mine, hardware.vela_version)
+    found = [_record(text, table.cost(run.space.parse(text)), board, origin.vela) for text in architectures]
     said = f"table of {'random weights' if weights == RANDOM else f'the weights {weights:.12} (sha256)'}"
-    return found, f"{board.summary(table.content.origin.vela)}; {said}"
+    return found, f"{board.summary(origin.vela)}; {said}"
 
 
 def _compiled(run: Run, architectures: Tuple[str, ...]) -> Tuple[List[Dict[str, Any]], str]:
@@ -98,9 +109,24 @@ def _compiled(run: Run, architectures: Tuple[str, ...]) -> Tuple[List[Dict[str, 
     found = []
     with progress(f"compiling for {compiler.board.settings.name}", len(parsed)) as bar:
         for text, architecture in zip(architectures, parsed):
-            found.append({"architecture": text, **asdict(compiler.cost(networks, architecture))})
+            cost = compiler.cost(networks, architecture)
+            found.append(_record(text, cost, compiler.board, compiler.vela.version))
             bar.advance(text)
     return found, settings
+
+
+def _record(architecture: str, cost: Cost, board: Board, vela: str) -> Dict[str, Any]:
+    """An architecture's cost in plain types, and what it hangs on."""
+    fits = board.misfit(cost.sram_kib) is None
+    return {"architecture": architecture, **asdict(cost), "fits": fits, **board.provenance(vela)}
+
+
+def _say_misfits(console: Console, board: Board, found: Sequence[Mapping[str, Any]]) -> None:
+    """Names the networks that the board has no room for."""
+    for record in found:
+        misfit = board.misfit(record["sram_kib"])
+        if misfit is not None:
+            console.print(f"{record['architecture']} {misfit}", markup=False, soft_wrap=True)
 
 
 def _shown(run: Run, found: List[Dict[str, Any]], settings: str) -> Table:
@@ -137,11 +163,17 @@ def _show_layers(run: Run, architectures: Tuple[str, ...], as_json: bool) -> Non
         raise click.UsageError(f"--layers: shows one architecture, or the difference of two, not {len(architectures)}")
     compiler = Compiler.of(run.config.hardware)
     views = [layer_view.view(compiler, run.networks(), run.space.parse(text)) for text in architectures]
+    board, vela = compiler.board, compiler.vela.version
+    found = [
+        {"architecture": text, **each.record(), "fits": board.misfit(each.figures.sram_kib) is None,
+         **board.provenance(vela)}
+        for text, each in zip(architectures, views)
+    ]  # fmt: skip
     if as_json:
-        content = [{"architecture": text, **each.record()} for text, each in zip(architectures, views)]
-        click.echo(json.dumps(content, indent=2, allow_nan=False))
+        click.echo(json.dumps(found, indent=2, allow_nan=False))
         return
     table = layer_view.one(architectures[0], views[0]) if len(views) == 1 else layer_view.two(architectures, views)
     console = Console(highlight=False)
     console.print(table)
-    console.print(f"{compiler.board.settings.name}: {compiler.summary()}; {run.weights_said()}", soft_wrap=True)
+    console.print(f"{board.settings.name}: {board.summary(vela)}; {run.weights_said()}", soft_wrap=True)
+    _say_misfits(console, board, found)

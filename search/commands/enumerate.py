@@ -39,8 +39,10 @@ def command(run: Run, backbones: str, heads: str, as_json: bool) -> None:
     wanted = selected(run.space, backbones, heads)
     table = CostTable.load(Path(run.config.hardware.table))
     table.check(run.skeleton, *run.config.data.padded_size)
-    table.check_board(Board.load(Path(run.config.hardware.board)))
+    board = Board.load(Path(run.config.hardware.board))
+    table.check_board(board)
     weights = run.supernet_weights()
+    table = table.of(digest(weights), run.config.hardware.vela_version)
     with contextlib.ExitStack() as stack:
         compiler: Optional[FrontCompiler] = None
         if run.config.hardware.compile_front:
@@ -64,10 +66,10 @@ def command(run: Run, backbones: str, heads: str, as_json: bool) -> None:
                 compiler.told = lambda done, total: lock.beat()
             evolution.compile_front()
             file.write(evolution.front(), evolution.hypervolume())
-        _show(run, file, evolution, as_json)
+        _show(run, file, evolution, board, table.content.origin.vela if compiler is None else compiler.vela, as_json)
 
 
-def _show(run: Run, file: SpaceFile, evolution: Evolution, as_json: bool) -> None:
+def _show(run: Run, file: SpaceFile, evolution: Evolution, board: Board, vela: str, as_json: bool) -> None:
     """Prints what is known now."""
     front, failed = evolution.front(), evolution.archive.failed
     result = {
@@ -77,6 +79,7 @@ def _show(run: Run, file: SpaceFile, evolution: Evolution, as_json: bool) -> Non
         "hypervolume": evolution.hypervolume(),
         "zero_flow_epe": file.zero_flow_epe,
         "space_file": str(run.space_file),
+        "hardware": board.provenance(vela),
         "front": records(evolution.archive, front) if len(front) else [],
     }
     if as_json:
@@ -85,6 +88,7 @@ def _show(run: Run, file: SpaceFile, evolution: Evolution, as_json: bool) -> Non
     console = Console(highlight=False, soft_wrap=False)
     if len(front):
         console.print(front_table(evolution.archive, front))
+        console.print(f"{board.settings.name}: {board.summary(vela)}.", markup=False, soft_wrap=True)
     scored = f"{len(file.archive):,} of {run.space.size:,} architectures scored"
     if file.complete:
         scored += f": this is the exact front, its hypervolume {evolution.hypervolume():.6g}"

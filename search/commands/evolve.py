@@ -3,7 +3,7 @@
 import contextlib
 import json
 from pathlib import Path
-from typing import Any, Dict, Mapping, Optional, Tuple
+from typing import Any, Dict, Mapping, Optional
 
 import click
 import numpy as np
@@ -44,8 +44,10 @@ def command(run: Run, restart: bool, from_previous: bool, as_json: bool) -> None
         raise click.UsageError("--restart and --from-previous exclude each other")
     table = CostTable.load(Path(run.config.hardware.table))
     table.check(run.skeleton, *run.config.data.padded_size)
-    table.check_board(Board.load(Path(run.config.hardware.board)))
+    board = Board.load(Path(run.config.hardware.board))
+    table.check_board(board)
     weights = run.supernet_weights()
+    table = table.of(digest(weights), run.config.hardware.vela_version)
     with contextlib.ExitStack() as stack:
         compiler = None
         if run.config.hardware.compile_front:
@@ -68,15 +70,16 @@ def command(run: Run, restart: bool, from_previous: bool, as_json: bool) -> None
                 f"{run.search_file}: no architecture that fits the SRAM cap has a finite EPE ({file.archive.failed:,} "
                 f"of {len(file.archive):,} failed); the supernet {run.supernet_file} is of no use: train another"
             )
-        write_front(run.front_file, evolution.archive, front)
+        vela = table.content.origin.vela if compiler is None else compiler.vela
+        write_front(run.front_file, evolution.archive, front, board.provenance(vela))
         if compiler is not None:
             write_json(run.hardware_file, compiler.record(evolution.archive))
-        result = _result(run, evolution, file, reason, front)
+        result = {**_result(run, evolution, file, reason, front), "hardware": board.provenance(vela)}
         result["hypervolume_share"] = _share(run, table, identity, evolution)
         if as_json:
             click.echo(json.dumps(result, indent=2, allow_nan=False))
         else:
-            _print(evolution, result, front)
+            _print(evolution, result, front, board.summary(vela))
         queue = build(run, evolution.archive, front)
         say(f"{len(queue.indices)} of the front are queued in {run.queue_folder}: go on with `queue run`")
 
@@ -147,19 +150,20 @@ def _share(run: Run, table: CostTable, identity: Identity, evolution: Evolution)
     return evolution.hypervolume() / exact if exact else None
 
 
-def _print(evolution: Evolution, result: Mapping[str, Any], front: np.ndarray) -> None:
+def _print(evolution: Evolution, result: Mapping[str, Any], front: np.ndarray, hardware: str) -> None:
     """The result for people."""
     console = Console(highlight=False, soft_wrap=False)
     console.print(front_table(evolution.archive, front))
     best, zero = result["best_epe"], result["zero_flow_epe"]
     lines = [
+        f"{result['hardware']['board']}: {hardware}.",
         f"The search is over: {result['reason']}.",
         f"Best EPE {best:.4f} px; that of zero flow is {zero:.4f} px ({best / zero:.2f} of it).",
         f"{result['requested']:,} architectures requested, {result['scored']:,} scored in {result['wall_s']:.0f} s.",
         f"Checkpoint {result['search_file']}, front {result['front_file']}.",
     ]
     if result["hypervolume_share"] is not None:
-        lines.insert(1, f"It has {result['hypervolume_share']:.3%} of the exact hypervolume of the whole space.")
+        lines.insert(2, f"It has {result['hypervolume_share']:.3%} of the exact hypervolume of the whole space.")
     if result["failed"]:
         lines.append(f"{result['failed']:,} architectures have no finite EPE and were left out.")
     if not result["hypervolume"]:

@@ -65,8 +65,8 @@ def command(
     result = {
         "architecture": architecture,
         "weights": str(path),
-        "board": compiler.board.settings.name,
         "settings": settings,
+        **compiler.board.provenance(compiler.vela.version),
         "epe_float32": float_epe,
         "epe_int8": int8_epe,
         "zero_flow_epe": data.zero_flow_epe(),
@@ -137,13 +137,14 @@ def _write(
 def _print(result: Dict[str, Any], board: Board) -> None:
     """The result for people."""
     float_epe, int8_epe = result["epe_float32"], result["epe_int8"]
-    fits = "fits" if result["sram_kib"] <= board.arena_kib else "DOES NOT FIT"
+    fits = board.misfit(result["sram_kib"]) or f"fits into the arena of {board.arena_kib:.1f} KiB"
+    on_cpu = ", ".join(result["on_cpu"])
     lines = [
         f"{result['architecture']} on {result['board']}: {result['fps']:.2f} FPS, {result['latency_ms']:.3f} ms, "
-        f"SRAM peak {result['sram_kib']:.1f} KiB: {fits} into the arena of {board.arena_kib:.1f} KiB",
+        f"SRAM peak {result['sram_kib']:.1f} KiB: {fits}",
         f"EPE {float_epe:.4f} px in float32, {int8_epe:.4f} px in int8 ({100 * (int8_epe / float_epe - 1):+.2f} %); "
         f"zero flow {result['zero_flow_epe']:.4f} px",
-        f"on the CPU: {', '.join(result['on_cpu']) or 'nothing'}",
+        f"on the CPU: {f'{on_cpu}; FPS and ms do not count its time' if on_cpu else 'nothing'}",
         result["settings"],
         *(f"{key}: {result[key]}" for key in ("network", "compiled", "record")),
     ]

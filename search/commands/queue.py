@@ -143,7 +143,9 @@ def collect(run: Run, as_json: bool) -> None:
     """Gathers the retrained networks: final_front.csv, and how well the supernet had ranked them."""
     queue, compiler = Queue(run.queue_folder), Compiler.of(run.config.hardware)
     collection = collecting.collect(queue, compiler, final_epes)
-    final_front.write_final_front(run.final_front_file, collection)
+    vela = run.config.hardware.vela_version  # a search is of one, and only that one compiles
+    hardware = compiler.board.provenance(vela)
+    final_front.write_final_front(run.final_front_file, collection, hardware)
     found = agreement(*zip(*((each.supernet_epe, each.epe) for each in collection.survivors)))
     board = compiler.board.settings.name
     comparable = EDGEFLOWNET.comparable(board, collection.size)
@@ -152,6 +154,7 @@ def collect(run: Run, as_json: bool) -> None:
             "survivors": [_plain(each) for each in collection.survivors],
             "front": [_plain(each) for each in collection.front],
             "missing": collection.missing,
+            "hardware": hardware,
             "kendall_tau": found.tau,
             "n": found.n,
             "kendall_tau_95": None if found.tau is None else [found.low, found.high],
@@ -163,6 +166,7 @@ def collect(run: Run, as_json: bool) -> None:
     console.print(final_front.final_table(collection, EDGEFLOWNET if comparable else None))
     console.print(final_front.epe_table(collection))
     lines = [
+        f"{board}: {compiler.board.summary(vela)}.",
         f"Kendall tau of supernet EPE and retrained EPE: {found}. Table: {run.final_front_file}",
         EDGEFLOWNET.sentence(board, collection.size),
     ]

@@ -2,10 +2,12 @@
 
 import faulthandler
 from pathlib import Path
+from typing import List, Optional
 
 import click
 
 from edgeflownas.progress import say
+from search.options import gpu_option
 from search.queue.queue import Queue
 from search.queue.retrain import retrain
 
@@ -16,16 +18,26 @@ EXIT_CODES = {"done": 0, "failed": 1, "queued": 75, "preempted": 130}  # 75 is E
 @click.option(
     "--queue", "folder", required=True, type=click.Path(path_type=Path), help="Folder of the queue, results/NAME/queue."
 )
+@click.option("--id", "identity", help="The queue's, by queue.yaml; another one there since is refused.")
 @click.option("--index", required=True, type=click.IntRange(min=0), help="Number of the task, from 0.")
 @click.option("--dry-run", is_flag=True, help="Only show what would be trained, and measure three steps of each stage.")
-def command(folder: Path, index: int, dry_run: bool) -> int:
+@gpu_option
+def command(folder: Path, identity: Optional[str], index: int, dry_run: bool, devices: Optional[List[int]]) -> int:
     """Retrains one task of the queue, or goes on with it.
 
     Exit codes: 0 done; 1 failed for good; 75 crashed, to be tried again; 130 stopped by a signal, to be continued;
-    2 not begun, because another process works on it or the queue is damaged.
+    2 not begun, because another process works on it, the queue is another or damaged, or a GPU is not there.
     """
     faulthandler.enable(2)
-    task = Queue(folder).task(index)
+    queue = Queue(folder)
+    if identity is not None:
+        queue.check(identity)
+    task = queue.task(index)
+    if devices is not None:
+        from edgeflownas.devices import chosen_devices
+
+        chosen_devices(devices)  # tells of one that is not there before the task has begun
+        task.config = task.config.on(devices)
     if dry_run:
         from search.dry_run import show_retraining
 

@@ -1,6 +1,5 @@
 """``train``: strict-fairness training of the supernet."""
 
-import os
 from pathlib import Path
 from typing import Any, Dict, Optional
 
@@ -12,7 +11,7 @@ from edgeflownas.config import Config, validate
 from edgeflownas.errors import InputError
 from edgeflownas.lock import Lock, locked
 from edgeflownas.progress import say
-from search.options import run_options
+from search.options import gpu_option, run_options
 from search.run import Run
 
 
@@ -23,19 +22,16 @@ from search.run import Run
 @click.option("--resume/--no-resume", default=None, help="Continue, or begin, only; default: whichever is possible.")
 @click.option("--init-from", type=click.Path(path_type=Path), help="Weights to begin with, an .h5 file.")
 @click.option("--dry-run", is_flag=True, help="Only show what would be trained, and measure three steps.")
-@click.option("--gpu-device", type=click.IntRange(min=-1), help="GPU to use; -1: none. Default: what TensorFlow finds.")
+@gpu_option
 @run_options
 def command(
     run: Run,
     resume: Optional[bool],
     init_from: Optional[Path],
-    gpu_device: Optional[int],
     dry_run: bool,
     **overrides: Any,
 ) -> None:
     """Trains, or continues, the supernet of a run."""
-    if gpu_device is not None:
-        os.environ["CUDA_VISIBLE_DEVICES"] = str(gpu_device)  # before TensorFlow is imported and looks for GPUs
     run = _overridden(run, overrides)
     if dry_run:
         from search.dry_run import show_supernet_training
@@ -63,7 +59,7 @@ def _train(run: Run, resume: Optional[bool], weights: Optional[Dict[str, np.ndar
 
 
 def _overridden(run: Run, overrides: Dict[str, Any]) -> Run:
-    names = {"num_epochs": "epochs", "batch_size": "batch_size", "lr": "learning_rate"}
+    names = {"num_epochs": "epochs", "batch_size": "batch_size", "lr": "learning_rate", "devices": "devices"}
     changes = {names[name]: value for name, value in overrides.items() if value is not None}
     if not changes:
         return run

@@ -1,6 +1,6 @@
 """Builds a queue from a search's front."""
 
-import itertools
+import hashlib
 import shutil
 import tempfile
 import time
@@ -17,8 +17,10 @@ from edgeflownas.lock import held
 from edgeflownas.progress import say
 from search.archive import Archive
 from search.objectives import Objectives
-from search.queue.paths import QueuePaths
+from search.queue import slurm
+from search.queue.paths import QueuePaths, set_aside
 from search.queue.queue import Queue, QueueFile
+from search.queue.script import job_name
 from search.queue.selection import RULES, Front, fps_targets
 from search.queue.task import Found, State, TaskConfig
 from search.run import Run
@@ -41,7 +43,7 @@ def build(run: Run, archive: Archive, front: np.ndarray, rebuild: bool = False) 
         The queue.
 
     Raises:
-        InputError: the front is empty; or another queue has begun, or its tasks are being worked on.
+        InputError: the front is empty; or another queue has begun, its tasks are being worked on, or Slurm has them.
     """
     folder = run.queue_folder
     weights = run.supernet_weights()
@@ -129,16 +131,16 @@ def _clear_away(folder: Path, rebuild: bool) -> None:
     """Makes room for another queue.
 
     Raises:
-        InputError: the one there has begun, and is not to be set aside; or its tasks are being worked on.
+        InputError: the one there has begun, and is not to be set aside; or its tasks are being worked on, or in Slurm.
     """
-    for claim in QueuePaths(folder).claims():
-        if held(claim):
-            raise InputError(f"queue {folder}: a process holds {claim}; end it first")
+    paths = QueuePaths(folder)
+    for lock in (*paths.claims(), paths.submitting):
+        if held(lock):
+            raise InputError(f"queue {folder}: a process holds {lock}; end it first")
+    if paths.script.exists():
+        _check_jobs(paths)
     if rebuild:
-        names = (folder.with_name(f"{folder.name}.{number}") for number in itertools.count(1))
-        aside = next(name for name in names if not name.exists())
-        folder.rename(aside)
-        say(f"queue {folder}: the one there was set aside as {aside}")
+        say(f"queue {folder}: the one there was set aside as {set_aside(folder)}")
     elif _begun(Queue(folder)):
         raise InputError(
             f"queue {folder}: has begun, and other architectures are to be queued now: set it aside and build anew "
@@ -146,6 +148,27 @@ def _clear_away(folder: Path, rebuild: bool) -> None:
         )
     else:
         shutil.rmtree(str(folder))
+
+
+def _check_jobs(paths: QueuePaths) -> None:
+    """Makes sure that Slurm has no job of a queue, which would work on the next one in its place.
+
+    Raises:
+        InputError: it has one.
+    """
+    name = job_name(paths)
+    try:
+        there = slurm.elements(name)
+    except slurm.SlurmError as error:
+        if paths.submissions.exists():
+            say(f"{error}; a job of the queue that was there ends as soon as Slurm starts it")
+        return
+    if there:
+        first = there[min(there)]
+        raise InputError(
+            f"queue {paths.folder}: Slurm has its job {first.job}, {first.standing}; `queue cancel --all` first "
+            f"(or `scancel --name={name}`)"
+        )
 
 
 def _begun(queue: Queue) -> bool:
@@ -156,7 +179,9 @@ def _write(run: Run, paths: QueuePaths, tasks: List[TaskConfig]) -> None:
     """Writes a whole queue, but for the supernet."""
     config, now = run.config, time.time()
     search_sha256: Optional[str] = sha256(run.search_file) if run.search_file.exists() else None
+    texts = [dump(task) for task in tasks]
     file = QueueFile(
+        id=hashlib.sha256("".join(texts).encode()).hexdigest(),
         rule=config.queue.rule,
         size=config.queue.size if config.queue.rule in RULES else len(tasks),
         fps_targets=config.queue.fps_targets if config.queue.rule == "fps_targets" else [],
@@ -168,6 +193,6 @@ def _write(run: Run, paths: QueuePaths, tasks: List[TaskConfig]) -> None:
         search_sha256=search_sha256,
     )
     write_text(paths.queue, dump(file))
-    for index, task in enumerate(tasks):
-        write_text(paths.task(index).task, dump(task))
+    for index, text in enumerate(texts):
+        write_text(paths.task(index).task, text)
         write_json(paths.task(index).state, State.model_validate({"changed": now}).model_dump())

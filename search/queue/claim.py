@@ -5,7 +5,6 @@ import os
 import socket
 import threading
 import time
-from pathlib import Path
 from typing import Any, Callable, Iterator, Optional, Tuple
 
 from edgeflownas.config import validate
@@ -137,7 +136,7 @@ class Claim:
 
 
 @contextlib.contextmanager
-def claimed(task: Task, death: str = "died without a word") -> Iterator[Claim]:
+def claimed(task: Task, death: str = "died without a word", before: Optional[State] = None) -> Iterator[Claim]:
     """Holds the claim on a task while the block runs.
 
     If the process that held it before has died, that is a crash; unless Slurm has ended its job, and started it again
@@ -146,14 +145,15 @@ def claimed(task: Task, death: str = "died without a word") -> Iterator[Claim]:
     Args:
         task: to claim.
         death: how that one died.
+        before: the state before that one was started; if nothing has changed since, it died before it held the claim,
+            which is a crash, too.
 
     Raises:
         InputError: another living process holds it.
     """
     with locked(task.paths.claim, f"task {task.index}", STALE_AFTER) as lock:
         claim = Claim(task, lock)
-        if claim.state.state == "running":
-            _settle(claim, task.paths.killed, death)
+        _settle(claim, task, death, before)
         with contextlib.suppress(FileNotFoundError):
             task.paths.killed.unlink()
         if task.cancelled and claim.state.state in ("queued", "preempted"):
@@ -161,11 +161,15 @@ def claimed(task: Task, death: str = "died without a word") -> Iterator[Claim]:
         yield claim
 
 
-def _settle(claim: Claim, killed: Path, death: str) -> None:
-    """Writes down how the process that held a claim before has ended."""
-    state, job = claim.state, this_job()
+def _settle(claim: Claim, task: Task, death: str, before: Optional[State]) -> None:
+    """Writes down how the process that worked on a task before has ended, if it has not done so itself."""
+    state, job, killed = claim.state, this_job(), task.paths.killed
     who = f"process {state.pid} on {state.host}"
-    if killed.exists():
+    if state == before:
+        claim.crashed(f"{death} before it began: {' '.join(task.log_tail(1))}")
+    elif state.state != "running":
+        return
+    elif killed.exists():
         claim.crashed(f"{who}: killed, exit code {killed.read_text(errors='replace').strip()}")
     elif job is not None and job.id == state.job and job.restarts > state.restarts:
         claim.stopped(f"{who}: ended by Slurm")

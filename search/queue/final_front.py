@@ -4,7 +4,7 @@ import csv
 import io
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Dict, Optional
+from typing import Any, Dict, Mapping, Optional
 
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
@@ -14,13 +14,18 @@ from search.queue.collect import Collection, Survivor
 from search.queue.published import Published
 
 
-def write_final_front(path: Path, collection: Collection) -> None:
+def write_final_front(path: Path, collection: Collection, hardware: Mapping[str, str]) -> None:
     """Writes ``final_front.csv``: everything that was retrained, best EPE first.
 
     ``on_front`` is 1 on the front; ``final_epe NAME`` is on the validation pairs of a data set, whole images.
+
+    Args:
+        path: of the file.
+        collection: what was retrained.
+        hardware: what the figures hang on, columns of their own; see ``Board.provenance``.
     """
     text = io.StringIO()
-    records = [_record(each, each in collection.front) for each in collection.survivors]
+    records = [{**_record(each, each in collection.front), **hardware} for each in collection.survivors]
     columns = dict.fromkeys(name for record in records for name in record)
     writer = csv.DictWriter(text, list(columns), lineterminator="\n")
     writer.writeheader()

@@ -17,6 +17,7 @@ class QueueFile(Section):
 
     format: Literal["edgeflownas-queue"] = "edgeflownas-queue"
     format_version: Literal[1] = 1
+    id: str = Field("", pattern="^[0-9a-f]*$", description="digest of all tasks, which tells queues in one place apart")
     rule: str = Field(description="that chose the architectures from the front")
     size: int = Field(ge=1, description="architectures that were asked for")
     fps_targets: List[float] = Field([], description="of the rule of that name")
@@ -51,6 +52,18 @@ class Queue:
         content = read_yaml(self.paths.queue, "queue")
         self.file: QueueFile = validate(content, QueueFile, f"queue {self.paths.queue}")
         self._tasks: Dict[int, Task] = {}
+
+    def check(self, identity: str) -> None:
+        """Makes sure that this is the queue that a job was handed in for.
+
+        Raises:
+            InputError: another one was built in its place since.
+        """
+        if identity != self.file.id:
+            raise InputError(
+                f"queue {self.paths.folder}: is not the one that this job was handed in for, but was built since; "
+                f"nothing was begun: `queue submit` hands its tasks in"
+            )
 
     @property
     def indices(self) -> range:

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import Callable, List
 
+from edgeflownas.errors import InputError
 from edgeflownas.progress import say
 from edgeflownas.signals import StopFlag, stop_flag
 from search.queue.claim import claimed
@@ -71,26 +72,11 @@ def _work(task: Task, stop: StopFlag, look: Callable[[], None]) -> None:
         if process.poll() is None:
             process.send_signal(signal.SIGINT)
             process.wait()
-    _settle(task, before.changed, process.returncode, told)
+    with contextlib.suppress(InputError), claimed(task, _death(process.returncode), None if told else before):
+        pass  # a crash that the process could not write down itself is counted, unless another process has the task
     look()
 
 
-def _settle(task: Task, changed: float, code: int, told: bool) -> None:
-    """Counts a crash that the task's process could not write down itself.
-
-    Args:
-        task: whose process has ended.
-        changed: when its state was written before.
-        code: its exit code.
-        told: whether it was told to end.
-    """
-    after = task.state()
-    if task.alive():  # another process has taken it
-        return
-    how = f"killed by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
-    if after.state == "running":
-        with claimed(task, how):
-            pass
-    elif after.changed == changed and not told:
-        with claimed(task) as claim:
-            claim.crashed(f"{how} before it began: {' '.join(task.log_tail(1))}")
+def _death(code: int) -> str:
+    """How a process has ended, by its exit code."""
+    return f"killed by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"

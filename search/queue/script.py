@@ -49,15 +49,16 @@ _TEMPLATE = """\
 {directives}
 
 {setup}queue={queue}
+id={identity} # of that queue: if another is built in its place, its tasks are not these
 job=${{SLURM_ARRAY_JOB_ID}}_${{SLURM_ARRAY_TASK_ID}} # its own number may be that of the whole array
 task=$queue/tasks/$(printf %03d "$SLURM_ARRAY_TASK_ID")
 before=$(cat "$task/state.json")
 
 {signals}
-{python} -m search retrain --queue "$queue" --index "$SLURM_ARRAY_TASK_ID" &
+{python} -m search retrain --queue "$queue" --id "$id" --index "$SLURM_ARRAY_TASK_ID" &
 {wait}
 if [ "$code" -le 2 ]; then
-    exit "$code" # 0: done; 1: failed for good; 2: not begun, another process works on it or the queue is damaged
+    exit "$code" # 0: done; 1: failed for good; 2: not begun: it is being worked on, or the queue is another or damaged
 elif [ -z "$stopped" ] && [ "$(cat "$task/state.json")" = "$before" ]; then
     echo "job $job: ended with exit code $code before the task began"
     exit "$code"
@@ -80,11 +81,12 @@ def throttle(config: ClusterConfig) -> str:
     return "" if config.throttle is None else f"%{config.throttle}"
 
 
-def batch_script(paths: QueuePaths, tasks: int, config: ClusterConfig) -> str:
+def batch_script(paths: QueuePaths, identity: str, tasks: int, config: ClusterConfig) -> str:
     """The text of the batch script.
 
     Args:
         paths: of the queue.
+        identity: of the queue.
         tasks: of the queue.
         config: what a job gets.
 
@@ -98,6 +100,7 @@ def batch_script(paths: QueuePaths, tasks: int, config: ClusterConfig) -> str:
         directives="\n".join(f"#SBATCH {directive}" for directive in _directives(paths, config)),
         setup="".join(f"{line}\n" for line in _setup(config)),
         queue=shlex.quote(str(paths.folder.resolve())),
+        identity=shlex.quote(identity),
         python="python" if config.conda else shlex.quote(sys.executable),
         signals=SIGNALS,
         wait=WAIT,

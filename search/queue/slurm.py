@@ -6,7 +6,7 @@ from typing import Dict, List, NamedTuple, Sequence
 from edgeflownas.errors import InputError
 
 _USUAL = ("None", "Priority", "Resources", "JobArrayTaskLimit", "BeginTime")  # reasons to wait that need no word
-_TIMEOUT = 60.0  # seconds; Slurm's commands wait for a busy controller for about as long
+_PATIENCE = 60.0  # seconds; Slurm's commands wait for a busy controller for about as long
 
 
 class SlurmError(Exception):
@@ -64,14 +64,19 @@ def array_option(indices: Sequence[int], throttle: str) -> str:
     return f"--array={','.join(listed)}{throttle}"
 
 
-def elements(job_name: str) -> Dict[int, Element]:
+def elements(job_name: str, patience: float = _PATIENCE) -> Dict[int, Element]:
     """The elements of all array jobs of a name that are pending or running, by index.
+
+    Args:
+        job_name: of the jobs.
+        patience: seconds to wait for the answer.
 
     Raises:
         SlurmError: Slurm is not there, or does not answer.
     """
     found = {}
-    for line in _call(["squeue", "-h", "-r", f"--name={job_name}", "-o", "%F|%K|%T|%r"]).splitlines():
+    words = ["squeue", "-h", "-r", f"--name={job_name}", "-o", "%F|%K|%T|%r"]
+    for line in _call(words, patience).splitlines():
         job, index, state, reason = line.split("|", 3)
         if index.isdigit():
             found[int(index)] = Element(f"{job}_{index}", state, reason)
@@ -87,16 +92,16 @@ def cancel(jobs: Sequence[str]) -> None:
     _call(["scancel", *jobs])
 
 
-def _call(words: List[str]) -> str:
+def _call(words: List[str], patience: float = _PATIENCE) -> str:
     """Runs a command, gives what it prints."""
     try:
         done = subprocess.run(
-            words, check=False, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=_TIMEOUT
+            words, check=False, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=patience
         )
     except OSError as error:
         raise SlurmError(f"{words[0]}: {error.strerror or error}: is Slurm on this machine?") from None
     except subprocess.TimeoutExpired:
-        raise SlurmError(f"{words[0]}: Slurm does not answer") from None
+        raise SlurmError(f"{words[0]}: Slurm has not answered for {patience:.0f} s") from None
     if done.returncode:
         said = [line.strip() for line in done.stderr.splitlines() if line.strip()]
         raise SlurmError(f"{words[0]}: {said[-1] if said else f'exit code {done.returncode}'}")

@@ -12,7 +12,7 @@ from edgeflownas.files import read_json, write_json, write_text
 from edgeflownas.lock import locked
 from edgeflownas.progress import say
 from search.queue import slurm
-from search.queue.paths import QueuePaths
+from search.queue.paths import QueuePaths, set_aside
 from search.queue.queue import Queue
 from search.queue.script import batch_script, job_name, throttle
 from search.queue.status import rows
@@ -44,13 +44,11 @@ def submitted(paths: QueuePaths) -> Dict[int, str]:
 def prepare(queue: Queue, config: ClusterConfig) -> str:
     """Writes the batch script, and gives it; one that a user has edited is set aside."""
     path = queue.paths.script
-    text = batch_script(queue.paths, queue.file.tasks, config)
+    text = batch_script(queue.paths, queue.file.id, queue.file.tasks, config)
     if path.exists():
         if path.read_text(errors="replace") == text:
             return text
-        aside = path.with_name(f"{path.name}.old")
-        path.replace(aside)
-        say(f"{path}: the one there, of other settings or edited, is now {aside.name}")
+        say(f"{path}: the one there, of other settings or edited, is now {set_aside(path).name}")
     write_text(path, text)
     return text
 
@@ -80,6 +78,8 @@ def submit(queue: Queue, config: ClusterConfig) -> Optional[str]:
             say(f"{len(left) - len(indices)} of the tasks are in Slurm's queue already")
         if not indices:
             return None
+        if there and config.throttle is not None:
+            say(f"Slurm counts for each array job: up to {config.throttle} of these run beside those there already")
         record = _read(queue.paths)
         prepare(queue, config)
         job = slurm.submit(str(queue.paths.script.resolve()), indices, throttle(config))

@@ -16,6 +16,7 @@ from search.queue.submit import submitted
 
 _LOOK = 1.0  # seconds between looks at the tasks' files
 _ASK = 15.0  # seconds between questions to Slurm, which serves everybody
+_PATIENCE = 3.0  # seconds to wait for the answer, which only adds to what the files tell
 
 Rows = Callable[[], List[Row]]
 
@@ -27,6 +28,7 @@ class Overview:
         self._queue = queue
         self._there: Optional[Dict[int, slurm.Element]] = None
         self._asked = float("-inf")
+        self._told = False
 
     def rows(self) -> List[Row]:
         """All tasks."""
@@ -34,9 +36,12 @@ class Overview:
         if self._queue.paths.script.exists() and time.monotonic() - self._asked > _ASK:
             self._asked = time.monotonic()
             try:
-                self._there = slurm.elements(job_name(self._queue.paths))
-            except slurm.SlurmError:
+                self._there = slurm.elements(job_name(self._queue.paths), _PATIENCE)
+            except slurm.SlurmError as error:
                 self._there = None
+                if known and not self._told:
+                    self._told = True
+                    say(f"{error}; this is what the tasks' own files tell")
         return [self._with_slurm(each, known.get(each.index)) for each in rows(self._queue)]
 
     def _with_slurm(self, each: Row, job: Optional[str]) -> Row:

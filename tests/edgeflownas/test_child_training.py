@@ -1,3 +1,4 @@
+from collections import Counter
 from pathlib import Path
 from typing import Any, Dict, Tuple
 
@@ -8,6 +9,7 @@ from edgeflownas import checkpoint
 from edgeflownas.child_training import ChildStep, child_training
 from edgeflownas.config import ChildConfig, NetworkConfig
 from edgeflownas.data.pipeline import Batch, batches
+from edgeflownas.devices import CPU, Devices
 from edgeflownas.errors import InputError
 from edgeflownas.evaluation import ChildEvaluator
 from edgeflownas.recalibration import among
@@ -36,7 +38,7 @@ def config(**changes: Any) -> ChildConfig:
 @pytest.fixture(scope="module")
 def step() -> ChildStep:
     architecture = Space.of(SKELETON).parse("010000200")
-    return ChildStep(SKELETON, architecture, weights_for(SKELETON), TRAIN, evaluation_data(), threads=1)
+    return ChildStep(SKELETON, architecture, weights_for(SKELETON), TRAIN, evaluation_data(), threads=1, devices=CPU)
 
 
 @pytest.fixture(scope="module")
@@ -108,3 +110,45 @@ def test_weights_of_another_width_and_unknown_architectures_are_refused(tmp_path
         child_training(config(), tmp_path, weights_for(Skeleton(6)))
     with pytest.raises(InputError, match="gene EB0"):
         child_training(config(architecture="300000000"), tmp_path)
+
+
+def gradients(devices: Devices, batch: Batch) -> Tuple[float, Dict[str, np.ndarray]]:
+    """Loss and gradients of a step, as Adam's first moment, a tenth of them, has them after it."""
+    recipe = TRAIN.model_copy(update={"batch_size": len(batch.images), "clip_norm": 1e9})
+    step = ChildStep(SKELETON, (0,) * 9, weights_for(SKELETON), recipe, evaluation_data(), 1, devices)
+    loss = step.run(batch, 0.0, 1.0)
+    tensors = step.tensors()
+    return loss, {name: 10.0 * tensors[f"optimizer/{name}/Adam"] for name in step.weight_names()}
+
+
+def test_two_devices_give_the_mean_of_the_gradients_of_half_a_batch_each(batch: Batch) -> None:
+    batch.valid[0, :16] = 0  # a tower with fewer valid pixels counts as much as the other
+    halves = [gradients(CPU, Batch(*(part[half] for part in batch))) for half in (slice(0, 2), slice(2, 4))]
+    loss, found = gradients(Devices("CPU", (0, 1)), batch)
+    assert loss == pytest.approx((halves[0][0] + halves[1][0]) / 2, rel=1e-5)
+    for name, gradient in found.items():
+        expected = (halves[0][1][name] + halves[1][1][name]) / 2
+        scale = np.abs(expected).max()
+        assert scale > 0
+        np.testing.assert_allclose(gradient, expected, rtol=1e-3, atol=1e-4 * scale + 1e-7, err_msg=name)
+
+
+def test_towers_are_on_their_devices_and_go_on_bit_for_bit(batch: Batch) -> None:
+    first, second = (
+        ChildStep(SKELETON, (0,) * 9, weights_for(SKELETON), TRAIN, evaluation_data(), 1, Devices("CPU", (0, 1)))
+        for _ in range(2)
+    )
+    operators = first.loss.graph.get_operations()
+    heavy = Counter(each.device for each in operators if each.type == "Conv2D")
+    assert heavy["/device:CPU:0"] == heavy["/device:CPU:1"] > 0 and len(heavy) == 2
+    first.run(batch, 1e-3, 1.0)
+    second.restore(first.tensors(), first.state())
+    assert first.run(batch, 1e-3, 1.0) == second.run(batch, 1e-3, 1.0)
+    expected, found = first.tensors(), second.tensors()
+    assert all(np.array_equal(found[name], expected[name]) for name in expected)
+
+
+def test_a_batch_that_cannot_be_parted_equally_is_refused() -> None:
+    three = Devices("CPU", (0, 1, 2))
+    with pytest.raises(InputError, match="train.batch_size: 4 pairs cannot be parted equally among 3 devices"):
+        ChildStep(SKELETON, (0,) * 9, weights_for(SKELETON), TRAIN, evaluation_data(), 1, three)

@@ -54,6 +54,9 @@ def test_every_shipped_config_is_valid_and_survives_being_written(path, tmp_path
         ("evolution.reference_point={epe: 3}", "reference_point: needs a value for fps"),
         ("network=8", "network: should be a valid dictionary"),
         ("name=../outside", "name: .*pattern"),
+        ("evaluation.workers=0", "evaluation.workers: should be greater"),
+        ("evaluation.scheduler=node:8786", "evaluation.scheduler: .*pattern"),
+        ("evaluation={scheduler: 'tcp://node:1', workers: 2}", "evaluation: scheduler: its cluster has its own"),
     ],
 )
 def test_what_is_wrong_is_named_with_what_is_allowed(override, message):
@@ -62,12 +65,18 @@ def test_what_is_wrong_is_named_with_what_is_allowed(override, message):
     assert "\n" not in str(caught.value) and "demo.yaml" in str(caught.value)
 
 
+def test_who_scores_is_no_part_of_how():
+    config = load(CONFIGS / "demo.yaml", ["evaluation.workers=3", "evaluation.devices=[0, 1]"])
+    assert config.evaluation.rules == load(CONFIGS / "demo.yaml").evaluation.rules
+    assert not {"workers", "devices", "scheduler"} & set(config.evaluation.rules.model_dump())
+
+
 def test_a_recipe_of_stages_gives_trainings_of_one_stage_each():
     stages = "queue.train=[{epochs: 2, patience: 1}, {epochs: 3, data: {kind: middlebury, root: x}}]"
     config = load(CONFIGS / "demo.yaml", [stages])
     child = ChildConfig(
         architecture="0", seed=1, threads=1, network=config.network, data=config.data, train=config.queue.train,
-        evaluation=config.evaluation,
+        evaluation=config.evaluation.rules,
     )  # fmt: skip
     first, second = child.stages
     assert (first.train, first.data) == (TrainConfig(epochs=2, patience=1), config.data)

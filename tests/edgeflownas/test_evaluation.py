@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 
 from edgeflownas import evaluation
-from edgeflownas.evaluation import ChildEvaluator
+from edgeflownas.evaluation import ChildEvaluator, EvaluationData
 from edgeflownas.network import EPSILON
 from edgeflownas.skeleton import Kind, Skeleton
-from tests.small import evaluation_data, weights_for
+from tests.small import EVALUATION, datasets, evaluation_data, weights_for
 
 SKELETON = Skeleton(2)
 ARCHITECTURE = (1, 0, 2, 0, 1, 0, 2, 1, 0)
@@ -111,3 +111,16 @@ def test_validation_pairs_that_do_not_fit_the_memory_are_read_every_time_for_the
     held = evaluator.epe(weights, statistics)
     monkeypatch.setattr(evaluator, "_data", streamed)
     assert [evaluator.epe(weights, statistics) for _ in range(2)] == [held, held]
+
+
+def test_the_digest_tells_other_images_and_other_settings(scored):
+    train, val = datasets()
+    changed = [
+        EvaluationData(train, val, EVALUATION.model_copy(update={"calibration_pairs": 5}), threads=1),
+        EvaluationData(train, val, EVALUATION.model_copy(update={"val_pairs": 5}), threads=1),
+        EvaluationData(val, val, EVALUATION, threads=1),
+        EvaluationData(train, train, EVALUATION, threads=1),
+    ]
+    digests = [data.digest() for data in (scored[0], *changed)]
+    assert len(set(digests)) == len(digests)
+    assert evaluation_data().digest() == digests[0] == scored[0].digest()

@@ -30,7 +30,18 @@ from search.objectives import nondominated
 from search.run import Run
 from search.scoring import COST_FIGURES, COST_SOURCES
 from search.search_file import SearchFile
-from tests.search.stand_ins import CONFIG, MEDIUM, SMALL, Cost, Oracle, Table, evolution_config, identity, noise, oracle_opened
+from tests.search.stand_ins import (
+    CONFIG,
+    MEDIUM,
+    SMALL,
+    Cost,
+    Oracle,
+    Table,
+    evolution_config,
+    identity,
+    noise,
+    oracle_opened,
+)
 from tests.search.test_search_file import content
 
 

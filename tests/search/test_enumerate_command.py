@@ -71,6 +71,7 @@ def test_the_whole_space_its_front_and_its_hypervolume(command: Command) -> None
     result = command("enumerate", "--json")
     assert result.code == 0, result.error
     said = json.loads(result.out)
+    assert said["hardware"]["vela"] == "5.2.0" and said["hardware"]["board"] == "Grove Vision AI V2"
     assert (said["scored"], said["complete"], said["zero_flow_epe"]) == (SPACE.size, True, 8.0)
     costs = table(CONFIG.parents[1] / Run.open(CONFIG).config.hardware.table)
     points = {each: (epe_of(each), -costs.cost(each).fps) for each in SPACE.all()}

@@ -21,14 +21,13 @@ from edgeflownas.skeleton import Skeleton
 from edgeflownas.space import Architecture
 from search import cli
 from search.commands import evolve
-from search.evaluator import Opened
+from search.evaluator import Opened, open_evaluator
 from search.run import Run
 from search.scoring import Evaluator
 from tests.search.stand_ins import CONFIG, Oracle, brute_force_front, epe_of
 from tests.search.test_search_file import content
 
 WIDTH = load(CONFIG).network.width
-OPEN = evolve.open_evaluator
 LOAD = CostTable.load
 
 
@@ -36,7 +35,8 @@ LOAD = CostTable.load
 def table(path: Path) -> CostTable:
     """The real table, which predicts each architecture once for all tests."""
     content = LOAD(path)
-    content.cost = functools.lru_cache(maxsize=None)(content.cost)  # type: ignore[method-assign]
+    predictor = content._predictor
+    predictor.figures = functools.lru_cache(maxsize=None)(predictor.figures)  # type: ignore[method-assign]
     return content
 
 
@@ -87,12 +87,15 @@ def test_a_search_ends_with_its_front_and_its_checkpoint(command: Command) -> No
     result = command("--json")
     assert result.code == 0, result.error
     said = json.loads(result.out)
-    assert (said["generations"], said["requested"]) == (2, 8)
+    assert said["generations"] == 2 and said["requested"] == said["backbones"]
     assert said["scored"] == said["backbones"] * 243
     assert said["zero_flow_epe"] == 8.0
     with (command.folder / "front.csv").open(newline="") as file:
         front = list(csv.DictReader(file))
     assert [row["architecture"] for row in front] == [row["architecture"] for row in said["front"]]
+    assert {(row["vela"], row["board"]) for row in front} == {("5.2.0", "Grove Vision AI V2")}
+    assert said["hardware"]["vela"] == "5.2.0" and said["hardware"]["accelerator"] == "ethos-u55-64"
+    assert {row["cost_source"] for row in front} == {"predicted"}, "the table is of other weights"
     assert float(front[0]["epe"]) == said["best_epe"] == min(float(row["epe"]) for row in front)
     points = np.array([[row["epe"], -row["fps"]] for row in said["front"]])
     assert len(brute_force_front(points)) == len(front)
@@ -108,6 +111,7 @@ def test_people_see_the_front_and_zero_flow_beside_the_best_epe(command: Command
     assert "2 generations are done" in result.out
     best = next(iter(csv.DictReader((command.folder / "front.csv").open())))["architecture"]
     assert best in result.out
+    assert "Grove Vision AI V2: Vela 5.2.0, ethos-u55-64, Grove_Vision_AI_V2, Shared_Sram" in result.out
     assert len(re.findall("^generation ", result.error, re.M)) == 2
 
 
@@ -181,7 +185,7 @@ def test_with_a_real_supernet_the_archive_holds_what_the_tree_evaluator_says(
     from edgeflownas.data.datasets import open_datasets
     from edgeflownas.evaluation import ChildEvaluator, EvaluationData
 
-    monkeypatch.setattr(evolve, "open_evaluator", OPEN)
+    monkeypatch.setattr(evolve, "open_evaluator", open_evaluator)
     rng = np.random.default_rng(0)
     skeleton = Skeleton(WIDTH)
     weights = {name: rng.normal(0, 0.1, shape).astype(np.float32) for name, shape in skeleton.parameters().items()}

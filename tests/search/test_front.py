@@ -27,12 +27,13 @@ def archive_of(space: Space, count: int = 20) -> Archive:
 
 def test_the_file_holds_every_digit_and_the_genes_by_name(tmp_path: Path) -> None:
     archive = archive_of(SMALL)
-    write_front(tmp_path / "front.csv", archive, np.array([7, 2]))
+    write_front(tmp_path / "front.csv", archive, np.array([7, 2]), {"vela": "5.2.0", "board": "a board"})
     with (tmp_path / "front.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert list(rows[0]) == [
         *("architecture", "G0", "G1", "G2", "G3"),
         *("epe", "fps", "latency_ms", "sram_kib", "npu_cycles", "cost_source", "generation"),
+        *("vela", "board"),
     ]
     for row, number in zip(rows, (7, 2)):
         architecture = archive.architectures([number])[0]
@@ -41,6 +42,7 @@ def test_the_file_holds_every_digit_and_the_genes_by_name(tmp_path: Path) -> Non
         for name in ("epe", "fps", "latency_ms", "sram_kib", "npu_cycles"):
             assert float(row[name]) == archive.column(name)[number]
         assert (row["cost_source"], row["generation"]) == ("predicted", "3")
+        assert (row["vela"], row["board"]) == ("5.2.0", "a board")
 
 
 def test_the_table_fits_80_columns() -> None:

@@ -8,6 +8,7 @@ import pytest
 from deap import base, tools
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import special
 
 from search import objectives as module
 from search.archive import Archive
@@ -75,6 +76,28 @@ def test_hypervolume_in_closed_form() -> None:
     x = np.arange(n) / n
     line = Objectives(["epe", "latency_ms"], {"epe": 1.0, "latency_ms": 1.0})
     assert line.hypervolume(np.stack([x, 1 - x], 1)) == pytest.approx(0.5 - 0.5 / n)
+
+
+@pytest.mark.parametrize("dimensions", [1, 2, 3, 4])
+def test_hypervolume_above_a_simplex_in_closed_form(dimensions: int) -> None:
+    """Of the cubes of a box those are dominated whose corner's coordinates add up to n or more."""
+    side, n = 5, 4
+    cells = list(itertools.product(range(side), repeat=dimensions))
+    simplex = np.array([cell for cell in cells if sum(cell) == n], float)
+    names: List[Any] = ["epe", "latency_ms", "sram_kib", "npu_cycles"][:dimensions]
+    below = special.comb(n + dimensions - 1, dimensions, exact=True)
+    assert Objectives(names, dict.fromkeys(names, 5.0)).hypervolume(simplex) == pytest.approx(side**dimensions - below)
+
+
+@pytest.mark.parametrize("dimensions", [1, 2, 3, 4])
+def test_fronts_of_a_lattice_in_closed_form(dimensions: int) -> None:
+    """In a full lattice the front of a point is the sum of its coordinates."""
+    lattice = np.random.default_rng(0).permutation(list(itertools.product(range(4), repeat=dimensions))).astype(float)
+    ranks = lattice.sum(axis=1)
+    for rank in range(int(ranks.max()) + 1):
+        within = np.flatnonzero(ranks <= rank)
+        assert first_fronts(lattice, len(within)).tolist() == within.tolist()
+    assert nondominated(lattice).tolist() == np.flatnonzero(ranks == 0).tolist()
 
 
 @pytest.mark.usefixtures("implementation")

@@ -150,6 +150,8 @@ def test_collect_writes_the_final_front_and_says_how_well_the_supernet_ranked(
         records = list(csv.DictReader(file))
     assert [record["architecture"] for record in records] == [architectures(queue)[index] for index in (2, 0, 1)]
     assert [record["on_front"] for record in records] == ["1", "0", "0"]
+    assert said["hardware"]["vela"] == "5.2.0" and "Vela 5.2.0, ethos-u55-64" in result.out
+    assert [(record["vela"], record["board"]) for record in records] == [("5.2.0", "Grove Vision AI V2")] * 3
 
 
 def test_retrain_refuses_what_it_cannot_work_on(call: Call, queue: Queue) -> None:

@@ -170,6 +170,9 @@ def test_another_space_or_network_is_refused(tmp_path: Path) -> None:
         "hardware.table=elsewhere.yaml",
         "evolution.generations=99",
         "evolution.patience=2",
+        "evaluation.workers=2",
+        "evaluation.devices=[0, 1]",
+        "evaluation.scheduler=tcp://node:8786",
     ],
 )
 def test_what_does_not_change_the_search_may_change(tmp_path: Path, free: str) -> None:

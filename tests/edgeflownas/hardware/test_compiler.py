@@ -79,7 +79,7 @@ def test_key_names_what_an_architecture_takes_from_weights_and_nothing_else() ->
         changed = {**trained.weights, name: trained.weights[name] + np.float32(1)}
         other = Networks(TINY, HEIGHT, WIDTH, trained._replace(weights=changed)).key((1, 0))
         assert (other != key) == (name in TINY.parameters((1, 0))), name
-    statistics = {**trained.statistics, "E0/bn": (np.ones(8, np.float32), np.ones(8, np.float32))}
+    statistics = {"E0/bn": (np.ones(8, np.float32), np.ones(8, np.float32))}
     assert Networks(TINY, HEIGHT, WIDTH, trained._replace(statistics=statistics)).key((1, 0)) != key
     images = trained._replace(images=trained.images[:1])
     assert Networks(TINY, HEIGHT, WIDTH, images).key((1, 0)) != key
@@ -90,8 +90,9 @@ def test_statistics_and_images_do_not_bear_on_figures(tmp_path: Path) -> None:
     trained = stand_in(TINY, HEIGHT, WIDTH)
     other = trained._replace(
         statistics={
-            name: (rng.normal(0, 0.5, mean.shape).astype("f4"), rng.uniform(0.1, 5, mean.shape).astype("f4"))
-            for name, (mean, _) in trained.statistics.items()
+            name[: -len("/gamma")]: (rng.normal(0, 0.5, shape).astype("f4"), rng.uniform(0.1, 5, shape).astype("f4"))
+            for name, shape in TINY.parameters((1, 1)).items()
+            if name.endswith("/gamma")
         },
         images=rng.integers(0, 256, (1, HEIGHT, WIDTH, 6)).astype(np.uint8),
     )
@@ -100,6 +101,18 @@ def test_statistics_and_images_do_not_bear_on_figures(tmp_path: Path) -> None:
     assert compiler.compiles == 2
     assert found[0].figures == found[1].figures
     assert part_cycles(found[0].layers) == part_cycles(found[1].layers)
+
+
+def test_weights_compile_whose_activations_are_zero_under_other_statistics(cache: Cached, tmp_path: Path) -> None:
+    _, cost = cache
+    weights = dict(stand_in(TINY, HEIGHT, WIDTH).weights)
+    for name, value in weights.items():
+        if name == "Up/0/kernel":
+            weights[name] = value * np.float32(0.05)
+        elif name == "Up/bn/beta":
+            weights[name] = value - np.float32(2)  # below zero everywhere, unless what is before it is normalised
+    found = Compiler(grove(), VELA, 120.0, tmp_path).cost(Networks.with_weights(TINY, HEIGHT, WIDTH, weights), (1, 0))
+    assert found == cost, "int8 kernels are the same, and offsets do not bear on figures"
 
 
 def test_several_boards_share_one_export(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

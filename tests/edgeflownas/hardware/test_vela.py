@@ -11,11 +11,12 @@ import pytest
 
 from edgeflownas.errors import InputError
 from edgeflownas.hardware import report
+from edgeflownas.hardware.board import Board
 from edgeflownas.hardware.cost import Figures
 from edgeflownas.hardware.networks import Networks
 from edgeflownas.hardware.report import Compiled, parse_layer, parse_summary
 from edgeflownas.hardware.vela import CompileError, Vela
-from tests.edgeflownas.hardware.tiny import HEIGHT, TINY, VELA, WIDTH, grove
+from tests.edgeflownas.hardware.tiny import BOARDS, HEIGHT, TINY, VELA, WIDTH, grove
 
 RECORDED = Path(__file__).parent / "recorded"
 
@@ -118,7 +119,7 @@ def test_vela_is_told_the_board_and_nothing_else(program: Callable[[str], str], 
     command = program('for word in "$@"; do echo "$word"; done; cat board.ini; exit 1')
     with pytest.raises(CompileError):
         compile_with(command, tmp_path)
-    said = (tmp_path / "logs" / "000000000.log").read_text()
+    said = (tmp_path / "logs" / "000000000_grove_vision_ai_v2.log").read_text()
     assert "--accelerator-config=ethos-u55-64" in said
     assert "--arena-cache-size=1730150" in said
     assert "OffChipFlash_clock_scale=0.015625" in said
@@ -143,13 +144,25 @@ def test_vela_that_does_not_run_is_named(program: Callable[[str], str]) -> None:
         print(Vela(program("echo 'No module named ethosu' >&2; exit 1"), 60.0).version)
 
 
+def test_logs_of_several_boards_stand_side_by_side(program: Callable[[str], str], tmp_path: Path) -> None:
+    for board in (grove(), Board.load(BOARDS / "u65_256.yaml")):
+        with pytest.raises(CompileError):
+            Vela(program("exit 1"), 60.0).compile("000000000", b"a network", board, tmp_path / "logs")
+    assert len(list((tmp_path / "logs").iterdir())) == 2
+
+
+def test_vela_that_is_silent_is_named_with_the_time_that_it_had(program: Callable[[str], str]) -> None:
+    with pytest.raises(InputError, match="within 0.2 s; check hardware.vela and hardware.vela_timeout"):
+        print(Vela(program("exec sleep 60"), 0.2).version)
+
+
 def test_failed_compile_is_one_line_and_leaves_the_end_of_the_output(
     program: Callable[[str], str], tmp_path: Path
 ) -> None:
     command = program("for i in $(seq 1000); do echo line $i; done; echo 'Error: bad network' >&2; exit 3")
     with pytest.raises(CompileError) as caught:
         compile_with(command, tmp_path)
-    log = tmp_path / "logs" / "000000000.log"
+    log = tmp_path / "logs" / "000000000_grove_vision_ai_v2.log"
     message = str(caught.value)
     assert "\n" not in message
     assert "000000000 was not compiled for Grove Vision AI V2 (exit code 3: Error: bad network)" in message
@@ -180,7 +193,7 @@ def test_slow_compile_is_ended_with_what_it_had_said(program: Callable[[str], st
     with pytest.raises(CompileError, match="took longer than 1 s; set hardware.vela_timeout higher"):
         compile_with(command, tmp_path, timeout=1.0)
     assert time.monotonic() - start < 20
-    assert (tmp_path / "logs" / "000000000.log").read_text() == "scheduling\n"
+    assert (tmp_path / "logs" / "000000000_grove_vision_ai_v2.log").read_text() == "scheduling\n"
     with pytest.raises(ProcessLookupError):
         os.kill(int((tmp_path / "pid").read_text()), signal.SIGCONT)
 

@@ -65,7 +65,7 @@ class Cluster:
         """Runs one of Slurm's commands; gives what it prints."""
         done = subprocess.run(
             words, check=False, env=self.environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-            timeout=60,
+            timeout=180,
         )  # fmt: skip
         assert not check or done.returncode == 0, f"{words}: {done.stdout}"
         return done.stdout.strip()
@@ -88,7 +88,7 @@ class Cluster:
         self.call("munged", "--origin=127.0.0.1", f"--socket={munge}/munge.socket", *options)
         self.call("slurmctld")
         self.call("slurmd")
-        end = time.monotonic() + 60.0
+        end = time.monotonic() + 300.0
         while self.node_state() != "idle":
             assert time.monotonic() < end, self.logs()
             time.sleep(0.1)
@@ -100,14 +100,18 @@ class Cluster:
         """
         self.call("timeout", "3", "scancel", "--batch", "--signal=USR1", job, check=False)
 
+    def running(self) -> int:
+        """How many elements of array jobs Slurm has running; those that it is ending are not."""
+        return self.call("timeout", "30", "squeue", "-h", "-r", "-t", "RUNNING", "-o", "%F_%K", check=False).count("_")
+
     def node_state(self) -> str:
         """What the node is in: idle, mixed, draining, drained."""
-        return self.call("timeout", "5", "sinfo", "-h", "-o", "%T", check=False)
+        return self.call("timeout", "30", "sinfo", "-h", "-o", "%T", check=False)
 
     def stop(self) -> None:
         """Cancels what runs and ends the daemons."""
         self.call("timeout", "10", "scancel", "--user=root", check=False)
-        end = time.monotonic() + 30
+        end = time.monotonic() + 120
         while self.call("timeout", "10", "squeue", "-h", check=False) and time.monotonic() < end:
             time.sleep(0.1)
         for name, folder in (("slurmd", "run"), ("slurmctld", "run"), ("munged", "munge")):

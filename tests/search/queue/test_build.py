@@ -44,7 +44,7 @@ def test_task_says_everything_that_the_training_depends_on(tmp_path: Path) -> No
     config = queue.task(1).config
     assert (config.architecture, config.seed, config.attempts) == ("111000000", 3, 2)
     assert (config.train, config.data) == (run.config.queue.train, run.config.data)
-    assert (config.network, config.evaluation) == (run.config.network, run.config.evaluation)
+    assert (config.network, config.evaluation) == (run.config.network, run.config.evaluation.rules)
     assert (config.found.epe, config.found.fps) == SCORES["111000000"]
     weights = run.supernet_weights()
     assert config.supernet_sha256 == queue.file.supernet_sha256 == checkpoint.digest(weights)
@@ -85,6 +85,14 @@ def test_building_the_same_again_changes_nothing_even_when_it_has_begun(tmp_path
     before = files(queue.paths.folder)
     assert architectures(small_queue(tmp_path)) == architectures(queue)
     assert files(queue.paths.folder) == before
+
+
+def test_identity_is_that_of_the_tasks(tmp_path: Path) -> None:
+    first = small_queue(tmp_path / "a").file.id
+    assert len(first) == 64 and small_queue(tmp_path / "b").file.id == first
+    changes: List[Dict[str, Any]] = [{"size": 2}, {"attempts": 9}, {"rule": "hypervolume"}]
+    ids = [small_queue(tmp_path / str(number), **change).file.id for number, change in enumerate(changes)]
+    assert len({first, *ids}) == 4
 
 
 def test_other_tasks_replace_a_queue_that_has_not_begun(tmp_path: Path) -> None:
@@ -182,5 +190,9 @@ def test_choice_that_cannot_be_made_is_told(tmp_path: Path, settings: Dict[str, 
 def test_queue_of_an_older_version_is_still_read(tmp_path: Path) -> None:
     queue = small_queue(tmp_path)
     lines = queue.paths.queue.read_text().splitlines(keepends=True)
-    queue.paths.queue.write_text("".join(line for line in lines if not line.startswith(("fps_", "reference_"))))
-    assert Queue(queue.paths.folder).file == queue.file
+    queue.paths.queue.write_text("".join(line for line in lines if not line.startswith(("id", "fps_", "reference_"))))
+    older = Queue(queue.paths.folder)
+    assert older.file == queue.file.model_copy(update={"id": ""})
+    older.check("")
+    with pytest.raises(InputError, match="is not the one"):
+        older.check(queue.file.id)

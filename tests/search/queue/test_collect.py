@@ -102,11 +102,12 @@ def test_table_has_every_retrained_architecture_and_every_digit(tmp_path: Path) 
     for index, epe in enumerate([1.0, 2.0, 1 / 3]):
         finish(queue, index, epe)
     found = collect(queue, no_vela(), scored)
-    write_final_front(tmp_path / "final_front.csv", found)
+    write_final_front(tmp_path / "final_front.csv", found, {"vela": "5.2.0", "board": "a board"})
     with (tmp_path / "final_front.csv").open() as file:
         records = list(csv.DictReader(file))
     assert [record["architecture"] for record in records] == ["000000000", "222222222", "111000000"]
     assert [record["on_front"] for record in records] == ["1", "0", "0"]
+    assert {(record["vela"], record["board"]) for record in records} == {("5.2.0", "a board")}
     assert float(records[0]["epe"]) == 1 / 3 and float(records[0]["supernet_epe"]) == SCORES["000000000"][0]
     assert [float(record["final_epe procedural"]) for record in records] == [3.0, 1.0, 2.0]
     assert [column.header for column in epe_table(found).columns] == ["architecture", "procedural, 2 pairs"]

@@ -12,11 +12,12 @@ import pytest
 from edgeflownas import checkpoint
 from edgeflownas.child_training import ChildStep
 from edgeflownas.config import validate
+from edgeflownas.errors import InputError
 from edgeflownas.files import read_json
 from search.commands.retrain import command
 from search.queue.retrain import Result, retrain
 from search.queue.task import Task
-from tests.search.queue.small import python, small_queue
+from tests.search.queue.small import TRAIN, python, small_queue
 
 LIGHT = 2  # the task of the architecture that is built fastest; four steps an epoch
 SECOND_EPOCH = 6  # a step in its middle
@@ -39,9 +40,9 @@ retrain(Queue(Path(sys.argv[1])).task({LIGHT}))
 """
 
 
-def run_command(task: Task) -> int:
+def run_command(task: Task, *options: str) -> int:
     """``retrain``; gives its exit code."""
-    arguments = ["--queue", str(task.queue.folder), "--index", str(task.index)]
+    arguments = ["--queue", str(task.queue.folder), "--index", str(task.index), *options]
     return int(command.main(arguments, standalone_mode=False))
 
 
@@ -184,3 +185,30 @@ def test_signal_before_the_training_has_begun_leaves_the_task_preempted(
     assert run_command(task) == 130
     assert (task.state().state, task.state().attempts, task.state().crashes) == ("preempted", 1, 0)
     assert not task.paths.last.exists()
+
+
+@pytest.mark.parametrize("train", [TRAIN, [TRAIN, TRAIN]], ids=["one stage", "two stages"])
+def test_gpu_device_is_that_of_all_stages_and_leaves_the_training_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, train: Any
+) -> None:
+    task = light(tmp_path, train=train)
+    worked_on: List[Any] = []
+
+    def work(task: Task) -> str:
+        worked_on.append(task.config)
+        return "done"
+
+    monkeypatch.setattr("search.commands.retrain.retrain", work)
+    assert run_command(task, "--gpu-device", "none") == run_command(task) == 0
+    moved, plain = ([each.train for each in config.stages] for config in worked_on)
+    assert [each.devices for each in moved] == [[]] * len(plain)
+    assert [each.devices for each in plain] == [None] * len(plain)
+    assert [each.recipe for each in moved] == [each.recipe for each in plain]
+
+
+def test_a_gpu_that_is_not_there_is_told_before_the_task_begins(tmp_path: Path) -> None:
+    task = light(tmp_path)
+    before = task.state()
+    with pytest.raises(InputError, match="train.devices: TensorFlow sees .*, not GPU 99"):
+        run_command(task, "--gpu-device", "99")
+    assert task.state() == before

@@ -12,6 +12,7 @@ import pytest
 from edgeflownas.signals import Interrupted
 from search.queue import runner
 from search.queue.build import build
+from search.queue.claim import claimed
 from search.queue.queue import Queue
 from search.queue.status import Row, as_json, remarks, rows, summary
 from tests.search.queue.small import python, small_archive, small_queue, small_run, wait_for
@@ -76,6 +77,17 @@ def test_task_that_another_process_works_on_is_left_to_it(tmp_path: Path, monkey
     work(monkeypatch, {})
     assert words(runner.run(queue)) == ["done", "done", "done"]
     assert as_json(rows(queue))[0]["crashes"] == 1, "the death of the other is counted"
+
+
+def test_death_is_one_crash_where_another_had_died_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    queue = small_queue(tmp_path)
+    for index in queue.indices:
+        with claimed(queue.task(index)) as claim:
+            claim.begin()  # and is gone without a word
+    work(monkeypatch, {1: KILLED, 2: NOT_BEGUN})
+    listed = runner.run(queue)
+    assert words(listed) == ["done", "failed", "failed"]
+    assert [(row.attempts, row.crashes) for row in listed] == [(2, 1), (2, 2), (1, 2)]
 
 
 def test_process_that_is_stopped_before_it_can_listen_has_not_crashed(

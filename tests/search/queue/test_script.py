@@ -16,7 +16,7 @@ SHIPPED = ROOT / "scripts" / "slurm" / "search.sbatch"
 
 
 def script(folder: Path, **cluster: Any) -> str:
-    return batch_script(QueuePaths(folder / "run" / "queue"), 6, ClusterConfig(**cluster))
+    return batch_script(QueuePaths(folder / "run" / "queue"), "c0ffee", 6, ClusterConfig(**cluster))
 
 
 def directives(text: str) -> List[str]:
@@ -48,7 +48,8 @@ def test_directives_are_literally_these(tmp_path: Path, monkeypatch: pytest.Monk
         "#SBATCH --constraint=a100|v100",
     ]
     assert f"#   sbatch --array=0-5%3 {tmp_path}/run/queue/submit.sbatch" in text.splitlines()
-    assert f'\n{sys.executable} -m search retrain --queue "$queue" --index "$SLURM_ARRAY_TASK_ID" &\n' in text
+    work = f'{sys.executable} -m search retrain --queue "$queue" --id "$id" --index "$SLURM_ARRAY_TASK_ID" &'
+    assert f"\n{work}\n" in text and "\nid=c0ffee " in text
 
 
 def test_what_is_not_asked_for_is_left_to_the_cluster(tmp_path: Path) -> None:
@@ -70,8 +71,8 @@ def test_setup_comes_before_the_work_and_ends_the_job_where_it_fails(tmp_path: P
     ]
     lines = text.splitlines()
     assert [line for line in lines if line in setup] == setup
-    assert lines.index(setup[-1]) < lines.index('python -m search retrain --queue "$queue" --index '
-                                                '"$SLURM_ARRAY_TASK_ID" &')  # fmt: skip
+    work = next(line for line in lines if line.startswith("python -m search retrain "))
+    assert lines.index(setup[-1]) < lines.index(work)
 
 
 @pytest.mark.parametrize("name", ["a b", "it's", "$(touch injected)", "a;touch injected", "#", "ä"])

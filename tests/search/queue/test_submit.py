@@ -1,9 +1,11 @@
 """Handing in and giving up, with stand-ins for Slurm's commands; ``test_slurm`` has the real ones."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any, Callable, Dict, List
 
@@ -12,13 +14,15 @@ import pytest
 from edgeflownas.config import ClusterConfig
 from edgeflownas.errors import InputError
 from edgeflownas.files import read_json, write_json
-from search.queue import control, runner, submit
+from edgeflownas.lock import locked
+from search.queue import control, runner, submit, watch
+from search.queue.build import build
 from search.queue.claim import claimed
 from search.queue.queue import Queue
 from search.queue.retrain import retrain
 from search.queue.status import remarks, row, rows, table
 from search.queue.watch import Overview
-from tests.search.queue.small import python, small_queue, wait_for
+from tests.search.queue.small import FRONT, python, small_archive, small_queue, small_run, wait_for
 from tests.search.queue.test_claim import WORKER
 
 CONFIG = ClusterConfig(throttle=2)
@@ -128,14 +132,91 @@ def test_without_slurm_it_is_said_and_the_script_can_still_be_written(
     assert row(queue, 0).word == "failed"
 
 
-def test_edited_script_is_set_aside(queue: Queue, capfd: pytest.CaptureFixture[str]) -> None:
+def test_every_edited_script_is_kept(queue: Queue, capfd: pytest.CaptureFixture[str]) -> None:
     text = submit.prepare(queue, CONFIG)
     assert submit.prepare(queue, CONFIG) == text and capfd.readouterr().err == ""
-    queue.paths.script.write_text(text + "# mine\n")
-    submit.prepare(queue, CONFIG)
+    for number in (1, 2):
+        queue.paths.script.write_text(f"{text}# mine {number}\n")
+        submit.prepare(queue, CONFIG)
+        assert f"is now submit.sbatch.{number}" in capfd.readouterr().err
     assert queue.paths.script.read_text() == text
-    assert queue.paths.script.with_name("submit.sbatch.old").read_text() == text + "# mine\n"
-    assert "is now submit.sbatch.old" in capfd.readouterr().err
+    for number in (1, 2):
+        kept = queue.paths.script.with_name(f"submit.sbatch.{number}")
+        assert kept.read_text() == f"{text}# mine {number}\n"
+
+
+@pytest.mark.parametrize("begun", [True, False])
+def test_queue_whose_jobs_slurm_has_is_not_replaced(queue: Queue, tmp_path: Path, slurm: Slurm, begun: bool) -> None:
+    run = small_run(tmp_path, size=2)
+    submit.submit(queue, CONFIG)
+    if begun:
+        start(queue, 2, state="preempted")
+    slurm(squeue=in_queue("12|2|PENDING|Dependency"))
+    with pytest.raises(InputError, match="job 12_2, pending, Dependency; `queue cancel --all` first") as refused:
+        build(run, small_archive(run), FRONT, rebuild=begun)
+    assert "\n" not in str(refused.value) and Queue(queue.paths.folder).file.tasks == 3
+    slurm()
+    assert build(run, small_archive(run), FRONT, rebuild=begun).file.tasks == 2
+
+
+def test_queue_that_is_being_submitted_is_not_replaced(queue: Queue, tmp_path: Path, slurm: Slurm) -> None:
+    run = small_run(tmp_path, size=2)
+    with locked(queue.paths.submitting, "submission"), pytest.raises(InputError, match="process holds .*submit.lock"):
+        build(run, small_archive(run), FRONT, rebuild=True)
+
+
+def test_without_an_answer_a_queue_is_replaced_and_it_is_said(
+    queue: Queue, tmp_path: Path, slurm: Slurm, capfd: pytest.CaptureFixture[str]
+) -> None:
+    run = small_run(tmp_path, size=2)
+    submit.submit(queue, CONFIG)
+    slurm(squeue="echo 'squeue: error: no controller' >&2; exit 1")
+    build(run, small_archive(run), FRONT, rebuild=True)
+    assert "no controller; a job of the queue that was there ends as soon as" in capfd.readouterr().err
+
+
+def test_element_of_a_queue_that_was_replaced_begins_nothing(queue: Queue, tmp_path: Path, slurm: Slurm) -> None:
+    """The batch script itself, as Slurm keeps it from the day that it was handed in."""
+    submit.submit(queue, CONFIG)
+    script = tmp_path / "slurm_script"
+    script.write_text(queue.paths.script.read_text())
+    run = small_run(tmp_path, size=2)
+    rebuilt = build(run, small_archive(run), FRONT, rebuild=True)
+    before = rebuilt.paths.task(1).state.read_bytes()
+    variables = {**os.environ, "SLURM_ARRAY_JOB_ID": "12", "SLURM_ARRAY_TASK_ID": "1", "SLURM_JOB_ID": "13"}
+    done = subprocess.run(
+        ["bash", str(script)], check=False, cwd=str(Path(__file__).parents[3]), env=variables, timeout=120,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+    )  # fmt: skip
+    assert done.returncode == 2 and "is not the one that this job was handed in for" in done.stdout
+    assert len(done.stdout.splitlines()) == 1
+    assert rebuilt.paths.task(1).state.read_bytes() == before and not rebuilt.paths.task(1).killed.exists()
+    assert not any(line.startswith("scontrol") for line in slurm())
+
+
+def test_throttle_of_a_second_array_is_said_to_be_its_own(
+    queue: Queue, slurm: Slurm, capfd: pytest.CaptureFixture[str]
+) -> None:
+    submit.submit(queue, CONFIG)
+    assert "beside" not in capfd.readouterr().err
+    slurm(squeue=in_queue("12|0|RUNNING|None"))
+    submit.submit(queue, CONFIG)
+    assert "up to 2 of these run beside those there already" in capfd.readouterr().err
+
+
+def test_status_waits_three_seconds_for_slurm_and_says_so_once(
+    queue: Queue, slurm: Slurm, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert watch._PATIENCE == 3.0
+    monkeypatch.setattr(watch, "_PATIENCE", 0.3)
+    submit.submit(queue, CONFIG)
+    slurm(squeue="exec sleep 30")
+    overview, began = Overview(queue), time.monotonic()
+    assert [each.word for each in overview.rows()] == ["queued"] * 3
+    assert time.monotonic() - began < 15.0
+    monkeypatch.setattr(watch, "_ASK", 0.0)
+    overview.rows()
+    assert capfd.readouterr().err.count("squeue: Slurm has not answered for") == 1
 
 
 def test_damaged_record_stops_before_anything_is_handed_in(queue: Queue, slurm: Slurm) -> None:

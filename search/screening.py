@@ -1,0 +1,141 @@
+"""Which backbones to score next: those whose heads, by a prediction of their EPE, would gain most hypervolume.
+
+Where every head of a backbone is scored, an architecture is asked for on behalf of its backbone, and a generation is
+as dear as it has backbones. Costs are known beforehand. The EPE is predicted by Bayesian ridge regression on everything
+scored so far; its features are the options of genes and of pairs of genes. The prediction is lowered by its
+uncertainty, so that a search does not circle around what it knows.
+
+All is computed anew from the archive, without a random number: a search that goes on chooses as if never interrupted.
+References: the predictor-assisted selection of NSGANetV2 (Lu et al., ECCV 2020); optimism as in GP-UCB (Srinivas et
+al., ICML 2010).
+"""
+
+import itertools
+from typing import Dict, Iterable, List, Sequence
+
+import numpy as np
+import scipy.sparse
+
+from edgeflownas.space import Architecture, Space
+from search.archive import Archive
+from search.objectives import Objectives
+from search.scoring import Cost
+
+# Tuned on another supernet and other seeds than those reported: see results/reference/search_quality.
+_RIDGE = 1e-3  # penalty of the option of a gene
+_PAIR_RIDGE = 16e-3  # penalty of the options of a pair of genes
+_OPTIMISM = 1.0  # standard deviations by which a prediction is lowered
+_ASKED = 2  # backbones of a generation: more share their beginnings, fewer are chosen with more knowledge
+
+
+class Screening:
+    """Chooses the architectures, each on behalf of its backbone, that a search asks for."""
+
+    def __init__(self, space: Space, objectives: Objectives, costs: Sequence[Cost]) -> None:
+        """Takes the objectives and, in the order of ``Space.all``, the costs of all architectures."""
+        self._space, self._objectives = space, objectives
+        # The points of all architectures, with an EPE of 0 until it is predicted.
+        values = [[getattr(cost, name, 0.0) for cost in costs] for name in objectives.names]
+        self._points = np.transpose(values) * objectives.signs
+        singles, pairs = sum(space.counts), itertools.combinations(space.counts, 2)
+        self._penalty = np.array([_RIDGE] * singles + [_PAIR_RIDGE] * sum(a * b for a, b in pairs))
+        self._heads = np.array(list(np.ndindex(*space.counts[space.backbone :])), int)
+
+    def first(self, may_be_asked: np.ndarray, others: Sequence[Architecture]) -> List[Architecture]:
+        """What to begin with: the best in each cost, which nothing can dominate, and others for contrast.
+
+        Others are added until none brings an option of the backbone that is not among them yet.
+
+        Args:
+            may_be_asked: bool, in the order of ``Space.all``.
+            others: that may be asked for, at least one.
+        """
+        indices = np.flatnonzero(may_be_asked)
+        axes = [axis for axis, name in enumerate(self._objectives.names) if name != "epe"]
+        best = [indices[self._points[indices, axis].argmin()] for axis in axes]
+        genes = np.transpose(np.unravel_index(np.array(best, int), self._space.counts))
+        chosen = one_per_backbone(self._space, map(tuple, genes.tolist()))
+        while True:
+            seen = [{each[gene] for each in chosen} for gene in range(self._space.backbone)]
+            news = [sum(option not in known for option, known in zip(other, seen)) for other in others]
+            if chosen and not max(news, default=0):
+                return chosen
+            chosen.append(others[int(np.argmax(news))])
+
+    def most_promising(
+        self, archive: Archive, front: np.ndarray, may_be_asked: np.ndarray, candidates: Sequence[Architecture]
+    ) -> List[Architecture]:
+        """Of some candidates, those whose backbones gain most by the prediction; the first ones where none gains.
+
+        Args:
+            archive: everything scored so far.
+            front: rows of its front.
+            may_be_asked: bool, in the order of ``Space.all``.
+            candidates: of different backbones, never scored.
+        """
+        rows = np.flatnonzero(np.isfinite(archive.column("epe")))
+        left = list(range(len(candidates)))
+        reached = self._objectives.points(archive, front)
+        if len(rows):
+            backbones = [candidate[: self._space.backbone] for candidate in candidates]
+            epe = self.predict(archive.column("genes")[rows], archive.column("epe")[rows], backbones)
+            promised = [self._promised(*each, may_be_asked) for each in zip(backbones, epe)]
+        else:
+            promised = [reached] * len(candidates)
+        chosen: List[Architecture] = []
+        while left and len(chosen) < _ASKED:
+            volumes = [self._objectives.hypervolume(np.concatenate([reached, promised[i]])) for i in left]
+            best = left.pop(int(np.argmax(volumes)))
+            chosen.append(candidates[best])
+            reached = np.concatenate([reached, promised[best]])
+        return chosen
+
+    def predict(self, genes: np.ndarray, epe: np.ndarray, backbones: Sequence[Architecture]) -> np.ndarray:
+        """Predicts, optimistically, the EPE of all heads of some backbones.
+
+        Args:
+            genes: of the architectures that were scored, [N, genes].
+            epe: theirs, finite, [N].
+            backbones: options of the genes before the heads.
+
+        Returns:
+            [backbones, heads], pixels.
+        """
+        found, mean, spread = self._features(genes), epe.mean(), epe.std()
+        begins = np.arange(len(found) + 1) * found.shape[1]
+        x = scipy.sparse.csr_matrix((np.ones(found.size), found.ravel(), begins), (len(found), len(self._penalty)))
+        inverse = np.linalg.inv((x.T @ x).toarray() / len(found) + np.diag(self._penalty))
+        weights = inverse @ (x.T @ (epe - mean) / len(found))
+        predicted = np.empty((len(backbones), len(self._heads)))
+        for row, backbone in enumerate(backbones):
+            stem = np.tile(np.array(backbone, int), (len(self._heads), 1))
+            found = self._features(np.concatenate([stem, self._heads], axis=1))
+            centre = np.bincount(found.ravel(), minlength=len(weights)) / len(found)
+            uncertainty = spread * np.sqrt(_RIDGE * (centre @ inverse @ centre))
+            predicted[row] = mean + weights[found].sum(axis=1) - _OPTIMISM * uncertainty
+        return predicted
+
+    def _promised(self, backbone: Architecture, epe: np.ndarray, may_be_asked: np.ndarray) -> np.ndarray:
+        """The predicted points of a backbone's heads that may be asked for."""
+        first = np.ravel_multi_index(backbone + (0,) * self._heads.shape[1], self._space.counts)
+        heads = slice(int(first), int(first) + len(self._heads))
+        points = self._points[heads].copy()
+        points[:, [name == "epe" for name in self._objectives.names]] = epe[:, None]
+        return points[may_be_asked[heads]]
+
+    def _features(self, genes: np.ndarray) -> np.ndarray:
+        """Numbers of the features that architectures have, first the options of genes, then those of pairs."""
+        counts, options = self._space.counts, genes.astype(int)
+        columns, sizes = [options[:, i] for i in range(len(counts))], list(counts)
+        for i, j in itertools.combinations(range(len(counts)), 2):
+            columns.append(options[:, i] * counts[j] + options[:, j])
+            sizes.append(counts[i] * counts[j])
+        return np.stack(columns, axis=1) + np.cumsum([0, *sizes[:-1]])
+
+
+def one_per_backbone(space: Space, architectures: Iterable[Architecture]) -> List[Architecture]:
+    """The first architecture of each backbone, in order."""
+    found: Dict[Architecture, Architecture] = {}
+    for architecture in architectures:
+        found.setdefault(architecture[: space.backbone], architecture)
+    return list(found.values())

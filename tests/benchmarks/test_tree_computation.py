@@ -1,0 +1,78 @@
+"""The count, against what the evaluator really runs, piece by piece."""
+
+from typing import Any, List
+
+import pytest
+
+from benchmarks.tree_computation import TreeComputation, alone, mean_alone
+from edgeflownas.skeleton import Kind, Skeleton, Stage
+from edgeflownas.space import Architecture, Space
+from supernet.tree import TreeEvaluator
+from tests.small import DATA, OTHER_STAGES, evaluation_data, weights_for
+
+SKELETON = Skeleton(4, OTHER_STAGES)
+SPACE = Space.of(SKELETON)
+SIZE = DATA.height, DATA.width
+PAIRS = 6, 6  # as evaluation_data has them
+
+
+def macs(stage: Stage, option: int) -> int:
+    return SKELETON.stage_macs(stage, option, *SIZE)
+
+
+class Watched(TreeEvaluator):
+    """Counts what it runs, by what is fetched and by how many images go in."""
+
+    total = 0.0
+
+    def _run(self, fetches: Any, feed: Any) -> Any:
+        if isinstance(fetches, dict):
+            self.total += len(feed[self._heads.x]) * self._of_heads(fetches)
+        else:
+            for depth, pieces in enumerate(self._pieces):
+                for option, piece in enumerate(pieces):
+                    if piece.x in feed:
+                        self.total += len(feed[piece.x]) * self._of_piece(depth, option)
+        return super()._run(fetches, feed)
+
+    def _of_piece(self, depth: int, option: int) -> int:
+        """Written out for the stages of tests.small: E0 with E1, then EB0 with Up."""
+        (first, second), (third, fourth) = OTHER_STAGES[:2], OTHER_STAGES[2:4]
+        return macs(first, option) + macs(second, 0) if depth == 0 else macs(third, option) + macs(fourth, 0)
+
+    def _of_heads(self, fetches: Any) -> float:
+        coarse, fine, out = OTHER_STAGES[4:]
+        total = float(sum(macs(fine, option) for (option,) in fetches))
+        if isinstance(next(iter(fetches.values())), list):
+            # All options of a flow stage as one kernel of the largest size, with two of four channels.
+            total += macs(coarse, 1) * 2 / 2 + len(fetches) * macs(out, 1) * 2 / 2
+        return total
+
+
+@pytest.mark.parametrize(
+    "calls",
+    [
+        [["00000"]],
+        [["00000"], ["00010"], ["03110"], ["13121"]],
+        [["00000", "00001", "01010", "13121", "13101"], ["01000", "01020", "02000"]],
+        [["0.", "13"], ["03", "11"]],
+    ],
+)
+def test_what_is_counted_is_what_is_run(calls: List[List[str]]) -> None:
+    tree = Watched(SKELETON, weights_for(SKELETON), evaluation_data(), threads=1)
+    count = TreeComputation(SKELETON, SIZE, PAIRS)
+    for call in calls:
+        asked = [each for each in SPACE.all() if SPACE.format(each).startswith(tuple(word.strip(".") for word in call))]
+        before = tree.total
+        for _ in tree.score(asked, complete_heads=False):
+            pass
+        assert count.call(asked) == pytest.approx(tree.total - before)
+
+
+def test_one_architecture_alone_pays_twice_for_all_but_its_flow_outputs() -> None:
+    architecture: Architecture = (1, 2, 0, 1, 1)
+    parts = [(macs(stage, option), stage.kind) for stage, option in SKELETON.route(architecture)]
+    expected = sum(each * (PAIRS[1] if kind is Kind.FLOW else sum(PAIRS)) for each, kind in parts)
+    assert alone(SKELETON, SIZE, PAIRS, architecture) == expected
+    every = [alone(SKELETON, SIZE, PAIRS, each) for each in SPACE.all()]
+    assert mean_alone(SKELETON, SIZE, PAIRS) == pytest.approx(sum(every) / len(every))

@@ -1,0 +1,131 @@
+"""A fair cycle on several devices against the same on one; virtual CPU devices stand for the GPUs."""
+
+import json
+from collections import Counter
+
+import numpy as np
+import pytest
+import tensorflow.compat.v1 as tf
+
+from edgeflownas.data.pipeline import batches
+from edgeflownas.devices import CPU, Devices
+from edgeflownas.errors import InputError
+from edgeflownas.network import variables
+from edgeflownas.skeleton import Kind, Skeleton, Stage
+from edgeflownas.space import Space
+from supernet.fairness import FairSampler
+from supernet.parallel import parallel_cycle
+from supernet.training import FairCycle
+from tests.small import OTHER_STAGES, TRAIN, datasets, evaluation_data, weights_for
+
+TWO, THREE = (Devices("CPU", tuple(range(count))) for count in (2, 3))
+RECIPE = TRAIN.model_copy(update={"clip_norm": 1e9})  # so that Adam's first moment is a tenth of the gradient
+
+# Three options at each gene, as in the real network, and every kind of stage, in a graph that is built in seconds.
+FEW_STAGES = (
+    Stage("E0", Kind.CONV, scale=2, width=2, options=(5,), stride=2),
+    Stage("EB0", Kind.RESIDUAL, scale=2, width=2, options=(1, 2, 3)),
+    Stage("Down", Kind.CONV, scale=4, width=4, options=(3,), stride=2),
+    Stage("Up", Kind.UP, scale=2, width=2, options=(3, 5, 7)),
+    Stage("Coarse", Kind.FLOW, scale=2, width=0, options=(3, 5, 7)),
+    Stage("Fine", Kind.UP, scale=1, width=1, options=(3,)),
+    Stage("Out", Kind.FLOW, scale=1, width=0, options=(3, 5, 7)),
+)
+
+
+def step_on(devices, stages=FEW_STAGES):
+    skeleton = Skeleton(4, stages)
+    sampler = FairSampler(Space.of(skeleton), np.random.default_rng(1))
+    return FairCycle(skeleton, weights_for(skeleton), RECIPE, evaluation_data(), sampler, 1, devices)
+
+
+@pytest.fixture(scope="module")
+def batch():
+    return next(iter(batches(datasets()[0], range(RECIPE.batch_size), RECIPE.batch_size, threads=1)))
+
+
+@pytest.fixture(scope="module")
+def three():
+    return step_on(THREE)
+
+
+def first_step(step, batch):
+    """Loss, gradients by weight, and which device ran how many convolutions, of a first step that changes nothing."""
+    before, metadata, run = step.tensors(), tf.RunMetadata(), step._session.run
+    state = step.state()
+    options = tf.RunOptions(trace_level=tf.RunOptions.SOFTWARE_TRACE)
+    try:
+        step._session.run = lambda fetches, feed: run(fetches, feed, options, metadata)
+        loss = step.run(batch, 0.0, 1.0)
+    finally:
+        step._session.run = run
+    after = step.tensors()
+    step.restore(before, state)
+    gradients = {name: 10.0 * after[f"optimizer/{name}/Adam"] for name in step.weight_names()}
+    ran = Counter()
+    for device in metadata.step_stats.dev_stats:
+        for node in device.node_stats:
+            ran[device.device.split("/")[-1]] += "= Conv2D" in node.timeline_label
+    return loss, gradients, +ran
+
+
+def assert_same(found, expected):
+    assert set(found) == set(expected)
+    for name, value in expected.items():
+        scale = np.abs(value).max()
+        assert scale > 0, f"{name} takes no part"
+        np.testing.assert_allclose(found[name], value, rtol=1e-3, atol=1e-4 * scale + 1e-7, err_msg=name)
+
+
+def test_three_devices_give_the_gradients_of_one_and_share_the_work(three, batch):
+    loss, expected, ran = first_step(step_on(CPU), batch)
+    same_loss, found, shared = first_step(three, batch)
+    assert same_loss == pytest.approx(loss, rel=1e-5)
+    assert_same(found, expected)
+    assert set(ran) == {"device:CPU:0"}
+    assert set(shared) == {"device:CPU:0", "device:CPU:1", "device:CPU:2"}
+    assert sum(shared.values()) == sum(ran.values())  # each option is computed once, forward and back
+    assert max(shared.values()) < sum(ran.values()) / 2
+
+
+def test_fewer_devices_than_paths_and_genes_with_fewer_options_give_the_gradients_of_one(batch):
+    _, expected, _ = first_step(step_on(CPU, OTHER_STAGES), batch)
+    _, found, shared = first_step(step_on(TWO, OTHER_STAGES), batch)
+    assert_same(found, expected)
+    assert set(shared) == {"device:CPU:0", "device:CPU:1"}
+
+
+def test_a_training_on_three_devices_that_is_continued_goes_on_bit_for_bit(three, batch):
+    for _ in range(2):
+        three.run(batch, 1e-3, 1.0)
+    saved, state = three.tensors(), json.loads(json.dumps(three.state()))
+    continued = step_on(THREE)
+    continued.restore(saved, state)
+    losses = [[step.run(batch, 1e-3, 1.0) for _ in range(2)] for step in (three, continued)]
+    assert losses[0] == losses[1]
+    expected, found = three.tensors(), continued.tensors()
+    assert all(np.array_equal(found[name], expected[name]) for name in expected)
+    assert not np.array_equal(found["Out/0/kernel"], saved["Out/0/kernel"])
+    assert continued.evaluate() == three.evaluate()
+
+
+def test_more_devices_than_paths_are_refused():
+    with pytest.raises(InputError, match="train.devices: a fair cycle has 3 paths, which 4 devices cannot share"):
+        step_on(Devices("CPU", (0, 1, 2, 3)))
+
+
+def test_gradients_are_the_built_in_ones_on_gpus():
+    skeleton = Skeleton(4, FEW_STAGES)
+    genes = len(skeleton.choice_blocks)
+    with tf.Graph().as_default() as graph, tf.device("/device:GPU:0"):
+        weights = variables(weights_for(skeleton))
+        routing = [tf.placeholder(tf.int32, [genes, 3]) for _ in range(2)]
+        names = [f"/device:GPU:{number}" for number in range(3)]
+        predictions = parallel_cycle(skeleton, tf.zeros([2, 32, 48, 6]), weights, *routing, names)
+        outputs = [flows[-1] for flows in predictions]
+        tf.gradients(outputs, list(weights.values()), colocate_gradients_with_ops=True)
+    assert [output.device for output in outputs] == names
+    operators = graph.get_operations()
+    assert "IdentityN" not in {operator.type for operator in operators}  # which a gradient of one's own hangs on
+    back = Counter(operator.device for operator in operators if operator.type == "Conv2DBackpropFilter")
+    assert back[names[0]] == back[names[1]] + 1 == back[names[2]] + 1  # the stem's
