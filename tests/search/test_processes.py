@@ -13,7 +13,7 @@ from typing import Iterator, Set
 
 import pytest
 
-from search.processes import Processes
+from search.processes import ATTEMPTS, Processes
 
 SLEEPS_IN_WORKERS = """
 import os, sys, time
@@ -81,10 +81,13 @@ def test_a_process_killed_while_idle_is_replaced(processes: Processes) -> None:
     assert len(after) == 2 and len(before & after) == 1
 
 
-def test_work_that_kills_every_process_ends_and_other_work_goes_on(processes: Processes) -> None:
+def test_work_that_kills_every_process_ends_and_other_work_goes_on(
+    processes: Processes, capsys: pytest.CaptureFixture
+) -> None:
     deadly, harmless = processes.submit(os._exit, 1), [processes.submit(time.sleep, 0.1) for _ in range(10)]
     with pytest.raises(BrokenProcessPool):
         deadly.result()
+    assert capsys.readouterr().err.count("a worker was killed") == ATTEMPTS - 1
     for future in harmless:
         assert future.result() is None
     assert processes.submit(os.getppid).result() == os.getpid()

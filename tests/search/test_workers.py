@@ -222,6 +222,7 @@ def test_what_goes_wrong_in_workers_is_told_in_a_line(error: Exception, kind: ty
         list(shared(Stub(error)).score([(0, 0, 0, 0)], False))
 
 
+@pytest.mark.timeout(60)
 def test_a_signal_stops_the_wait_and_what_waits_is_called_off() -> None:
     executor = Stub()
     threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGTERM)).start()
