@@ -9,6 +9,8 @@ from edgeflownas import checkpoint
 from edgeflownas.config import Config, dump, load
 from edgeflownas.errors import InputError
 from edgeflownas.files import write_text
+from edgeflownas.hardware.board import Board
+from edgeflownas.hardware.cost import CostTable
 from edgeflownas.hardware.networks import Networks
 from edgeflownas.skeleton import Skeleton
 from edgeflownas.space import Architecture, Space
@@ -132,6 +134,18 @@ class Run:
                 f"network, set network.width to the base width they were trained with, or train again"
             )
         return tensors
+
+    def cost_table(self) -> Tuple[CostTable, Board]:
+        """The cost table and the board that it is for.
+
+        Raises:
+            InputError: they cannot be read, or are not for each other or for this network and size.
+        """
+        hardware = self.config.hardware
+        table, board = CostTable.load(Path(hardware.table)), Board.load(Path(hardware.board))
+        table.check(self.skeleton, *self.config.data.padded_size)
+        table.check_board(board)
+        return table, board
 
     def networks(self) -> Networks:
         """The space's networks for their hardware figures: with the supernet's weights, or random ones without any.

@@ -15,7 +15,7 @@ from rich.table import Table
 from edgeflownas import checkpoint
 from edgeflownas.errors import InputError
 from edgeflownas.hardware.board import Board
-from edgeflownas.hardware.cost import Cost, CostTable
+from edgeflownas.hardware.cost import Cost
 from edgeflownas.hardware.networks import RANDOM
 from edgeflownas.progress import progress, say
 from search import layer_view
@@ -87,13 +87,10 @@ def show(run: Run, architectures: Tuple[str, ...], compiled: bool, layers: bool,
 
 def _from_table(run: Run, architectures: Tuple[str, ...]) -> Tuple[List[Dict[str, Any]], str]:
     """The table's word on architectures, and what it hangs on."""
-    hardware, data = run.config.hardware, run.config.data
-    table, board = CostTable.load(Path(hardware.table)), Board.load(Path(hardware.board))
-    table.check(run.skeleton, *data.padded_size)
-    table.check_board(board)
+    table, board = run.cost_table()
     origin, weights = table.content.origin, table.content.origin.weights
     mine = checkpoint.digest(run.supernet_weights()) if run.supernet_file.exists() else RANDOM
-    table = table.of(mine, hardware.vela_version)
+    table = table.of(mine, run.config.hardware.vela_version)
     found = [_record(text, table.cost(run.space.parse(text)), board, origin.vela) for text in architectures]
     said = f"table of {'random weights' if weights == RANDOM else f'the weights {weights:.12} (sha256)'}"
     return found, f"{board.summary(origin.vela)}; {said}"

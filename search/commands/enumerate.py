@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-from pathlib import Path
 from typing import Optional
 
 import click
@@ -10,7 +9,6 @@ from rich.console import Console
 
 from edgeflownas.checkpoint import digest
 from edgeflownas.hardware.board import Board
-from edgeflownas.hardware.cost import CostTable
 from edgeflownas.lock import locked
 from edgeflownas.progress import say
 from search.compiled_front import FrontCompiler
@@ -37,10 +35,7 @@ def command(run: Run, backbones: str, heads: str, as_json: bool) -> None:
     What is scored is kept in space.h5: stopped and called again it goes on, and parts add up.
     """
     wanted = selected(run.space, backbones, heads)
-    table = CostTable.load(Path(run.config.hardware.table))
-    table.check(run.skeleton, *run.config.data.padded_size)
-    board = Board.load(Path(run.config.hardware.board))
-    table.check_board(board)
+    table, board = run.cost_table()
     weights = run.supernet_weights()
     table = table.of(digest(weights), run.config.hardware.vela_version)
     with contextlib.ExitStack() as stack:

@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-from pathlib import Path
 from typing import Any, Dict, Mapping, Optional
 
 import click
@@ -12,7 +11,6 @@ from rich.console import Console
 from edgeflownas.checkpoint import digest
 from edgeflownas.errors import InputError
 from edgeflownas.files import write_json
-from edgeflownas.hardware.board import Board
 from edgeflownas.hardware.cost import CostTable
 from edgeflownas.lock import Lock, locked
 from edgeflownas.progress import say
@@ -42,10 +40,7 @@ def command(run: Run, restart: bool, from_previous: bool, as_json: bool) -> None
     """
     if restart and from_previous:
         raise click.UsageError("--restart and --from-previous exclude each other")
-    table = CostTable.load(Path(run.config.hardware.table))
-    table.check(run.skeleton, *run.config.data.padded_size)
-    board = Board.load(Path(run.config.hardware.board))
-    table.check_board(board)
+    table, board = run.cost_table()
     weights = run.supernet_weights()
     table = table.of(digest(weights), run.config.hardware.vela_version)
     with contextlib.ExitStack() as stack:

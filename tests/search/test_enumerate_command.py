@@ -1,74 +1,42 @@
 """The command as a user calls it, with an evaluator that answers at once."""
 
-import contextlib
 import json
 import os
 import signal
-import sys
 from pathlib import Path
-from typing import Any, Iterator, List
+from typing import List
 
 import h5py
 import numpy as np
 import pytest
 
-from edgeflownas import checkpoint
-from edgeflownas.hardware.cost import CostTable
-from edgeflownas.skeleton import Skeleton
 from edgeflownas.space import Architecture
-from search import cli
 from search.commands import enumerate as command_module
-from search.commands import evolve
 from search.enumeration import selected
-from search.evaluator import Opened
 from search.run import Run
 from tests.search.stand_ins import CONFIG, SMALL, Oracle, brute_force_front, epe_of
-from tests.search.test_evolve_command import WIDTH, Result, table
+from tests.search.test_evolve_command import Command, table
 from tests.search.test_search_file import content
 
 SPACE = Run.open(CONFIG).space
 
 
-class Command:
-    """Calls a command on a run of its own."""
-
-    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture) -> None:
-        self.folder, self.weights = folder / "run", folder / "supernet.h5"
-        self.oracle = Oracle(SPACE)
-        self._monkeypatch, self._capsys = monkeypatch, capsys
-        for module in (command_module, evolve):
-            monkeypatch.setattr(module, "open_evaluator", self._open, raising=False)
-        monkeypatch.setattr(CostTable, "load", table)
-        monkeypatch.chdir(CONFIG.parents[1])
-        self.train(0.0)
-
-    def train(self, value: float) -> None:
-        shapes = Skeleton(WIDTH).parameters()
-        checkpoint.save(self.weights, {name: np.full(shape, value) for name, shape in shapes.items()}, {})
-
-    def __call__(self, name: str, *words: str) -> Result:
-        settings = [f"supernet={self.weights}", "evolution.population=4", "evolution.generations=2"]
-        settings.append("hardware.compile_front=false")
-        overrides = [word for setting in settings for word in ("--set", setting)]
-        argv = [name, "--config", str(CONFIG), "--run", str(self.folder), *overrides, *words]
-        self._monkeypatch.setattr(sys, "argv", ["edgeflownas-search", *argv])
-        with pytest.raises(SystemExit) as end:
-            cli.main()
-        captured = self._capsys.readouterr()
-        return Result(int(end.value.code or 0), captured.out, captured.err)
-
-    @contextlib.contextmanager
-    def _open(self, run: Run, weights: Any) -> Iterator[Opened]:
-        yield Opened(self.oracle, 8.0)
-
-
 @pytest.fixture
 def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture) -> Command:
-    return Command(tmp_path, monkeypatch, capsys)
+    called = Command(tmp_path, monkeypatch, capsys)
+    called.oracle = Oracle(SPACE)
+    monkeypatch.setattr(command_module, "open_evaluator", called._open)
+    return called
+
+
+def answered(command: Command) -> List[Architecture]:
+    """What was scored."""
+    assert isinstance(command.oracle, Oracle)
+    return command.oracle.answered
 
 
 def test_the_whole_space_its_front_and_its_hypervolume(command: Command) -> None:
-    result = command("enumerate", "--json")
+    result = command.run("enumerate", "--json")
     assert result.code == 0, result.error
     said = json.loads(result.out)
     assert said["hardware"]["vela"] == "5.2.0" and said["hardware"]["board"] == "Grove Vision AI V2"
@@ -105,31 +73,31 @@ def test_stopped_anywhere_it_goes_on_and_ends_in_the_same_file(command: Command,
 
     asked: List[Architecture] = []
     command.oracle = Oracle(SPACE, epe, backwards=True)
-    stopped = command("enumerate")
+    stopped = command.run("enumerate")
     assert stopped.code == 130 and "to continue: edgeflownas-search enumerate" in stopped.error
     with h5py.File(str(command.folder / "space.h5"), "r") as file:
         known = len(file["archive/genes"])
         assert known == 243 * (2000 // 243 + 1) and not file.attrs["complete"] and "front" not in file
-    assert command("enumerate").code == 0
+    assert command.run("enumerate").code == 0
     assert len(set(asked)) == len(asked) == SPACE.size
     first = content(command.folder / "space.h5")
     command.folder, command.oracle = tmp_path / "whole", Oracle(SPACE)
-    assert command("enumerate").code == 0
+    assert command.run("enumerate").code == 0
     assert content(command.folder / "space.h5") == first
 
 
 def test_parts_add_up_and_a_finished_space_is_not_scored_again(command: Command) -> None:
-    result = command("enumerate", "--backbones", "0000,2102", "--heads", "00000,20122,11111")
+    result = command.run("enumerate", "--backbones", "0000,2102", "--heads", "00000,20122,11111")
     assert result.code == 0 and "6 of 19,683 architectures scored" in result.out
-    assert sorted(map(SPACE.format, command.oracle.answered)) == sorted(
+    assert sorted(map(SPACE.format, answered(command))) == sorted(
         backbone + head for backbone in ("0000", "2102") for head in ("00000", "20122", "11111")
     )
-    assert command("enumerate", "--backbones", "0000").code == 0
-    assert len(command.oracle.answered) == 6 + 240
-    assert command("enumerate").code == 0
-    assert len(command.oracle.answered) == SPACE.size
-    assert command("enumerate").code == 0
-    assert len(command.oracle.answered) == SPACE.size
+    assert command.run("enumerate", "--backbones", "0000").code == 0
+    assert len(answered(command)) == 6 + 240
+    assert command.run("enumerate").code == 0
+    assert len(answered(command)) == SPACE.size
+    assert command.run("enumerate").code == 0
+    assert len(answered(command)) == SPACE.size
 
 
 def test_a_part_is_named_by_digits_of_its_own_genes() -> None:
@@ -140,32 +108,32 @@ def test_a_part_is_named_by_digits_of_its_own_genes() -> None:
 
 @pytest.mark.parametrize("words", [("--backbones", "000"), ("--backbones", "0003"), ("--heads", "00000,1")])
 def test_digits_that_name_nothing_are_refused(command: Command, words: List[str]) -> None:
-    result = command("enumerate", *words)
+    result = command.run("enumerate", *words)
     assert result.code == 2 and "must be" in result.error and not (command.folder / "space.h5").exists()
 
 
 def test_scores_of_another_supernet_and_damage_are_refused(command: Command) -> None:
-    assert command("enumerate", "--backbones", "0000").code == 0
+    assert command.run("enumerate", "--backbones", "0000").code == 0
     before = (command.folder / "space.h5").read_bytes()
     command.train(1.0)
-    other = command("enumerate")
+    other = command.run("enumerate")
     assert other.code == 2 and "the supernet is" in other.error
     assert (command.folder / "space.h5").read_bytes() == before
     (command.folder / "space.h5").write_bytes(before[:-100])
-    damaged = command("enumerate")
+    damaged = command.run("enumerate")
     assert damaged.code == 2 and "truncated or damaged" in damaged.error
 
 
 def test_evolve_says_its_share_of_the_exact_hypervolume(command: Command) -> None:
-    assert command("enumerate").code == 0
+    assert command.run("enumerate").code == 0
     with h5py.File(str(command.folder / "space.h5"), "r") as file:
         exact = file.attrs["hypervolume"]
-    said = json.loads(command("evolve", "--json").out)
+    said = json.loads(command.run("evolve", "--json").out)
     assert 0 < said["hypervolume_share"] == said["hypervolume"] / exact <= 1
-    assert f"{said['hypervolume_share']:.3%} of the exact hypervolume" in command("evolve").out
+    assert f"{said['hypervolume_share']:.3%} of the exact hypervolume" in command.run("evolve").out
     # Beside the supernet it counts, too; that of another supernet does not.
     (command.folder / "space.h5").rename(command.weights.with_name("space.h5"))
-    assert json.loads(command("evolve", "--json").out)["hypervolume_share"] == said["hypervolume_share"]
+    assert json.loads(command.run("evolve", "--json").out)["hypervolume_share"] == said["hypervolume_share"]
     command.train(1.0)
-    result = command("evolve", "--restart", "--json")
+    result = command.run("evolve", "--restart", "--json")
     assert json.loads(result.out)["hypervolume_share"] is None and "no share" in result.error

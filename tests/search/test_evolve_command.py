@@ -47,7 +47,7 @@ class Result(NamedTuple):
 
 
 class Command:
-    """Calls ``evolve`` on a run of its own."""
+    """Calls ``evolve``, or another command, on a run of its own."""
 
     def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture) -> None:
         self.folder = folder / "run"
@@ -64,10 +64,13 @@ class Command:
         checkpoint.save(self.weights, {name: np.full(shape, value) for name, shape in shapes.items()}, {})
 
     def __call__(self, *words: str, generations: int = 2) -> Result:
+        return self.run("evolve", *words, generations=generations)
+
+    def run(self, name: str, *words: str, generations: int = 2) -> Result:
         settings = [f"supernet={self.weights}", "evolution.population=4", f"evolution.generations={generations}"]
         settings.append("hardware.compile_front=false")
         overrides = [word for setting in settings for word in ("--set", setting)]
-        argv = ["evolve", "--config", str(CONFIG), "--run", str(self.folder), *overrides, *words]
+        argv = [name, "--config", str(CONFIG), "--run", str(self.folder), *overrides, *words]
         self._monkeypatch.setattr(sys, "argv", ["edgeflownas-search", *argv])
         with pytest.raises(SystemExit) as end:
             cli.main()
