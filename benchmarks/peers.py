@@ -68,13 +68,12 @@ def ours(table: Table, config: EvolutionConfig, seed: int) -> Iterator[List[Arch
     while evolution.finished() is None:
         requested = evolution.ask()
         yield requested
-        answered = table.space.with_all_heads(requested) if config.complete_heads else requested
-        evolution.tell(requested, table.scores(answered))
+        evolution.tell(requested, table.scores(evolution.with_outputs(requested)))
 
 
 def ours_plain(table: Table, config: EvolutionConfig, seed: int) -> Iterator[List[Architecture]]:
-    """The same without completed heads: plain NSGA-II that asks for nothing twice."""
-    yield from ours(table, config.model_copy(update={"complete_heads": False}), seed)
+    """The same without completed outputs: plain NSGA-II that asks for nothing twice."""
+    yield from ours(table, config.model_copy(update={"complete_outputs": False}), seed)
 
 
 def chance(table: Table, config: EvolutionConfig, seed: int) -> Iterator[List[Architecture]]:
@@ -154,7 +153,7 @@ class Entry(NamedTuple):
 
 SEARCHES: Dict[str, Entry] = {
     "ours": Entry(ours, True, True, 10**6),
-    "ours, heads not completed": Entry(ours_plain, True, False, 10**6),
+    "ours, outputs not completed": Entry(ours_plain, True, False, 10**6),
     "pymoo NSGA-II": Entry(pymoo_nsga2, False, False, 20_000),
     "Optuna NSGA-II": Entry(optuna_nsga2, False, False, 3_000),
     "Optuna TPE": Entry(optuna_tpe, False, False, 300),

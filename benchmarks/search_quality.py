@@ -68,7 +68,10 @@ class Count:
     def add(self, batch: List[Architecture], by_tree: bool, complete: bool) -> None:
         """Counts a request: as a whole where it goes through the tree, else architecture by architecture."""
         asked = [each for each in dict.fromkeys(batch) if each not in self._known]
-        scored = self._table.space.with_all_heads(asked) if complete else asked
+        scored = asked
+        if complete:
+            every = self._table.space.with_all_outputs(asked)
+            scored = [tuple(each) for each in every.reshape(-1, every.shape[-1]).tolist()]
         self._known.update(scored)
         tree = self._tree.call(scored) / self._one if scored else 0.0
         if by_tree:

@@ -47,7 +47,7 @@ def quality(run: Run, count: int, seed: int) -> Dict[str, Any]:
     sample = random_sample(run.space, count, seed)
     epe: Dict[Architecture, float] = {}
     with progress("scoring", len({*pool, *sample})) as bar:
-        for group in tree.score([*pool, *sample], complete_heads=False):
+        for group in tree.score([*pool, *sample]):
             epe.update(group)
             bar.advance(steps=len(group))
     zero = data.zero_flow_epe()

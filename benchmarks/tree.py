@@ -62,7 +62,7 @@ class Ways:
 
         def run(architectures: Sequence[Architecture]) -> None:
             tree.load(self.weights)
-            for _ in tree.score(architectures, complete_heads=False):
+            for _ in tree.score(architectures):
                 pass
 
         return run

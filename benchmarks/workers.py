@@ -26,18 +26,18 @@ from search.scoring import Evaluator, Score
 
 
 def scores(evaluator: Evaluator, architectures: Sequence[Architecture]) -> List[Score]:
-    """Of all heads, sorted."""
-    return sorted(score for group in evaluator.score(architectures, True) for score in group)
+    """Sorted."""
+    return sorted(score for group in evaluator.score(architectures) for score in group)
 
 
-def measure(evaluators: Dict[int, Evaluator], backbones: Sequence[Architecture], rounds: int) -> Dict[int, List[float]]:
+def measure(evaluators: Dict[int, Evaluator], wanted: Sequence[Architecture], rounds: int) -> Dict[int, List[float]]:
     """Seconds by number of workers, these taking turns."""
     reference = None
     seconds: Dict[int, List[float]] = {count: [] for count in evaluators}
     for number in range(rounds + 1):
         for count, evaluator in evaluators.items():
             start = time.perf_counter()
-            found = scores(evaluator, backbones)
+            found = scores(evaluator, wanted)
             if number:
                 seconds[count].append(time.perf_counter() - start)
                 say(f"round {number}, {count} workers: {seconds[count][-1]:.2f} s")
@@ -69,10 +69,12 @@ def main() -> None:
             run = Run.open(options.config, overrides=[*options.overrides, f"evaluation.workers={count}"])
             say(f"opening {count} workers")
             evaluators[count] = stack.enter_context(open_evaluator(run, run.supernet_weights())).evaluator
-        heads = (0,) * (len(run.space.genes) - run.space.backbone)
-        every = [(*backbone, *heads) for backbone in np.ndindex(*run.space.counts[: run.space.backbone])]
-        chosen = np.linspace(0, len(every) - 1, options.backbones or len(every)).astype(int)
-        seconds = measure(evaluators, [every[place] for place in chosen], options.rounds)
+        space = run.space
+        backbones = list(np.ndindex(*space.counts[: space.backbone]))
+        chosen = np.linspace(0, len(backbones) - 1, options.backbones or len(backbones)).astype(int)
+        heads = list(np.ndindex(*space.counts[space.backbone :]))
+        wanted = [backbones[place] + head for place in chosen for head in heads]
+        seconds = measure(evaluators, wanted, options.rounds)
     first = next(iter(seconds.values()))
     table = Table("workers", "median s", "speed-up, pair by pair")
     for count, found in seconds.items():

@@ -1,5 +1,6 @@
 """TensorFlow sessions, as every part of the project opens them."""
 
+import os
 from typing import Mapping, Optional
 
 import numpy as np
@@ -7,6 +8,8 @@ import tensorflow.compat.v1 as tf
 
 from edgeflownas.devices import Devices
 
+# Otherwise the first session's number of threads, such as that of a reader of images, is every later session's, too.
+os.environ["TF_OVERRIDE_GLOBAL_THREADPOOL"] = "1"
 tf.logging.set_verbosity(tf.logging.ERROR)  # 1.15 warns at length of its own deprecations
 
 
@@ -16,6 +19,7 @@ def session(graph: tf.Graph, threads: int, devices: Optional[Devices] = None) ->
     It sees these devices alone; None: whatever there is.
     """
     config = tf.ConfigProto(intra_op_parallelism_threads=threads, inter_op_parallelism_threads=threads)
+    config.use_per_session_threads = True
     config.gpu_options.allow_growth = True
     if devices is not None:
         devices.let_see(config)

@@ -5,7 +5,7 @@ option runs from light (0) to heavy.
 """
 
 from dataclasses import dataclass
-from typing import Iterable, Iterator, List, Optional, Sequence, Tuple
+from typing import Iterator, List, Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -31,26 +31,31 @@ class Space:
     Attributes:
         genes: in the order of the network.
         backbone: how many of the genes, from the first on, come before the heads.
+        outputs: places of the flow stages' genes, which nothing but the flow depends on.
     """
 
     genes: Tuple[Gene, ...]
     backbone: int
+    outputs: Tuple[int, ...]
 
     @classmethod
     def of(cls, skeleton: Skeleton) -> "Space":
         """The space of a skeleton: its choice blocks, with the heads beginning at the first flow stage."""
         genes: List[Gene] = []
+        outputs: List[int] = []
         backbone: Optional[int] = None
         for stage in skeleton.stages:
             if stage.kind is Kind.FLOW and backbone is None:
                 backbone = len(genes)
             if len(stage.options) == 1:
                 continue
+            if stage.kind is Kind.FLOW:
+                outputs.append(len(genes))
             options = tuple(
                 f"{n} block{'s' * (n > 1)}" if stage.kind is Kind.RESIDUAL else f"{n}x{n}" for n in stage.options
             )
             genes.append(Gene(stage.name, f"{stage.kind.value} at 1/{stage.scale}", options))
-        return cls(tuple(genes), len(genes) if backbone is None else backbone)
+        return cls(tuple(genes), len(genes) if backbone is None else backbone, tuple(outputs))
 
     def __post_init__(self) -> None:
         """Refuses a gene whose options cannot be written as one digit."""
@@ -97,11 +102,16 @@ class Space:
         for index in np.ndindex(*self.counts):
             yield tuple(int(i) for i in index)
 
-    def with_all_heads(self, architectures: Iterable[Architecture]) -> List[Architecture]:
-        """Every architecture that has the backbone of one of these, sorted."""
-        heads = list(np.ndindex(*self.counts[self.backbone :]))
-        backbones = sorted({architecture[: self.backbone] for architecture in architectures})
-        return [backbone + head for backbone in backbones for head in heads]
+    def trunk(self, architecture: Architecture) -> Architecture:
+        """The architecture's options but those of flow outputs."""
+        return tuple(option for place, option in enumerate(architecture) if place not in self.outputs)
+
+    def with_all_outputs(self, architectures: Sequence[Architecture]) -> np.ndarray:
+        """Each architecture with every combination of flow outputs, in order: [architectures, combinations, genes]."""
+        combinations = np.array(list(np.ndindex(*(self.counts[place] for place in self.outputs))), int)
+        genes = np.reshape(np.array(architectures, int), (-1, 1, len(self.genes))).repeat(len(combinations), axis=1)
+        genes[:, :, list(self.outputs)] = combinations
+        return genes
 
     def random(self, rng: np.random.Generator) -> Architecture:
         """Draws an architecture uniformly."""

@@ -68,7 +68,7 @@ def enumerate_space(
     missing = [architecture for architecture in wanted if architecture not in file.archive]
     saved = time.monotonic()
     with stop_flag() as stop, progress("scoring", len(wanted), len(wanted) - len(missing)) as bar:
-        for part in scored(evaluator, space, missing, complete_heads=False):
+        for part in scored(evaluator, space, missing):
             scores.update(part)
             bar.advance(f"best EPE {min(scores.values()):.4f} px", len(part))
             lock.beat()

@@ -4,9 +4,9 @@ What sets it apart from the stock loop:
 
 - Nothing is scored twice. A child that is in the archive already is drawn again, and where the operators find nothing
   new, an architecture is drawn at random; when none is left, the search is over.
-- An evaluator may score more than was asked for (every head of a backbone, at hardly more cost). All that it scored is
-  archived, and competes to survive. Then a few children are asked for, of which ``screening`` promises most, one for a
-  backbone; the first generation begins with the architectures that are best in a cost, which no other can dominate.
+- With an architecture, all that differ from it in flow outputs alone are scored, as one convolution computes these
+  anyway. They are archived, and compete to survive. Then a few children are asked for, of which ``screening`` promises
+  most; the first generation begins with the architectures that are best in a cost, which no other can dominate.
 - Predicted costs steer; those of a generation's front are compiled before the generation is over.
 - Whether an architecture fits the SRAM cap is known from its cost before it is scored: one that does not is never
   asked for. If it is scored along, it survives only where too few that fit are known, and never beats one that fits.
@@ -27,7 +27,7 @@ from search.archive import Archive
 from search.objectives import Objectives, first_fronts, nondominated
 from search.operators import Fitness, Individual, Variation, dump_rng, load_rng, select
 from search.scoring import COST_SOURCES, CompileCosts, CostModel, Score, checked_cost
-from search.screening import Screening, one_per_backbone
+from search.screening import Screening, one_per_trunk
 
 _ROUNDS = 10  # of tournament and variation in which a generation's children are looked for
 
@@ -133,12 +133,19 @@ class Evolution:
 
     def ask(self) -> List[Architecture]:
         """Architectures to score next: distinct, never scored before, fitting the cap; at least one unless finished."""
-        if not self.config.complete_heads:
+        if not self.config.complete_outputs:
             return self._varied(self.config.population)
         if not len(self.archive):
             return self._screening.first(self._open, self._drawn(_ROUNDS * self.config.population, []))
-        candidates = one_per_backbone(self.space, self._varied(_ROUNDS * self.config.population))
+        candidates = one_per_trunk(self.space, self._varied(_ROUNDS * self.config.population))
         return self._screening.most_promising(self.archive, self.front(), self._open, candidates)
+
+    def with_outputs(self, requested: Sequence[Architecture]) -> List[Architecture]:
+        """What is to be scored when some are asked for, each once and sorted."""
+        if not self.config.complete_outputs:
+            return sorted(requested)
+        every = self.space.with_all_outputs(requested).reshape(-1, len(self.space.genes))
+        return sorted(set(map(tuple, every.tolist())))
 
     def tell(self, requested: Sequence[Architecture], scores: Sequence[Score]) -> Generation:
         """Archives what was scored, in an order that does not depend on the evaluator's, and lets the fittest survive.

@@ -6,7 +6,7 @@ from typing import Callable, List, NamedTuple
 from edgeflownas.lock import Lock
 from edgeflownas.signals import stop_flag
 from search.evolution import Evolution
-from search.scoring import Evaluator, Score, scored, to_score
+from search.scoring import Evaluator, Score, scored
 from search.search_file import SearchFile
 
 
@@ -54,12 +54,12 @@ def evolve(
             if reason is not None:
                 return reason
             requested = evolution.ask()
-            complete = evolution.config.complete_heads
-            total = len(to_score(evolution.space, requested, complete))
+            wanted = evolution.with_outputs(requested)
             number = evolution.number
+            total = len(wanted)
             pace.begin(total)
             scores: List[Score] = []
-            for part in scored(evaluator, evolution.space, requested, complete):
+            for part in scored(evaluator, evolution.space, wanted):
                 scores += part
                 lock.beat()
                 if len(scores) < total:

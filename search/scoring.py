@@ -17,13 +17,8 @@ COST_SOURCES = ("predicted", "compiled")  # an archive holds their numbers
 class Evaluator(Protocol):
     """Scores architectures."""
 
-    def score(self, architectures: Sequence[Architecture], complete_heads: bool) -> Iterator[List[Score]]:
-        """Gives, backbone by backbone, the EPE in pixels of architectures, in any order.
-
-        Args:
-            architectures: to score.
-            complete_heads: score every head of each backbone that is asked for.
-        """
+    def score(self, architectures: Sequence[Architecture]) -> Iterator[List[Score]]:
+        """Gives, backbone by backbone, the EPE in pixels of architectures, in any order."""
         ...
 
 
@@ -77,22 +72,15 @@ class EvaluatorError(RuntimeError):
     """An evaluator that did not answer what it was asked."""
 
 
-def to_score(space: Space, architectures: Sequence[Architecture], complete_heads: bool) -> Set[Architecture]:
-    """The architectures that an evaluator has to answer when asked for some."""
-    return set(space.with_all_heads(architectures) if complete_heads else architectures)
-
-
-def scored(
-    evaluator: Evaluator, space: Space, architectures: Sequence[Architecture], complete_heads: bool
-) -> Iterator[List[Score]]:
+def scored(evaluator: Evaluator, space: Space, architectures: Sequence[Architecture]) -> Iterator[List[Score]]:
     """Asks an evaluator, and checks its answers.
 
     Raises:
         EvaluatorError: it answered something that was not asked, twice, or not everything.
     """
-    missing = to_score(space, architectures, complete_heads)
+    missing = set(architectures)
     answered: Set[Architecture] = set()
-    for part in evaluator.score(architectures, complete_heads):
+    for part in evaluator.score(architectures):
         for architecture, _ in part:
             if architecture in answered:
                 raise EvaluatorError(f"the evaluator answered architecture {space.format(architecture)} twice")

@@ -54,9 +54,9 @@ class SharedEvaluator:
             Interrupted: a signal came.
         """
         none: List[Architecture] = []
-        return next(self._answers([none] * max(1, self._crew.size()), False)).zero_flow_epe
+        return next(self._answers([none] * max(1, self._crew.size()))).zero_flow_epe
 
-    def score(self, architectures: Sequence[Architecture], complete_heads: bool) -> Iterator[List[Score]]:
+    def score(self, architectures: Sequence[Architecture]) -> Iterator[List[Score]]:
         """Scores architectures, backbone by backbone, in the order in which workers are done with them.
 
         Raises:
@@ -65,10 +65,10 @@ class SharedEvaluator:
             Interrupted: a signal came.
         """
         work = parts(self._space, architectures, max(1, self._crew.size()))
-        for answer in self._answers(work, complete_heads):
+        for answer in self._answers(work):
             yield from answer.groups
 
-    def _answers(self, work: Sequence[List[Architecture]], complete_heads: bool) -> Iterator[worker.Answer]:
+    def _answers(self, work: Sequence[List[Architecture]]) -> Iterator[worker.Answer]:
         waiting = collections.deque(work)
         running: Set[concurrent.futures.Future[worker.Answer]] = set()
         lonely = False
@@ -79,7 +79,7 @@ class SharedEvaluator:
                     lonely = not count
                     say("there are no workers; waiting for one" if lonely else "a worker has come")
                 while waiting and len(running) < _AHEAD * max(1, count):
-                    arguments = (worker.CODE, self._setup, waiting.popleft(), complete_heads)
+                    arguments = (worker.CODE, self._setup, waiting.popleft())
                     running.add(self._crew.executor.submit(worker.answer, *arguments))
                 with stop_flag() as stop:
                     done, running = concurrent.futures.wait(

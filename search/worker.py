@@ -88,7 +88,7 @@ class _Built(NamedTuple):
     basis: str
 
 
-def answer(code: str, setup: str, architectures: Sequence[Architecture], complete_heads: bool) -> Answer:
+def answer(code: str, setup: str, architectures: Sequence[Architecture]) -> Answer:
     """Scores architectures.
 
     Of plain arguments, so that a worker with other code can read them.
@@ -97,7 +97,6 @@ def answer(code: str, setup: str, architectures: Sequence[Architecture], complet
         code: ``CODE`` of the search.
         setup: a ``Setup`` as JSON.
         architectures: to score; may be none.
-        complete_heads: score every head of each backbone that is asked for.
 
     Raises:
         InputError: the worker's code or supernet is another one, or it cannot read the data.
@@ -110,7 +109,7 @@ def answer(code: str, setup: str, architectures: Sequence[Architecture], complet
                     f"version, and start the worker again"
                 )
             built = _built(setup)
-            groups = list(built.evaluator.score(architectures, complete_heads))
+            groups = list(built.evaluator.score(architectures))
         except InputError as error:
             raise InputError(f"worker {_name()}: {error}") from None
         except (OSError, MemoryError):

@@ -91,7 +91,7 @@ class FairCycle(GraphStep):
     def evaluate(self) -> float:
         """Mean EPE of the pool with recalibrated BN, pixels."""
         self._evaluator.load(self._session.run(self._weights))
-        scores = [epe for group in self._evaluator.score(self._pool, complete_heads=False) for _, epe in group]
+        scores = [epe for group in self._evaluator.score(self._pool) for _, epe in group]
         return float(np.mean(scores))
 
     def state(self) -> Dict[str, Any]:

@@ -109,23 +109,19 @@ class TreeEvaluator:
         """The weights in use."""
         return dict(self._session.run(self._weights))
 
-    def score(self, architectures: Sequence[Architecture], complete_heads: bool) -> Iterator[List[Score]]:
+    def score(self, architectures: Sequence[Architecture]) -> Iterator[List[Score]]:
         """Scores architectures, backbone by backbone.
 
         Args:
             architectures: to score; duplicates are scored once.
-            complete_heads: score every head of each backbone that is asked for.
 
         Yields:
             For each backbone, in order of its genes, the EPE of its architectures in order of theirs. An EPE that is
             not finite is given as it is: it is no score, and the caller has to treat it as a failure.
         """
-        wanted = sorted(set(architectures))
-        if complete_heads:
-            wanted = self._space.with_all_heads(wanted)
         root = _Node((), [batch.images for batch in self._validation])
         root.calibration = [batch.images for batch in self._data.calibration]
-        yield from self._walk(root, wanted)
+        yield from self._walk(root, sorted(set(architectures)))
 
     def _build(self, stages: Sequence[Stage], option: int, before: tf.Tensor) -> _Piece:
         """The graph of one option of the first of some stages, and of the fixed ones behind it.

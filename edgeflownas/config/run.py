@@ -131,10 +131,10 @@ class EvolutionConfig(Section):
     reference_point: Dict[Objective, float] = Field(
         description="value of each objective that bounds the hypervolume, in the objective's own unit"
     )
-    complete_heads: bool = Field(
+    complete_outputs: bool = Field(
         True,
-        description="score and archive every head of a backbone that is asked for, and ask for few, which a prediction "
-        "of EPE chooses among the children; false: plain NSGA-II",
+        description="score and archive, with an architecture, all that differ from it in flow outputs alone, and ask "
+        "for few, which a prediction of EPE chooses among the children; false: plain NSGA-II",
     )
     patience: int = Field(5, ge=0, description="stop after so many generations with the same hypervolume; 0: never")
 

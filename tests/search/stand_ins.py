@@ -5,29 +5,30 @@ import itertools
 import time
 import zlib
 from pathlib import Path
-from typing import Any, Callable, ContextManager, Dict, Iterator, List, NamedTuple, Optional, Sequence
+from typing import Any, Callable, ContextManager, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 
 from edgeflownas.config import Config, EvolutionConfig, load
 from edgeflownas.space import Architecture, Gene, Space
 from search.evaluator import Opened
+from search.evolution import Evolution, Generation
 from search.identity import Identity
 from search.run import Run
-from search.scoring import Score, to_score
+from search.scoring import Score
 
 CONFIG = Path(__file__).parents[2] / "configs" / "demo.yaml"
 _SEARCH = Path(__file__).parent / "search.yaml"
 
 
-def space_of(counts: Sequence[int], backbone: int) -> Space:
-    """A space whose genes have so many options."""
+def space_of(counts: Sequence[int], backbone: int, outputs: Optional[Sequence[int]] = None) -> Space:
+    """A space whose genes have so many options; None: all behind the backbone are flow outputs."""
     genes = (Gene(f"G{i}", "", tuple(str(option) for option in range(count))) for i, count in enumerate(counts))
-    return Space(tuple(genes), backbone)
+    return Space(tuple(genes), backbone, tuple(range(backbone, len(counts)) if outputs is None else outputs))
 
 
 SMALL = space_of((3, 2, 5, 2), backbone=2)  # 60 architectures, 6 backbones
-MEDIUM = space_of((3, 3, 2, 4, 3, 3), backbone=3)  # 648 architectures, 18 backbones
+MEDIUM = space_of((3, 3, 2, 4, 3, 3), backbone=3, outputs=(3, 5))  # 648 architectures, 18 backbones, 54 trunks
 
 
 class Cost(NamedTuple):
@@ -63,23 +64,30 @@ class Table:
 
 
 class Oracle:
-    """Scores by a function, backbone by backbone, and counts what it scored."""
+    """Scores by a function, backbone by backbone, and remembers what it scored."""
 
     def __init__(
         self, space: Space, epe: Callable[[Architecture], float] = epe_of, seconds: float = 0.0, backwards: bool = False
     ) -> None:
         self._space, self.epe, self._seconds, self._backwards = space, epe, seconds, backwards
-        self.asked: List[Architecture] = []
+        self.asked: List[Architecture] = []  # on behalf of which it scored, by ``step``
         self.answered: List[Architecture] = []
 
-    def score(self, architectures: Sequence[Architecture], complete_heads: bool) -> Iterator[List[Score]]:
-        self.asked += architectures
-        wanted = sorted(to_score(self._space, architectures, complete_heads), reverse=self._backwards)
+    def score(self, architectures: Sequence[Architecture]) -> Iterator[List[Score]]:
+        wanted = sorted(set(architectures), reverse=self._backwards)
         for _, backbone in itertools.groupby(wanted, lambda architecture: architecture[: self._space.backbone]):
             time.sleep(self._seconds)
             part = [(architecture, self.epe(architecture)) for architecture in backbone]
             self.answered += [architecture for architecture, _ in part]
             yield part
+
+
+def step(evolution: Evolution, oracle: Oracle) -> Tuple[List[Architecture], Generation]:
+    """A generation, and what was asked for in it."""
+    requested = evolution.ask()
+    oracle.asked += requested
+    scores = [score for part in oracle.score(evolution.with_outputs(requested)) for score in part]
+    return requested, evolution.tell(requested, scores)
 
 
 def oracle_opened(run: Run, weights: Any) -> ContextManager[Opened]:
@@ -92,7 +100,7 @@ def evolution_config(**changes: Any) -> EvolutionConfig:
         "population": 8,
         "generations": 30,
         "patience": 0,
-        "complete_heads": False,
+        "complete_outputs": False,
         "reference_point": {"epe": 8.0, "fps": 0.0, "latency_ms": 300.0, "sram_kib": 900.0, "npu_cycles": 2e5},
     }
     return EvolutionConfig(**{**values, **changes})

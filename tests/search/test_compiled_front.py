@@ -208,7 +208,7 @@ def test_predictions_that_hold_are_not_told(
 
 def call(monkeypatch: pytest.MonkeyPatch, demo: Run, *words: str) -> int:
     settings = [f"supernet={demo.config.supernet}", "evolution.population=4", "evolution.generations=1"]
-    settings += ["evolution.complete_heads=false"]
+    settings += ["evolution.complete_outputs=false"]
     overrides = [word for setting in settings for word in ("--set", setting)]
     argv = ["edgeflownas-search", "evolve", "--config", str(CONFIG), "--run", str(demo.folder), *overrides, *words]
     monkeypatch.setattr(sys, "argv", argv)

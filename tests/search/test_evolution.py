@@ -1,7 +1,7 @@
 import math
 import random
 import time
-from typing import Any, List, Optional, Set, Tuple
+from typing import Any, List, Optional, Set
 
 import numpy as np
 import pytest
@@ -25,13 +25,8 @@ from tests.search.stand_ins import (
     epe_of,
     evolution_config,
     space_of,
+    step,
 )
-
-
-def step(evolution: Evolution, oracle: Oracle) -> Tuple[List[Architecture], Generation]:
-    requested = evolution.ask()
-    scores = [score for part in oracle.score(requested, evolution.config.complete_heads) for score in part]
-    return requested, evolution.tell(requested, scores)
 
 
 def run(evolution: Evolution, oracle: Oracle) -> List[Generation]:
@@ -52,7 +47,7 @@ def content(evolution: Evolution) -> List[bytes]:
 @pytest.mark.parametrize("complete", [False, True])
 @pytest.mark.parametrize("space", [SMALL, MEDIUM, space_of((2,), 1), space_of((10, 2, 2), 0)])
 def test_nothing_is_asked_twice_until_the_space_is_used_up(space: Space, complete: bool) -> None:
-    evolution, oracle = begin(space, generations=10**6, complete_heads=complete), Oracle(space)
+    evolution, oracle = begin(space, generations=10**6, complete_outputs=complete), Oracle(space)
     run(evolution, oracle)
     assert len(oracle.asked) == len(set(oracle.asked))
     assert sorted(oracle.answered) == sorted(space.all())
@@ -101,7 +96,7 @@ def test_where_the_operators_find_nothing_new_architectures_are_drawn_at_random(
 @pytest.mark.parametrize("complete", [False, True])
 def test_survivors_are_those_of_stock_nsga2(objectives: List[Any], complete: bool) -> None:
     """Of parents and all that was scored, DEAP's slow way picks the same population in the same order."""
-    evolution = begin(objectives=objectives, complete_heads=complete, generations=12)
+    evolution = begin(objectives=objectives, complete_outputs=complete, generations=12)
     oracle = Oracle(MEDIUM)
     before: List[Architecture] = []
     while evolution.finished() is None:
@@ -120,7 +115,7 @@ def test_survivors_are_those_of_stock_nsga2(objectives: List[Any], complete: boo
 
 
 def test_front_hypervolume_and_population_are_read_from_the_archive() -> None:
-    evolution = begin(complete_heads=True, generations=3)
+    evolution = begin(complete_outputs=True, generations=3)
     generations = run(evolution, Oracle(MEDIUM))
     archive = evolution.archive
     points = np.stack([archive.column("epe"), -archive.column("fps")], 1)
@@ -135,7 +130,7 @@ def test_front_hypervolume_and_population_are_read_from_the_archive() -> None:
 
 
 def test_what_is_scored_along_is_archived_as_such_and_competes() -> None:
-    evolution, oracle = begin(complete_heads=True, generations=2), Oracle(MEDIUM)
+    evolution, oracle = begin(complete_outputs=True, generations=2), Oracle(MEDIUM)
     requested, generation = step(evolution, oracle)
     archive = evolution.archive
     assert len(archive) > len(requested)
@@ -145,14 +140,14 @@ def test_what_is_scored_along_is_archived_as_such_and_competes() -> None:
 
 
 def test_a_plain_search_scores_what_it_asks_for_and_nothing_else() -> None:
-    evolution, oracle = begin(complete_heads=False, generations=5), Oracle(MEDIUM)
+    evolution, oracle = begin(complete_outputs=False, generations=5), Oracle(MEDIUM)
     run(evolution, oracle)
     assert sorted(oracle.asked) == sorted(oracle.answered)
     assert evolution.archive.column("requested").all()
 
 
 def test_the_evaluators_order_does_not_matter() -> None:
-    forth, back = begin(complete_heads=True, generations=4), begin(complete_heads=True, generations=4)
+    forth, back = begin(complete_outputs=True, generations=4), begin(complete_outputs=True, generations=4)
     run(forth, Oracle(MEDIUM))
     run(back, Oracle(MEDIUM, backwards=True))
     assert content(forth) == content(back)
@@ -184,7 +179,7 @@ def test_going_on_behind_any_generation_gives_the_search_that_was_never_interrup
     def epe(architecture: Architecture) -> float:
         return round(epe_of(architecture)) if ties else epe_of(architecture)
 
-    changes: Any = {"complete_heads": complete, "generations": 8, "objectives": ["epe"] if ties else ["epe", "fps"]}
+    changes: Any = {"complete_outputs": complete, "generations": 8, "objectives": ["epe"] if ties else ["epe", "fps"]}
     whole = begin(**changes)
     generations = run(whole, Oracle(MEDIUM, epe))
     part = begin(**changes)
@@ -257,7 +252,7 @@ def fits(architecture: Architecture, cap: float) -> bool:
 @given(st.sampled_from([500.0, 520.0, 545.0, 560.0, 9999.0]), st.booleans(), st.integers(0, 1000))
 def test_what_exceeds_the_cap_is_never_asked_for_and_never_wins(cap: float, complete: bool, seed: int) -> None:
     oracle = Oracle(SMALL, lambda architecture: epe_of(architecture) - 4 * (not fits(architecture, cap)))
-    evolution = begin(SMALL, seed=seed, max_sram_kib=cap, complete_heads=complete, generations=10**6)
+    evolution = begin(SMALL, seed=seed, max_sram_kib=cap, complete_outputs=complete, generations=10**6)
     while evolution.finished() is None:
         _, generation = step(evolution, oracle)
         known = [each for each in oracle.answered if fits(each, cap)]

@@ -193,7 +193,7 @@ def test_with_a_real_supernet_the_archive_holds_what_the_tree_evaluator_says(
     skeleton = Skeleton(WIDTH)
     weights = {name: rng.normal(0, 0.1, shape).astype(np.float32) for name, shape in skeleton.parameters().items()}
     checkpoint.save(command.weights, weights, {})
-    settings = ["data.val_pairs=2", "evaluation.calibration_pairs=2", "evolution.complete_heads=false"]
+    settings = ["data.val_pairs=2", "evaluation.calibration_pairs=2", "evolution.complete_outputs=false"]
     words = [word for setting in settings for word in ("--set", setting)]
     result = command(*words, "--json", generations=1)
     assert result.code == 0, result.error

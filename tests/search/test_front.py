@@ -15,7 +15,7 @@ from search.evolution import Evolution
 from search.front import front_table, records, write_front
 from search.loop import Status
 from search.view import View
-from tests.search.stand_ins import MEDIUM, SMALL, Cost, Oracle, Table, epe_of, evolution_config
+from tests.search.stand_ins import MEDIUM, SMALL, Cost, Oracle, Table, epe_of, evolution_config, step
 
 
 def archive_of(space: Space, count: int = 20) -> Archive:
@@ -73,12 +73,11 @@ def test_the_view_shows_every_figure_within_80_columns(monkeypatch: pytest.Monke
     console = Console(file=out, force_terminal=terminal, width=80, color_system=None)
     monkeypatch.setattr(module, "console", console)
     monkeypatch.setattr(module, "say", lambda text: console.print(text, soft_wrap=True))
-    evolution = Evolution(MEDIUM, evolution_config(complete_heads=True), Table(), 1)
+    evolution = Evolution(MEDIUM, evolution_config(complete_outputs=True), Table(), 1)
     with View(evolution) as view:
         view.show(Status(0, 36, 144, 0, 4000.0))
         assert ("36 of 144" in out.getvalue()) == terminal
-        requested = evolution.ask()
-        evolution.tell(requested, sum(Oracle(MEDIUM).score(requested, True), []))
+        step(evolution, Oracle(MEDIUM))
         view.show(Status(0, 144, 144, 1234, 4000.0))
     text = out.getvalue()
     for word in (

@@ -26,7 +26,7 @@ def search(path: Path, generations: int, who: Identity = IDENTITY, seed: int = 1
     """Searches, or goes on searching, up to so many generations."""
     file = SearchFile(path, who)
     file.zero_flow_epe = 7.5
-    settings = evolution_config(generations=generations, complete_heads=complete, population=4)
+    settings = evolution_config(generations=generations, complete_outputs=complete, population=4)
     evolution = Evolution(who.space, settings, Table(), seed, file.archive, file.last)
     with locked(path.parent / "search.lock", "the search") as lock:
         evolve(evolution, Oracle(who.space), file, lock, lambda status: None)
@@ -126,7 +126,7 @@ def test_nan_stays_nan(tmp_path: Path) -> None:
         ("evolution.objectives", "[epe]", "['epe', 'fps']"),
         ("evolution.reference_point", "{epe: 6, fps: 0}", "7.0"),
         ("evolution.max_sram_kib", "300.0", "None"),
-        ("evolution.complete_heads", "false", "True"),
+        ("evolution.complete_outputs", "false", "True"),
         ("seed", "5", "1"),
     ],
 )
@@ -151,9 +151,9 @@ def test_another_supernet_or_cost_table_is_refused(tmp_path: Path, change: str, 
 def test_another_space_or_network_is_refused(tmp_path: Path) -> None:
     search(tmp_path / "search.h5", 1)
     with pytest.raises(InputError, match="gene G0 has the options"):
-        SearchFile(tmp_path / "search.h5", identity(Space(MEDIUM.genes[1:], 2)))
+        SearchFile(tmp_path / "search.h5", identity(Space(MEDIUM.genes[1:], 2, (2, 4))))
     with pytest.raises(InputError, match="another order"):
-        SearchFile(tmp_path / "search.h5", identity(Space(MEDIUM.genes[::-1], 3)))
+        SearchFile(tmp_path / "search.h5", identity(Space(MEDIUM.genes[::-1], 3, (3, 5))))
     with pytest.raises(InputError, match="definition has changed"):
         SearchFile(tmp_path / "search.h5", Identity(**{**vars(IDENTITY), "skeleton_sha256": "another"}))
 

@@ -63,7 +63,7 @@ def scored(run: Run, on_group: Optional[Callable[[int], None]] = None) -> List[L
     """Scores all backbones with some heads; after each, something may happen."""
     groups = []
     with open_evaluator(run, WEIGHTS) as opened:
-        for group in opened.evaluator.score(asked(run.space), False):
+        for group in opened.evaluator.score(asked(run.space)):
             groups.append(group)
             if on_group is not None:
                 on_group(len(groups))
@@ -123,11 +123,12 @@ def test_dask_scores_to_the_last_bit_as_one_though_a_worker_is_killed(
     assert scored(run_with(folder, f"evaluation.scheduler={dask.scheduler_address}"), kill_one) == reference
 
 
-def test_completed_heads_and_zero_flow_are_those_of_one(dask: Any, folder: Path) -> None:
-    asked, found = [(0, 1, 2, 0, 0, 0, 0, 0, 0), (2, 2, 2, 2, 2, 2, 2, 2, 2)], []
+def test_all_heads_and_zero_flow_are_those_of_one(dask: Any, folder: Path) -> None:
+    found = []
+    asked = [backbone + head for backbone in ((0, 1, 2, 0), (2, 2, 2, 2)) for head in np.ndindex(3, 3, 3, 3, 3)]
     for setting in ("evaluation.workers=1", f"evaluation.scheduler={dask.scheduler_address}"):
         with open_evaluator(run_with(folder, setting), WEIGHTS) as opened:
-            groups = sorted(opened.evaluator.score(asked, True))
+            groups = sorted(opened.evaluator.score(asked))
             assert [len(group) for group in groups] == [243, 243]
             found.append((opened.zero_flow_epe, groups))
     assert found[0] == found[1]
@@ -206,7 +207,7 @@ def shared(executor: concurrent.futures.Executor, count: int = 1) -> SharedEvalu
 def test_workers_with_other_images_or_libraries_are_refused() -> None:
     answers = [Answer([], 1.0, "images a", "A"), Answer([], 1.0, "images b", "B")]
     with pytest.raises(InputError, match="worker . scores with images ., but worker . with images .; let all have the"):
-        list(shared(Stub(*answers)).score([(0, 0, 0, 0), (1, 0, 0, 0)], False))
+        list(shared(Stub(*answers)).score([(0, 0, 0, 0), (1, 0, 0, 0)]))
 
 
 @pytest.mark.parametrize(
@@ -219,7 +220,7 @@ def test_workers_with_other_images_or_libraries_are_refused() -> None:
 )
 def test_what_goes_wrong_in_workers_is_told_in_a_line(error: Exception, kind: type, message: str) -> None:
     with pytest.raises(kind, match=message):
-        list(shared(Stub(error)).score([(0, 0, 0, 0)], False))
+        list(shared(Stub(error)).score([(0, 0, 0, 0)]))
 
 
 @pytest.mark.timeout(60)
@@ -228,7 +229,7 @@ def test_a_signal_stops_the_wait_and_what_waits_is_called_off() -> None:
     threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGTERM)).start()
     begun = time.monotonic()
     with pytest.raises(Interrupted):
-        list(shared(executor, 2).score(list(SMALL.all()), False))
+        list(shared(executor, 2).score(list(SMALL.all())))
     assert time.monotonic() - begun < 3
     assert len(executor.running) == 4 and all(future.cancelled() for future in executor.running)
 
