@@ -1,11 +1,12 @@
 """Convolution that runs fast on a CPU, forward and backward.
 
-TensorFlow 1.15's CPU kernels are slow in two places, and both are mended by another way to write the same sums:
+TensorFlow 1.15's CPU kernels are slow in three places, and all are mended by another way to write the same sums:
 
 * The gradients of a convolution are convolutions themselves, but the kernels for them are up to five times slower than
   the forward kernel. So both are written as forward convolutions.
+* With a stride there is no such way. So with many positions 2 x 2 pixels are packed into channels: then there is none.
 * With few output channels the forward kernel spends its time copying patches, not multiplying. So 2 x 2 pixels are
-  packed into channels: a quarter of the positions, each with four times the channels, at a third of the copies.
+  packed, too: a quarter of the positions, each with four times the channels, at a third of the copies.
 
 On a GPU the built-in convolution stays.
 """
@@ -18,6 +19,7 @@ from edgeflownas.devices import on_gpu
 
 _NARROW = 8  # up to so many output channels packing was measured to win
 _SMALL = 16 * 24  # on smaller maps, in pixels, it does not
+_STRIDED = 4  # kernels with a stride, larger than that: the others grow too much when they are packed
 
 
 def conv2d(x: tf.Tensor, kernel: tf.Tensor, stride: int = 1) -> tf.Tensor:
@@ -33,55 +35,75 @@ def conv2d(x: tf.Tensor, kernel: tf.Tensor, stride: int = 1) -> tf.Tensor:
     """
     height, width = x.shape[1].value, x.shape[2].value
     size, outputs = kernel.shape[0].value, kernel.shape[3].value
-    if stride > 1 or size == 1 or on_gpu(x):
+    packs = height * width >= _SMALL and height % 2 == width % 2 == 0
+    if size == 1 or on_gpu(x):
         return tf.nn.conv2d(x, kernel, stride, "SAME")
-    if outputs <= _NARROW and height * width >= _SMALL and height % 2 == width % 2 == 0:
-        return _packed(x, kernel, size)
-    return valid_conv2d(_padded(x, size // 2, size // 2), kernel)
+    if stride == 2 and size > _STRIDED and packs:
+        return _packed(x, kernel, (size - 2) // 2, 1)
+    if stride > 1:
+        return tf.nn.conv2d(x, kernel, stride, "SAME")
+    if outputs <= _NARROW and packs:
+        return tf.depth_to_space(_packed(x, kernel, size // 2, 2), 2)
+    return padded_conv2d(x, kernel, size // 2, size // 2)
 
 
-def _packed(x: tf.Tensor, kernel: tf.Tensor, size: int) -> tf.Tensor:
-    """The same convolution on blocks of 2 x 2 pixels.
+def _packed(x: tf.Tensor, kernel: tf.Tensor, before: int, positions: int) -> tf.Tensor:
+    """Convolves blocks of 2 x 2 pixels.
 
-    Output pixel 2i + a (a = 0, 1) reads the inputs 2i + a - h to 2i + a + h, with h = size // 2. So a window of whole
-    blocks that begins at 2i - h serves both, with the kernel moved by a and zeros around it.
+    The output at pixel 2i + a reads k inputs from 2i + a - before on. A window of whole blocks that begins at
+    2i - before, or one pixel earlier, serves a = 0 and 1, with the kernel moved and zeros around it.
+
+    Args:
+        x: [B, 2h, 2w, I].
+        kernel: [k, k, I, O].
+        before: zeros before the first pixel.
+        positions: 1: outputs with a = 0 alone, which is a stride of 2; 2: all, as channels of a block.
+
+    Returns:
+        [B, h, w, positions * positions * O].
     """
-    half, blocks = size // 2, size // 2 + 1
-    room = 2 * blocks - size
-    moved = [tf.pad(kernel, [[a, room - a], [b, room - b], [0, 0], [0, 0]]) for a in (0, 1) for b in (0, 1)]
-    inputs, outputs = kernel.shape[2].value, kernel.shape[3].value
-    split = tf.reshape(tf.stack(moved, axis=3), [blocks, 2, blocks, 2, inputs, 4 * outputs])
-    window = tf.reshape(tf.transpose(split, [0, 2, 1, 3, 4, 5]), [blocks, blocks, 4 * inputs, 4 * outputs])
-    padded = _padded(x, half, 2 * blocks - half - 2)
-    return tf.depth_to_space(valid_conv2d(tf.space_to_depth(padded, 2), window), 2)
+    size, inputs, outputs = (kernel.shape[axis].value for axis in (0, 2, 3))
+    early = before % 2
+    blocks = (early + size + positions) // 2
+    moved = []
+    for a in range(positions):
+        for b in range(positions):
+            rows, columns = ((early + move, 2 * blocks - early - move - size) for move in (a, b))
+            moved.append(tf.pad(kernel, [rows, columns, [0, 0], [0, 0]]))
+    split = tf.reshape(tf.stack(moved, axis=3), [blocks, 2, blocks, 2, inputs, positions * positions * outputs])
+    window = tf.reshape(tf.transpose(split, [0, 2, 1, 3, 4, 5]), [blocks, blocks, 4 * inputs, -1])
+    zeros = (before + early) // 2
+    return padded_conv2d(tf.space_to_depth(x, 2), window, zeros, blocks - 1 - zeros)
 
 
-def _padded(x: tf.Tensor, before: int, after: int) -> tf.Tensor:
-    """Zeros around height and width."""
-    return tf.pad(x, [[0, 0], [before, after], [before, after], [0, 0]])
-
-
-@tf.custom_gradient
-def valid_conv2d(
-    x: tf.Tensor, kernel: tf.Tensor
-) -> Tuple[tf.Tensor, Callable[[tf.Tensor], Tuple[tf.Tensor, tf.Tensor]]]:
-    """Convolves without padding; both gradients are forward convolutions.
+def padded_conv2d(x: tf.Tensor, kernel: tf.Tensor, before: int, after: int) -> tf.Tensor:
+    """Convolves with zeros around; both gradients are forward convolutions.
 
     Args:
         x: [B, H, W, I].
         kernel: [p, q, I, O].
+        before: zeros before the first row and the first column.
+        after: zeros behind the last ones.
 
     Returns:
-        [B, H - p + 1, W - q + 1, O].
+        [B, H + before + after - p + 1, W + before + after - q + 1, O].
     """
 
-    def gradients(upstream: tf.Tensor) -> Tuple[tf.Tensor, tf.Tensor]:
-        rows, columns = kernel.shape[0].value - 1, kernel.shape[1].value - 1
-        rotated = tf.transpose(tf.reverse(kernel, [0, 1]), [0, 1, 3, 2])
-        around = tf.pad(upstream, [[0, 0], [rows, rows], [columns, columns], [0, 0]])
-        by_input = tf.nn.conv2d(around, rotated, 1, "VALID")
-        # Channels stand for the batch and the batch for channels, so that each position sums over all images.
-        swapped = tf.nn.conv2d(tf.transpose(x, [3, 1, 2, 0]), tf.transpose(upstream, [1, 2, 0, 3]), 1, "VALID")
-        return by_input, tf.transpose(swapped, [1, 2, 0, 3])
+    @tf.custom_gradient
+    def convolved(
+        x: tf.Tensor, kernel: tf.Tensor
+    ) -> Tuple[tf.Tensor, Callable[[tf.Tensor], Tuple[tf.Tensor, tf.Tensor]]]:
+        def gradients(upstream: tf.Tensor) -> Tuple[tf.Tensor, tf.Tensor]:
+            rows, columns = ((side - 1 - before, side - 1 - after) for side in kernel.shape[:2].as_list())
+            rotated = tf.transpose(tf.reverse(kernel, [0, 1]), [0, 1, 3, 2])
+            by_input = tf.nn.conv2d(upstream, rotated, 1, [(0, 0), rows, columns, (0, 0)])
+            # Channels stand for the batch and the batch for channels, so that each position sums over all images. With
+            # so few channels the kernel is slow at padding.
+            swapped = tf.transpose(tf.pad(x, around), [3, 1, 2, 0])
+            by_kernel = tf.nn.conv2d(swapped, tf.transpose(upstream, [1, 2, 0, 3]), 1, "VALID")
+            return by_input, tf.transpose(by_kernel, [1, 2, 0, 3])
 
-    return tf.nn.conv2d(x, kernel, 1, "VALID"), gradients
+        return tf.nn.conv2d(x, kernel, 1, around), gradients
+
+    around = [(0, 0), (before, after), (before, after), (0, 0)]
+    return convolved(x, kernel)
