@@ -2,7 +2,8 @@
 
     .venv/bin/python -m benchmarks.fair_cycle --width 8 --height 64 --columns 96 --batch 8
 
-Both ways see the same batch and take turns, so that the ratio holds on a busy machine. Prints a table, writes JSON.
+Beside it, the step of one child (the middle architecture) against the same with TensorFlow's own convolutions and
+gradients. All see the same batch and take turns, so that the ratios hold on a busy machine. Prints tables, writes JSON.
 """
 
 import argparse
@@ -25,6 +26,8 @@ from edgeflownas.network import (
     Layer,
     accumulated,
     apply_stage,
+    child,
+    fast,
     initial_weights,
     normalised_images,
     plain,
@@ -35,6 +38,8 @@ from edgeflownas.skeleton import Kind, Skeleton
 from edgeflownas.space import Space
 from supernet.fairness import FairSampler, routing
 from supernet.routed import fair_cycle
+
+ROUTED, ONE_HOT, CHILD, PLAIN_CHILD = WAYS = ("routed", "one-hot, once per path", "child", "child, built-in")
 
 
 def one_hot_network(skeleton: Skeleton, x: tf.Tensor, layer: Layer, mask: tf.Tensor) -> List[tf.Tensor]:
@@ -55,8 +60,8 @@ def one_hot_network(skeleton: Skeleton, x: tf.Tensor, layer: Layer, mask: tf.Ten
     return flows
 
 
-def build(skeleton: Skeleton, images: np.ndarray, flow: np.ndarray, threads: int, routed: bool) -> Callable[[], None]:
-    """One way's cycle: gradients of all paths, summed."""
+def build(skeleton: Skeleton, images: np.ndarray, flow: np.ndarray, threads: int, name: str) -> Callable[[], None]:
+    """One way's cycle, the gradients of all paths summed; or a child's step."""
     space = Space.of(skeleton)
     sampler = FairSampler(space, np.random.default_rng(0))
     with tf.Graph().as_default() as graph:
@@ -66,12 +71,16 @@ def build(skeleton: Skeleton, images: np.ndarray, flow: np.ndarray, threads: int
         shape = [len(space.genes), sampler.paths]
         first, second = tf.placeholder(tf.int32, shape), tf.placeholder(tf.int32, shape)
         mask = tf.placeholder(tf.float32, shape)
-        if routed:
+        if name == ROUTED:
             networks = fair_cycle(skeleton, x, weights, first, second)
-        else:
+        elif name == ONE_HOT:
             networks = [one_hot_network(skeleton, x, BatchNorm(weights, plain), mask)]
+        else:
+            middle = [count // 2 for count in space.counts]
+            networks = [child(skeleton, middle, x, BatchNorm(weights, fast if name == CHILD else plain))]
         loss = tf.add_n([multiscale_loss(flows, target, valid, tf.constant(0.0)) for flows in networks])
-        gradients = tf.group(*[gradient.op for gradient in tf.gradients(loss, list(weights.values()))])
+        found = [each for each in tf.gradients(loss, list(weights.values())) if each is not None]
+        gradients = tf.group(*[gradient.op for gradient in found])
         initialise = tf.global_variables_initializer()
     running = session(graph, threads)
     running.run(initialise)
@@ -79,9 +88,11 @@ def build(skeleton: Skeleton, images: np.ndarray, flow: np.ndarray, threads: int
 
     def cycle() -> None:
         paths = sampler.cycle()
-        if routed:
+        if name == ROUTED:
             path_of, option_of = routing(space, paths)
             running.run(gradients, {**feed, first: path_of, second: option_of})
+        elif name != ONE_HOT:
+            running.run(gradients, feed)
         else:
             for path in paths:
                 running.run(gradients, {**feed, mask: np.eye(sampler.paths)[list(path)]})
@@ -114,16 +125,13 @@ def arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-WAYS = ("routed", "one-hot, once per path")
-
-
 def way(options: argparse.Namespace, name: str) -> Callable[[], None]:
     """One of the ways, on random images."""
     rng = np.random.default_rng(0)
     shape = (options.batch, options.height, options.columns)
     images = rng.integers(0, 256, shape + (6,)).astype(np.uint8)
     flow = rng.normal(size=shape + (2,)).astype(np.float32)
-    return build(Skeleton(options.width), images, flow, options.threads, routed=name == "routed")
+    return build(Skeleton(options.width), images, flow, options.threads, name)
 
 
 def memory_mib(options: argparse.Namespace, name: str) -> float:
@@ -135,23 +143,24 @@ def main() -> None:
     """Measures, prints, and writes."""
     options = arguments()
     seconds = measure({name: way(options, name) for name in WAYS}, options.rounds)
-    ratios = [usual / ours for ours, usual in zip(*seconds.values())]
+    cycles, children = ([b / a for a, b in zip(seconds[x], seconds[y])] for x, y in (WAYS[:2], WAYS[2:]))
     memory = {}
     for name in WAYS:
         with multiprocessing.get_context("spawn").Pool(1) as pool:
             memory[name] = pool.apply(memory_mib, (options, name))
     table = Table("way", "median s a cycle", "ms an image and cycle", "MiB")
-    for name, found in seconds.items():
-        median = statistics.median(found)
+    for name, times in seconds.items():
+        median = statistics.median(times)
         table.add_row(name, f"{median:.3f}", f"{1e3 * median / options.batch:.1f}", f"{memory[name]:.0f}")
     console = Console()
     console.print(table)
-    console.print(f"ratio, pair by pair: median {statistics.median(ratios):.2f} ({min(ratios):.2f}-{max(ratios):.2f})")
+    for what, ratios in (("fair cycle", cycles), ("child", children)):
+        spread = f"{min(ratios):.2f}-{max(ratios):.2f}"
+        console.print(f"{what}, ratio pair by pair: median {statistics.median(ratios):.2f} ({spread})", highlight=False)
     options.json.parent.mkdir(parents=True, exist_ok=True)
     setting = {name: value for name, value in vars(options).items() if name != "json"}
-    options.json.write_text(
-        json.dumps({**setting, "seconds": seconds, "ratios": ratios, "memory_mib": memory}, indent=2) + "\n"
-    )
+    found = {"seconds": seconds, "ratios": cycles, "child_ratios": children, "memory_mib": memory}
+    options.json.write_text(json.dumps({**setting, **found}, indent=2) + "\n")
 
 
 if __name__ == "__main__":

@@ -99,7 +99,8 @@ def padded_conv2d(x: tf.Tensor, kernel: tf.Tensor, before: int, after: int) -> t
             by_input = tf.nn.conv2d(upstream, rotated, 1, [(0, 0), rows, columns, (0, 0)])
             # Channels stand for the batch and the batch for channels, so that each position sums over all images. With
             # so few channels the kernel is slow at padding.
-            swapped = tf.transpose(tf.pad(x, around), [3, 1, 2, 0])
+            with tf.control_dependencies([upstream]):  # or it would be done, and kept, when x is known
+                swapped = tf.transpose(tf.pad(x, around), [3, 1, 2, 0])
             by_kernel = tf.nn.conv2d(swapped, tf.transpose(upstream, [1, 2, 0, 3]), 1, "VALID")
             return by_input, tf.transpose(by_kernel, [1, 2, 0, 3])
 

@@ -27,8 +27,9 @@ def multiscale_loss(
     total = tf.constant(0.0)
     for i, prediction in enumerate(reversed(predictions)):
         target, known = _shrunk(flow, valid, 2**i)
-        error = tf.abs(prediction[..., :2] - target)
-        spread = tf.nn.softplus(prediction[..., 2:])
+        shift, uncertainty = tf.split(prediction, 2, axis=-1)
+        error = tf.abs(shift - target)
+        spread = tf.nn.softplus(uncertainty)
         per_pixel = error + uncertainty_weight * (error / tf.maximum(spread, MIN_SIGMA) + spread)
         total += 0.5 ** (i + 1) * tf.reduce_sum(per_pixel * known) / tf.maximum(2.0 * tf.reduce_sum(known), 1.0)
     return total
