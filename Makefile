@@ -3,7 +3,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help evolve test check env vela vela38 peers clean
+.PHONY: help evolve test check env vela vela38 peers docs clean
 unexport PYTHONHOME PYTHONPATH
 
 CHECKED := edgeflownas search supernet tests benchmarks
@@ -32,6 +32,10 @@ vela: .venv-vela/.installed ## Set up .venv-vela: the Vela compiler, on a newer 
 vela38: .venv-vela38/.installed ## Set up .venv-vela38: Vela 3.8.0, where there is no Python but 3.7
 
 peers: .venv-peers/.installed ## Set up .venv-peers: the searches that ours is compared with
+
+docs: .venv/.ready ## Write docs/configuration.md anew from the definitions
+	.venv/bin/python -m edgeflownas.config.reference > docs/configuration.md.new
+	mv docs/configuration.md.new docs/configuration.md
 
 clean: ## Remove the environments and all caches, but no results
 	rm -rf .venv .venv-vela .venv-vela38 .venv-peers .mypy_cache .pytest_cache .ruff_cache .hypothesis *.egg-info

@@ -6,7 +6,7 @@ from typing import Callable, List, Optional, Sequence, Tuple
 
 import numpy as np
 
-from edgeflownas.data.flow_colour import flow_colours
+from edgeflownas.data.flow_picture import captioned, panels
 from edgeflownas.data.formats import write_flo, write_image
 from edgeflownas.data.reading import ahead
 from edgeflownas.data.sample import FlowDataset, Sample
@@ -61,20 +61,17 @@ def assess(
         except FloatingPointError as error:
             raise FloatingPointError(f"{error}: {' '.join(files)}") from None
         if folder is not None:
-            _keep(folder, f"{index:05d}_{_stem(files[-1])}", flow, sample)
+            _keep(folder, f"{index:05d}_{_stem(files[-1])}", flow, sample, result.pairs[-1][1])
         beat(files[-1])
     return result
 
 
-def _keep(folder: Path, name: str, flow: np.ndarray, sample: Sample) -> None:
-    """Writes NAME.flo, and NAME.png: the first image, the true flow and the predicted one, colours alike."""
+def _keep(folder: Path, name: str, flow: np.ndarray, sample: Sample, epe: Optional[float]) -> None:
+    """Writes NAME.flo, and NAME.png: first image, true flow, predicted flow, error, and the EPE."""
     folder.mkdir(parents=True, exist_ok=True)
     write_flo(folder / f"{name}.flo", flow)
-    lengths = np.linalg.norm(sample.flow, axis=-1)[sample.valid]
-    longest = float(lengths.max()) if lengths.size else float(np.linalg.norm(flow, axis=-1).max())
-    truth = flow_colours(sample.flow, longest, sample.valid)
-    parts = [sample.images[..., :3], truth, flow_colours(flow, longest)]
-    write_image(folder / f"{name}.png", np.concatenate(parts, axis=1))
+    said = "no flow known" if epe is None else f"EPE {epe:.3f} px"
+    write_image(folder / f"{name}.png", captioned(panels(sample, flow), said))
 
 
 def _stem(name: str) -> str:

@@ -3,13 +3,14 @@
 import hashlib
 import json
 from pathlib import Path
-from typing import Any, Dict, Mapping, Tuple
+from typing import Any, Dict, List, Mapping, Tuple
 
 import h5py
 import numpy as np
 
-from edgeflownas import sealed
+from edgeflownas import files, sealed
 from edgeflownas.errors import InputError
+from edgeflownas.files import previous
 
 FORMAT = "edgeflownas-weights"
 FORMAT_VERSION = 1
@@ -58,22 +59,50 @@ def load(path: Path) -> Tuple[Dict[str, np.ndarray], Dict[str, Any]]:
             found = file.attrs.get("format"), file.attrs.get("format_version")
             if found != (FORMAT, FORMAT_VERSION):
                 raise InputError(f"weights {path}: is not an {FORMAT} file of version {FORMAT_VERSION}")
-            return _tensors(file["tensors"]), json.loads(file["state"].asstr()[()])
+            state = json.loads(sealed.member(file, "state").asstr()[()])
+            if not isinstance(state, dict):
+                raise ValueError("its state is no mapping")
+            return _tensors(sealed.member(file, "tensors"), path.stat().st_size), state
     except FileNotFoundError:
         raise InputError(f"weights {path}: no such file; train a supernet first, or name one that is there") from None
-    except OSError as error:
-        raise InputError(f"weights {path}: cannot be read: {error.strerror}") from None
     except sealed.DamagedError as error:
-        mend = f"; {sealed.previous(path)} holds the ones before" if sealed.previous(path).exists() else ""
-        raise InputError(f"weights {path}: is damaged: {error}{mend or '; restore it or train again'}") from None
+        raise InputError(f"weights {path}: is damaged: {error}; {_offer(path)}") from None
+    except OSError as error:
+        raise InputError(f"weights {path}: cannot be read: {error.strerror or error}") from None
+    except sealed.MALFORMED as error:
+        raise InputError(f"weights {path}: holds no weights: {' '.join(str(error).split())}") from None
 
 
-def _tensors(group: h5py.Group) -> Dict[str, np.ndarray]:
+def use_previous(*paths: Path) -> List[Path]:
+    """Puts the weights before in the place of damaged or missing ones; those are kept under other names.
+
+    Returns:
+        The files that it did this to.
+
+    Raises:
+        InputError: the ones before are damaged as well.
+    """
+    return [path for path in paths if previous(path).exists() and files.use_previous(path, load)]
+
+
+def _offer(path: Path) -> str:
+    """How to go on without a file."""
+    try:
+        sealed.read(previous(path)).close()
+    except (OSError, sealed.DamagedError):
+        return "restore it or train again"
+    return f"`train --from-previous`, or `queue retry --from-previous` for a task's, goes on from {previous(path).name}"
+
+
+def _tensors(group: h5py.Group, most: int) -> Dict[str, np.ndarray]:
+    """All data sets under a group; those that claim to be larger than their file, in bytes, are refused."""
     tensors: Dict[str, np.ndarray] = {}
 
     def collect(name: str, item: Any) -> None:
         if isinstance(item, h5py.Dataset):
-            tensors[name] = item[()]
+            if item.dtype.kind not in "fiub" or item.nbytes > most:
+                raise ValueError(f"{name} is of another type or too large")
+            tensors[name] = sealed.member(group, name)[()]
 
     group.visititems(collect)
     return tensors

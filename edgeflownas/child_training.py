@@ -15,7 +15,7 @@ from edgeflownas.errors import InputError
 from edgeflownas.evaluation import ChildEvaluator, EvaluationData
 from edgeflownas.graph_step import GraphStep, Inputs
 from edgeflownas.losses import multiscale_loss
-from edgeflownas.network import BatchNorm, Weights, child, initial_weights, normalised_images
+from edgeflownas.network import BatchNorm, Weights, begun_as_identity, child, initial_weights, normalised_images
 from edgeflownas.recalibration import Statistics, among, as_tensors
 from edgeflownas.skeleton import Skeleton
 from edgeflownas.space import Space
@@ -148,7 +148,7 @@ def first_weights(config: ChildConfig, weights: Optional[Mapping[str, np.ndarray
     architecture = Space.of(skeleton).parse(config.architecture)
     parameters = skeleton.parameters(architecture)
     if weights is None:
-        return initial_weights(parameters, np.random.default_rng(config.seed))
+        return begun_as_identity(initial_weights(parameters, np.random.default_rng(config.seed)))
     wrong = skeleton.misfit(weights, architecture)
     if wrong is not None:
         raise InputError(

@@ -152,6 +152,11 @@ class ChildEvaluator:
             self._errors = endpoint_error_sums(self._prediction, self._flow, self._valid)
         self._session = session(graph, threads, devices)
 
+    @property
+    def norms(self) -> List[str]:
+        """Names of the architecture's BNs."""
+        return list(self._statistics)
+
     def recalibrate(self, weights: Mapping[str, np.ndarray]) -> Statistics:
         """BN statistics under the weights (which may hold more than this architecture uses)."""
         feed = self._weight_feed(weights)

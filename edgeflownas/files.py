@@ -2,12 +2,15 @@
 
 import contextlib
 import hashlib
+import itertools
 import json
 import os
+import shutil
 import tempfile
 from pathlib import Path
-from typing import Any, Iterator
+from typing import Any, Callable, Iterator
 
+from edgeflownas import process
 from edgeflownas.errors import InputError
 
 
@@ -35,7 +38,10 @@ def replacing(path: Path) -> Iterator[Path]:
 @contextlib.contextmanager
 def _replacing(path: Path) -> Iterator[Path]:
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=str(path.parent))
+    for leftover in leftovers(path):
+        if process.is_dead(leftover.name.split(".")[-3]):
+            _remove(leftover)
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}.{process.mark()}.", suffix=".tmp", dir=str(path.parent))
     os.close(handle)
     temporary = Path(name)
     try:
@@ -59,6 +65,101 @@ def _sync_folder(path: Path) -> None:
         os.close(handle)
 
 
+def previous(path: Path) -> Path:
+    """Where the file lies that a file took the place of, if ``keep`` was called for it."""
+    return path.with_name(path.name + ".previous")
+
+
+def keep(path: Path) -> None:
+    """Makes the previous file what the file now is; to be called right before the file is replaced."""
+    duplicate(path, previous(path))
+
+
+def use_previous(path: Path, read: Callable[[Path], Any]) -> bool:
+    """Puts the file before in the place of one that is damaged or missing; a damaged one is kept under another name.
+
+    Args:
+        path: of the file.
+        read: reads such a file, with an InputError if it is damaged.
+
+    Returns:
+        Whether it was.
+
+    Raises:
+        InputError: so is the one before.
+    """
+    try:
+        read(path)
+        return False
+    except InputError:
+        if not previous(path).exists():
+            raise
+    read(previous(path))
+    if path.exists():
+        duplicate(path, free_name(path))
+    previous(path).replace(path)
+    return True
+
+
+def free_name(path: Path) -> Path:
+    """NAME.1, or the first number that neither a file nor its previous one has."""
+    names = (path.with_name(f"{path.name}.{number}") for number in itertools.count(1))
+    return next(name for name in names if not name.exists() and not previous(name).exists())
+
+
+def set_aside(path: Path) -> Path:
+    """Renames a file or folder to a free name, and gives that."""
+    aside = free_name(path)
+    path.rename(aside)
+    return aside
+
+
+def leftovers(path: Path) -> Iterator[Path]:
+    """Temporary files, or folders, that writers of a file left when they were killed."""
+    for name in (path.name, previous(path).name):
+        yield from path.parent.glob(f".{name}.*-*-*.????????.tmp")
+
+
+def remove_leftovers(path: Path) -> None:
+    """Removes them, whoever has left them; to be called by a file's only writer."""
+    for leftover in leftovers(path):
+        _remove(leftover)
+
+
+def draft_folder(path: Path) -> Path:
+    """An empty folder beside a path, to take its place when it is filled."""
+    prefix = f".{path.name}.{process.mark()}."
+    return Path(tempfile.mkdtemp(prefix=prefix, suffix=".tmp", dir=str(path.parent)))
+
+
+@contextlib.contextmanager
+def temporary_folder(prefix: str) -> Iterator[Path]:
+    """A folder that goes with the block; those of this prefix whose processes were killed go now."""
+    for leftover in Path(tempfile.gettempdir()).glob(f"{prefix}.*-*-*.*"):
+        if process.is_dead(leftover.name.split(".")[-2]):
+            _remove(leftover)
+    with tempfile.TemporaryDirectory(prefix=f"{prefix}.{process.mark()}.") as folder:
+        yield Path(folder)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(str(path), ignore_errors=True)
+        return
+    with contextlib.suppress(FileNotFoundError):
+        path.unlink()
+
+
+def duplicate(path: Path, to: Path) -> None:
+    """Gives a file's content a second name, where the file system can, without copying it."""
+    with replacing(to) as temporary:
+        temporary.unlink()
+        try:
+            os.link(str(path), str(temporary))
+        except OSError:  # a file system without hard links
+            shutil.copyfile(str(path), str(temporary))
+
+
 def write_text(path: Path, text: str) -> None:
     """Writes a text file, whole or not at all."""
     with replacing(path) as temporary:
@@ -80,7 +181,7 @@ def read_json(path: Path) -> Any:
         return json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror}") from None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InputError(f"{path}: is damaged: {error}; restore it or make it again") from None
 
 

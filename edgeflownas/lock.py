@@ -7,20 +7,22 @@ holder's heartbeat.
 
 import contextlib
 import fcntl
+import hashlib
 import json
 import os
-import socket
 import tempfile
 import time
 from pathlib import Path
 from typing import Iterator, Optional
 
 from edgeflownas.errors import InputError
+from edgeflownas.process import machine, started
 from edgeflownas.slurm import this_job
 
 STALE_AFTER = 15 * 60.0  # seconds without a heartbeat after which a holder on another machine is dead, by default
 
 _WRITING = 2.0  # seconds that a holder may take between making its lock file and writing into it
+_REMOVING = 60.0  # seconds that removing a stale lock takes by far not
 _ATTEMPTS = 5  # at taking a lock that others take and leave meanwhile
 
 
@@ -41,9 +43,10 @@ class Lock:
         os.utime(str(self._path))
 
     def release(self) -> None:
-        """Lets others in."""
+        """Lets others in; a lock that cannot be removed, where nothing can be written any more, goes stale."""
         if _read(self._path) == self._holder:
-            self._path.unlink()
+            with contextlib.suppress(OSError):
+                self._path.unlink()
 
 
 @contextlib.contextmanager
@@ -75,7 +78,7 @@ def _acquire(path: Path, what: str, stale_after: float) -> str:
     """Makes the lock file; returns its content."""
     path.parent.mkdir(parents=True, exist_ok=True)
     pid = os.getpid()
-    words = {"machine": _machine(), "pid": pid, "started": _started(pid), "stale_after": stale_after, "job": this_job()}
+    words = {"machine": machine(), "pid": pid, "started": started(pid), "stale_after": stale_after, "job": this_job()}
     holder = json.dumps(words)
     for _ in range(_ATTEMPTS):
         try:
@@ -83,17 +86,26 @@ def _acquire(path: Path, what: str, stale_after: float) -> str:
         except FileExistsError:
             _clear_away(path, what)
             continue
+        except OSError as error:
+            raise _unwritable(path, what, error) from error
         try:
             with os.fdopen(handle, "w") as file:
                 file.write(holder)
                 file.flush()
                 os.fsync(file.fileno())
-        except OSError:
+        except OSError as error:
             path.unlink()
-            raise
+            raise _unwritable(path, what, error) from error
         if _read(path) == holder:  # not taken for stale meanwhile, being empty for so long
             return holder
     raise InputError(f"{what}: others keep taking the lock {path}; try again")
+
+
+def _unwritable(path: Path, what: str, error: OSError) -> OSError:
+    return OSError(
+        f"{what}: the lock {path} cannot be written: {error.strerror}; nothing was changed: make room, or give the "
+        f"rights to write, and run the same command again"
+    )
 
 
 def _clear_away(path: Path, what: str) -> None:
@@ -119,13 +131,33 @@ def _unlink(path: Path, holder: str) -> None:
     """Removes a stale lock, but not one that another has made in its place since.
 
     Those who find the same lock stale go one after the other, by flock on that very file: the second finds that it is
-    gone. Where a file system has no flock, a moment remains in which two may come through; ``beat`` tells them.
+    gone. Network file systems may have no flock, or one that holds on one machine only. So whoever removes a lock gives
+    it a second name first, made from what it holds: that, a hard link, can be made once. Where there are neither, a
+    moment remains in which two may come through; ``beat`` tells them.
     """
+    second = path.with_name(f".{path.name}.{hashlib.sha256(holder.encode()).hexdigest()[:16]}.stale")
     with contextlib.suppress(FileNotFoundError), path.open("r+") as stale:
         with contextlib.suppress(OSError):
             fcntl.flock(stale, fcntl.LOCK_EX)
-        if stale.read() == holder and os.path.samestat(os.fstat(stale.fileno()), path.stat()):
+        this = os.fstat(stale.fileno())
+        if stale.read() != holder or not os.path.samestat(this, path.stat()):
+            return
+        try:
+            os.link(str(path), str(second))
+        except FileExistsError:
+            if _now(path.parent) - second.stat().st_ctime > _REMOVING:  # whoever made it was killed right then
+                second.unlink()
+            return
+        except OSError as error:  # a file system without hard links
+            if isinstance(error, FileNotFoundError):
+                return
             path.unlink()
+            return
+        try:
+            if os.path.samestat(this, second.stat()):
+                path.unlink()
+        finally:
+            second.unlink()
 
 
 def _stale(path: Path, holder: str) -> bool:
@@ -137,8 +169,8 @@ def _stale(path: Path, holder: str) -> bool:
     stale_after, job = STALE_AFTER, this_job()
     with contextlib.suppress(ValueError, KeyError, TypeError):
         content = json.loads(holder)
-        if content["machine"] == _machine():
-            return _started(int(content["pid"])) != content["started"]
+        if content["machine"] == machine():
+            return started(int(content["pid"])) != content["started"]
         if job is not None and job.began_after(content.get("job")):
             return True
         stale_after = float(content["stale_after"])
@@ -146,9 +178,13 @@ def _stale(path: Path, holder: str) -> bool:
         beat = path.stat().st_mtime
     except FileNotFoundError:
         return True
-    with tempfile.TemporaryFile(dir=str(path.parent)) as probe:  # asks the clock of the file server
-        now = os.fstat(probe.fileno()).st_mtime
-    return now - beat > stale_after
+    return _now(path.parent) - beat > stale_after
+
+
+def _now(folder: Path) -> float:
+    """The time by the clock of the file server."""
+    with tempfile.TemporaryFile(dir=str(folder)) as probe:
+        return os.fstat(probe.fileno()).st_mtime
 
 
 def _name(holder: str) -> str:
@@ -158,31 +194,6 @@ def _name(holder: str) -> str:
         return f"process {content['pid']} on {content['machine'].split()[0]}"
     except (ValueError, KeyError, TypeError, AttributeError):
         return "an unknown process"
-
-
-def _machine() -> str:
-    """Where process numbers mean the same: host, its current boot, and the container."""
-    place = [socket.gethostname()]
-    with contextlib.suppress(OSError):
-        place.append(Path("/proc/sys/kernel/random/boot_id").read_text().strip())
-        place.append(os.readlink("/proc/self/ns/pid"))
-    return " ".join(place)
-
-
-def _started(pid: int) -> Optional[str]:
-    """When a process of this machine started, in ticks since boot; None if it is not alive."""
-    if not Path("/proc/self/stat").exists():
-        with contextlib.suppress(PermissionError):
-            try:
-                os.kill(pid, 0)
-            except ProcessLookupError:
-                return None
-        return "alive"
-    try:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    except OSError:
-        return None
-    return None if fields[0] in "ZX" else fields[19]
 
 
 def _read(path: Path) -> Optional[str]:

@@ -16,6 +16,7 @@ from edgeflownas.skeleton import Convolution, Kind, Skeleton, Stage
 from edgeflownas.upsampling import doubled, doubled_conv2d
 
 EPSILON = 1e-3  # of batch normalisation, added to the variance
+_LAST_OF_BLOCK = "/bn1/gamma"  # as Skeleton.convolutions names it
 ACCUMULATION = "accumulation"  # name of what adds up the flow outputs, beside the stages' names
 
 Weights = Mapping[str, tf.Tensor]
@@ -162,6 +163,18 @@ def initial_weights(
         else:
             weights[name] = np.full(shape, 1.0 if name.endswith("/gamma") else 0.0, np.float32)
     return weights
+
+
+def begun_as_identity(weights: Mapping[str, np.ndarray]) -> Dict[str, np.ndarray]:
+    """Initial weights with which each residual block begins as the identity: gamma 0 in its last BN.
+
+    So a deep network begins to learn as early as a shallow one (Goyal et al. 2017, "Accurate, Large Minibatch SGD",
+    section 5.1).
+    """
+    return {
+        name: np.zeros_like(value) if name.endswith(_LAST_OF_BLOCK) else value
+        for name, value in weights.items()
+    }
 
 
 def variables(weights: Mapping[str, np.ndarray]) -> Dict[str, tf.Variable]:

@@ -2,14 +2,17 @@
 
 import contextlib
 import time
-from typing import Iterator, NamedTuple, Optional
+from typing import Iterator, List, NamedTuple, Optional
 
 from rich.console import Console
+from rich.errors import LiveError
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Column
 
 console = Console(stderr=True, highlight=False)
 
 _PLAIN_EVERY = 15.0  # seconds between plain lines
+_shown: List[Progress] = []  # on the terminal now: bars within a bar's block join its display, as there is only one
 
 
 class Standing(NamedTuple):
@@ -44,10 +47,15 @@ class Bar:
         left = (self._total - self._done) / rate if rate > 0 else 0.0
         say(f"{self._title}: {self._done}/{self._total}, {rate:.3g}/s, {left:.0f} s left {note}".rstrip())
 
+    def leave(self) -> None:
+        """Takes the bar off the screen."""
+        if self._live is not None and self._task is not None:
+            self._live.remove_task(self._task)
+
 
 @contextlib.contextmanager
 def progress(title: str, total: int, done: int = 0) -> Iterator[Bar]:
-    """Shows the progress of a block.
+    """Shows the progress of a block; where something else is live on the terminal, such as a table, by plain lines.
 
     Args:
         title: what is being done.
@@ -57,16 +65,33 @@ def progress(title: str, total: int, done: int = 0) -> Iterator[Bar]:
     if not console.is_terminal:
         yield Bar(title, total, done, None)
         return
+    if _shown:
+        bar = Bar(title, total, done, _shown[-1])
+        try:
+            yield bar
+        finally:
+            bar.leave()
+        return
     columns = (
         TextColumn("{task.description}"),
         BarColumn(bar_width=20),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
         TimeRemainingColumn(),
-        TextColumn("{task.fields[note]}"),
+        TextColumn("{task.fields[note]}", table_column=Column(ratio=1, no_wrap=True)),  # gets the room that is left
     )
-    with Progress(*columns, console=console) as live:
+    live = Progress(*columns, console=console, expand=True)
+    try:
+        live.start()
+    except LiveError:
+        yield Bar(title, total, done, None)
+        return
+    _shown.append(live)
+    try:
         yield Bar(title, total, done, live)
+    finally:
+        _shown.pop()
+        live.stop()
 
 
 def say(text: str) -> None:

@@ -7,18 +7,20 @@ can crash on one.
 
 import hashlib
 import itertools
-import os
-import shutil
 from pathlib import Path
-from typing import Iterator
+from typing import Any
 
 import h5py
 
-from edgeflownas.files import replacing
+from edgeflownas.files import keep, replacing
 
 _USER_BLOCK = 512
 _GROWTH = 1 << 16  # bytes by which the memory of a file grows
 _numbers = itertools.count()  # HDF5 takes two files in memory with one name for the same
+
+
+# What reading a file raises that is whole, but not what it should be.
+MALFORMED = (OSError, LookupError, RuntimeError, ValueError, TypeError, AttributeError, ArithmeticError)
 
 
 class DamagedError(Exception):
@@ -50,13 +52,26 @@ def read(path: Path) -> h5py.File:
         raise DamagedError(f"not HDF5 ({error})") from None
 
 
-def previous(path: Path) -> Path:
-    """Where the file lies that a sealed file took the place of."""
-    return path.with_name(path.name + ".previous")
+def member(group: h5py.Group, name: str) -> Any:
+    """A group or data set of a file, that lies in the file itself.
+
+    Raises:
+        KeyError: there is none.
+        ValueError: it is elsewhere: a link, or a data set whose values are in another file.
+    """
+    *folders, last = name.split("/")
+    for folder in folders:
+        group = member(group, folder)
+    if not isinstance(group.get(last, getlink=True), h5py.HardLink):
+        raise ValueError(f"{name} is a link")
+    found = group[last]
+    if isinstance(found, h5py.Dataset) and (found.external or found.is_virtual):
+        raise ValueError(f"{name} lies in another file")
+    return found
 
 
 def write(file: h5py.File, path: Path) -> None:
-    """Writes a file from memory to disk, whole or not at all; what was there before is kept as ``previous(path)``.
+    """Writes a file from memory to disk, whole or not at all; what was there before is kept as its ``previous``.
 
     At every moment ``path`` is whole, and the previous one too once there was one.
     """
@@ -67,23 +82,7 @@ def write(file: h5py.File, path: Path) -> None:
             output.write(_seal(image))
             output.write(image)
         if path.exists():
-            _keep(path)
-
-
-def leftovers(path: Path) -> Iterator[Path]:
-    """Temporary files that writers of a sealed file left when they were killed."""
-    for name in (path.name, previous(path).name):
-        yield from path.parent.glob(f".{name}.????????.tmp")
-
-
-def _keep(path: Path) -> None:
-    """Makes the previous file what the file now is."""
-    with replacing(previous(path)) as temporary:
-        temporary.unlink()
-        try:
-            os.link(str(path), str(temporary))
-        except OSError:  # a file system without hard links
-            shutil.copyfile(str(path), str(temporary))
+            keep(path)
 
 
 def _seal(image: bytes) -> bytes:

@@ -1,7 +1,7 @@
 """TensorFlow sessions, as every part of the project opens them."""
 
 import os
-from typing import Mapping, Optional
+from typing import Any, Mapping, Optional
 
 import numpy as np
 import tensorflow.compat.v1 as tf
@@ -11,6 +11,18 @@ from edgeflownas.devices import Devices
 # Otherwise the first session's number of threads, such as that of a reader of images, is every later session's, too.
 os.environ["TF_OVERRIDE_GLOBAL_THREADPOOL"] = "1"
 tf.logging.set_verbosity(tf.logging.ERROR)  # 1.15 warns at length of its own deprecations
+
+
+class _Session(tf.Session):
+    """Says that the memory is full as everything else does."""
+
+    def run(self, *words: Any, **others: Any) -> Any:
+        """What ``tf.Session.run`` does."""
+        try:
+            return super().run(*words, **others)
+        except tf.errors.ResourceExhaustedError as error:
+            what = str(error.message).splitlines()[0]
+            raise MemoryError(f"out of memory: {what}; use smaller batches, or fewer workers side by side") from None
 
 
 def session(graph: tf.Graph, threads: int, devices: Optional[Devices] = None) -> tf.Session:
@@ -25,7 +37,7 @@ def session(graph: tf.Graph, threads: int, devices: Optional[Devices] = None) ->
         devices.let_see(config)
     # The optimizer of graphs takes seconds for each new set of fetches, and was not measured to save any here.
     config.graph_options.rewrite_options.disable_meta_optimizer = True
-    return tf.Session(graph=graph, config=config)
+    return _Session(graph=graph, config=config)
 
 
 def load_variables(

@@ -14,6 +14,8 @@ from edgeflownas.skeleton import Kind, Skeleton
 
 Architecture = Tuple[int, ...]
 
+_SHOWN = 40  # letters of a text that is no architecture
+
 
 @dataclass(frozen=True)
 class Gene:
@@ -82,14 +84,15 @@ class Space:
         if len(text) != len(self.genes) or not (text.isascii() and text.isdigit()):
             example = "".join("0" for _ in self.genes)
             raise InputError(
-                f"architecture {text!r}: must be {len(self.genes)} digits, one per gene "
+                f"architecture {text[:_SHOWN]!r}: must be {len(self.genes)} digits, one per gene "
                 f"({' '.join(gene.name for gene in self.genes)}), such as {example}"
             )
         architecture = tuple(int(digit) for digit in text)
         for gene, option in zip(self.genes, architecture):
             if option >= len(gene.options):
                 raise InputError(
-                    f"architecture {text!r}: gene {gene.name} has options 0 to {len(gene.options) - 1}, not {option}"
+                    f"architecture {text[:_SHOWN]!r}: gene {gene.name} has options 0 to {len(gene.options) - 1}, "
+                    f"not {option}"
                 )
         return architecture
 

@@ -9,12 +9,11 @@ from typing import Callable, Dict, List, Mapping, NamedTuple, Optional, Union
 
 import numpy as np
 
-from edgeflownas import checkpoint
+from edgeflownas import checkpoint, record
 from edgeflownas.child_training import Datasets, child_identity, child_training, first_weights
 from edgeflownas.config import ChildConfig, TrainConfig
 from edgeflownas.data.datasets import open_datasets
 from edgeflownas.errors import InputError
-from edgeflownas.files import read_json, write_json
 from edgeflownas.progress import Standing, say
 from edgeflownas.training import Training, check_same
 
@@ -79,7 +78,8 @@ class StagedTraining:
                 return {**line, "wall_s": line["wall_s"] + self._wall_s}
             beat()
             best, _ = checkpoint.load(stage.folder / "best.h5")
-            write_json(stage.folder / _FINISHED, {"sha256": checkpoint.digest(best), "wall_s": line["wall_s"]})
+            finished = {"weights_sha256": checkpoint.digest(best), "wall_s": line["wall_s"]}
+            record.write(stage.folder / _FINISHED, finished)
             self._wall_s += line["wall_s"]
             following = self._open(number + 1, best)
             following.resume()
@@ -105,10 +105,10 @@ class StagedTraining:
         path = stage.folder / "best.h5"
         best, state = checkpoint.load(path)
         identity = child_identity(stage.config, first_weights(stage.config, weights), stage.datasets[0])
-        record = read_json(stage.folder / _FINISHED)
-        before = {**state["identity"], "weights": record["sha256"]}
+        finished = record.read(stage.folder / _FINISHED)
+        before = {**state["identity"], "weights": finished["weights_sha256"]}
         check_same(path, before, {**identity, "weights": checkpoint.digest(best)})
-        self._wall_s += record["wall_s"]
+        self._wall_s += finished["wall_s"]
         return best
 
 

@@ -20,11 +20,12 @@ from edgeflownas.config import TrainConfig
 from edgeflownas.data.pipeline import Batch, batches, shuffled
 from edgeflownas.data.sample import FlowDataset
 from edgeflownas.errors import InputError
-from edgeflownas.files import write_json, write_text
+from edgeflownas.files import previous, remove_leftovers, write_json, write_text
 from edgeflownas.optimizer import learning_rate
 from edgeflownas.progress import Bar, Standing, progress, say
 from edgeflownas.signals import StopFlag, stop_flag
 
+_FILES = ("last.h5", "best.h5", "log.csv")
 _STUCK = 0.98  # of zero flow's EPE: what is not below has not begun to learn
 
 
@@ -112,6 +113,11 @@ class Training:
         """
         path = self._folder / "last.h5"
         if not path.exists():
+            if previous(path).exists():
+                raise InputError(
+                    f"{path}: is missing, but not the one before it: go on from that with --from-previous, or move "
+                    f"{previous(path).name} away to begin anew"
+                )
             return False
         tensors, state = checkpoint.load(path)
         if "place" not in state:
@@ -135,6 +141,10 @@ class Training:
             FloatingPointError: the loss or the gradient is not finite; the last good checkpoint is untouched.
         """
         place = self._place
+        for name in _FILES:
+            remove_leftovers(self._folder / name)
+        if place.history:
+            self._tell()
         events = tf.summary.FileWriter(str(self._folder / "events"))
         try:
             total = self._config.epochs * self._per_epoch
@@ -267,14 +277,36 @@ class Training:
             weights = {name: tensors[name] for name in self._step.weight_names()}
             state = {"epoch": place.epoch, "epe": place.best_epe, "identity": self._identity}
             checkpoint.save(self._folder / "best.h5", weights, state)
+        self._keep(tensors)
         state = {"identity": self._identity, "place": vars(place), "step": self._step.state()}
         checkpoint.save(self._folder / "last.h5", tensors, state)
+        self._tell()
+
+    def _tell(self) -> None:
+        """Writes what people read; of a training that was killed right before, it is made up for."""
         self._step.epoch_ended(self._folder)
+        self._write_log()
+
+    def _keep(self, tensors: Mapping[str, np.ndarray]) -> None:
+        """Keeps the weights of an epoch, for the trend over the training."""
+        place, every = self._place, self._config.keep_every
+        if place.batch == 0 and every and place.epoch % every == 0:
+            weights = {name: tensors[name] for name in self._step.weight_names()}
+            state = {"epoch": place.epoch, "epe": place.history[-1]["epe"], "identity": self._identity}
+            checkpoint.save(kept_weights(self._folder, place.epoch), weights, state)
+
+    def _write_log(self) -> None:
+        place = self._place
         text = io.StringIO()
         writer = csv.DictWriter(text, ["epoch", "steps", "loss", "epe", "share", "wall_s"], lineterminator="\n")
         writer.writeheader()
         writer.writerows(place.history)
         write_text(self._folder / "log.csv", text.getvalue())
+
+
+def kept_weights(folder: Path, epoch: int) -> Path:
+    """Where a training in a folder keeps the weights of an epoch, if it is to keep them."""
+    return folder / "epochs" / f"{epoch:04d}.h5"
 
 
 def check_same(path: Path, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:

@@ -1,9 +1,9 @@
 """The archive: every architecture ever scored, with its EPE, its cost, and how it came to be scored.
 
 It is the one source of truth: population, front and hypervolume are read from it. Rows are never removed, and never
-changed, save that a compiled cost takes the place of a predicted one. An
-architecture whose EPE is no finite number has failed: it is kept with EPE NaN, so that it is not asked again, and is
-part of nothing else.
+changed, save that a compiled cost takes the place of a predicted one. An architecture whose EPE is no number that an
+EPE can be, or whose compiled cost cannot be, has failed: it is kept with EPE NaN, so that it is not asked again, and
+is part of nothing else.
 """
 
 from typing import AbstractSet, Dict, Iterable, List, Mapping, Sequence, Set
@@ -12,6 +12,8 @@ import numpy as np
 
 from edgeflownas.space import Architecture, Space
 from search.scoring import COST_FIGURES, COST_SOURCES, Cost, Score
+
+LARGEST_EPE = 1e6  # pixels; what is larger, though finite, spoils every mean and prediction that it is part of
 
 # The columns beside the genes, as they are stored in files.
 COLUMNS: Dict[str, type] = {
@@ -27,10 +29,16 @@ COLUMNS: Dict[str, type] = {
 
 
 class Archive:
-    """Rows of architectures of one space, found by row number or by architecture."""
+    """Rows of architectures of one space, found by row number or by architecture.
+
+    Attributes:
+        space: of the architectures.
+        changed: rows that were changed since they were last saved; whoever saves them empties it.
+    """
 
     def __init__(self, space: Space) -> None:
         self.space = space
+        self.changed: Set[int] = set()
         self._rows: Dict[Architecture, int] = {}
         self._backbones: Set[Architecture] = set()
         self._columns = {name: np.empty(0, dtype) for name, dtype in COLUMNS.items()}
@@ -105,7 +113,7 @@ class Archive:
         """Adds architectures that were never scored before.
 
         Args:
-            scores: architectures with their EPE. One that is not finite, or negative, is a failure.
+            scores: architectures with their EPE. One that is not finite, negative or enormous is a failure.
             costs: one per score.
             generation: that they are scored in.
             requested: those that the evolution asked for.
@@ -138,6 +146,12 @@ class Archive:
         for name in COST_FIGURES:
             self._columns[name][rows] = [getattr(cost, name) for cost in costs]
         self._columns["cost_source"][rows] = [COST_SOURCES.index(cost.source) for cost in costs]
+        self.changed.update(rows.tolist())
+
+    def fail(self, rows: np.ndarray) -> None:
+        """Takes the EPE of architectures that turn out to be wrong."""
+        self._columns["epe"][rows] = np.nan
+        self.changed.update(rows.tolist())
 
     def _note(self, architectures: Iterable[Architecture]) -> None:
         """Makes rows known."""
@@ -155,5 +169,6 @@ class Archive:
 
 
 def _possible(epe: np.ndarray) -> np.ndarray:
-    """Which values a column of EPE may hold: lengths, and NaN."""
-    return np.isnan(epe) | (np.isfinite(epe) & (epe >= 0))
+    """Which values a column of EPE may hold: lengths of motion, and NaN."""
+    with np.errstate(invalid="ignore"):
+        return np.isnan(epe) | ((epe >= 0) & (epe <= LARGEST_EPE))

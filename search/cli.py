@@ -9,26 +9,45 @@ import shlex
 import sys
 import warnings
 from pathlib import Path
-from typing import List, Optional
+from typing import Dict, List, NamedTuple, Optional
 
 import click
 
 from edgeflownas import __version__
-from edgeflownas.errors import InputError
+from edgeflownas.errors import FailedError, InputError
 from edgeflownas.signals import Interrupted
 
+_PROGRAM = "edgeflownas-search"
+
+
+class _Entry(NamedTuple):
+    """A command in the list of commands: what it does, and an example, both short enough for 80 columns."""
+
+    summary: str
+    example: str
+
+    @property
+    def line(self) -> str:
+        """The example as it is typed."""
+        text = self.example.format(config="configs/tiny.yaml", program=_PROGRAM)
+        return text if _PROGRAM in text else f"{_PROGRAM} {text}"
+
+
 # In the order of work. A command is imported when it is called, so that help comes at once.
-COMMANDS = {
-    "data": "Check a data set, and list its bad files to leave them out.",
-    "train": "Train a supernet with strict fairness.",
-    "evolve": "Search with NSGA-II over the supernet's weights, and queue the survivors.",
-    "enumerate": "Score every architecture exactly: the true front.",
-    "evaluate": "Score architectures, beside the EPE of zero flow.",
-    "cost": "Build and show hardware cost tables from Arm's compiler.",
-    "export": "Quantise an architecture, compile it for the board, and measure what int8 costs it.",
-    "queue": "Build, run, watch and collect the retrain queue.",
-    "retrain": "Retrain one task of the queue.",
-    "dask": "Start a scheduler or workers that score on other machines.",
+COMMANDS: Dict[str, _Entry] = {
+    "data": _Entry("Check a data set; list its bad files to leave them out.", "data check --config my.yaml"),
+    "cost": _Entry("Build and show hardware cost tables from Arm's compiler.", "cost build --config {config}"),
+    "train": _Entry("Train a supernet with strict fairness.", "train --config {config}"),
+    "evaluate": _Entry("Score architectures, beside the EPE of zero flow.", "evaluate 000000000 --config {config}"),
+    "evolve": _Entry("Search with NSGA-II; queue the survivors.", "evolve --config {config}"),
+    "enumerate": _Entry("Score every architecture: the true front.", "enumerate --config {config}"),
+    "queue": _Entry("Retrain the survivors: build, run, submit, status, collect.", "queue run --config {config}"),
+    "retrain": _Entry("Retrain one task of the queue.", "retrain --queue results/tiny/queue --index 0"),
+    "rank": _Entry("Judge a supernet by children trained alone.", "rank --config {config}"),
+    "report": _Entry("Show runs on a page that opens from disk.", "report results/tiny"),
+    "export": _Entry("Quantise and compile an architecture.", "export 210012001 --config {config}"),
+    "dask": _Entry("Start a scheduler, or workers that score elsewhere.", "dask scheduler --port 8786"),
+    "completion": _Entry("Print what completes commands in a shell.", 'eval "$({program} completion bash)"'),
 }
 
 # Flags that say how to begin, which a command that is continued has done.
@@ -49,27 +68,29 @@ class _Commands(click.Group):
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Commands, in the order of work"):
-            formatter.write_dl(list(COMMANDS.items()))
+        with formatter.section("Commands, in the order of work, with an example each"):
+            for name, entry in COMMANDS.items():
+                formatter.write(f"  {name:<11}{entry.summary}\n{'':13}{entry.line}\n")
 
 
-@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+_SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100, "show_default": True}
+
+
+@click.group(cls=_Commands, context_settings=_SETTINGS)
 @click.version_option(__version__, package_name="edgeflownas")
 def cli() -> None:
     """Finds the best optical-flow networks for a microcontroller NPU.
 
-    \b
-    edgeflownas-search train  --config configs/tiny.yaml     train a supernet
-    edgeflownas-search evolve --config configs/tiny.yaml     search over its weights
-    edgeflownas-search queue run --config configs/tiny.yaml  retrain the survivors
-    """  # noqa: D301 (click's mark for text that is not to be wrapped is a backspace)
+    A run is a folder, results/NAME, made from a configuration; every command that was stopped goes on when it is called
+    again. COMMAND --help says more.
+    """
 
 
 def main() -> None:
     """Runs a command, and exits."""
     _prepare_libraries()
     try:
-        code = cli.main(prog_name="edgeflownas-search", standalone_mode=False) or 0
+        code = cli.main(prog_name=_PROGRAM, standalone_mode=False) or 0
     except click.exceptions.Exit as leave:
         code = leave.exit_code
     except click.ClickException as error:
@@ -78,7 +99,7 @@ def main() -> None:
     except InputError as error:
         click.echo(f"edgeflownas-search: {error}", err=True)
         code = 2
-    except (OSError, MemoryError, FloatingPointError) as error:
+    except (OSError, MemoryError, FloatingPointError, FailedError) as error:
         click.echo(f"edgeflownas-search: failed: {str(error) or 'out of memory'}", err=True)
         code = 1
     except (KeyboardInterrupt, click.Abort, Interrupted):

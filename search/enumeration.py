@@ -1,6 +1,7 @@
 """Scores every architecture of a space, or of a part of it, in one walk that can be stopped anywhere."""
 
 import itertools
+import math
 import time
 from typing import Callable, Dict, List, Sequence
 
@@ -66,11 +67,12 @@ def enumerate_space(
     space = file.archive.space
     scores: Dict[Architecture, float] = {}
     missing = [architecture for architecture in wanted if architecture not in file.archive]
-    saved = time.monotonic()
+    saved, best = time.monotonic(), math.inf
     with stop_flag() as stop, progress("scoring", len(wanted), len(wanted) - len(missing)) as bar:
         for part in scored(evaluator, space, missing):
             scores.update(part)
-            bar.advance(f"best EPE {min(scores.values()):.4f} px", len(part))
+            best = min([best, *(epe for _, epe in part if math.isfinite(epe))])
+            bar.advance(f"best EPE {best:.4f} px", len(part))
             lock.beat()
             if stop or time.monotonic() - saved > _SAVE_EVERY:
                 _save(file, scores, cost)

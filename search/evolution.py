@@ -22,11 +22,12 @@ import numpy as np
 
 from edgeflownas.config import EvolutionConfig
 from edgeflownas.errors import InputError
+from edgeflownas.progress import say
 from edgeflownas.space import Architecture, Space
 from search.archive import Archive
 from search.objectives import Objectives, first_fronts, nondominated
 from search.operators import Fitness, Individual, Variation, dump_rng, load_rng, select
-from search.scoring import COST_SOURCES, CompileCosts, CostModel, Score, checked_cost
+from search.scoring import COST_SOURCES, CompileCosts, CostModel, Score, checked_cost, impossible
 from search.screening import Screening, one_per_trunk
 
 _ROUNDS = 10  # of tournament and variation in which a generation's children are looked for
@@ -107,6 +108,8 @@ class Evolution:
         self._rng = random.Random(seed)
         self._population = np.empty(0, int)
         self.number = self.duplicates = 0
+        self._front, self._seen = np.empty(0, int), 0  # the front among the first rows, and how many these are
+        self._volumes: Dict[int, float] = {}  # before a generation
         if last is not None:
             self._rng = load_rng(last.rng_state)
             self._population = self._rows(last.genes.tolist())
@@ -124,12 +127,11 @@ class Evolution:
         if self.number >= self.config.generations:
             return f"{self.number} generations are done"
         patience = self.config.patience
-        if patience and self.number > patience:
-            rows = self._competing()
-            before = rows[self.archive.column("generation")[rows] < self.number - patience]
-            if self._hypervolume(before) >= self._hypervolume(rows):
-                return f"the hypervolume has stood still for {patience} generations"
-        return None
+        if not patience or self.number <= patience:
+            return None
+        if self._hypervolume_before(self.number - patience) < self.hypervolume():
+            return None
+        return f"the hypervolume has stood still for {patience} generations"
 
     def ask(self) -> List[Architecture]:
         """Architectures to score next: distinct, never scored before, fitting the cap; at least one unless finished."""
@@ -165,6 +167,8 @@ class Evolution:
         self.compile_front()
         self._population = self._survivors(np.concatenate([self._population, new]))
         self.number += 1
+        self._volumes[self.number] = self.hypervolume()
+        self._volumes.pop(self.number - self.config.patience - 1, None)
         return Generation(
             number=self.number - 1,
             genes=self.archive.column("genes")[self._population],
@@ -177,24 +181,48 @@ class Evolution:
         )
 
     def compile_front(self) -> None:
-        """Puts the compiler's word in the place of predictions, until the front holds nothing else."""
+        """Puts the compiler's word in the place of predictions, until the front holds nothing else.
+
+        An architecture of which the compiler says what cannot be has failed.
+        """
         while self._compile_costs is not None:
             rows = self.front()
             rows = rows[self.archive.column("cost_source")[rows] == COST_SOURCES.index("predicted")]
             if not len(rows):
                 break
-            self.archive.replace_costs(rows, self._compile_costs(self.archive.architectures(rows)))
+            costs = self._compile_costs(self.archive.architectures(rows))
+            wrong = [impossible(cost) for cost in costs]
+            for row, reason in zip(rows, wrong):
+                if reason is not None:
+                    name = self.space.format(self.archive.column("genes")[row])
+                    say(f"architecture {name} has failed: {reason}, by the compiler's word")
+            self._forget()
+            self.archive.fail(rows[[reason is not None for reason in wrong]])
+            good = [index for index, reason in enumerate(wrong) if reason is None]
+            self.archive.replace_costs(rows[good], [costs[index] for index in good])
 
     def front(self) -> np.ndarray:
         """Rows of the archive that fit the cap and are dominated by none that does, best first objective first."""
-        rows = self._competing()
-        points = self._objectives.points(self.archive, rows)
-        front = nondominated(points)
-        return rows[front[np.lexsort(points[front].T[::-1])]]
+        # Whatever is dominated stays so: of the rows before, only the front need be looked at again.
+        rows = np.concatenate([self._front, self._competing(len(self.archive) - self._seen)])
+        self._front = rows[nondominated(self._objectives.points(self.archive, rows))]
+        self._seen = len(self.archive)
+        return self._front[np.lexsort(self._objectives.points(self.archive, self._front).T[::-1])]
 
     def hypervolume(self) -> float:
         """Of all that was scored and fits the cap."""
-        return self._hypervolume(self._competing())
+        return self._hypervolume(self.front())
+
+    def _hypervolume_before(self, generation: int) -> float:
+        """Of all that was scored before a generation, by what is known of it now."""
+        if generation not in self._volumes:
+            rows = self._competing()
+            self._volumes[generation] = self._hypervolume(rows[self.archive.column("generation")[rows] < generation])
+        return self._volumes[generation]
+
+    def _forget(self) -> None:
+        """Forgets what hangs on costs or scores that have changed."""
+        self._front, self._seen, self._volumes = np.empty(0, int), 0, {}
 
     def best_epe(self) -> float:
         """The lowest EPE among all that fit the cap, pixels; infinite if there is none."""
@@ -203,9 +231,10 @@ class Evolution:
     def _hypervolume(self, rows: np.ndarray) -> float:
         return self._objectives.hypervolume(self._objectives.points(self.archive, rows))
 
-    def _competing(self) -> np.ndarray:
-        """Rows that did not fail and fit the cap."""
-        rows = np.flatnonzero(np.isfinite(self.archive.column("epe")))
+    def _competing(self, last: Optional[int] = None) -> np.ndarray:
+        """Rows that did not fail and fit the cap, among all or the last ones."""
+        first = 0 if last is None else len(self.archive) - last
+        rows = first + np.flatnonzero(np.isfinite(self.archive.column("epe")[first:]))
         return rows[self._violations(rows) == 0]
 
     def _violations(self, rows: np.ndarray) -> np.ndarray:

@@ -21,7 +21,7 @@ _FREE = (
     "evaluation.workers", "evaluation.devices", "evaluation.scheduler",
 )  # fmt: skip
 # What may be different, too, where only the scores of architectures have to be the same.
-SCORES = (*_FREE, "seed", "evolution")
+SCORES = (*_FREE, "seed", "evolution", "strategy", "staged", "independent")
 
 
 @dataclass(frozen=True)

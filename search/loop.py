@@ -1,7 +1,8 @@
 """The main loop: ask, score, tell, save; until the search is over or a signal comes."""
 
+import contextlib
 import time
-from typing import Callable, List, NamedTuple
+from typing import Callable, Iterator, List, NamedTuple
 
 from edgeflownas.lock import Lock
 from edgeflownas.signals import stop_flag
@@ -48,7 +49,7 @@ def evolve(
     """
     pace = _Pace(evolution)
     wall_s, start = file.wall_s, time.monotonic()
-    with stop_flag() as stop:
+    with stop_flag() as stop, _saved(file):
         while True:
             reason = evolution.finished()
             if reason is not None:
@@ -70,6 +71,15 @@ def evolve(
             file.append(generation, wall_s + time.monotonic() - start)
             show(Status(number, total, total, evolution.duplicates, pace.seconds_left(number, total)))
             stop.raise_if_set()
+
+
+@contextlib.contextmanager
+def _saved(file: SearchFile) -> Iterator[None]:
+    """Leaves nothing unsaved, however the block ends."""
+    try:
+        yield
+    finally:
+        file.save()
 
 
 class _Pace:

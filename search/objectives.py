@@ -1,22 +1,53 @@
 """Objectives by name, the non-dominated front, and the hypervolume."""
 
-from typing import Dict, Sequence
+from typing import Callable, Dict, NamedTuple, Sequence
 
 import numpy as np
-from deap.tools.indicator import hv
+
+try:
+    from deap.tools._hypervolume import hv  # DEAP's fallback in Python fails from three objectives on
+except ImportError:
+    raise ImportError("DEAP lacks its compiled part: install a C compiler, then DEAP again") from None
 
 from edgeflownas.config import Objective
 from search.archive import Archive
 
-# What to multiply an objective with, so that less is better.
-SIGNS: Dict[Objective, float] = {"epe": 1.0, "fps": -1.0, "latency_ms": 1.0, "sram_kib": 1.0, "npu_cycles": 1.0}
+# Gives a figure of some architectures by its name: "epe", or one of ``scoring.COST_FIGURES``.
+Figures = Callable[[str], np.ndarray]
+
+
+class Definition(NamedTuple):
+    """An objective.
+
+    Attributes:
+        sign: what to multiply it with, so that less is better.
+        value: of the EPE, or of figures of cost alone, which are known before an architecture is scored.
+    """
+
+    sign: float
+    value: Callable[[Figures], np.ndarray]
+
+
+DEFINITIONS: Dict[Objective, Definition] = {
+    "epe": Definition(1.0, lambda figures: figures("epe")),
+    "fps": Definition(-1.0, lambda figures: figures("fps")),
+    "latency_ms": Definition(1.0, lambda figures: figures("latency_ms")),
+    "sram_kib": Definition(1.0, lambda figures: figures("sram_kib")),
+    "npu_cycles": Definition(1.0, lambda figures: figures("npu_cycles")),
+}
+SIGNS: Dict[Objective, float] = {name: each.sign for name, each in DEFINITIONS.items()}
+
+
+def points_of(names: Sequence[Objective], figures: Figures) -> np.ndarray:
+    """The objectives of architectures from their figures, less being better in each: [architectures, objectives]."""
+    return np.stack([SIGNS[name] * DEFINITIONS[name].value(figures) for name in names], axis=-1)
 
 
 class Objectives:
     """The objectives of a search.
 
     Attributes:
-        names: columns of the archive.
+        names: of them.
         reference: the point that bounds the hypervolume, less being better in each: [objectives].
     """
 
@@ -28,11 +59,11 @@ class Objectives:
 
     def values(self, archive: Archive, rows: np.ndarray) -> np.ndarray:
         """The objectives of some rows, each in its own unit: [rows, objectives]."""
-        return np.stack([archive.column(name)[rows] for name in self.names], axis=1)
+        return self.points(archive, rows) * self.signs
 
     def points(self, archive: Archive, rows: np.ndarray) -> np.ndarray:
         """The objectives of some rows, less being better in each: [rows, objectives]."""
-        return self.values(archive, rows) * self.signs
+        return points_of(self.names, lambda figure: archive.column(figure)[rows])
 
     def hypervolume(self, points: np.ndarray) -> float:
         """Volume that the points dominate, up to the reference point.

@@ -3,9 +3,11 @@
 import math
 from typing import Callable, Iterator, List, Optional, Sequence, Set, Tuple
 
+import numpy as np
 from typing_extensions import Protocol
 
-from edgeflownas.errors import InputError
+from edgeflownas.errors import FailedError, InputError
+from edgeflownas.progress import say
 from edgeflownas.space import Architecture, Space
 
 Score = Tuple[Architecture, float]
@@ -68,20 +70,22 @@ class CostModel(Protocol):
 CompileCosts = Callable[[Sequence[Architecture]], Sequence[Cost]]
 
 
-class EvaluatorError(RuntimeError):
+class EvaluatorError(FailedError):
     """An evaluator that did not answer what it was asked."""
 
 
 def scored(evaluator: Evaluator, space: Space, architectures: Sequence[Architecture]) -> Iterator[List[Score]]:
-    """Asks an evaluator, and checks its answers.
+    """Asks an evaluator, and checks its answers. What it leaves out is named, and has failed: its EPE is NaN.
 
     Raises:
-        EvaluatorError: it answered something that was not asked, twice, or not everything.
+        EvaluatorError: it answered something that was not asked, or twice, or what is no number, or nothing at all.
     """
     missing = set(architectures)
     answered: Set[Architecture] = set()
     for part in evaluator.score(architectures):
-        for architecture, _ in part:
+        for architecture, epe in part:
+            if not isinstance(epe, (float, int, np.floating, np.integer)) or isinstance(epe, bool):
+                raise EvaluatorError(f"the evaluator's EPE of {architecture!r} is no number but {epe!r:.80}")
             if architecture in answered:
                 raise EvaluatorError(f"the evaluator answered architecture {space.format(architecture)} twice")
             if architecture not in missing:
@@ -90,8 +94,11 @@ def scored(evaluator: Evaluator, space: Space, architectures: Sequence[Architect
             answered.add(architecture)
         yield part
     if missing:
-        first = space.format(min(missing))
-        raise EvaluatorError(f"the evaluator left out {len(missing)} architectures, {first} among them")
+        left_out = f"the evaluator left out {len(missing)} architectures, {space.format(min(missing))} among them"
+        if not answered:
+            raise EvaluatorError(f"{left_out}, and answered nothing")
+        say(f"{left_out}: they have failed, and are not asked for again")
+        yield [(architecture, math.nan) for architecture in sorted(missing)]
 
 
 def checked_cost(space: Space, table: CostModel, architecture: Architecture) -> Cost:
@@ -100,14 +107,25 @@ def checked_cost(space: Space, table: CostModel, architecture: Architecture) -> 
     Raises:
         InputError: a figure is not finite or not positive, or comes from nowhere.
     """
-    cost = table.cost(architecture)
+    try:
+        cost = table.cost(architecture)
+        wrong = impossible(cost)
+    except ValueError as error:  # a sum over genes that is negative
+        wrong = " ".join(str(error).split())
+    if wrong is not None:
+        raise InputError(
+            f"architecture {space.format(architecture)}: {wrong}, by the cost table; build the table again with "
+            f"`cost build`"
+        )
+    return cost
+
+
+def impossible(cost: Cost) -> Optional[str]:
+    """What is wrong with a cost; None: nothing."""
     for name in COST_FIGURES:
         figure = getattr(cost, name)
         if not (math.isfinite(figure) and figure > 0):
-            raise InputError(
-                f"architecture {space.format(architecture)}: {name} is {figure} by the cost table, and must be finite "
-                f"and positive; build the table again with `cost build`"
-            )
+            return f"{name} is {figure}, and must be finite and positive"
     if cost.source not in COST_SOURCES:
-        raise InputError(f"architecture {space.format(architecture)}: unknown source of cost {cost.source!r}")
-    return cost
+        return f"unknown source of cost {cost.source!r}"
+    return None

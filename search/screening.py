@@ -18,7 +18,7 @@ import scipy.sparse
 
 from edgeflownas.space import Architecture, Space
 from search.archive import Archive
-from search.objectives import Objectives
+from search.objectives import Objectives, points_of
 from search.scoring import Cost
 
 # Tuned on another supernet and other seeds than those reported: see results/reference/search_quality.
@@ -35,8 +35,9 @@ class Screening:
         """Takes the objectives and, in the order of ``Space.all``, the costs of all architectures."""
         self._space, self._objectives = space, objectives
         # The points of all architectures, with an EPE of 0 until it is predicted.
-        values = [[getattr(cost, name, 0.0) for cost in costs] for name in objectives.names]
-        self._points = np.transpose(values) * objectives.signs
+        self._points = points_of(
+            objectives.names, lambda figure: np.array([getattr(cost, figure, 0.0) for cost in costs])
+        )
         singles, pairs = sum(space.counts), itertools.combinations(space.counts, 2)
         self._penalty = np.array([_RIDGE] * singles + [_PAIR_RIDGE] * sum(a * b for a, b in pairs))
 

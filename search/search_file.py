@@ -10,10 +10,11 @@
   ``hypervolume``, ``rng_state``, ``evaluations``, ``backbones``, ``duplicates``, ``wall_s``, the last four counted from
   the beginning of the search. The order of the objectives is that of ``evolution.objectives``.
 
-The file is kept in memory and grows there; each generation writes it whole. It is sealed (``edgeflownas.sealed``).
+The file is kept in memory and grows there, and is written whole: after each generation, or, if it is large
+and generations are quick, now and then. It is sealed (``edgeflownas.sealed``).
 """
 
-import itertools
+import time
 from pathlib import Path
 from typing import Optional
 
@@ -23,6 +24,7 @@ import yaml
 
 from edgeflownas import __version__, sealed
 from edgeflownas.errors import InputError
+from edgeflownas.files import duplicate, free_name, previous
 from edgeflownas.space import Space
 from search.archive import COLUMNS, Archive
 from search.evolution import Generation
@@ -35,8 +37,9 @@ FORMAT = "edgeflownas-search"
 FORMAT_VERSION = 1
 
 _CHUNK = 1024  # rows
-# What reading a file raises that is whole, but not what it should be.
-MALFORMED = (OSError, LookupError, RuntimeError, ValueError, TypeError, AttributeError, ArithmeticError, yaml.YAMLError)
+_SMALL = 1 << 20  # bytes of a file that is written after every generation, however quick that is
+_APART = 20.0  # times as long as writing took, at least, between two writes of a larger one
+MALFORMED = (*sealed.MALFORMED, yaml.YAMLError)
 
 
 class SearchFile:
@@ -60,6 +63,7 @@ class SearchFile:
         self.archive = Archive(identity.space)
         self.last: Optional[Generation] = None
         self.wall_s = 0.0
+        self._saved, self._due = True, 0.0  # whether nothing waits to be written; when what waits is to be
         self.zero_flow_epe = float("nan")
         if path.exists():
             self._file = _read(path)
@@ -68,7 +72,7 @@ class SearchFile:
                 self._restore(identity.space)
             except MALFORMED as error:
                 raise InputError(f"{path}: holds no search: {_line(error)}; {_offer(path)}") from None
-        elif sealed.previous(path).exists():
+        elif previous(path).exists():
             raise InputError(f"{path}: is missing, but not the one before it; {_offer(path)}")
         else:
             self._file = sealed.create()
@@ -78,7 +82,10 @@ class SearchFile:
         self._file.attrs.update(identity.attributes(), code_version=__version__)
 
     def append(self, generation: Generation, wall_s: float) -> None:
-        """Writes the archive as it now is, and a generation, to disk.
+        """Takes up the archive as it now is, and a generation, and writes them to disk.
+
+        A large file waits until twenty times as long has passed as writing it took, so that a long search does not
+        come to spend its time on that. One that is killed meanwhile does again what was not written, to the last bit.
 
         Args:
             generation: the next one.
@@ -93,25 +100,36 @@ class SearchFile:
             group.attrs[name] = getattr(generation, name)
         group.attrs["wall_s"] = wall_s
         self._file.attrs["zero_flow_epe"] = self.zero_flow_epe
-        sealed.write(self._file, self.path)
+        self._saved = False
+        if time.monotonic() >= self._due:
+            self.save()
+
+    def save(self) -> None:
+        """Writes to disk what waits for it."""
+        if not self._saved:
+            started = time.monotonic()
+            sealed.write(self._file, self.path)
+            self._saved, self._due = True, time.monotonic()
+            if self.path.stat().st_size > _SMALL:
+                self._due += _APART * (self._due - started)
 
     def _restore(self, space: Space) -> None:
         """Reads what the next generation depends on."""
-        self.archive = read_archive(self._file["archive"], space)
-        names = list(self._file["generations"])
+        self.archive = read_archive(sealed.member(self._file, "archive"), space)
+        names = list(sealed.member(self._file, "generations"))
         number = len(names) - 1
         if set(names) != {f"{each:04d}" for each in range(number + 1)} or not names:
             raise ValueError("its generations are not numbered from 0000 on")
         if self.archive.column("generation").max(initial=-1) != number:
             raise ValueError("its archive and its generations are not of one age")
-        group = self._file[f"generations/{number:04d}"]
-        genes = read_whole(group["genes"], np.uint8, space.size * len(space.genes))
+        group = sealed.member(self._file, f"generations/{number:04d}")
+        genes = read_whole(sealed.member(group, "genes"), np.uint8, space.size * len(space.genes))
         if not all(tuple(each) in self.archive for each in genes.tolist()):
             raise ValueError("its population is not in its archive")
         self.last = Generation(
             number=number,
             genes=genes,
-            objectives=read_whole(group["objectives"], np.float64, space.size * len(SIGNS)),
+            objectives=read_whole(sealed.member(group, "objectives"), np.float64, space.size * len(SIGNS)),
             hypervolume=float(group.attrs["hypervolume"]),
             rng_state=dump_rng(load_rng(group.attrs["rng_state"])),
             evaluations=int(group.attrs["evaluations"]),
@@ -123,7 +141,10 @@ class SearchFile:
 
     def _refuse_other(self, identity: Identity) -> None:
         """Refuses the file of another search, and says what is different."""
-        attributes = dict(self._file.attrs)
+        try:
+            attributes = dict(self._file.attrs)
+        except MALFORMED as error:
+            raise InputError(f"{self.path}: holds no search: {_line(error)}; {_offer(self.path)}") from None
         if attributes.get("format") != FORMAT or attributes.get("format_version") != FORMAT_VERSION:
             raise InputError(f"{self.path}: is no {FORMAT} file of version {FORMAT_VERSION}; {_offer(self.path)}")
         try:
@@ -148,11 +169,15 @@ def create_archive(group: h5py.Group, space: Space, compression: Optional[str] =
 
 
 def append_archive(group: h5py.Group, archive: Archive) -> None:
-    """Adds the rows that an archive has, and its data sets have not, and writes the costs anew, which may change."""
+    """Adds the rows that an archive has, and its data sets have not, and writes those anew that were changed."""
+    known = len(group["genes"])
+    changed = sorted(row for row in archive.changed if row < known)
     for name in ("genes", *COLUMNS):
-        known = 0 if name in (*COST_FIGURES, "cost_source") else len(group[name])
         group[name].resize(len(archive), axis=0)
         group[name][known:] = archive.column(name)[known:]
+        if changed and name in ("epe", *COST_FIGURES, "cost_source"):
+            group[name][changed] = archive.column(name)[changed]
+    archive.changed.clear()
 
 
 def read_archive(group: h5py.Group, space: Space) -> Archive:
@@ -161,8 +186,8 @@ def read_archive(group: h5py.Group, space: Space) -> Archive:
     Raises:
         MALFORMED: the group holds no archive of the space.
     """
-    columns = {name: read_whole(group[name], dtype, space.size) for name, dtype in COLUMNS.items()}
-    columns["genes"] = read_whole(group["genes"], np.uint8, space.size * len(space.genes))
+    columns = {name: read_whole(sealed.member(group, name), dtype, space.size) for name, dtype in COLUMNS.items()}
+    columns["genes"] = read_whole(sealed.member(group, "genes"), np.uint8, space.size * len(space.genes))
     return Archive.restore(space, columns)
 
 
@@ -179,35 +204,23 @@ def read_whole(dataset: h5py.Dataset, dtype: type, most: int) -> np.ndarray:
 
 def set_aside(path: Path) -> None:
     """Gives a checkpoint, and the one before it, names with the next free number."""
-    aside = _free_name(path)
+    aside = free_name(path)
     # The one before first: if this is stopped in between, the search goes on as if nothing had been.
-    for old, new in ((sealed.previous(path), sealed.previous(aside)), (path, aside)):
+    for old, new in ((previous(path), previous(aside)), (path, aside)):
         if old.exists():
             old.replace(new)
 
 
 def use_previous(path: Path) -> None:
-    """Puts the checkpoint before the last in the place of the last, which is set aside.
+    """Puts the checkpoint before the last in the place of the last, which is set aside, whether damaged or not.
 
     Raises:
         InputError: there is none, or it is damaged.
     """
-    _read(sealed.previous(path)).close()
+    _read(previous(path)).close()
     if path.exists():
-        path.replace(_free_name(path))
-    sealed.previous(path).replace(path)
-
-
-def remove_leftovers(path: Path) -> None:
-    """Removes what writers left that were killed."""
-    for leftover in sealed.leftovers(path):
-        leftover.unlink()
-
-
-def _free_name(path: Path) -> Path:
-    """``search.h5.1``, or the first number that is free."""
-    names = (path.with_name(f"{path.name}.{number}") for number in itertools.count(1))
-    return next(name for name in names if not name.exists() and not sealed.previous(name).exists())
+        duplicate(path, free_name(path))
+    previous(path).replace(path)
 
 
 def _read(path: Path) -> h5py.File:
@@ -224,11 +237,11 @@ def _offer(path: Path) -> str:
     """How to go on without a checkpoint."""
     anew = "begin anew with --restart (what is there is kept)"
     try:
-        with sealed.read(sealed.previous(path)) as file:
+        with sealed.read(previous(path)) as file:
             generations = len(file["generations"])
     except (sealed.DamagedError, *MALFORMED):
         return anew
-    return f"go on from {sealed.previous(path).name} ({generations} generations) with --from-previous, or {anew}"
+    return f"go on from {previous(path).name} ({generations} generations) with --from-previous, or {anew}"
 
 
 def _line(error: Exception) -> str:

@@ -15,6 +15,7 @@ import numpy as np
 
 from edgeflownas import __version__, sealed
 from edgeflownas.errors import InputError
+from edgeflownas.files import previous
 from edgeflownas.progress import say
 from search.archive import Archive
 from search.identity import SCORES, Identity
@@ -22,9 +23,6 @@ from search.search_file import MALFORMED, append_archive, create_archive, read_a
 
 FORMAT = "edgeflownas-space"
 FORMAT_VERSION = 1
-
-
-_MEND = "move it away to begin anew, or put the one before it (.previous) in its place"
 
 
 class OtherSpaceError(InputError):
@@ -49,7 +47,12 @@ class SpaceFile:
         self.path = path
         self._identity = identity
         self.zero_flow_epe = float("nan")
-        self.archive = self._read() if path.exists() else Archive(identity.space)
+        if path.exists():
+            self.archive = self._read()
+        elif previous(path).exists():
+            raise InputError(f"{path}: is missing, but not the one before it; {_offer(path)}")
+        else:
+            self.archive = Archive(identity.space)
 
     @property
     def complete(self) -> bool:
@@ -80,16 +83,29 @@ class SpaceFile:
             with sealed.read(self.path) as file:
                 attributes = dict(file.attrs)
                 if attributes.get("format") != FORMAT or attributes.get("format_version") != FORMAT_VERSION:
-                    raise InputError(f"{self.path}: is no {FORMAT} file of version {FORMAT_VERSION}; {_MEND}")
+                    raise InputError(
+                        f"{self.path}: is no {FORMAT} file of version {FORMAT_VERSION}; {_offer(self.path)}"
+                    )
                 differences = self._identity.differences(attributes, SCORES)
                 if differences:
                     raise OtherSpaceError(f"{self.path}: is of other scores: {'; '.join(differences)}")
                 self.zero_flow_epe = float(attributes["zero_flow_epe"])
-                return read_archive(file["archive"], self._identity.space)
+                return read_archive(sealed.member(file, "archive"), self._identity.space)
         except sealed.DamagedError as error:
-            raise InputError(f"{self.path}: is {error}; {_MEND}") from None
+            raise InputError(f"{self.path}: is {error}; {_offer(self.path)}") from None
         except MALFORMED as error:
-            raise InputError(f"{self.path}: holds no space: {' '.join(str(error).split())}; {_MEND}") from None
+            reason = " ".join(str(error).split())
+            raise InputError(f"{self.path}: holds no space: {reason}; {_offer(self.path)}") from None
+
+
+def _offer(path: Path) -> str:
+    """How to go on without a file."""
+    try:
+        with sealed.read(previous(path)) as file:
+            rows = len(file["archive/genes"])
+    except (sealed.DamagedError, *MALFORMED):
+        return "move it and its .previous away, and `enumerate` begins anew"
+    return f"`enumerate --from-previous` goes on from {previous(path).name} ({rows:,} architectures)"
 
 
 def whole_space(paths: Iterable[Path], identity: Identity) -> Optional[Archive]:

@@ -1,7 +1,7 @@
-"""Strict-fairness training of the supernet: a step is a fair cycle."""
+"""The training of the supernet: a step is a cycle, strictly fair unless the configuration says otherwise."""
 
 from pathlib import Path
-from typing import Any, Dict, List, Mapping, Optional
+from typing import Any, Dict, List, Mapping, Optional, Sequence
 
 import numpy as np
 import tensorflow.compat.v1 as tf
@@ -14,11 +14,11 @@ from edgeflownas.evaluation import EvaluationData
 from edgeflownas.files import write_json
 from edgeflownas.graph_step import GraphStep, Inputs
 from edgeflownas.losses import multiscale_loss
-from edgeflownas.network import Weights, initial_weights, normalised_images
+from edgeflownas.network import Weights, begun_as_identity, initial_weights, normalised_images
 from edgeflownas.skeleton import Skeleton
 from edgeflownas.space import Space
 from edgeflownas.training import Training
-from supernet.fairness import FairSampler, covering_pool, routing
+from supernet.fairness import SAMPLERS, Group, Sampler, covering_pool, own_slots, routing
 from supernet.parallel import parallel_cycle
 from supernet.routed import fair_cycle
 from supernet.tree import TreeEvaluator
@@ -28,7 +28,7 @@ POOL_SEED = 0
 
 
 class FairCycle(GraphStep):
-    """One fair cycle: as many paths as the largest gene has options, one batch, one update.
+    """One cycle: one batch, one update. A fair one has as many paths as the largest gene has options.
 
     Several devices share the paths; each sees the whole batch, so that statistics and gradients stay the same.
     """
@@ -39,7 +39,7 @@ class FairCycle(GraphStep):
         weights: Mapping[str, np.ndarray],
         config: TrainConfig,
         data: EvaluationData,
-        sampler: FairSampler,
+        sampler: Sampler,
         threads: int,
         devices: Devices,
     ) -> None:
@@ -59,7 +59,7 @@ class FairCycle(GraphStep):
         """
         if len(devices.names) > sampler.paths:
             raise InputError(
-                f"train.devices: a fair cycle has {sampler.paths} paths, which {len(devices.names)} devices cannot "
+                f"train.devices: a cycle has {sampler.paths} paths, which {len(devices.names)} devices cannot "
                 f"share; name at most {sampler.paths} (--gpu-device)"
             )
         self._skeleton = skeleton
@@ -67,14 +67,14 @@ class FairCycle(GraphStep):
         self._sampler = sampler
         height, width = data.validation[0].images.shape[1:3]
         super().__init__(weights, config, height, width, threads, devices)
-        self._pool = covering_pool(self._space, POOL_CYCLES, POOL_SEED)
+        self._pool = covering_pool(self._space, POOL_CYCLES, POOL_SEED, sampler.groups)
         self._evaluator = TreeEvaluator(skeleton, weights, data, threads, devices)
 
     def _losses(self, inputs: Inputs, weights: Weights) -> List[tf.Tensor]:
         shape = [len(self._space.genes), self._sampler.paths]
         self._path_of, self._option_of = (tf.placeholder(tf.int32, shape) for _ in range(2))
         routing, x = (self._path_of, self._option_of), normalised_images(inputs.images)
-        if len(self._devices.names) == 1:
+        if len(self._devices.names) == 1 and self._sampler.covers:
             networks = fair_cycle(self._skeleton, x, weights, *routing)
         else:
             networks = parallel_cycle(self._skeleton, x, weights, *routing, self._devices.names)
@@ -85,7 +85,8 @@ class FairCycle(GraphStep):
         return losses
 
     def _feed(self) -> Dict[tf.Tensor, np.ndarray]:
-        path_of, option_of = routing(self._space, self._sampler.cycle())
+        cycle = self._sampler.cycle()
+        path_of, option_of = routing(self._space, cycle) if self._sampler.covers else own_slots(cycle)
         return {self._path_of: path_of, self._option_of: option_of}
 
     def evaluate(self) -> float:
@@ -105,13 +106,15 @@ class FairCycle(GraphStep):
 
     def epoch_ended(self, folder: Path) -> None:
         """Writes fairness.json: how often each option of each gene was trained, and the largest difference."""
-        names = [gene.name for gene in self._space.genes]
-        counts = {name: counts.tolist() for name, counts in zip(names, self._sampler.counts)}
-        write_json(folder / "fairness.json", {"gap": self._sampler.gap(), "counts": counts})
+        write_json(folder / "fairness.json", self._sampler.report())
 
 
 def supernet_training(
-    config: Config, folder: Path, identity: Mapping[str, Any], weights: Optional[Mapping[str, np.ndarray]] = None
+    config: Config,
+    folder: Path,
+    identity: Mapping[str, Any],
+    weights: Optional[Mapping[str, np.ndarray]] = None,
+    groups: Optional[Sequence[Group]] = None,
 ) -> Training:
     """Sets up the training of a supernet.
 
@@ -120,6 +123,7 @@ def supernet_training(
         folder: that keeps the training's state.
         identity: what a continuation must share, beside what is found here.
         weights: to begin with; None for random ones.
+        groups: what the cycles deal; None: every gene by itself.
 
     Raises:
         InputError: the data or the devices cannot be used.
@@ -130,8 +134,8 @@ def supernet_training(
     data = EvaluationData(train, val, config.evaluation, config.threads)
     rng = np.random.default_rng(config.seed)
     if weights is None:
-        weights = initial_weights(skeleton.parameters(), rng)
-    sampler = FairSampler(Space.of(skeleton), rng)
+        weights = begun_as_identity(initial_weights(skeleton.parameters(), rng))
+    sampler = SAMPLERS[config.train.sampling](Space.of(skeleton), rng, groups)
     step = FairCycle(skeleton, weights, config.train, data, sampler, config.threads, devices)
     identity = {**identity, **pairs_identity(train)}
     return Training(

@@ -14,18 +14,33 @@ from edgeflownas.config.run import FORMS, Config
 from edgeflownas.config.section import Section
 from edgeflownas.errors import InputError
 
+_LARGEST = 1 << 18  # bytes of a file
+_VALUES = 50_000  # that a file may hold, those counted again that YAML's aliases repeat
+_DIGITS = 100
+_SHOWN = 80  # letters of a key or a text that is wrong
+
 
 class _Loader(yaml.SafeLoader):
     """YAML that reads 1e-4 as a number and refuses a key that stands twice."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> Dict[Any, Any]:
-        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
-        for key in keys:
-            if keys.count(key) > 1:
-                raise yaml.constructor.ConstructorError(None, None, f"key {key!r} stands twice", node.start_mark)
+        seen = set()
+        for key, _ in node.value:
+            name = getattr(key, "value", None)
+            if isinstance(name, str):
+                if (key.tag, name) in seen:
+                    said = f"key {name!r:.80} stands twice"
+                    raise yaml.constructor.ConstructorError(None, None, said, node.start_mark)
+                seen.add((key.tag, name))
         return super().construct_mapping(node, deep)
 
+    def construct_yaml_int(self, node: yaml.ScalarNode) -> int:
+        if len(node.value) > _DIGITS:  # which Python takes seconds to read
+            raise yaml.constructor.ConstructorError(None, None, "a number of too many digits", node.start_mark)
+        return int(super().construct_yaml_int(node))
 
+
+_Loader.add_constructor("tag:yaml.org,2002:int", _Loader.construct_yaml_int)
 _Loader.add_implicit_resolver(
     "tag:yaml.org,2002:float", re.compile(r"^[-+]?[0-9]+(\.[0-9]*)?[eE][-+]?[0-9]+$"), list("-+0123456789")
 )
@@ -58,7 +73,9 @@ def read_yaml(path: Path, what: str) -> Dict[Any, Any]:
         InputError: the file cannot be read, or is not YAML, or holds something else.
     """
     try:
-        content = yaml.load(path.read_text(encoding="utf-8"), _Loader)
+        with path.open("rb") as file:
+            text = file.read(_LARGEST + 1)
+        content = _parsed(text.decode())
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{what} {path}: cannot be read: {error}") from None
     except (yaml.YAMLError, ValueError, RecursionError) as error:
@@ -68,20 +85,41 @@ def read_yaml(path: Path, what: str) -> Dict[Any, Any]:
     return content
 
 
+def _parsed(text: str) -> Any:
+    """The content of a YAML text.
+
+    Raises:
+        YAMLError, ValueError, RecursionError: it is none, or too much.
+    """
+    if len(text) > _LARGEST:
+        raise ValueError(f"it is larger than {_LARGEST} bytes")
+    content = yaml.load(text, _Loader)
+    waiting, count = [content], 0
+    while waiting:
+        each = waiting.pop()
+        inner = [*each, *each.values()] if isinstance(each, dict) else each if isinstance(each, (list, set)) else []
+        count += len(inner)
+        if count > _VALUES:
+            raise ValueError(f"it holds more than {_VALUES} values")
+        waiting.extend(inner)
+    return content
+
+
 def _override(content: Dict[Any, Any], override: str) -> None:
     """Puts one ``section.key=value`` into the content of a file."""
     name, equals, text = override.partition("=")
+    said = f"--set {' '.join(override.split())[:_SHOWN]}"
     if not equals or not name:
-        raise InputError(f"--set {override}: must be section.key=value")
+        raise InputError(f"{said}: must be section.key=value")
     *sections, key = name.split(".")
     for section in sections:
         content = content.setdefault(section, {})
         if not isinstance(content, dict):
-            raise InputError(f"--set {override}: {section} is a value, not a section")
+            raise InputError(f"{said}: {section} is a value, not a section")
     try:
-        content[key] = yaml.load(text, _Loader)
-    except yaml.YAMLError:
-        raise InputError(f"--set {override}: the value is not YAML") from None
+        content[key] = _parsed(text)
+    except (yaml.YAMLError, ValueError, RecursionError):
+        raise InputError(f"{said}: the value is not YAML") from None
 
 
 _SHORT = reprlib.Repr()  # of a value from a hostile file, whose full text may not fit the memory
@@ -99,7 +137,7 @@ def validate(content: Any, model: Type[Section], source: str) -> Any:
     except ValidationError as error:
         first = error.errors()[0]
         place = [str(part) for part in first["loc"] if part not in DATA_KINDS and part not in FORMS]
-        key = ".".join(place) or "the whole"
+        key = ".".join(" ".join(part.split())[:_SHOWN] for part in place) or "the whole"
         if first["type"] == "extra_forbidden":
             allowed = ", ".join(_keys(content, model, place[:-1]))
             raise InputError(f"{source}: {key}: no such key; allowed here: {allowed}") from None

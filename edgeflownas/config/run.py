@@ -29,6 +29,7 @@ class TrainConfig(Section):
         0.5, ge=0, le=1, description="share of the steps after which the uncertainty joins the L1 loss"
     )
     patience: int = Field(0, ge=0, description="stop after so many epochs without a better EPE; 0: never")
+    keep_every: int = Field(0, ge=0, description="keep the weights of every so-many-th epoch, for `rank`; 0: of none")
     devices: Optional[List[Annotated[int, Field(ge=0)]]] = Field(
         None, description="GPUs to train on, by number; []: the CPU; null: the first GPU, or the CPU without one"
     )
@@ -43,7 +44,21 @@ class TrainConfig(Section):
     @property
     def recipe(self) -> Dict[str, Any]:
         """What decides what is learned: a training that goes on must share it with the one before."""
-        return self.model_dump(exclude={"patience", "devices"})
+        return self.model_dump(exclude={"patience", "keep_every", "devices"})
+
+
+class SupernetTrainConfig(TrainConfig):
+    """The supernet's training."""
+
+    sampling: Literal["strict", "uniform"] = Field(
+        "strict", description="strict: every option once a cycle (FairNAS); uniform: one path at random, to compare"
+    )
+
+    @property
+    def recipe(self) -> Dict[str, Any]:
+        """What decides what is learned; strict fairness goes without saying, as it did before there was a choice."""
+        recipe = super().recipe
+        return recipe if self.sampling != "strict" else {k: v for k, v in recipe.items() if k != "sampling"}
 
 
 class StageConfig(TrainConfig):
@@ -148,6 +163,36 @@ class EvolutionConfig(Section):
         return self
 
 
+Digits = Annotated[str, Field(pattern=r"^[0-9]+$")]
+
+
+class StagedConfig(Section):
+    """The strategy ``staged``: backbones first, then heads, then what was kept of both."""
+
+    template: Optional[Digits] = Field(
+        None, description="heads that the backbones are trained with; null: the lightest, all 3x3"
+    )
+    backbones: int = Field(9, ge=1, description="kept after the first stage")
+    heads: int = Field(27, ge=1, description="kept after the second stage")
+    epochs: Optional[List[Annotated[int, Field(ge=1)]]] = Field(
+        None, min_length=3, max_length=3, description="of the three stages; null: train.epochs shared out evenly"
+    )
+    fine_tuning: float = Field(
+        0.3, gt=0, le=1, description="learning rate of the last stage, as a share of train.learning_rate"
+    )
+
+    def epochs_of(self, stage: int, together: int) -> int:
+        """Epochs of a stage, numbered from 0, where all have so many together unless they are named."""
+        return max(1, (together + 2 - stage) // 3) if self.epochs is None else self.epochs[stage]
+
+
+class IndependentConfig(Section):
+    """The strategy ``independent``: a sample of architectures, each trained by itself as ``queue.train`` says."""
+
+    size: int = Field(36, ge=1, description="architectures, a multiple of the paths of a fair cycle (three)")
+    architectures: List[Digits] = Field([], description="train these instead of a fair sample")
+
+
 Child = TypeVar("Child", bound="ChildConfig")
 
 
@@ -221,6 +266,11 @@ class Config(Section):
     """Everything a run depends on."""
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", description="of the run: its folder under results/")
+    strategy: Literal["one_shot", "staged", "independent"] = Field(
+        "one_shot",
+        description="one_shot: one supernet, one search; staged: backbones, then heads, then both; independent: no "
+        "shared weights",
+    )
     seed: int = Field(0, ge=0, lt=2**63, description="of training, evolution and retraining")
     threads: int = Field(2, ge=1, description="CPU threads of one TensorFlow")
     supernet: Optional[str] = Field(
@@ -228,9 +278,11 @@ class Config(Section):
     )
     network: NetworkConfig
     data: DataConfig
-    train: TrainConfig
+    train: SupernetTrainConfig
     evaluation: ScoringConfig
     hardware: HardwareConfig
     evolution: EvolutionConfig
+    staged: StagedConfig = StagedConfig()
+    independent: IndependentConfig = IndependentConfig()
     queue: QueueConfig
     cluster: ClusterConfig = ClusterConfig()

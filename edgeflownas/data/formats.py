@@ -13,6 +13,7 @@ from typing import Callable, Dict, Tuple
 import cv2
 import numpy as np
 
+from edgeflownas.data import PIXELS
 from edgeflownas.errors import InputError
 
 UNKNOWN_FLOW = 1e7  # beyond it flow is unknown: Middlebury's convention is above 1e9, but some files use 1e8
@@ -22,7 +23,8 @@ _PFM_HEADER = re.compile(rb"(PF|Pf)\s+(\d{1,9})\s+(\d{1,9})\s+(-?\d*\.?\d+(?:[eE
 _PPM_HEADER = re.compile(rb"P6" + rb"\s+(?:#[^\n]*\n\s*)*(\d{1,9})" * 3 + rb"\s")  # with comments
 _AS_STORED = cv2.IMREAD_IGNORE_ORIENTATION  # flow knows nothing of how a camera was held
 _PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
-_PNG_PIXELS = 1 << 28  # at most; PNG is compressed, so that its size says little
+_PNG_PIXELS = PIXELS  # at most; PNG is compressed, so that its size says little
+_LARGEST = 16 * PIXELS  # bytes of a file
 
 
 class BadFileError(InputError):
@@ -153,6 +155,9 @@ _FLOW_READERS: Dict[str, Callable[[Path], np.ndarray]] = {".flo": read_flo, ".pf
 
 def _read(what: str, path: Path) -> bytes:
     try:
+        size = path.stat().st_size
+        if size > _LARGEST:
+            raise BadFileError(what, path, f"is larger than any image or flow: {size:,} bytes")
         return path.read_bytes()
     except OSError as error:
         raise BadFileError(what, path, f"cannot be read: {error.strerror}") from None

@@ -9,9 +9,9 @@ from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 from pydantic import Field
 
+from edgeflownas import record
 from edgeflownas.config import HardwareConfig, Section, validate
 from edgeflownas.errors import InputError
-from edgeflownas.files import read_json, write_json
 from edgeflownas.hardware.board import Board
 from edgeflownas.hardware.cost import Cost, Figures
 from edgeflownas.hardware.networks import Networks
@@ -100,7 +100,7 @@ class Compiler:
         """Puts what a compile gave into the cache."""
         entry = CacheEntry(figures=compiled.figures, layers=list(compiled.layers))
         path, key = self._place(networks, architecture)
-        write_json(path, {"key": key, **entry.model_dump()})
+        record.write(path, {"key": key, **entry.model_dump()})
         return entry
 
     def compile(self, name: str, model: bytes) -> Compiled:
@@ -146,8 +146,8 @@ def _read(path: Path, key: Dict[str, Any]) -> Optional[CacheEntry]:
     if not path.exists():
         return None
     try:
-        content = read_json(path)
-        if not isinstance(content, dict) or content.pop("key", None) != key:
+        content = record.read(path)
+        if content.pop("key", None) != key:
             return None
         entry: CacheEntry = validate(content, CacheEntry, str(path))
         return entry

@@ -20,7 +20,7 @@ from typing_extensions import Literal
 
 from edgeflownas.config import Section, read_yaml, validate
 from edgeflownas.errors import InputError
-from edgeflownas.files import write_text
+from edgeflownas.files import keep, previous, replacing
 from edgeflownas.hardware.board import Board
 from edgeflownas.skeleton import Skeleton
 from edgeflownas.space import Architecture, Space
@@ -234,13 +234,29 @@ class CostTable:
         Raises:
             InputError: the file is missing, damaged, or no cost table.
         """
+        try:
+            return cls._load(path)
+        except InputError as error:
+            if not previous(path).exists():
+                raise
+            raise InputError(
+                f"{error}; or put the one before ({previous(path).name}) in its place with `cost build --from-previous`"
+            ) from None
+
+    @classmethod
+    def _load(cls, path: Path) -> "CostTable":
         if not path.is_file():
             raise InputError(f"cost table {path}: no such file; {MAKE}, or set hardware.table")
         content = read_yaml(path, "cost table")
         if content.get("format") != TableFile.model_fields["format"].default:
             raise InputError(f"cost table {path}: is not a cost table; {MEND}")
-        if content.pop("sha256", None) != _digest(content):
+        try:
+            whole = content.get("sha256") == _digest(content) and path.read_text(encoding="utf-8") == _text(content)
+        except (TypeError, ValueError, RecursionError):
+            whole = False
+        if not whole:  # by its checksum, or by a change that YAML does not see
             raise InputError(f"cost table {path}: is damaged (checksum); restore it, or {MEND}")
+        del content["sha256"]
         table_file: TableFile = validate(content, TableFile, f"cost table {path}")
         try:
             return cls(table_file)
@@ -251,7 +267,10 @@ class CostTable:
         """Writes the table, whole or not at all."""
         content = self.content.model_dump()
         content["sha256"] = _digest(content)
-        write_text(path, str(yaml.safe_dump(content, sort_keys=False, default_flow_style=None, width=116)))
+        with replacing(path) as temporary:
+            temporary.write_text(_text(content), encoding="utf-8")
+            if path.exists():
+                keep(path)
 
     @property
     def sram_cap_kib(self) -> float:
@@ -317,6 +336,12 @@ def _changes(architecture: Architecture) -> int:
     return sum(option != 0 for option in architecture)
 
 
+def _text(content: Mapping[str, Any]) -> str:
+    """What a table's file holds: this very text, and no other that YAML reads the same."""
+    return str(yaml.safe_dump(content, sort_keys=False, default_flow_style=None, width=116))
+
+
 def _digest(content: Mapping[str, Any]) -> str:
+    content = {key: value for key, value in content.items() if key != "sha256"}
     text = json.dumps(content, sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()

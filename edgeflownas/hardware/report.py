@@ -11,6 +11,7 @@ from edgeflownas.config import Section
 from edgeflownas.hardware.cost import Figures
 
 _ON_CPU = re.compile(r"^\s*CPU: (\w+) = (\S+) \(", re.MULTILINE)
+_LARGEST = 1 << 28  # bytes of a file
 _COLUMNS_3_8 = {
     "Original Operator": "TFLite_operator",
     "Staging Usage": "SRAM Usage",
@@ -71,6 +72,13 @@ def read(folder: Path, output: str) -> Compiled:
     Raises:
         OSError, KeyError, IndexError, ValueError: it left something else.
     """
+    try:
+        return _read(folder, output)
+    except (csv.Error, TypeError, OverflowError) as error:
+        raise ValueError(str(error)) from None
+
+
+def _read(folder: Path, output: str) -> Compiled:
     (summary,) = _rows(_only(folder, "*_summary_*.csv"))
     layers = [parse_layer(row) for row in _rows(_only(folder, "*_per-layer.csv"))]
     if all(layer.target == "NPU" for layer in layers):  # 3.8 lists no others
@@ -143,8 +151,8 @@ def _positive(row: Dict[str, str], column: str) -> float:
 
 def _only(folder: Path, pattern: str) -> Path:
     found = sorted(folder.glob(pattern))
-    if len(found) != 1:
-        raise ValueError(f"left {len(found)} files {pattern}")
+    if len(found) != 1 or found[0].stat().st_size > _LARGEST:
+        raise ValueError(f"left {len(found)} files {pattern}, or too large ones")
     return found[0]
 
 

@@ -6,12 +6,11 @@ It needs a newer Python than TensorFlow 1.15 does, so it lives in another enviro
 import re
 import shutil
 import subprocess
-import tempfile
 from pathlib import Path
 from typing import Any, List, Optional
 
 from edgeflownas.errors import InputError
-from edgeflownas.files import write_text
+from edgeflownas.files import temporary_folder, write_text
 from edgeflownas.hardware import report
 from edgeflownas.hardware.board import Board
 from edgeflownas.hardware.report import Compiled
@@ -82,13 +81,13 @@ class Vela:
             CompileError: Vela fails, takes too long, or says nothing that makes sense.
             InputError: there is no Vela.
         """
-        with tempfile.TemporaryDirectory(prefix="edgeflownas-vela-") as folder:
-            source, config, output = (Path(folder) / part for part in (f"{name}.tflite", "board.ini", "output"))
+        with temporary_folder("edgeflownas-vela") as folder:
+            source, config, output = (folder / part for part in (f"{name}.tflite", "board.ini", "output"))
             source.write_bytes(model)
             config.write_text(board.vela_config(), encoding="utf-8")
             options = ["--verbose-performance", "--show-cpu-operations", f"--output-dir={output}"]
             try:
-                result = self._call([*board.arguments(config), *options, str(source)], folder, self._timeout)
+                result = self._call([*board.arguments(config), *options, str(source)], str(folder), self._timeout)
             except subprocess.TimeoutExpired as expired:
                 log = _keep(logs, name, board, "".join(_text(part) for part in (expired.stdout, expired.stderr)))
                 raise CompileError(

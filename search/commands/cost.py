@@ -14,8 +14,9 @@ from rich.table import Table
 
 from edgeflownas import checkpoint
 from edgeflownas.errors import InputError
+from edgeflownas.files import use_previous
 from edgeflownas.hardware.board import Board
-from edgeflownas.hardware.cost import Cost
+from edgeflownas.hardware.cost import Cost, CostTable
 from edgeflownas.hardware.networks import RANDOM
 from edgeflownas.progress import progress, say
 from search import layer_view
@@ -34,7 +35,10 @@ def command() -> None:
 @click.option("--output", type=click.Path(path_type=Path), help="File of the table; default hardware.table.")
 @click.option("--checks", default=20, show_default=True, type=click.IntRange(1), help="Held-out architectures.")
 @click.option("--jobs", default=2, show_default=True, type=click.IntRange(1), help="Compiles side by side.")
-def build(run: Run, board: Optional[Path], output: Optional[Path], checks: int, jobs: int) -> None:
+@click.option("--from-previous", is_flag=True, help="Only put the table before in the place of one that is damaged.")
+def build(
+    run: Run, board: Optional[Path], output: Optional[Path], checks: int, jobs: int, from_previous: bool
+) -> None:
     """Makes the cost table of the space on a board: a few compiles, then a check on others.
 
     It is made for the supernet's weights, or, as long as there are none, for random ones. What was compiled before,
@@ -52,6 +56,10 @@ def build(run: Run, board: Optional[Path], output: Optional[Path], checks: int, 
             )
         hardware = hardware.model_copy(update={"board": str(board)})
     path = output or Path(hardware.table)
+    if from_previous:
+        mended = use_previous(path, CostTable.load)
+        say(f"{path}: was damaged, and is now the one before" if mended else f"{path}: is not damaged")
+        return
     words = " ".join(shlex.quote(word) for word in ["edgeflownas-search", *sys.argv[1:]])
     compiler, networks = Compiler.of(hardware), run.networks()
     say(f"{run.weights_said()}; {compiler.summary()}")
@@ -159,7 +167,11 @@ def _show_layers(run: Run, architectures: Tuple[str, ...], as_json: bool) -> Non
     if len(architectures) > 2:
         raise click.UsageError(f"--layers: shows one architecture, or the difference of two, not {len(architectures)}")
     compiler = Compiler.of(run.config.hardware)
-    views = [layer_view.view(compiler, run.networks(), run.space.parse(text)) for text in architectures]
+    views, networks = [], run.networks()
+    with progress(f"compiling for {compiler.board.settings.name}", len(architectures)) as bar:
+        for text in architectures:
+            views.append(layer_view.view(compiler, networks, run.space.parse(text)))
+            bar.advance(text)
     board, vela = compiler.board, compiler.vela.version
     found = [
         {"architecture": text, **each.record(), "fits": board.misfit(each.figures.sram_kib) is None,

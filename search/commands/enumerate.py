@@ -8,6 +8,7 @@ import click
 from rich.console import Console
 
 from edgeflownas.checkpoint import digest
+from edgeflownas.files import remove_leftovers, use_previous
 from edgeflownas.hardware.board import Board
 from edgeflownas.lock import locked
 from edgeflownas.progress import say
@@ -20,7 +21,6 @@ from search.identity import Identity
 from search.options import run_options
 from search.run import Run
 from search.scoring import checked_cost
-from search.search_file import remove_leftovers
 from search.space_file import SpaceFile
 
 
@@ -28,8 +28,9 @@ from search.space_file import SpaceFile
 @run_options
 @click.option("--backbones", default="", metavar="DIGITS,...", help="Only these backbones, such as 0000,2102.")
 @click.option("--heads", default="", metavar="DIGITS,...", help="Only these heads, such as 00000,20122.")
+@click.option("--from-previous", is_flag=True, help="Go on from the space.h5 before the last, where that is damaged.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
-def command(run: Run, backbones: str, heads: str, as_json: bool) -> None:
+def command(run: Run, backbones: str, heads: str, from_previous: bool, as_json: bool) -> None:
     """Scores every architecture exactly: the true front.
 
     What is scored is kept in space.h5: stopped and called again it goes on, and parts add up.
@@ -45,7 +46,10 @@ def command(run: Run, backbones: str, heads: str, as_json: bool) -> None:
             table = compiler.table
         lock = stack.enter_context(locked(run.folder / "space.lock", f"enumeration {run.folder}"))
         remove_leftovers(run.space_file)
-        file = SpaceFile(run.space_file, Identity.of(run, digest(weights)))
+        identity = Identity.of(run, digest(weights))
+        if from_previous:
+            use_previous(run.space_file, lambda path: SpaceFile(path, identity))
+        file = SpaceFile(run.space_file, identity)
         costs = {each: checked_cost(run.space, table, each) for each in run.space.all()}
         if any(each not in file.archive for each in wanted):
             say(f"{len(file.archive):,} of {run.space.size:,} architectures are scored")

@@ -1,14 +1,12 @@
 """``evaluate``: the EPE of architectures on a data set, beside that of zero flow."""
 
 import csv
-import functools
 import io
 import json
 from pathlib import Path
-from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 import click
-import numpy as np
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
@@ -19,7 +17,7 @@ from edgeflownas.files import write_text
 from edgeflownas.progress import progress
 from edgeflownas.space import Architecture
 from search.options import data_options, run_options
-from search.run import SCORING_THREADS, Run
+from search.run import Run
 
 # What is shown to people: key and heading, each in the order of the columns.
 _COLUMNS = (
@@ -107,9 +105,10 @@ def _assessed(
     """Scores all subjects on the same pairs."""
     from edgeflownas.assessment import assess
     from edgeflownas.data.datasets import open_part
+    from search.predictors import calibration_images, predictor
 
     config = other or run.config.data
-    calibration = functools.lru_cache(maxsize=None)(lambda: _evaluation_data(run))  # read once, if at all
+    calibration = calibration_images(run)
     dataset = open_part(config, "val")
     limit = run.config.evaluation.val_pairs if other is None else 0
     indices = dataset.few(limit or len(dataset))
@@ -117,12 +116,12 @@ def _assessed(
     with progress("scoring", len(subjects) * len(indices)) as bar:
         for subject in subjects:
             name = run.space.format(subject.architecture)
-            predictor = _predictor(run, subject, calibration)
+            predicting = predictor(run, subject.architecture, subject.weights, calibration)
             folder = None if save is None else save / f"{name}_{len(rows)}"
             found = assess(
-                predictor, dataset, indices, other is not None, run.config.threads, folder, bar.advance
+                predicting, dataset, indices, other is not None, run.config.threads, folder, bar.advance
             )
-            predictor.close()
+            predicting.close()
             figures = found.metrics.figures()
             epe, zero = figures.get("epe"), figures.pop("zero_flow_epe", None)
             if epe is None or not zero:
@@ -134,30 +133,6 @@ def _assessed(
             rows.append({**row, "macs": macs})
     described = {"data": config.kind, "pairs": len(indices), "pixels": found.metrics.pixels, "zero_flow_epe": zero}
     return {**described, "architectures": rows}
-
-
-def _evaluation_data(run: Run) -> Any:
-    """The images to recalibrate with."""
-    from edgeflownas.data.datasets import open_datasets
-    from edgeflownas.evaluation import EvaluationData
-
-    return EvaluationData(*open_datasets(run.config.data), run.config.evaluation, run.config.threads)
-
-
-def _predictor(run: Run, subject: _Subject, calibration: Callable[[], Any]) -> Any:
-    """An architecture with its weights and BN statistics, ready to predict."""
-    from edgeflownas.evaluation import ChildEvaluator
-    from edgeflownas.prediction import Predictor
-    from edgeflownas.recalibration import among
-
-    tensors = run.fitting_tensors(subject.weights, subject.architecture)
-    statistics = among(tensors)
-    if not statistics:
-        evaluator = ChildEvaluator(run.skeleton, subject.architecture, calibration(), SCORING_THREADS)
-        statistics = evaluator.recalibrate(tensors)
-        if not all(np.isfinite(part).all() for pair in statistics.values() for part in pair):
-            raise FloatingPointError(f"the BN statistics of {run.space.format(subject.architecture)} are not finite")
-    return Predictor(run.skeleton, subject.architecture, tensors, statistics, SCORING_THREADS)
 
 
 def _write_pairs(path: Path, pairs: Sequence[Tuple[Tuple[str, ...], Optional[float]]]) -> None:

@@ -1,4 +1,4 @@
-"""``evolve``: searches with NSGA-II over a supernet's weights, and queues the survivors for retraining."""
+"""``evolve``: searches as the strategy of the configuration says, and queues the survivors for retraining."""
 
 import contextlib
 import json
@@ -8,24 +8,26 @@ import click
 import numpy as np
 from rich.console import Console
 
-from edgeflownas.checkpoint import digest
 from edgeflownas.errors import InputError
-from edgeflownas.files import write_json
+from edgeflownas.files import remove_leftovers, write_json
 from edgeflownas.hardware.cost import CostTable
-from edgeflownas.lock import Lock, locked
+from edgeflownas.lock import locked
 from edgeflownas.progress import say
-from search import loop
 from search.compiled_front import FrontCompiler
-from search.evaluator import open_evaluator
 from search.evolution import Evolution
 from search.front import front_table, records, write_front
 from search.identity import Identity
 from search.options import run_options
 from search.queue.build import build
 from search.run import Run
-from search.search_file import SearchFile, remove_leftovers, set_aside, use_previous
+from search.search_file import SearchFile, set_aside, use_previous
 from search.space_file import whole_space
-from search.view import View
+from search.strategies.independent import INDEPENDENT
+from search.strategies.one_shot import ONE_SHOT
+from search.strategies.staged import STAGED
+from search.strategies.strategy import Search
+
+STRATEGIES = {"one_shot": ONE_SHOT, "staged": STAGED, "independent": INDEPENDENT}
 
 
 @click.command()
@@ -36,16 +38,19 @@ from search.view import View
 def command(run: Run, restart: bool, from_previous: bool, as_json: bool) -> None:
     """Searches with NSGA-II over the supernet's weights, and queues the survivors.
 
-    A run that was stopped is continued.
+    A run that was stopped is continued. With strategy: staged, what the stages of `train` have kept is scored; with
+    strategy: independent, architectures of a fair sample are trained one by one.
     """
     if restart and from_previous:
         raise click.UsageError("--restart and --from-previous exclude each other")
+    strategy = STRATEGIES[run.config.strategy]
     table, board = run.cost_table()
-    weights = run.supernet_weights()
-    table = table.of(digest(weights), run.config.hardware.vela_version)
+    weights = strategy.weights(run)
+    source = strategy.source(run, weights)
+    table = table.of(source, run.config.hardware.vela_version)
     with contextlib.ExitStack() as stack:
         compiler = None
-        if run.config.hardware.compile_front:
+        if run.config.hardware.compile_front and strategy.shares_weights:
             compiler = stack.enter_context(FrontCompiler(run, weights, table))
         lock = stack.enter_context(locked(run.folder / "search.lock", f"run {run.folder}"))
         remove_leftovers(run.search_file)
@@ -53,17 +58,19 @@ def command(run: Run, restart: bool, from_previous: bool, as_json: bool) -> None
             set_aside(run.search_file)
         if from_previous:
             use_previous(run.search_file)
-        identity = Identity.of(run, digest(weights))
+        identity = Identity.of(run, source)
         file = SearchFile(run.search_file, identity)
         evolution = _evolution(run, table, file, compiler)
         run.write_config()
-        reason = _search(run, weights, evolution, file, lock, compiler)
+        stack.callback(file.save)
+        reason = strategy.search(Search(run, weights, evolution, file, lock, compiler))
+        file.save()
         evolution.compile_front()  # of a checkpoint from before fronts were compiled
         front = evolution.front()
         if not len(front):
             raise InputError(
                 f"{run.search_file}: no architecture that fits the SRAM cap has a finite EPE ({file.archive.failed:,} "
-                f"of {len(file.archive):,} failed); the supernet {run.supernet_file} is of no use: train another"
+                f"of {len(file.archive):,} failed); train anew, with another recipe"
             )
         vela = table.content.origin.vela if compiler is None else compiler.vela
         write_front(run.front_file, evolution.archive, front, board.provenance(vela))
@@ -75,6 +82,9 @@ def command(run: Run, restart: bool, from_previous: bool, as_json: bool) -> None
             click.echo(json.dumps(result, indent=2, allow_nan=False))
         else:
             _print(evolution, result, front, board.summary(vela))
+        if not strategy.shares_weights:
+            say(f"the children lie in {run.queue_folder}: `queue collect` compiles each with its own weights")
+            return
         queue = build(run, evolution.archive, front)
         say(f"{len(queue.indices)} of the front are queued in {run.queue_folder}: go on with `queue run`")
 
@@ -85,34 +95,6 @@ def _evolution(run: Run, table: CostTable, file: SearchFile, compiler: Optional[
     if compiler is None:
         return Evolution(run.space, config, table, seed, file.archive, file.last)
     return Evolution(run.space, config, compiler.table, seed, file.archive, file.last, compiler.costs)
-
-
-def _search(
-    run: Run,
-    weights: Mapping[str, np.ndarray],
-    evolution: Evolution,
-    file: SearchFile,
-    lock: Lock,
-    compiler: Optional[FrontCompiler],
-) -> str:
-    """Searches until the search is over; says why it is."""
-    reason = evolution.finished()
-    if reason is not None:
-        return reason
-    if file.last is None:
-        say(f"new search in {run.folder}")
-    else:
-        say(f"going on after {evolution.number} generations, with {len(file.archive):,} architectures scored")
-    say("reading images and building the supernet; it runs on one thread, so that results do not hang on the cores")
-    with open_evaluator(run, weights) as (evaluator, file.zero_flow_epe), View(evolution) as view:
-        if compiler is not None:
-
-            def told(done: int, total: int) -> None:
-                lock.beat()
-                view.compiling(done, total)
-
-            compiler.told = told
-        return loop.evolve(evolution, evaluator, file, lock, view.show)
 
 
 def _result(run: Run, evolution: Evolution, file: SearchFile, reason: str, front: np.ndarray) -> Dict[str, Any]:

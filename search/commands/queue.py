@@ -15,19 +15,20 @@ from edgeflownas.hardware.compiler import Compiler
 from edgeflownas.hardware.cost import CostTable
 from edgeflownas.lock import locked
 from edgeflownas.progress import say
+from search.agreement import agreement
 from search.evolution import Evolution
 from search.identity import Identity
 from search.options import run_options
 from search.queue import build as building
 from search.queue import collect as collecting
 from search.queue import control, final_front, runner, status, submit
-from search.queue.agreement import agreement
 from search.queue.final_epe import final_epes
 from search.queue.published import EDGEFLOWNET
 from search.queue.queue import Queue
 from search.queue.watch import Overview, watch
 from search.run import Run
 from search.search_file import SearchFile
+from search.strategies.independent import INDEPENDENT, build_sample
 
 _TABLE_COLUMNS = 100  # at least, where the output is no terminal
 
@@ -43,7 +44,14 @@ def command() -> None:
 @run_options
 @click.option("--rebuild", is_flag=True, help="Set a queue aside that has begun, and build anew.")
 def build(run: Run, rebuild: bool) -> None:
-    """Chooses architectures from the front of search.h5, and makes a task of each."""
+    """Chooses architectures from the front of search.h5, and makes a task of each.
+
+    With strategy: independent, the tasks are the sample; `evolve` reads what is done.
+    """
+    if run.config.strategy == "independent":
+        source = INDEPENDENT.source(run, {})
+        _show(status.rows(build_sample(run, source, rebuild)), False)
+        return
     if not run.search_file.exists():
         raise InputError(f"{run.search_file}: is not there; search first, with `evolve`")
     table = CostTable.load(Path(run.config.hardware.table))
@@ -125,14 +133,20 @@ def cancel(run: Run, indices: Tuple[int, ...], everything: bool) -> None:
 @command.command()
 @run_options
 @_indices
-def retry(run: Run, indices: Tuple[int, ...]) -> None:
+@click.option("--from-previous", is_flag=True, help="Go on from the files before those that are damaged.")
+def retry(run: Run, indices: Tuple[int, ...], from_previous: bool) -> None:
     """Has failed and cancelled tasks tried again, from where they were; without numbers all of them.
 
     They wait then for `queue run` or `queue submit`.
     """
     queue = Queue(run.queue_folder)
-    failed = [each.index for each in status.rows(queue) if each.word == "failed"]
-    control.retry(queue, indices or failed)
+    if from_previous:
+        idle = [each.index for each in status.rows(queue) if each.word not in ("running", "silent")]
+        control.restore(queue, indices or idle)
+        indices = tuple(index for index in indices or idle if status.row(queue, index).word == "failed")
+    elif not indices:
+        indices = tuple(each.index for each in status.rows(queue) if each.word == "failed")
+    control.retry(queue, indices)
     _show(status.rows(queue), False)
 
 
@@ -146,7 +160,8 @@ def collect(run: Run, as_json: bool) -> None:
     vela = run.config.hardware.vela_version  # a search is of one, and only that one compiles
     hardware = compiler.board.provenance(vela)
     final_front.write_final_front(run.final_front_file, collection, hardware)
-    found = agreement(*zip(*((each.supernet_epe, each.epe) for each in collection.survivors)))
+    pairs = [(each.supernet_epe, each.epe) for each in collection.survivors if each.supernet_epe is not None]
+    found = agreement([before for before, _ in pairs], [after for _, after in pairs])
     board = compiler.board.settings.name
     comparable = EDGEFLOWNET.comparable(board, collection.size)
     if as_json:
@@ -167,7 +182,9 @@ def collect(run: Run, as_json: bool) -> None:
     console.print(final_front.epe_table(collection))
     lines = [
         f"{board}: {compiler.board.summary(vela)}.",
-        f"Kendall tau of supernet EPE and retrained EPE: {found}. Table: {run.final_front_file}",
+        f"Kendall tau of supernet EPE and retrained EPE: {found}. Table: {run.final_front_file}"
+        if pairs
+        else f"Table: {run.final_front_file}",
         EDGEFLOWNET.sentence(board, collection.size),
     ]
     if any(each.cost_source == "predicted" for each in collection.survivors):

@@ -1,4 +1,4 @@
-"""``train``: strict-fairness training of the supernet."""
+"""``train``: the training of the supernet, strictly fair, in one stage or in those of the strategy ``staged``."""
 
 from pathlib import Path
 from typing import Any, Dict, Optional
@@ -13,6 +13,7 @@ from edgeflownas.lock import Lock, locked
 from edgeflownas.progress import say
 from search.options import gpu_option, run_options
 from search.run import Run
+from search.strategies import staged
 
 
 @click.command(help="Train a supernet with strict fairness.")
@@ -20,6 +21,7 @@ from search.run import Run
 @click.option("--batch-size", type=click.IntRange(min=1), help="Overrides train.batch_size, pairs.")
 @click.option("--lr", type=float, help="Overrides train.learning_rate.")
 @click.option("--resume/--no-resume", default=None, help="Continue, or begin, only; default: whichever is possible.")
+@click.option("--from-previous", is_flag=True, help="Go on from the files before those that are damaged.")
 @click.option("--init-from", type=click.Path(path_type=Path), help="Weights to begin with, an .h5 file.")
 @click.option("--dry-run", is_flag=True, help="Only show what would be trained, and measure three steps.")
 @gpu_option
@@ -27,33 +29,56 @@ from search.run import Run
 def command(
     run: Run,
     resume: Optional[bool],
+    from_previous: bool,
     init_from: Optional[Path],
     dry_run: bool,
     **overrides: Any,
 ) -> None:
     """Trains, or continues, the supernet of a run."""
     run = _overridden(run, overrides)
+    if run.config.strategy == "independent":
+        raise InputError("strategy: independent shares no weights, so there is no supernet to train; call `evolve`")
     if dry_run:
         from search.dry_run import show_supernet_training
 
         show_supernet_training(run, run.fitting_weights(init_from) if init_from else None)
         return
     with locked(run.supernet_folder / "train.lock", f"training in {run.supernet_folder}") as lock:
-        _train(run, resume, run.fitting_weights(init_from) if init_from else None, lock)
+        if from_previous:
+            for path in checkpoint.use_previous(run.supernet_folder / "last.h5", run.supernet_folder / "best.h5"):
+                say(f"{path}: was damaged, and is now what it was before; the damaged one is kept under another name")
+        weights = run.fitting_weights(init_from) if init_from else None
+        if run.config.strategy == "staged":
+            _check_resume(run.supernet_folder, resume, any(run.supernet_folder.glob("**/last.h5")))
+            run.write_config()
+            staged.train(run, weights, lock)
+            _say_done(run)
+        else:
+            _train(run, resume, weights, lock)
+
+
+def _check_resume(folder: Path, resume: Optional[bool], there: bool) -> None:
+    """Holds the user's word against what is there."""
+    if resume and not there:
+        raise InputError(f"--resume: {folder} holds no training to continue; leave --resume away")
+    if resume is False and there:
+        raise InputError(f"--no-resume: {folder} holds a training; move it away or name another --run")
 
 
 def _train(run: Run, resume: Optional[bool], weights: Optional[Dict[str, np.ndarray]], lock: Lock) -> None:
+    say("reading images and building the supernet")
     from supernet.training import supernet_training
 
     training = supernet_training(run.config, run.supernet_folder, run.training_identity(), weights)
-    resumed = resume is not False and training.resume()
-    if resume and not resumed:
-        raise InputError(f"--resume: {run.supernet_folder} holds no training to continue; leave --resume away")
-    if not resumed and (run.supernet_folder / "last.h5").exists():
-        raise InputError(f"--no-resume: {run.supernet_folder} holds a training; move it away or name another --run")
+    _check_resume(run.supernet_folder, resume, (run.supernet_folder / "last.h5").exists())
+    resumed = training.resume()
     run.write_config()
     say(f"{'continues' if resumed else 'begins'} in {run.supernet_folder}")
     training.run(lock.beat)
+    _say_done(run)
+
+
+def _say_done(run: Run) -> None:
     _, state = checkpoint.load(run.supernet_folder / "best.h5")
     say(f"done: best EPE {state['epe']:.3f} px in epoch {state['epoch']}, in {run.supernet_folder / 'best.h5'}")
 

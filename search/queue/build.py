@@ -2,23 +2,22 @@
 
 import hashlib
 import shutil
-import tempfile
 import time
 from pathlib import Path
-from typing import List, Optional, Sequence
+from typing import List, Mapping, Optional, Sequence
 
 import numpy as np
 
-from edgeflownas import checkpoint
+from edgeflownas import checkpoint, record
 from edgeflownas.config import dump
 from edgeflownas.errors import InputError
-from edgeflownas.files import sha256, write_json, write_text
+from edgeflownas.files import draft_folder, remove_leftovers, set_aside, sha256, write_text
 from edgeflownas.lock import held
 from edgeflownas.progress import say
 from search.archive import Archive
 from search.objectives import Objectives
 from search.queue import slurm
-from search.queue.paths import QueuePaths, set_aside
+from search.queue.paths import QueuePaths
 from search.queue.queue import Queue, QueueFile
 from search.queue.script import job_name
 from search.queue.selection import RULES, Front, fps_targets
@@ -45,26 +44,47 @@ def build(run: Run, archive: Archive, front: np.ndarray, rebuild: bool = False) 
     Raises:
         InputError: the front is empty; or another queue has begun, its tasks are being worked on, or Slurm has them.
     """
-    folder = run.queue_folder
     weights = run.supernet_weights()
     tasks = [_task(run, archive, row, checkpoint.digest(weights)) for row in _chosen(run, archive, front)]
+    return place(run, tasks, run.config.queue.rule, rebuild, weights if run.config.queue.warm_start else None)
+
+
+def place(
+    run: Run,
+    tasks: List[TaskConfig],
+    rule: str,
+    rebuild: bool,
+    weights: Optional[Mapping[str, np.ndarray]] = None,
+) -> Queue:
+    """Puts a queue of these tasks in the run's folder, as ``build`` says.
+
+    Args:
+        run: that they belong to.
+        tasks: in their order.
+        rule: by which their architectures were chosen.
+        rebuild: set a queue aside that is there already, whatever it holds.
+        weights: that they begin with; None for random ones.
+    """
+    folder = run.queue_folder
     if folder.exists():
         if not rebuild and _same(folder, tasks):
             say(f"queue {folder}: is built already")
             return Queue(folder)
-        _clear_away(folder, rebuild)
+        _check_free(folder, rebuild)
     folder.parent.mkdir(parents=True, exist_ok=True)
-    draft = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=".tmp", dir=str(folder.parent)))
+    remove_leftovers(folder)
+    draft = draft_folder(folder)
     try:
         paths = QueuePaths(draft)
-        _write(run, paths, tasks)
-        if run.config.queue.warm_start:
+        _write(run, paths, tasks, rule)
+        if weights is not None:
             checkpoint.save(paths.supernet, weights, {"source": str(run.supernet_file)})
         draft.chmod(0o755)
+        if folder.exists():
+            _clear_away(folder, rebuild)
         draft.rename(folder)
-    except BaseException:
+    finally:
         shutil.rmtree(str(draft), ignore_errors=True)
-        raise
     return Queue(folder)
 
 
@@ -127,8 +147,8 @@ def _same(folder: Path, tasks: List[TaskConfig]) -> bool:
     return [queue.task(index).config for index in queue.indices] == tasks
 
 
-def _clear_away(folder: Path, rebuild: bool) -> None:
-    """Makes room for another queue.
+def _check_free(folder: Path, rebuild: bool) -> None:
+    """Makes sure that a queue may make room for another.
 
     Raises:
         InputError: the one there has begun, and is not to be set aside; or its tasks are being worked on, or in Slurm.
@@ -139,15 +159,21 @@ def _clear_away(folder: Path, rebuild: bool) -> None:
             raise InputError(f"queue {folder}: a process holds {lock}; end it first")
     if paths.script.exists():
         _check_jobs(paths)
-    if rebuild:
-        say(f"queue {folder}: the one there was set aside as {set_aside(folder)}")
-    elif _begun(Queue(folder)):
+    if not rebuild and _begun(Queue(folder)):
         raise InputError(
             f"queue {folder}: has begun, and other architectures are to be queued now: set it aside and build anew "
             f"with `queue build --rebuild`"
         )
-    else:
-        shutil.rmtree(str(folder))
+
+
+def _clear_away(folder: Path, rebuild: bool) -> None:
+    """Makes room for another queue, at once: a folder that is half removed would be taken for a damaged queue."""
+    if rebuild:
+        say(f"queue {folder}: the one there was set aside as {set_aside(folder)}")
+        return
+    old = draft_folder(folder)
+    folder.rename(old)
+    shutil.rmtree(str(old))
 
 
 def _check_jobs(paths: QueuePaths) -> None:
@@ -175,17 +201,17 @@ def _begun(queue: Queue) -> bool:
     return any(queue.task(index).state().attempts for index in queue.indices)
 
 
-def _write(run: Run, paths: QueuePaths, tasks: List[TaskConfig]) -> None:
+def _write(run: Run, paths: QueuePaths, tasks: List[TaskConfig], rule: str) -> None:
     """Writes a whole queue, but for the supernet."""
     config, now = run.config, time.time()
     search_sha256: Optional[str] = sha256(run.search_file) if run.search_file.exists() else None
     texts = [dump(task) for task in tasks]
     file = QueueFile(
         id=hashlib.sha256("".join(texts).encode()).hexdigest(),
-        rule=config.queue.rule,
-        size=config.queue.size if config.queue.rule in RULES else len(tasks),
-        fps_targets=config.queue.fps_targets if config.queue.rule == "fps_targets" else [],
-        reference_point=config.evolution.reference_point if config.queue.rule == "hypervolume" else {},
+        rule=rule,
+        size=config.queue.size if rule in RULES else len(tasks),
+        fps_targets=config.queue.fps_targets if rule == "fps_targets" else [],
+        reference_point=config.evolution.reference_point if rule == "hypervolume" else {},
         tasks=len(tasks),
         objectives=list(config.evolution.objectives),
         seed=config.seed,
@@ -195,4 +221,4 @@ def _write(run: Run, paths: QueuePaths, tasks: List[TaskConfig]) -> None:
     write_text(paths.queue, dump(file))
     for index, text in enumerate(texts):
         write_text(paths.task(index).task, text)
-        write_json(paths.task(index).state, State.model_validate({"changed": now}).model_dump())
+        record.write(paths.task(index).state, State.model_validate({"changed": now}).model_dump())

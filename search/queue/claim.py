@@ -7,9 +7,9 @@ import threading
 import time
 from typing import Any, Callable, Iterator, Optional, Tuple
 
+from edgeflownas import record
 from edgeflownas.config import validate
 from edgeflownas.errors import InputError
-from edgeflownas.files import write_json
 from edgeflownas.lock import Lock, locked
 from edgeflownas.progress import Standing, say
 from edgeflownas.slurm import this_job
@@ -49,7 +49,7 @@ class Claim:
             path = self._task.paths.state
             content = {**self.state.model_dump(), **fields, "changed": time.time()}
             self.state = validate(content, State, str(path))
-            write_json(path, self.state.model_dump())
+            record.write(path, self.state.model_dump())
 
     def check(self) -> None:
         """Makes sure of the claim; to be called before every write in the task's folder.

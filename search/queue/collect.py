@@ -5,11 +5,10 @@ from typing import Callable, Dict, List, Mapping, Optional, Tuple
 
 import numpy as np
 
-from edgeflownas import checkpoint
+from edgeflownas import checkpoint, record
 from edgeflownas.config import validate
 from edgeflownas.data.datasets import open_datasets
 from edgeflownas.errors import InputError
-from edgeflownas.files import read_json
 from edgeflownas.hardware.compiler import Compiler
 from edgeflownas.hardware.cost import Cost
 from edgeflownas.hardware.networks import Networks, Trained
@@ -17,7 +16,7 @@ from edgeflownas.progress import progress, say
 from edgeflownas.recalibration import among
 from edgeflownas.skeleton import Skeleton
 from edgeflownas.space import Space
-from search.objectives import SIGNS, nondominated
+from search.objectives import nondominated, points_of
 from search.queue.final_epe import FinalEpe
 from search.queue.queue import Queue
 from search.queue.retrain import Result
@@ -34,7 +33,7 @@ class Survivor:
     Attributes:
         architecture: as digits.
         epe: retrained, pixels.
-        supernet_epe: with the supernet's weights, pixels.
+        supernet_epe: with the supernet's weights, pixels; None where there is no supernet.
         zero_flow_epe: of predicting no motion, pixels.
         final: EPE by data set, on whole images; the three before are those that training and search score with.
         fps: inferences per second.
@@ -47,7 +46,7 @@ class Survivor:
 
     architecture: str
     epe: float
-    supernet_epe: float
+    supernet_epe: Optional[float]
     zero_flow_epe: float
     final: Dict[str, FinalEpe]
     fps: float
@@ -102,15 +101,17 @@ def collect(queue: Queue, compiler: Compiler, scorer: Scorer) -> Collection:
             survivors.append(_survivor(task, compiler if with_vela else None, scorer))
             bar.advance(task.config.architecture)
     survivors.sort(key=lambda each: (each.epe, each.architecture))
-    points = [[SIGNS[name] * getattr(each, name) for name in queue.file.objectives] for each in survivors]
-    front = [survivors[index] for index in nondominated(np.array(points))]
+    points = points_of(
+        queue.file.objectives, lambda figure: np.array([getattr(each, figure) for each in survivors])
+    )
+    front = [survivors[index] for index in nondominated(points)]
     return Collection(survivors, front, len(listed) - len(tasks), tasks[0].config.data.padded_size)
 
 
 def _survivor(task: Task, compiler: Optional[Compiler], scorer: Scorer) -> Survivor:
     """Reads a task's result; without a compiler the cost stays as the search knew it."""
     config, paths = task.config, task.paths
-    result: Result = validate(read_json(paths.result), Result, str(paths.result))
+    result: Result = validate(record.read(paths.result, "put that in its place"), Result, str(paths.result))
     tensors, _ = checkpoint.load(paths.best)
     if checkpoint.digest(tensors) != result.weights_sha256 or result.architecture != config.architecture:
         raise InputError(f"{paths.result}: is not of {paths.best} and {paths.task}; restore what was changed")

@@ -1,12 +1,15 @@
 """Gives tasks up, and takes them up again."""
 
 import contextlib
+from pathlib import Path
 from typing import List, Sequence
 
+from edgeflownas import checkpoint, files, record
 from edgeflownas.errors import InputError
+from edgeflownas.lock import locked
 from edgeflownas.progress import say
 from search.queue import slurm
-from search.queue.claim import claimed
+from search.queue.claim import STALE_AFTER, claimed
 from search.queue.queue import Queue
 from search.queue.script import job_name
 from search.queue.status import row
@@ -44,6 +47,35 @@ def _tell_slurm(queue: Queue, indices: List[int]) -> None:
     except slurm.SlurmError as error:
         if queue.paths.submissions.exists():
             say(f"Slurm was not told ({error}); what it starts of these ends at once")
+
+
+def restore(queue: Queue, indices: Sequence[int]) -> None:
+    """Has tasks go on from the files before those that are damaged, which are kept under other names.
+
+    Raises:
+        InputError: a process works on one of them; or the files before are damaged as well.
+    """
+    for index in indices:
+        paths = queue.task(index).paths
+        with locked(paths.claim, f"task {index}", STALE_AFTER):
+            weights = {path for name in (paths.last, paths.best) for path in paths.folder.rglob(name.name)}
+            mended = checkpoint.use_previous(*sorted(weights | {paths.last, paths.best}))
+            if files.use_previous(paths.state, record.read):
+                mended.append(paths.state)
+            if paths.result.exists() and not _whole(paths.result):
+                mended.append(files.set_aside(paths.result))
+        for path in mended:
+            say(f"task {index}: {path} was damaged; what was there is kept under another name")
+        with claimed(queue.task(index)) as claim:
+            if mended and claim.state.state == "done":
+                claim.change(state="queued")  # the result is to be made again
+
+
+def _whole(path: Path) -> bool:
+    with contextlib.suppress(InputError):
+        record.read(path)
+        return True
+    return False
 
 
 def retry(queue: Queue, indices: Sequence[int]) -> None:

@@ -5,10 +5,9 @@ from typing import Any, Dict, List, Mapping
 import numpy as np
 from pydantic import Field
 
-from edgeflownas import checkpoint
+from edgeflownas import checkpoint, record
 from edgeflownas.config import Section, validate
 from edgeflownas.errors import InputError
-from edgeflownas.files import read_json, write_json
 from edgeflownas.progress import progress, say
 from edgeflownas.recalibration import among
 from edgeflownas.skeleton import Skeleton
@@ -55,7 +54,7 @@ def final_epes(task: Task, tensors: Mapping[str, np.ndarray]) -> Dict[str, Final
         except InputError as error:
             say(f"architecture {task.config.architecture}: no final EPE on {name}: {error}")
     if found != known:
-        write_json(task.paths.final, FinalEpes(weights_sha256=digest, epes=found).model_dump())
+        record.write(task.paths.final, FinalEpes(weights_sha256=digest, epes=found).model_dump())
     return found
 
 
@@ -72,7 +71,7 @@ def _named(data: List[Dict[str, Any]]) -> Dict[str, Dict[str, Any]]:
 def _known(task: Task, digest: str) -> Dict[str, FinalEpe]:
     """What was scored before, of these weights."""
     try:
-        kept: FinalEpes = validate(read_json(task.paths.final), FinalEpes, str(task.paths.final))
+        kept: FinalEpes = validate(record.read(task.paths.final), FinalEpes, str(task.paths.final))
     except InputError:
         return {}
     return kept.epes if kept.weights_sha256 == digest else {}

@@ -53,7 +53,7 @@ def final_table(collection: Collection, published: Optional[Published] = None) -
         table.add_row(
             each.architecture,
             f"{each.epe:.4f}",
-            f"{each.supernet_epe:.4f}",
+            "" if each.supernet_epe is None else f"{each.supernet_epe:.4f}",
             f"{each.epe / each.zero_flow_epe:.3f}",
             f"{each.fps:.2f}",
             f"{each.sram_kib:.1f}",

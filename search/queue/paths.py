@@ -1,6 +1,5 @@
 """Where everything of a queue lies."""
 
-import itertools
 from pathlib import Path
 from typing import List
 
@@ -44,11 +43,3 @@ class QueuePaths:
     def claims(self) -> List[Path]:
         """The claims there are, by whomever."""
         return sorted(self.tasks.glob(f"*/{self.task(0).claim.name}"))
-
-
-def set_aside(path: Path) -> Path:
-    """Renames a file or folder to the first free of NAME.1, NAME.2, and so on; gives its new path."""
-    names = (path.with_name(f"{path.name}.{number}") for number in itertools.count(1))
-    aside = next(name for name in names if not name.exists())
-    path.rename(aside)
-    return aside

@@ -11,9 +11,8 @@ from typing import Iterator
 
 from pydantic import Field
 
-from edgeflownas import checkpoint
+from edgeflownas import checkpoint, record
 from edgeflownas.config import Section
-from edgeflownas.files import write_json
 from edgeflownas.progress import say
 from edgeflownas.signals import Interrupted, StopFlag, stop_flag
 from search.queue.claim import Claim, claimed
@@ -56,7 +55,7 @@ def _attempt(task: Task, claim: Claim, stop: StopFlag) -> None:
     try:
         with claim.beating(lambda: stop.note(signal.SIGTERM, None)):
             result = _trained(task, claim, stop)
-            write_json(task.paths.result, result.model_dump())
+            record.write(task.paths.result, result.model_dump())
     except (Interrupted, KeyboardInterrupt) as stopped:
         claim.stopped(str(stopped) or "stopped by SIGINT")
     except Exception as error:  # whatever it is, the state has to tell it

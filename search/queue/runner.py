@@ -19,10 +19,14 @@ from search.queue.watch import shown
 _LOOK = 0.5  # seconds between looks at process and tasks
 
 
-def run(queue: Queue) -> List[Row]:
+def run(queue: Queue, beat: Callable[[], None] = lambda: None) -> List[Row]:
     """Works on all tasks until none is left to do.
 
     Tasks that other processes work on are left to them.
+
+    Args:
+        queue: to work off.
+        beat: is called at every look at a task under way, and when it has ended.
 
     Returns:
         The tasks as they then are.
@@ -30,7 +34,12 @@ def run(queue: Queue) -> List[Row]:
     Raises:
         Interrupted: a signal came; the task under way has saved everything.
     """
-    with stop_flag() as stop, shown(lambda: rows(queue)) as look:
+    with stop_flag() as stop, shown(lambda: rows(queue)) as show:
+
+        def look() -> None:
+            show()
+            beat()
+
         while True:
             waiting = [each.index for each in rows(queue) if each.to_do]
             if not waiting:

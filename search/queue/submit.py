@@ -6,13 +6,14 @@ from typing import Dict, List, Optional
 
 from pydantic import Field
 
+from edgeflownas import record
 from edgeflownas.config import ClusterConfig, Section, validate
 from edgeflownas.errors import InputError
-from edgeflownas.files import read_json, write_json, write_text
+from edgeflownas.files import set_aside, write_text
 from edgeflownas.lock import locked
 from edgeflownas.progress import say
 from search.queue import slurm
-from search.queue.paths import QueuePaths, set_aside
+from search.queue.paths import QueuePaths
 from search.queue.queue import Queue
 from search.queue.script import batch_script, job_name, throttle
 from search.queue.status import rows
@@ -80,11 +81,11 @@ def submit(queue: Queue, config: ClusterConfig) -> Optional[str]:
             return None
         if there and config.throttle is not None:
             say(f"Slurm counts for each array job: up to {config.throttle} of these run beside those there already")
-        record = _read(queue.paths)
+        before = _read(queue.paths)
         prepare(queue, config)
         job = slurm.submit(str(queue.paths.script.resolve()), indices, throttle(config))
         entry = Submission(job=job, tasks=indices, time=time.time())
-        write_json(queue.paths.submissions, Submissions(jobs=[*record.jobs, entry]).model_dump())
+        record.write(queue.paths.submissions, Submissions(jobs=[*before.jobs, entry]).model_dump())
         return job
 
 
@@ -97,5 +98,5 @@ def _read(paths: QueuePaths) -> Submissions:
     path: Path = paths.submissions
     if not path.exists():
         return Submissions()
-    found: Submissions = validate(read_json(path), Submissions, str(path))
+    found: Submissions = validate(record.read(path), Submissions, str(path))
     return found

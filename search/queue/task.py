@@ -16,10 +16,9 @@ import numpy as np
 from pydantic import Field
 from typing_extensions import Literal
 
-from edgeflownas import checkpoint
+from edgeflownas import checkpoint, record
 from edgeflownas.config import ChildConfig, Section, read_yaml, validate
 from edgeflownas.errors import InputError
-from edgeflownas.files import read_json
 from edgeflownas.hardware.cost import Cost
 from edgeflownas.lock import held
 from search.queue.paths import QueuePaths
@@ -32,7 +31,9 @@ Word = Literal["queued", "running", "preempted", "failed", "done"]
 class Found(Section):
     """What the search knew of the architecture when it was chosen."""
 
-    epe: float = Field(ge=0, allow_inf_nan=False, description="with the supernet's weights, pixels")
+    epe: Optional[float] = Field(
+        ge=0, allow_inf_nan=False, description="with the supernet's weights, pixels; null where there is no supernet"
+    )
     fps: float = Field(gt=0, allow_inf_nan=False)
     latency_ms: float = Field(gt=0, allow_inf_nan=False)
     sram_kib: float = Field(gt=0, allow_inf_nan=False)
@@ -106,7 +107,8 @@ class Task:
         Raises:
             InputError: its file is missing or damaged.
         """
-        state: State = validate(read_json(self.paths.state), State, str(self.paths.state))
+        mend = f"`queue retry {self.index} --from-previous` goes on from the one before"
+        state: State = validate(record.read(self.paths.state, mend), State, str(self.paths.state))
         return state
 
     def alive(self) -> bool:

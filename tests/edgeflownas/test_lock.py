@@ -1,6 +1,8 @@
 import fcntl
+import functools
 import json
 import os
+import random
 import signal
 import time
 from pathlib import Path
@@ -11,6 +13,7 @@ import pytest
 from edgeflownas import lock as module
 from edgeflownas.errors import InputError
 from edgeflownas.lock import STALE_AFTER, held, locked
+from edgeflownas.process import machine
 from tests.processes import ended, in_child
 
 
@@ -82,7 +85,7 @@ def test_the_lock_of_a_killed_process_is_taken_over(tmp_path: Path, reaped: bool
 
 def test_a_later_process_of_the_same_number_is_no_holder(tmp_path: Path) -> None:
     path = tmp_path / "lock"
-    foreign(path, machine=module._machine(), started="12")
+    foreign(path, machine=machine(), started="12")
     with locked(path, "it"):
         pass
 
@@ -170,24 +173,38 @@ def test_those_who_find_the_same_stale_lock_go_one_after_the_other(tmp_path: Pat
     assert ended(child) == 0
 
 
-def test_of_many_that_find_a_stale_lock_one_gets_it_at_a_time(tmp_path: Path) -> None:
-    """Each that gets it leaves a stale one behind, as if it had been killed."""
+@pytest.mark.parametrize("flock", [True, False])
+def test_of_many_that_find_a_stale_lock_one_gets_it_at_a_time(
+    tmp_path: Path, flock: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each that gets it leaves a stale one behind, as if it had been killed; also where flock holds nobody off."""
+    if not flock:
+        samestat = os.path.samestat
+
+        def slowly(*words: Any) -> bool:
+            same = samestat(*words)
+            time.sleep(random.uniform(0, 0.01))  # in which others do the same
+            return same
+
+        monkeypatch.setattr(fcntl, "flock", lambda *_: None)
+        monkeypatch.setattr(os.path, "samestat", slowly)
     path, inside = tmp_path / "lock", tmp_path / "inside"
 
-    def compete() -> None:
-        for _ in range(150):
+    def compete(number: int) -> None:
+        random.seed(number)
+        for _ in range(150 if flock else 50):
             try:
                 with locked(path, "it"):
                     os.close(os.open(inside, os.O_CREAT | os.O_EXCL))  # fails if another is inside
-                    time.sleep(0.001)
+                    time.sleep(0.001 if flock else 0.005)
                     inside.unlink()
                     dead = tmp_path / str(os.getpid())
-                    foreign(dead, machine=module._machine(), started="12")
+                    foreign(dead, machine=machine(), started="12")
                     os.replace(str(dead), str(path))
             except InputError:
                 time.sleep(0.001)
 
-    children: List[int] = [in_child(compete) for _ in range(4)]
+    children: List[int] = [in_child(functools.partial(compete, number)) for number in range(4)]
     assert [ended(child) for child in children] == [0] * 4
 
 
@@ -272,3 +289,33 @@ def test_job_that_is_no_array_is_known_by_its_number(tmp_path: Path, monkeypatch
     in_slurm(monkeypatch, JOB_ID="14", RESTART_COUNT="3")
     with locked(path, "it"):
         pass
+
+
+def test_a_stale_lock_whose_remover_was_killed_is_removed_a_minute_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "lock"
+    foreign(path)
+    os.utime(path, (1, 1))
+    removed = Path.unlink
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "unlink", lambda self: None)  # as if it had been killed before it could
+        module._clear_away(path, "it")
+    assert Path.unlink is removed and len(list(tmp_path.iterdir())) == 2
+    with pytest.raises(InputError, match="others keep taking the lock"), locked(path, "it"):
+        pytest.fail("removed at once")
+    monkeypatch.setattr(module, "_REMOVING", -1.0)
+    with locked(path, "it"):
+        pass
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_lock_that_cannot_be_written_is_told_in_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    refused = pytest.raises(OSError, match="the search: the lock .* cannot be written: No space left.*make room")
+    with refused as error, locked(tmp_path / "lock", "the search"):
+        pytest.fail("held")
+    assert "\n" not in str(error.value) and list(tmp_path.iterdir()) == []

@@ -1,6 +1,7 @@
 import io
 
 from rich.console import Console
+from rich.live import Live
 
 from edgeflownas import progress as module
 from edgeflownas.progress import progress, say
@@ -41,3 +42,25 @@ def test_on_a_terminal_there_is_a_bar_with_count_and_note(monkeypatch):
     with progress("training", 4) as bar:
         bar.advance("loss 0.25", steps=4)
     assert "4/4" in text.getvalue() and "loss 0.25" in text.getvalue()
+
+
+def test_a_bar_within_a_bar_shares_its_display_and_leaves_it(monkeypatch):
+    text = captured(monkeypatch, terminal=True)
+    with progress("collecting", 2) as outer:
+        with progress("scoring", 4) as inner:
+            inner.advance("pair 3", steps=3)
+            module._shown[-1].refresh()
+        before = len(text.getvalue())
+        outer.advance("first")
+    assert "scoring" in text.getvalue() and "3/4" in text.getvalue()
+    assert "scoring" not in text.getvalue()[before:] and "1/2" in text.getvalue()[before:]
+    with progress("after", 1) as bar:
+        bar.advance()
+    assert "1/1" in text.getvalue()
+
+
+def test_beside_another_live_view_progress_is_plain_lines(monkeypatch):
+    text = captured(monkeypatch, terminal=True)
+    with Live("a table", console=module.console, auto_refresh=False), progress("work", 3) as bar:
+        bar.advance(steps=3)
+    assert "work: 3/3" in text.getvalue()

@@ -6,7 +6,7 @@ import h5py
 import numpy as np
 import pytest
 
-from edgeflownas import sealed
+from edgeflownas import files, sealed
 
 
 def written(path: Path, value: int) -> None:
@@ -47,8 +47,8 @@ def test_the_file_before_is_kept(tmp_path: Path) -> None:
     for value in range(3):
         written(path, value)
         assert value_of(path) == value
-        assert sealed.previous(path).exists() == (value > 0)
-    assert value_of(sealed.previous(path)) == 1
+        assert files.previous(path).exists() == (value > 0)
+    assert value_of(files.previous(path)) == 1
     assert sorted(each.name for each in tmp_path.iterdir()) == ["x.h5", "x.h5.previous"]
 
 
@@ -59,7 +59,7 @@ def test_the_file_before_is_kept_without_hard_links(tmp_path: Path, monkeypatch:
     monkeypatch.setattr(os, "link", refuse)
     for value in range(3):
         written(tmp_path / "x.h5", value)
-    assert value_of(sealed.previous(tmp_path / "x.h5")) == 1
+    assert value_of(files.previous(tmp_path / "x.h5")) == 1
 
 
 def test_files_in_memory_do_not_meet(tmp_path: Path) -> None:

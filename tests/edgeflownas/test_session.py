@@ -38,8 +38,6 @@ print(sum(each > 0.1 * sum(spent) for each in spent))
 @pytest.mark.parametrize("threads", [1, 3])
 def test_a_session_computes_with_its_own_number_of_threads_whatever_was_opened_before(threads: int) -> None:
     script = _COMPUTE.replace("THREADS", str(threads))
-    found = subprocess.run(
-        [sys.executable, "-c", script], cwd=str(ROOT), check=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
-    )
+    found = subprocess.run([sys.executable, "-c", script], cwd=str(ROOT), check=True, capture_output=True)
     busy = int(found.stdout)
     assert busy == 1 if threads == 1 else busy > 1

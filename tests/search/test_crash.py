@@ -11,13 +11,14 @@ import pytest
 
 from edgeflownas import sealed
 from edgeflownas.errors import InputError
+from edgeflownas.files import remove_leftovers
 from edgeflownas.lock import locked
 from edgeflownas.signals import Interrupted
 from edgeflownas.space import Architecture
 from search import loop
 from search.evolution import Evolution
 from search.loop import Status, evolve
-from search.search_file import SearchFile, remove_leftovers
+from search.search_file import SearchFile
 from tests.processes import ended, in_child
 from tests.search.stand_ins import MEDIUM, Oracle, Table, epe_of, evolution_config, identity
 from tests.search.test_search_file import content
@@ -172,7 +173,7 @@ def test_a_disk_without_room_leaves_what_was_there(
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr(sealed, "_keep", full)
+        patch.setattr(sealed, "keep", full)
         with pytest.raises(OSError, match="No space left"):
             search(tmp_path)
     assert (tmp_path / "search.h5").read_bytes() == before

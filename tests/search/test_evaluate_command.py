@@ -102,7 +102,9 @@ def test_what_is_saved_is_the_predicted_flow_and_a_picture_beside_the_truth(run,
         epe = float(list(csv.DictReader(file))[1]["epe"])
     assert epe == pytest.approx(np.linalg.norm(saved - truth, axis=-1)[valid].mean(), rel=1e-5)
     picture = cv2.imread(str(folder / "00001_flow10.png"))
-    assert picture.shape == (40, 180, 3) and not picture[1, 61].any(), "unknown truth is black"
+    assert picture.shape == (56, 240, 3), "image, truth, prediction and error, and a line with the EPE"
+    assert not picture[1, 61].any() and not picture[1, 181].any(), "unknown truth and error are black"
+    assert picture[40:, 180:].min() < 255, "the EPE is written"
 
 
 def test_a_retrained_child_is_scored_with_its_own_statistics(run, tmp_path):

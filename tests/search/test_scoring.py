@@ -1,5 +1,6 @@
-from typing import Iterator, List, Sequence
+from typing import Any, Iterator, List, Sequence
 
+import numpy as np
 import pytest
 
 from edgeflownas.space import Architecture
@@ -26,11 +27,28 @@ def test_a_right_answer_in_any_order_is_passed_on() -> None:
     assert {architecture for architecture, _ in sum(forth, [])} == set(ASKED)
 
 
-def test_too_little_is_an_error() -> None:
-    answers: List[List[List[Score]]] = [[], [[(ASKED[0], 1.0)]], [[(ASKED[0], 1.0)], [(ASKED[1], 1.0)]]]
+def test_what_is_left_out_has_failed_and_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    answers: List[List[List[Score]]] = [[[(ASKED[0], 1.0)]], [[(ASKED[0], 1.0)], [(ASKED[1], 1.0)]]]
     for parts in answers:
-        with pytest.raises(EvaluatorError, match=r"left out \d architectures, (0100|0120)"):
+        answered: List[Score] = sum(scored(Faulty(*parts), SMALL, ASKED), [])
+        assert {architecture for architecture, _ in answered} == set(ASKED)
+        failed = [architecture for architecture, epe in answered if np.isnan(epe)]
+        assert set(failed) == set(ASKED) - {architecture for part in parts for architecture, _ in part}
+        said = capsys.readouterr().err
+        assert f"left out {len(failed)} architectures" in said and SMALL.format(min(failed)) in said
+
+
+def test_no_answer_at_all_is_an_error() -> None:
+    answers: List[List[List[Score]]] = [[], [[]], [[], []]]
+    for parts in answers:
+        with pytest.raises(EvaluatorError, match="left out 3 architectures, 0100 among them, and answered nothing"):
             list(scored(Faulty(*parts), SMALL, ASKED))
+
+
+@pytest.mark.parametrize("value", [None, "1.0", True, 1j, [1.0]])
+def test_an_answer_that_is_no_number_is_an_error(value: Any) -> None:
+    with pytest.raises(EvaluatorError, match="is no number"):
+        list(scored(Faulty([(ASKED[0], value)]), SMALL, ASKED))
 
 
 def test_an_answer_twice_is_an_error() -> None:

@@ -10,13 +10,14 @@ import yaml
 
 from edgeflownas import __version__, sealed
 from edgeflownas.errors import InputError
+from edgeflownas.files import previous, remove_leftovers
 from edgeflownas.lock import locked
 from edgeflownas.space import Space
 from search.archive import COLUMNS
 from search.evolution import Evolution
 from search.identity import Identity
 from search.loop import evolve
-from search.search_file import SearchFile, read_archive, remove_leftovers, set_aside, use_previous
+from search.search_file import SearchFile, read_archive, set_aside, use_previous
 from tests.search.stand_ins import MEDIUM, SMALL, Oracle, Table, config, evolution_config, identity
 
 IDENTITY = identity(MEDIUM)
@@ -215,7 +216,7 @@ def test_a_damaged_file_is_named_and_the_one_before_is_offered_and_used(tmp_path
 def test_without_a_good_one_before_only_a_new_beginning_is_offered(tmp_path: Path) -> None:
     path = tmp_path / "search.h5"
     search(path, 2)
-    for each in (path, sealed.previous(path)):
+    for each in (path, previous(path)):
         each.write_bytes(damaged(each.read_bytes(), "flipped"))
     with pytest.raises(InputError) as error:
         SearchFile(path, IDENTITY)
@@ -240,7 +241,7 @@ def test_a_file_set_aside_is_kept_under_a_free_number(tmp_path: Path) -> None:
     path = tmp_path / "search.h5"
     for number in (1, 2):
         search(path, 2)
-        last, before = path.read_bytes(), sealed.previous(path).read_bytes()
+        last, before = path.read_bytes(), previous(path).read_bytes()
         set_aside(path)
         assert (tmp_path / f"search.h5.{number}").read_bytes() == last
         assert (tmp_path / f"search.h5.{number}.previous").read_bytes() == before
@@ -253,7 +254,7 @@ def test_leftovers_of_killed_writers_are_removed_and_nothing_else(tmp_path: Path
     path = tmp_path / "search.h5"
     search(path, 2)
     others = [".front.csv.abcdefgh.tmp", "search.h5.1", "x.tmp", ".search.h5.tmp"]
-    for name in (".search.h5.abcdefgh.tmp", ".search.h5.previous.a_cd3fgh.tmp", *others):
+    for name in (".search.h5.12ab-3-4.abcdefgh.tmp", ".search.h5.previous.12ab-3-4.a_cd3fgh.tmp", *others):
         (tmp_path / name).touch()
     remove_leftovers(path)
     assert sorted(each.name for each in tmp_path.iterdir()) == sorted(["search.h5", "search.h5.previous", *others])

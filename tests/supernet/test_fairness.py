@@ -5,7 +5,16 @@ import pytest
 
 from edgeflownas.skeleton import Skeleton
 from edgeflownas.space import Space
-from supernet.fairness import FairSampler, covering_pool, routing
+from supernet.fairness import (
+    FairSampler,
+    Group,
+    UniformSampler,
+    all_free,
+    covering_pool,
+    fair_sample,
+    own_slots,
+    routing,
+)
 from tests.small import OTHER_STAGES
 
 NINE = Space.of(Skeleton(8))
@@ -80,3 +89,63 @@ def test_routing_leads_every_path_to_its_option(space):
             assert list(option_of[gene][:count]) == list(range(count))
             for path, option in zip(path_of[gene], option_of[gene]):
                 assert cycle[path][gene] == option
+
+
+def test_genes_that_are_fixed_stay_and_the_free_ones_are_dealt_fairly():
+    heads = (0, 1, 2, 0, 1)
+    sampler = FairSampler(NINE, np.random.default_rng(1), [*all_free(NINE)[:4], Group(4, (heads,))])
+    for _ in range(20):
+        cycle = sampler.cycle()
+        assert all(architecture[4:] == heads for architecture in cycle)
+        assert all((counts == 1).all() for counts in counted(NINE, [cycle])[:4])
+    assert sampler.gap() == 0 and not sampler.covers
+
+
+def test_more_kept_backbones_than_paths_are_dealt_equally_often_in_the_long_run():
+    kept = ((0, 0, 0, 0), (2, 1, 0, 2), (1, 1, 1, 1), (2, 2, 2, 2), (0, 1, 2, 0))
+    sampler = FairSampler(NINE, np.random.default_rng(1), [Group(0, kept), *all_free(NINE)[4:]])
+    seen = dict.fromkeys(kept, 0)
+    for number in range(1, 51):
+        cycle = sampler.cycle()
+        assert len({architecture[:4] for architecture in cycle}) == 3
+        for architecture in cycle:
+            seen[architecture[:4]] += 1
+        assert max(seen.values()) - min(seen.values()) <= 1
+        assert sampler.gap() == max(seen.values()) - min(seen.values())
+        assert all((counts == 1).all() for counts in counted(NINE, [cycle])[4:]), number
+    assert sampler.report()["counts"]["EB0+EB1+DB0+DB1"] == list(seen.values())
+    assert sampler.report()["options"]["EB0+EB1+DB0+DB1"][1] == "2102"
+
+
+def test_uniform_sampling_draws_one_path_every_architecture_alike_and_goes_on_where_it_was():
+    sampler = UniformSampler(NINE, np.random.default_rng(2))
+    drawn = [sampler.cycle() for _ in range(3000)]
+    assert all(len(cycle) == 1 for cycle in drawn)
+    for counts in counted(NINE, drawn):
+        np.testing.assert_allclose(counts, 1000, atol=100)
+    assert sampler.gap() > 0, "equal counts would be strict fairness"
+    other = UniformSampler(NINE, np.random.default_rng(9))
+    other.restore(json.loads(json.dumps(sampler.state())))
+    assert [other.cycle() for _ in range(20)] == [sampler.cycle() for _ in range(20)]
+
+
+def test_a_fair_sample_is_distinct_and_holds_every_option_equally_often():
+    sample = fair_sample(NINE, 36, 1)
+    assert len(set(sample)) == 36
+    assert all((counts == 12).all() for counts in counted(NINE, [sample]))
+    assert sample == fair_sample(NINE, 36, 1) and sample != fair_sample(NINE, 36, 2)
+    two = Space(NINE.genes[:2], 2, ())  # nine architectures: cycles that repeat one have to be dealt anew
+    whole = fair_sample(two, 6, 0)
+    assert len(set(whole)) == 6 and all((counts == 2).all() for counts in counted(two, [whole]))
+
+
+@pytest.mark.parametrize("count, reason", [(35, "multiple"), (12, "distinct")])
+def test_a_sample_that_cannot_be_fair_is_refused(count, reason):
+    with pytest.raises(ValueError, match=reason):
+        fair_sample(Space(NINE.genes[:2], 2, ()), count, 0)
+
+
+def test_own_slots_give_each_path_its_architecture():
+    cycle = [(0, 1, 2), (0, 0, 2)]
+    path_of, option_of = own_slots(cycle)
+    assert path_of.tolist() == [[0, 1]] * 3 and option_of.T.tolist() == [list(each) for each in cycle]

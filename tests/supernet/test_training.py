@@ -11,6 +11,9 @@ import pytest
 from edgeflownas import checkpoint
 from edgeflownas.config import Config, dump, load
 from edgeflownas.errors import InputError
+from edgeflownas.skeleton import Kind, Skeleton
+from edgeflownas.space import Space
+from supernet.fairness import Group, all_free
 from supernet.training import supernet_training
 
 ROOT = Path(__file__).parents[2]
@@ -119,3 +122,49 @@ def test_an_epe_that_is_not_finite_stops_training_and_is_never_logged(tmp_path, 
 def test_more_training_pairs_than_there_are_in_a_batch_are_needed(tmp_path):
     with pytest.raises(InputError, match="train.batch_size: 4 is more than the 3 training pairs; lower it"):
         supernet_training(config_for("data.train_pairs=3"), tmp_path, {})
+
+
+def test_uniform_sampling_trains_one_path_a_step_and_is_another_training(tmp_path):
+    config = config_for("train.sampling=uniform", "train.epochs=2", "train.keep_every=1")
+    supernet_training(config, tmp_path, {"train": config.train.recipe}).run()
+    counts = json.loads((tmp_path / "fairness.json").read_text())["counts"]
+    assert all(sum(each) == 6 for each in counts.values())
+    kept = [checkpoint.load(tmp_path / "epochs" / f"{epoch:04d}.h5") for epoch in (1, 2)]
+    assert [state["epoch"] for _, state in kept] == [1, 2]
+    assert checkpoint.digest(kept[0][0]) != checkpoint.digest(kept[1][0])
+    strict = config_for("train.epochs=2")
+    assert "sampling" not in strict.train.recipe, "trainings from before there was a choice go on"
+    with pytest.raises(InputError, match="another train"):
+        supernet_training(strict, tmp_path, {"train": strict.train.recipe}).resume()
+
+
+def test_fixed_heads_are_trained_and_no_others(tmp_path):
+    """Weight decay is off, so what no path takes stays as it was."""
+    config = config_for("train.epochs=1", "train.weight_decay=0")
+    space = Space.of(Skeleton(2))
+    groups = [*all_free(space)[:4], Group(4, ((1, 0, 2, 1, 0),))]
+    training = supernet_training(config, tmp_path, {}, groups=groups)
+    before = training._step.tensors()
+    training.run()
+    after, _ = checkpoint.load(tmp_path / "last.h5")
+    kernels = [name for name in after if name.endswith("/kernel") and not name.startswith("optimizer/")]
+    changed = {name.rsplit("/", 1)[0] for name in kernels if (after[name] != before[name]).any()}
+    heads = {name for name in changed if name.startswith("H")}
+    assert heads == {"H0Out/1", "H1/0", "H1Out/2", "H2/1", "H2Out/0"}
+    assert {f"{gene}/{option}" for gene in ("EB0", "EB1", "DB0", "DB1") for option in range(3)} <= {
+        "/".join(name.split("/")[:2]) for name in changed
+    }
+
+
+def test_a_deep_network_begins_as_the_shallowest_without_its_blocks(tmp_path):
+    step = supernet_training(config_for(), tmp_path, {})._step
+    last = {name for name in step.tensors() if name.endswith("/bn1/gamma") and "optimizer" not in name}
+    skeleton = Skeleton(2)
+    residual = [stage for stage in skeleton.stages if stage.kind is Kind.RESIDUAL]
+    ends = {
+        skeleton.convolutions(stage, option)[2 * block + 1].norm + "/gamma"
+        for stage in residual
+        for option in range(len(stage.options))
+        for block in range(stage.options[option])
+    }
+    assert last == ends and all((step.tensors()[name] == 0).all() for name in ends)

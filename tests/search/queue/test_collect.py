@@ -6,10 +6,9 @@ import numpy as np
 import pytest
 import yaml
 
-from edgeflownas import checkpoint
+from edgeflownas import checkpoint, record
 from edgeflownas.config import HardwareConfig
 from edgeflownas.errors import InputError
-from edgeflownas.files import write_json
 from edgeflownas.hardware.compiler import Compiler
 from edgeflownas.hardware.cost import Cost
 from search.queue.claim import claimed
@@ -62,7 +61,7 @@ def finish(queue: Queue, index: int, epe: float) -> None:
         "wall_s": 1.0,
         "weights_sha256": checkpoint.digest(tensors),
     }
-    write_json(task.paths.result, result)
+    record.write(task.paths.result, result)
     with claimed(task) as claim:
         claim.change(state="done", best_epe=epe)
 

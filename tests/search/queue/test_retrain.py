@@ -9,11 +9,10 @@ from typing import Any, Callable, Dict, List
 
 import pytest
 
-from edgeflownas import checkpoint
+from edgeflownas import checkpoint, record
 from edgeflownas.child_training import ChildStep
 from edgeflownas.config import validate
 from edgeflownas.errors import InputError
-from edgeflownas.files import read_json
 from search.commands.retrain import command
 from search.queue.retrain import Result, retrain
 from search.queue.task import Task
@@ -71,7 +70,7 @@ def outcome(task: Task) -> Dict[str, Any]:
         found, state = checkpoint.load(path)
         tensors.update({f"{path.name} {name}": value.tobytes() for name, value in found.items()})
         tensors[path.name] = {key: value for key, value in state.items() if key != "place"}
-    result = {key: value for key, value in read_json(task.paths.result).items() if key != "wall_s"}
+    result = {key: value for key, value in record.read(task.paths.result).items() if key != "wall_s"}
     curve = [line.rpartition(",")[0] for line in task.paths.curve.read_text().splitlines()]
     return {**tensors, "result": result, "curve": curve}
 
@@ -84,7 +83,7 @@ def peaceful(request: Any, tmp_path_factory: pytest.TempPathFactory) -> Task:
 
 
 def test_finished_task_has_a_result_and_the_log_a_curve(peaceful: Task) -> None:
-    result: Result = validate(read_json(peaceful.paths.result), Result, "result")
+    result: Result = validate(record.read(peaceful.paths.result), Result, "result")
     weights, best = checkpoint.load(peaceful.paths.best)
     state = peaceful.state()
     assert (result.architecture, result.epochs, result.epe) == ("000000000", 2, best["epe"])

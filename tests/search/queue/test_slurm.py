@@ -14,9 +14,8 @@ from typing import Callable, Dict, Iterator, List, NamedTuple, Optional, Set, Tu
 import pytest
 import yaml
 
-from edgeflownas import checkpoint
+from edgeflownas import checkpoint, record
 from edgeflownas.config import ClusterConfig
-from edgeflownas.files import read_json
 from search.queue import control, submit
 from search.queue.build import build
 from search.queue.queue import Queue
@@ -211,7 +210,7 @@ def test_every_task_is_done_or_failed_as_it_should_be(story: Story) -> None:
 def test_disturbed_training_is_that_of_one_left_in_peace_to_the_last_bit(story: Story) -> None:
     for index in WHOLE:
         assert weights(story.queue, index) == weights(story.peaceful, index)
-        left, right = (read_json(queue.task(index).paths.result) for queue in (story.queue, story.peaceful))
+        left, right = (record.read(queue.task(index).paths.result) for queue in (story.queue, story.peaceful))
         assert {**left, "wall_s": 0} == {**right, "wall_s": 0}
         log = story.queue.task(index).paths.output.read_text()
         assert log.count("continues") == (index != DRAINED), "it did not begin anew"
@@ -221,7 +220,7 @@ def test_nothing_ran_twice_at_once_and_the_throttle_was_kept(story: Story) -> No
     assert story.observed.most == Counter(range(6))
     assert story.observed.tasks_at_once == 2
     assert story.second is None, "a second submission had nothing to hand in"
-    assert [each["tasks"] for each in read_json(story.queue.paths.submissions)["jobs"]] == [list(range(6))]
+    assert [each["tasks"] for each in record.read(story.queue.paths.submissions)["jobs"]] == [list(range(6))]
 
 
 def test_nothing_in_the_configuration_is_taken_for_a_command(story: Story) -> None:

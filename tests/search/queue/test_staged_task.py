@@ -1,8 +1,7 @@
 from pathlib import Path
 
-from edgeflownas import checkpoint
+from edgeflownas import checkpoint, record
 from edgeflownas.config import validate
-from edgeflownas.files import read_json
 from search.queue.retrain import Result, retrain
 from search.queue.status import row
 from tests.search.queue.small import CONTENT, TRAIN, small_queue
@@ -16,7 +15,7 @@ def test_a_task_of_two_stages_is_worked_off_counted_as_one_and_left_where_reader
     assert retrain(task) == "done"
     state = task.state()
     assert (state.epoch, state.step, state.steps) == (3, 12, 12)
-    result: Result = validate(read_json(task.paths.result), Result, "result")
+    result: Result = validate(record.read(task.paths.result), Result, "result")
     best, about = checkpoint.load(task.paths.best)
     assert about["identity"]["data"]["seed"] == 5 and result.weights_sha256 == checkpoint.digest(best)
     assert result.epe == about["epe"] and (task.paths.folder / "stage1" / "best.h5").exists()

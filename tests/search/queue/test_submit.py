@@ -11,9 +11,10 @@ from typing import Any, Callable, Dict, List
 
 import pytest
 
+from edgeflownas import record
 from edgeflownas.config import ClusterConfig
 from edgeflownas.errors import InputError
-from edgeflownas.files import read_json, write_json
+from edgeflownas.files import read_json
 from edgeflownas.lock import locked
 from search.queue import control, runner, submit, watch
 from search.queue.build import build
@@ -67,8 +68,8 @@ def test_tasks_that_are_left_are_handed_in_and_recorded(queue: Queue, slurm: Slu
     path = queue.paths.script.resolve()
     assert f"sbatch --parsable --array=0,2%2 {path}" in slurm()
     assert subprocess.run(["bash", "-n", str(path)], check=False).returncode == 0
-    record = read_json(queue.paths.submissions)["jobs"]
-    assert [(each["job"], each["tasks"]) for each in record] == [("12", [0, 2])]
+    jobs = record.read(queue.paths.submissions)["jobs"]
+    assert [(each["job"], each["tasks"]) for each in jobs] == [("12", [0, 2])]
     assert submit.submitted(queue.paths) == {0: "12_0", 2: "12_2"}
 
 
@@ -220,7 +221,7 @@ def test_status_waits_three_seconds_for_slurm_and_says_so_once(
 
 
 def test_damaged_record_stops_before_anything_is_handed_in(queue: Queue, slurm: Slurm) -> None:
-    write_json(queue.paths.submissions, {"jobs": [{"job": "12; id"}]})
+    record.write(queue.paths.submissions, {"jobs": [{"job": "12; id"}]})
     with pytest.raises(InputError, match="submitted.json: jobs.0.job"):
         submit.submit(queue, CONFIG)
     assert not any(line.startswith("sbatch") for line in slurm())

@@ -4,9 +4,8 @@ from typing import Any, Callable, Dict
 import pytest
 import yaml
 
-from edgeflownas import checkpoint
+from edgeflownas import checkpoint, record
 from edgeflownas.errors import InputError
-from edgeflownas.files import read_json, write_json
 from search.queue.queue import Queue
 from search.queue.status import row
 from search.queue.task import printable
@@ -114,14 +113,14 @@ def test_task_that_is_not_there_is_said(queue: Queue, index: int) -> None:
 )
 def test_damaged_state_is_told_and_the_other_tasks_are_still_shown(queue: Queue, change: Any) -> None:
     path = queue.paths.task(1).state
-    good = read_json(queue.paths.task(2).state)
+    good = record.read(queue.paths.task(2).state)
     if change is None:
         path.write_text('{"state": "run')
     else:
-        write_json(path, {**good, **change})
+        record.write(path, {**good, **change})
     assert row(queue, 1).word == "damaged" and "state.json" in str(row(queue, 1).reason)
     assert row(queue, 2).word == "queued"
-    write_json(path, good)
+    record.write(path, good)
 
 
 def test_text_from_others_cannot_steer_the_terminal() -> None:

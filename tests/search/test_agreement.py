@@ -2,9 +2,9 @@ from typing import Any, List, Tuple
 
 import numpy as np
 import pytest
-from scipy.stats import kendalltau
+from scipy.stats import kendalltau, pearsonr, spearmanr
 
-from search.queue.agreement import _taus, agreement
+from search.agreement import _taus, agreement, figures, inversions
 
 
 def tau(*pairs: Any) -> Tuple[float, int]:
@@ -51,3 +51,32 @@ def test_taus_of_resamples_are_those_of_scipy() -> None:
     before, after = rng.integers(0, 5, (2, 40, 7))
     expected = [np.nan_to_num(kendalltau(*pair).correlation) for pair in zip(before, after)]
     np.testing.assert_allclose(_taus(before, after), expected, atol=1e-12)
+
+
+def test_figures_are_those_of_scipy() -> None:
+    rng = np.random.default_rng(4)
+    before = rng.normal(size=30)
+    after = before + rng.normal(size=30)
+    found = figures(before.tolist(), after.tolist(), top=7)
+    assert found["kendall_tau"].value == pytest.approx(kendalltau(before, after).correlation)
+    assert found["spearman_rho"].value == pytest.approx(spearmanr(before, after).correlation)
+    assert found["pearson_r"].value == pytest.approx(pearsonr(before, after)[0])
+    assert found["top_7_overlap"].value == len({*before.argsort()[:7]} & {*after.argsort()[:7]}) / 7
+    assert all(figure.low < figure.value < figure.high for figure in found.values())
+    tied = np.round(after)
+    assert figures(before.tolist(), tied.tolist(), 3)["spearman_rho"].value == pytest.approx(
+        spearmanr(before, tied).correlation
+    )
+
+
+@pytest.mark.parametrize("before, after", [([1.0], [2.0]), ([1.0, 1.0], [1.0, 2.0]), ([1.0, 2.0], [3.0, 3.0])])
+def test_figures_of_nothing_to_rank_are_refused(before: List[float], after: List[float]) -> None:
+    with pytest.raises(ValueError, match="nothing to rank"):
+        figures(before, after, 1)
+
+
+def test_inversions_come_with_the_largest_loss_first() -> None:
+    found = inversions([1.0, 2.0, 3.0, 4.0], [1.0, 4.0, 3.5, 2.0])
+    assert [(each.first, each.second, each.after) for each in found] == [(3, 1, 2.0), (3, 2, 1.5), (2, 1, 0.5)]
+    assert found[0].before == 2.0
+    assert inversions([1.0, 1.0], [1.0, 2.0]) == [], "a tie is no inversion"

@@ -1,0 +1,50 @@
+"""Draws procedural scenes once and writes them as files in FlyingChairs' layout, for many trainings on the same ones.
+
+    .venv/bin/python -m benchmarks.scene_files --folder results/scenes --height 32 --width 48
+"""
+
+import argparse
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from edgeflownas.config import ProceduralData
+from edgeflownas.data.procedural import ProceduralDataset
+from edgeflownas.progress import progress
+
+_FLO = b"PIEH"
+
+
+def main() -> None:
+    """Writes ``data/`` and the split."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--folder", type=Path, required=True)
+    for name, default in (("height", 32), ("width", 48), ("layers", 0), ("seed", 0), ("train", 4096), ("val", 256)):
+        parser.add_argument(f"--{name}", type=int, default=default)
+    parser.add_argument("--motion", type=float, default=3.0)
+    given = parser.parse_args()
+    config = ProceduralData(
+        kind="procedural", height=given.height, width=given.width, seed=given.seed, layers=given.layers,
+        motion=given.motion, train_pairs=given.train, val_pairs=given.val,
+    )  # fmt: skip
+    data = given.folder / "data"
+    data.mkdir(parents=True)
+    number = 0
+    with progress("drawing scenes", given.train + given.val) as bar:
+        for part in ("train", "val"):
+            scenes = ProceduralDataset(config, part)
+            for index in range(len(scenes)):
+                number += 1
+                sample = scenes.whole(index)
+                for name, image in (("img1", sample.images[..., :3]), ("img2", sample.images[..., 3:])):
+                    cv2.imwrite(str(data / f"{number:05d}_{name}.ppm"), np.ascontiguousarray(image[..., ::-1]))
+                size = np.array([given.width, given.height], "<i4").tobytes()
+                (data / f"{number:05d}_flow.flo").write_bytes(_FLO + size + sample.flow.astype("<f4").tobytes())
+                bar.advance()
+    split = "1\n" * given.train + "2\n" * given.val
+    (given.folder / "FlyingChairs_train_val.txt").write_text(split, encoding="ascii")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,65 @@
+"""``report``: what runs have found, as one page that opens from disk, and its figures and data as files."""
+
+from pathlib import Path
+from typing import Optional, Sequence
+
+import click
+
+from edgeflownas.errors import InputError
+from edgeflownas.progress import progress, say
+
+_EPILOG = """\b
+Examples:
+  edgeflownas-search report results/demo
+  edgeflownas-search report results/demo results/other --output results/both.html"""
+
+
+@click.command(epilog=_EPILOG)
+@click.argument("folders", metavar="RUN...", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path),
+    help="File of the page. Default: RUN/report.html; of several runs report.html beside the first.",
+)
+@click.option(
+    "--flow", "wanted", multiple=True, metavar="ARCH", help="Draw this flow. Default: the front's ends and its knee."
+)
+@click.option(
+    "--pairs", default=2, show_default=True, type=click.IntRange(0), help="Validation pairs to draw; 0: no pictures."
+)
+@click.option(
+    "--parts/--no-parts",
+    default=True,
+    show_default=True,
+    help="Compile what tells the cycles of each part of the network, where it is not compiled yet.",
+)
+def command(folders: Sequence[Path], output: Optional[Path], wanted: Sequence[str], pairs: int, parts: bool) -> None:
+    """Shows runs, finished or not, on one page: report.html, and a folder of PNG and CSV files beside it.
+
+    The page needs no network. What a run does not have yet is named there.
+    """
+    from search.report.contents import read
+    from search.report.flow import flow_section
+    from search.report.parts import part_cycles
+    from search.report.report import write_report
+
+    path = output or _default(folders)
+    if path.suffix != ".html":
+        raise InputError(f"--output {path}: must end in .html; figures go into a folder of the same name without it")
+    runs = []
+    with progress("reading", len(folders)) as bar:
+        for folder in folders:
+            runs.append(read(folder))
+            bar.advance(str(folder))
+    write_report(
+        runs,
+        path,
+        parts=lambda contents: part_cycles(contents.run) if parts else None,
+        pictures=lambda runs, points: flow_section(runs, points, wanted, pairs),
+    )
+    say(f"open {path} in a browser; PNG and CSV files are in {path.with_suffix('')}")
+
+
+def _default(folders: Sequence[Path]) -> Path:
+    """Where the page goes that is not told where."""
+    return (folders[0] if len(folders) == 1 else folders[0].parent) / "report.html"

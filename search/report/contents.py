@@ -1,0 +1,199 @@
+"""Reads what a run's folder holds, as far as the run has come. Changes nothing, and needs no TensorFlow."""
+
+import csv
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Dict, List, Mapping, NamedTuple, Optional
+
+import numpy as np
+import yaml
+
+from edgeflownas import sealed
+from edgeflownas.config import Config, load, validate
+from edgeflownas.errors import InputError
+from edgeflownas.files import read_json
+from edgeflownas.hardware.board import Board
+from edgeflownas.lock import held
+from search.archive import Archive
+from search.identity import Identity
+from search.objectives import Objectives, nondominated
+from search.queue.queue import Queue
+from search.run import Run
+from search.search_file import MALFORMED, read_archive
+from search.space_file import whole_space
+
+# A training's log, one line an epoch.
+Log = List[Dict[str, float]]
+
+
+class Generations(NamedTuple):
+    """The course of a search, one value a generation.
+
+    Attributes:
+        genes: of the populations, uint8 [P, genes] each.
+        hypervolume: of the archive.
+        evaluations: architectures asked for so far.
+        backbones: distinct backbones scored so far.
+        duplicates: children so far that were drawn again.
+        wall_s: seconds so far.
+    """
+
+    genes: List[np.ndarray]
+    hypervolume: List[float]
+    evaluations: List[int]
+    backbones: List[int]
+    duplicates: List[int]
+    wall_s: List[float]
+
+
+@dataclass(frozen=True)
+class Contents:
+    """What is there of a run; what is not there yet is None or empty.
+
+    Attributes:
+        run: its folder and configuration.
+        board: that it searches for.
+        attributes: of search.h5, or of space.h5 where there was no search.
+        archive: of the search.
+        generations: of the search.
+        exact: the whole space, scored as the search scores it.
+        training: the supernet's log.
+        fairness: how often each option was trained, by gene.
+        queue: the retrain queue.
+        final: rows of final_front.csv.
+        hardware: content of hardware.json.
+        searching: a process is at it now.
+    """
+
+    run: Run
+    board: Board
+    attributes: Mapping[str, Any]
+    archive: Optional[Archive]
+    generations: Optional[Generations]
+    exact: Optional[Archive]
+    training: Log
+    fairness: Dict[str, List[int]]
+    queue: Optional[Queue]
+    final: List[Dict[str, str]]
+    hardware: Mapping[str, Any]
+    searching: bool
+
+    @property
+    def name(self) -> str:
+        """As the page calls the run: its folder."""
+        return self.run.folder.resolve().name
+
+    @property
+    def objectives(self) -> Objectives:
+        """Of the search."""
+        return Objectives(self.run.config.evolution.objectives, self.run.config.evolution.reference_point)
+
+    def competing(self, archive: Archive) -> np.ndarray:
+        """Rows of an archive that did not fail and fit the cap."""
+        cap = self.run.config.evolution.max_sram_kib or self.board.arena_kib
+        fits = archive.column("sram_kib") <= cap
+        return np.flatnonzero(np.isfinite(archive.column("epe")) & fits)
+
+    def front(self, archive: Archive) -> np.ndarray:
+        """Rows of an archive's front, best first objective first."""
+        rows = self.competing(archive)
+        points = self.objectives.points(archive, rows)
+        front = nondominated(points)
+        return rows[front[np.lexsort(points[front].T[::-1])]]
+
+    def hypervolume(self, archive: Archive) -> float:
+        """Of an archive."""
+        return self.objectives.hypervolume(self.objectives.points(archive, self.competing(archive)))
+
+
+def read(folder: Path) -> Contents:
+    """Reads a run.
+
+    Raises:
+        InputError: the folder holds no run, or a file in it is damaged.
+    """
+    path = folder / "config.yaml"
+    if not path.is_file():
+        raise InputError(f"{folder}: holds no run (no config.yaml); name the folder of a run, such as results/demo")
+    run = Run(load(path), folder)
+    attributes, archive, generations = _search(run)
+    identity = _identity(run, attributes) if attributes else None
+    exact = None if identity is None else whole_space(run.space_files, identity)
+    beside = run.supernet_file.parent
+    return Contents(
+        run=run,
+        board=Board.load(Path(run.config.hardware.board)),
+        attributes=attributes,
+        archive=archive,
+        generations=generations,
+        exact=exact,
+        training=log(beside / "log.csv"),
+        fairness=_fairness(beside / "fairness.json"),
+        queue=Queue(run.queue_folder) if (run.queue_folder / "queue.yaml").exists() else None,
+        final=_rows(run.final_front_file),
+        hardware=read_json(run.hardware_file) if run.hardware_file.exists() else {},
+        searching=held(folder / "search.lock"),
+    )
+
+
+def log(path: Path) -> Log:
+    """A training's log; empty where there is none.
+
+    Raises:
+        InputError: it is damaged.
+    """
+    try:
+        return [{name: float(value) for name, value in row.items()} for row in _rows(path)]
+    except (TypeError, ValueError):
+        raise InputError(f"{path}: is no training's log; move it away, training writes it anew") from None
+
+
+def _search(run: Run) -> Any:
+    """Attributes, archive and course of the search; of the space alone where there was no search yet."""
+    path = run.search_file if run.search_file.exists() else run.space_file
+    if not path.exists():
+        return {}, None, None
+    try:
+        with sealed.read(path) as file:
+            attributes = dict(file.attrs)
+            _check_space(run, path, attributes)
+            if path != run.search_file:
+                return attributes, None, None
+            groups = [file["generations"][name] for name in sorted(file["generations"])]
+            course = {name: [each.attrs[name].item() for each in groups] for name in Generations._fields[1:]}
+            genes = [each["genes"][()] for each in groups]
+            return attributes, read_archive(file["archive"], run.space), Generations(genes=genes, **course)
+    except sealed.DamagedError as error:
+        raise InputError(f"{path}: is {error}; `evolve` says how to go on") from None
+    except MALFORMED as error:
+        raise InputError(f"{path}: holds no search: {' '.join(str(error).split())}") from None
+
+
+def _check_space(run: Run, path: Path, attributes: Mapping[str, Any]) -> None:
+    if json.loads(attributes["genes"]) != {gene.name: list(gene.options) for gene in run.space.genes}:
+        raise InputError(f"{path}: is of other genes than this version has; report with the version that made it")
+
+
+def _identity(run: Run, attributes: Mapping[str, Any]) -> Identity:
+    """What another file of the same scores has to share with the search."""
+    config = validate(yaml.safe_load(attributes["config_yaml"]), Config, "config_yaml")
+    digests = (str(attributes[f"{name}_sha256"]) for name in ("skeleton", "supernet", "cost_table"))
+    return Identity(config, run.space, *digests)
+
+
+def _fairness(path: Path) -> Dict[str, List[int]]:
+    if not path.exists():
+        return {}
+    content = read_json(path)
+    try:
+        return {str(gene): [int(each) for each in counts] for gene, counts in content["counts"].items()}
+    except (AttributeError, KeyError, TypeError, ValueError):
+        raise InputError(f"{path}: holds no counts of options; training writes it anew") from None
+
+
+def _rows(path: Path) -> List[Dict[str, str]]:
+    if not path.exists():
+        return []
+    with path.open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))

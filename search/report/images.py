@@ -1,0 +1,133 @@
+"""A section's charts as a PNG, drawn by matplotlib from the same data as the page's."""
+
+import io
+import math
+from typing import Any, Dict, List
+
+import matplotlib
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.image import imread
+from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator, PercentFormatter
+
+from search.report.chart import Chart, Picture, Section, Series
+from search.report.palette import colour
+
+_INK, _QUIET, _GRID = "#1f2328", "#59636e", "#e4e8ec"
+_STYLE: Dict[str, Any] = {
+    "font.family": ["DejaVu Sans"], "font.size": 9, "axes.edgecolor": _QUIET, "axes.labelcolor": _QUIET,
+    "xtick.color": _QUIET, "ytick.color": _QUIET, "text.color": _INK, "axes.titlesize": 10,
+    "axes.titleweight": "bold", "axes.titlelocation": "left", "axes.grid": True, "grid.color": _GRID,
+    "axes.axisbelow": True, "axes.spines.top": False, "axes.spines.right": False, "legend.framealpha": 0.85,
+    "legend.edgecolor": "none",
+}  # fmt: skip
+_DRAWN = {"line": "default", "steps": "steps-post", "front": "steps-pre"}
+_MANY = 500  # points that are drawn small
+_BAR = 0.8  # of the room for a group of bars
+
+
+def section_png(section: Section) -> bytes:
+    """The charts of a section, side by side; its first sentence is the title."""
+    with matplotlib.rc_context(_STYLE):
+        figure = section_figure(section)
+        FigureCanvasAgg(figure)
+        output = io.BytesIO()
+        figure.savefig(output, format="png", dpi=150, facecolor="white")
+    return output.getvalue()
+
+
+def section_figure(section: Section) -> Figure:
+    """The same, before it becomes pixels."""
+    if section.pictures:
+        return _pictures(section)
+    count = max(len(section.charts), 1)
+    columns = 1 if count == 1 else 2 if count in (2, 4) else 3
+    lines = math.ceil(count / columns)
+    size = (8.0, 5.0) if count == 1 else (4.2 * columns, 3.0 * lines + 0.5)
+    figure = Figure(figsize=size, constrained_layout=True)
+    figure.suptitle(section.title, x=0.01, ha="left", fontsize=13, fontweight="bold", color=_INK)
+    if not section.charts:
+        figure.text(0.01, 0.8, "\n".join(section.text), va="top", wrap=True)
+    for number, chart in enumerate(section.charts):
+        _draw(figure.add_subplot(lines, columns, number + 1), chart)
+    return figure
+
+
+def _pictures(section: Section) -> Figure:
+    """Pictures below each other."""
+    shapes = [_pixels(picture).shape for picture in section.pictures]
+    width = 8.0
+    heights = [width * shape[0] / shape[1] + 0.5 for shape in shapes]
+    figure = Figure(figsize=(width, sum(heights)), constrained_layout=True)
+    grid = figure.add_gridspec(len(heights), 1, height_ratios=heights)
+    for number, picture in enumerate(section.pictures):
+        axes = figure.add_subplot(grid[number])
+        axes.imshow(_pixels(picture), interpolation="nearest", aspect="equal")
+        axes.set_title(f"{picture.title}\n{', '.join(picture.labels)}", fontsize=8, fontweight="normal")
+        axes.axis("off")
+    return figure
+
+
+def _pixels(picture: Picture) -> np.ndarray:
+    """Of a picture, [H, W, channels]."""
+    pixels: np.ndarray = imread(io.BytesIO(picture.png), format="png")
+    return pixels
+
+
+def _draw(axes: Axes, chart: Chart) -> None:
+    axes.set_title(chart.title)
+    axes.set_xlabel(chart.x)
+    axes.set_ylabel(chart.y)
+    bars = [series for series in chart.series if series.mark == "bars"]
+    areas = [series for series in chart.series if series.mark == "area"]
+    if areas:
+        axes.stackplot(
+            areas[0].x, [each.y for each in areas], labels=[each.name for each in areas],
+            colors=[colour(each.role) for each in areas],
+        )  # fmt: skip
+        axes.set_xlim(min(areas[0].x), max(areas[0].x) or 1)
+    for number, series in enumerate(bars):
+        _bars(axes, series, number, len(bars))
+    for series in chart.series:
+        if series.mark in _DRAWN:
+            _line(axes, series)
+        elif series.mark == "points":
+            many = len(series.x) > _MANY
+            axes.plot(
+                series.x, series.y, "o", label=series.name, color=colour(series.role), mew=0,
+                markersize=1.6 if many else 6, alpha=0.55 if many else 1.0, rasterized=many,
+            )  # fmt: skip
+    if chart.share:
+        axes.set_ylim(0, 1)
+        axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
+    if chart.x in ("generation", "epoch"):
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    handles: List[Any] = axes.get_legend_handles_labels()[0]
+    if len(handles) > 1:
+        legend = axes.legend(fontsize=7)
+        for handle in legend.legendHandles:
+            if isinstance(handle, Line2D) and handle.get_linestyle() == "None":
+                handle.set_markersize(5)
+
+
+def _line(axes: Axes, series: Series) -> None:
+    axes.plot(
+        series.x, series.y, label=series.name, color=colour(series.role), linewidth=1.6,
+        linestyle="--" if series.dashed else "-", drawstyle=_DRAWN[series.mark],
+        marker="o" if len(series.x) < 60 and not series.dashed else "", markersize=3.5,
+    )  # fmt: skip
+
+
+def _bars(axes: Axes, series: Series, number: int, count: int) -> None:
+    """One of several bars in each group."""
+    names = not all(isinstance(x, (int, float)) for x in series.x)
+    places = np.arange(len(series.x)) if names else np.asarray(series.x, float)
+    width = _BAR / count
+    offset = (number - (count - 1) / 2) * width
+    axes.bar(places + offset, series.y, width, label=series.name, color=colour(series.role))
+    if names:
+        axes.set_xticks(places)
+        axes.set_xticklabels(series.x)

@@ -1,0 +1,58 @@
+"""All that is needed to repeat a run."""
+
+import shlex
+import sys
+from typing import Any, List, Sequence, Tuple
+
+import numpy as np
+
+from edgeflownas import __version__
+from edgeflownas.config import dump
+from search.report.chart import Section, Table
+from search.report.contents import Contents
+
+
+def origin_section(runs: Sequence[Contents]) -> Section:
+    """Versions, seeds, digests, board and compiler of each run, and its configuration."""
+    listed = [_facts(contents) for contents in runs]
+    names = list(dict.fromkeys(name for facts in listed for name, _ in facts))
+    rows = tuple((name, *(dict(facts).get(name, "") for facts in listed)) for name in names)
+    table = Table("", ("", *(contents.name for contents in runs)), rows)
+    commands = [_commands(contents) for contents in runs]
+    configurations = tuple(Table(f"config.yaml of {each.name}", (), ((dump(each.run.config),),)) for each in runs)
+    data = Table("", ("run", "what", "value"), tuple(
+        (contents.name, name, value)
+        for contents, facts in zip(runs, listed)
+        for name, value in [*facts, ("config.yaml", dump(contents.run.config))]
+    ))  # fmt: skip
+    return Section("repeat", "Repeat it", tuple(commands), (), (table, *configurations), data=data)
+
+
+def _commands(contents: Contents) -> str:
+    path = shlex.quote(str(contents.run.folder / "config.yaml"))
+    return f"{contents.name}: `edgeflownas-search evolve --config {path} --run NEW_FOLDER`"
+
+
+def _facts(contents: Contents) -> List[Tuple[str, Any]]:
+    attributes, config = contents.attributes, contents.run.config
+    board = contents.board.settings
+    origin = contents.hardware.get("table", {}).get("origin", {})
+    facts = [
+        ("seed", config.seed),
+        ("code version", attributes.get("code_version", __version__)),
+        ("supernet, SHA-256", attributes.get("supernet_sha256", "")),
+        ("configuration, SHA-256", attributes.get("config_sha256", "")),
+        ("network definition, SHA-256", attributes.get("skeleton_sha256", contents.run.skeleton.digest())),
+        ("cost table, SHA-256", attributes.get("cost_table_sha256", "")),
+        ("base width", f"c = {config.network.width}"),
+        ("size", f"{config.data.height}x{config.data.width} pixels"),
+        ("data", config.data.kind),
+        ("board", board.name),
+        ("compiler", contents.hardware.get("settings") or f"Vela {config.hardware.vela_version}, {board.accelerator}"),
+        ("cost table", origin.get("command", config.hardware.table)),
+        ("TensorFlow of the cost table", origin.get("tensorflow", "")),
+        ("Python", sys.version.split()[0]),
+        ("NumPy", np.__version__),
+        ("report by", f"edgeflownas {__version__}"),
+    ]
+    return [(name, value.item() if isinstance(value, np.generic) else value) for name, value in facts if value != ""]

@@ -1,0 +1,106 @@
+// The page's data, its colours, and all charts but the front. Nothing here or in explorer.js makes HTML from data:
+// elements are created, and text is set as text.
+"use strict";
+
+const data = JSON.parse(document.getElementById("data").textContent);
+const dark = matchMedia("(prefers-color-scheme: dark)");
+const css = name => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+const colour = role => data.colours[dark.matches ? "dark" : "light"][role];
+const faded = (role, alpha) => {
+  const parts = [1, 3, 5].map(at => parseInt(colour(role).slice(at, at + 2), 16));
+  return `rgba(${parts.join(",")},${alpha})`;
+};
+const config = { displaylogo: false, responsive: true, displayModeBar: false };
+const SHAPES = { steps: "hv", front: "vh", line: "linear" };
+
+function element(tag, attributes = {}, ...children) {
+  const made = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) {
+    if (name in made && name !== "style") made[name] = value;
+    else made.setAttribute(name, value);
+  }
+  made.append(...children.filter(child => child !== null));
+  return made;
+}
+
+function axis(title, more = {}) {
+  return {
+    title: { text: title, standoff: 8, font: { size: 12 } }, gridcolor: css("--grid"), linecolor: css("--line"),
+    zeroline: false, automargin: true, tickfont: { size: 11 }, ...more,
+  };
+}
+
+function layout(more) {
+  return {
+    paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", margin: { l: 8, r: 10, t: 8, b: 8 },
+    font: { family: getComputedStyle(document.body).fontFamily, size: 12, color: css("--quiet") },
+    hoverlabel: { bgcolor: css("--panel"), bordercolor: css("--line"), font: { color: css("--ink"), size: 12 } },
+    ...more,
+  };
+}
+
+// Plotly takes text for a kind of HTML.
+const plain = text => String(text).replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;");
+
+function trace(series, chart) {
+  const paint = colour(series.role);
+  const made = { name: plain(series.name), x: series.x, y: series.y, hovertemplate: hover(series, chart) };
+  if (series.labels.length) made.text = series.labels.map(plain);
+  if (series.mark === "bars") return { ...made, type: "bar", marker: { color: paint } };
+  made.type = "scatter";
+  if (series.mark === "points") return { ...made, mode: "markers", marker: { color: paint, size: 9 } };
+  made.mode = series.x.length < 60 && !series.dashed ? "lines+markers" : "lines";
+  made.line = { color: paint, width: 2, dash: series.dashed ? "dash" : "solid", shape: SHAPES[series.mark] };
+  made.marker = { color: paint, size: 5 };
+  if (series.mark === "area") {
+    Object.assign(made, { stackgroup: "one", mode: "lines", fillcolor: faded(series.role, 0.85) });
+    made.line = { color: paint, width: 0.5 };
+  }
+  return made;
+}
+
+function hover(series, chart) {
+  const label = series.labels.length ? "<b>%{text}</b><br>" : "";
+  const y = chart.share ? "%{y:.0%}" : "%{y:,.6~g}";
+  return `${label}${plain(chart.x)}: %{x:,~g}<br>${plain(chart.y)}: ${y}`.replace("%{x:,~g}", textual(series) ? "%{x}" : "%{x:,.5~g}");
+}
+
+const textual = series => series.x.some(each => typeof each === "string");
+
+function draw(place) {
+  const chart = data.charts[place.dataset.chart];
+  const whole = ["generation", "epoch"].includes(chart.x) ? { tickformat: ",d" } : {};
+  if (whole.tickformat && Math.max(...chart.series.flatMap(each => each.x)) < 6) whole.dtick = 1;
+  const small = place.clientHeight < 220;
+  const y = chart.share ? { range: [0, 1], tickformat: ".0%", nticks: 3 } : { tickformat: ",.6~g" };
+  return Plotly.react(place, chart.series.map(each => trace(each, chart)), layout({
+    xaxis: axis(small ? "" : chart.x, chart.series.some(textual) ? {} : { ...whole, nticks: small ? 4 : 7, tickangle: 0 }), yaxis: axis(small ? "" : chart.y, y),
+    showlegend: chart.series.length > 1 && !small, barmode: "group", bargap: 0.25, hovermode: "closest",
+    legend: { orientation: "h", y: 1.02, yanchor: "bottom", x: 0, font: { size: 11 } },
+  }), config);
+}
+
+const places = [...document.querySelectorAll("[data-chart]")];
+
+// A chart is drawn when it comes near the screen, and otherwise when the browser has nothing else to do.
+const seen = new IntersectionObserver(entries => {
+  for (const entry of entries.filter(each => each.isIntersecting)) {
+    seen.unobserve(entry.target);
+    drawOnce(entry.target);
+  }
+}, { rootMargin: "400px" });
+const drawn = new Set();
+function drawOnce(place) {
+  if (drawn.has(place)) return;
+  drawn.add(place);
+  draw(place);
+}
+const idle = window.requestIdleCallback || (work => setTimeout(work, 50));
+function drawRest() {
+  const next = places.find(place => !drawn.has(place));
+  if (!next) return;
+  drawOnce(next);
+  idle(drawRest);
+}
+dark.addEventListener("change", () => drawn.forEach(draw));
+addEventListener("beforeprint", () => places.forEach(drawOnce));

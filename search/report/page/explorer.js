@@ -1,0 +1,320 @@
+// The front and every architecture behind it: colours, filters, the card at the pointer, and the comparison.
+"use strict";
+
+const LETTERS = "ABCDEFGH";
+const number = (value, digits = 0) =>
+  value.toLocaleString("en", { minimumFractionDigits: digits, maximumFractionDigits: digits });
+
+const TYPES = { f8: Float64Array, i4: Int32Array, u1: Uint8Array };
+
+function decoded(column) {
+  return new TYPES[column.type](Uint8Array.from(atob(column.base64), letter => letter.charCodeAt(0)).buffer);
+}
+
+class Explorer {
+  constructor(front) {
+    this.genes = front.genes;
+    this.origins = front.origins;
+    this.sources = front.sources;
+    this.runs = front.runs.map(run => ({
+      ...run, ...Object.fromEntries(Object.entries(run.columns).map(([name, each]) => [name, decoded(each)])),
+    }));
+    this.plot = document.getElementById("plot");
+    this.tooltip = document.getElementById("tooltip");
+    this.kind = webgl() ? "scattergl" : "scatter";
+    this.zoomed = false;
+    this.build();
+    this.begin();
+  }
+
+  begin() {
+    this.run = this.runs[0];
+    this.gene = this.run.gene;
+    this.off = this.genes.map(() => new Set());
+    this.pinned = this.run.chosen.map(row => ({ run: this.run, row }));
+    for (const id of ["find", "origin", "run"]) document.getElementById(id).value = id === "find" ? "" : "0";
+    this.list();
+    this.zoom(false);
+  }
+
+  // --- controls ---
+
+  build() {
+    const on = (id, event, action) => document.getElementById(id).addEventListener(event, action);
+    const find = document.getElementById("find");
+    find.placeholder = "2" + "·".repeat(this.genes.length - 1);
+    find.title = "Digits of an architecture; a dot stands for any";
+    on("find", "input", () => this.show());
+    on("filters", "submit", event => event.preventDefault());
+    const origins = ["everything scored", "the front", ...this.origins, "compiled"];
+    document.getElementById("origin").append(...origins.map((text, value) => element("option", { value }, text)));
+    on("origin", "change", () => this.show());
+    const runs = document.getElementById("run");
+    runs.append(...this.runs.map((run, value) => element("option", { value }, `architectures of ${run.name}`)));
+    runs.hidden = this.runs.length < 2;
+    on("run", "change", () => { this.run = this.runs[runs.value]; this.list(); this.show(); });
+    on("zoom", "click", () => this.zoom(!this.zoomed));
+    on("reset", "click", () => this.begin());
+    document.getElementById("genes").append(...this.genes.map((gene, index) => element("div", { className: "gene" },
+      element("button", { type: "button", title: `Colour by ${gene.name}: ${gene.place}`, onclick: () => { this.gene = index; this.show(); } }, gene.name),
+      element("div", { className: "options" }, ...gene.options.map((text, option) => element("button",
+        { type: "button", title: `Show or hide ${gene.name} ${text}`, onclick: () => this.toggle(index, option) },
+        element("i"), text))))));
+  }
+
+  toggle(gene, option) {
+    if (!this.off[gene].delete(option)) this.off[gene].add(option);
+    this.show();
+  }
+
+  zoom(zoomed) {
+    this.zoomed = zoomed;
+    document.getElementById("zoom").setAttribute("aria-pressed", zoomed);
+    this.range = zoomed ? this.frontRange() : null;
+    this.revision = (this.revision || 0) + 1;
+    this.show();
+  }
+
+  frontRange() {
+    const rows = this.runs.flatMap(run => indices(run.front).map(row => [run.fps[row], run.epe[row]]));
+    if (!rows.length) return null;
+    return [0, 1].map(axis => {
+      const values = rows.map(row => row[axis]), low = Math.min(...values), high = Math.max(...values);
+      const room = 0.06 * (high - low) || 0.01 * high;
+      return [low - room, high + room];
+    });
+  }
+
+  controls(shown) {
+    [...document.getElementById("genes").children].forEach((place, gene) => {
+      place.firstChild.setAttribute("aria-pressed", gene === this.gene);
+      [...place.lastChild.children].forEach((button, option) => {
+        button.setAttribute("aria-pressed", !this.off[gene].has(option));
+        button.firstChild.style.background = gene === this.gene ? colour(this.role(option)) : "transparent";
+        button.firstChild.hidden = gene !== this.gene;
+      });
+    });
+    document.getElementById("count").textContent =
+      `${number(shown)} of ${number(this.run.epe.length)} architectures shown, coloured by ${this.genes[this.gene].name}`;
+  }
+
+  // --- the plot ---
+
+  role(option) { return `option ${option}/${this.genes[this.gene].options.length}`; }
+
+  visible() {
+    const run = this.run, count = this.genes.length, origin = Number(document.getElementById("origin").value);
+    const digits = [...document.getElementById("find").value.trim()].slice(0, count);
+    const asked = digits.map(digit => (/[0-9]/.test(digit) ? Number(digit) : null));
+    const tests = [
+      () => true, row => run.front[row], ...this.origins.map((_, index) => row => run.origin[row] === index),
+      row => this.sources[run.cost_source[row]] === "compiled",
+    ];
+    const groups = this.genes[this.gene].options.map(() => []);
+    for (let row = 0; row < run.epe.length; row++) {
+      if (!tests[origin](row)) continue;
+      let wanted = true;
+      for (let gene = 0; gene < count && wanted; gene++) {
+        const option = run.genes[row * count + gene];
+        wanted = !this.off[gene].has(option) && (asked[gene] === undefined || asked[gene] === null || asked[gene] === option);
+      }
+      if (wanted) groups[run.genes[row * count + this.gene]].push(row);
+    }
+    return groups;
+  }
+
+  show() {
+    const run = this.run, groups = this.visible(), shown = groups.reduce((sum, rows) => sum + rows.length, 0);
+    this.rows = [];
+    const size = shown > 2000 ? 4 : shown > 200 ? 6 : 8;
+    const traces = groups.map((rows, option) => {
+      this.rows.push({ run, rows });
+      return {
+        type: this.kind, mode: "markers", name: plain(`${this.genes[this.gene].name}: ${this.genes[this.gene].options[option]}`),
+        x: rows.map(row => run.fps[row]), y: rows.map(row => run.epe[row]), hoverinfo: "none",
+        marker: { color: colour(this.role(option)), size, opacity: shown > 2000 ? 0.5 : 0.8 },
+      };
+    });
+    this.runs.forEach((each, index) => {
+      const rows = along(each, indices(each.front));
+      this.line(traces, each, rows, { name: this.runs.length > 1 ? `front of ${each.name}` : "front", role: `run ${each.number}` });
+      const exact = along(each, indices(each.exact));
+      if (each === run && exact.length && String(exact) !== String(rows)) this.line(traces, each, exact, { name: "exact front", role: "exact", dash: "dash" });
+    });
+    this.pins(traces);
+    const limits = this.range || [undefined, undefined];
+    Plotly.react(this.plot, traces, layout({
+      xaxis: axis("FPS (more is better)", limits[0] ? { range: limits[0] } : { autorange: true }),
+      yaxis: axis("EPE, px (less is better)", limits[1] ? { range: limits[1] } : { autorange: true }),
+      hovermode: "closest", dragmode: "zoom", uirevision: this.revision, margin: { l: 8, r: 12, t: 8, b: 8 },
+      legend: { orientation: "h", y: 1.01, yanchor: "bottom", x: 0, font: { size: 11 }, itemsizing: "constant" },
+    }), config);
+    this.controls(shown);
+    this.compare();
+  }
+
+  line(traces, run, rows, { name, role, dash = "solid" }) {
+    this.rows.push({ run, rows });
+    traces.push({
+      type: "scatter", mode: dash === "solid" ? "lines+markers" : "lines", name: plain(name), hoverinfo: "none",
+      x: rows.map(row => run.fps[row]), y: rows.map(row => run.epe[row]),
+      line: { color: colour(role), width: 2, shape: "vh", dash }, marker: { color: colour(role), size: 7, line: { color: css("--panel"), width: 1 } },
+    });
+  }
+
+  pins(traces) {
+    this.rows.push({ pins: this.pinned });
+    traces.push({
+      type: "scatter", mode: "markers+text", name: "compared", showlegend: false, hoverinfo: "none",
+      x: this.pinned.map(pin => pin.run.fps[pin.row]), y: this.pinned.map(pin => pin.run.epe[pin.row]),
+      text: this.pinned.map((_, index) => `<b>${LETTERS[index]}</b>`), textposition: "middle center", textfont: { size: 11, color: css("--panel") },
+      marker: { size: 19, color: css("--ink"), line: { color: css("--panel"), width: 2 } },
+    });
+  }
+
+  // --- pointing and clicking ---
+
+  listen() {
+    this.plot.on("plotly_hover", event => this.point(event));
+    this.plot.on("plotly_unhover", () => { this.tooltip.hidden = true; });
+    this.plot.on("plotly_click", event => this.pin(this.at(event.points[0])));
+    this.plot.on("plotly_doubleclick", () => this.zoom(false));
+    dark.addEventListener("change", () => this.show());
+  }
+
+  at(point) {
+    const found = this.rows[point.curveNumber];
+    return found.pins ? found.pins[point.pointNumber] : { run: found.run, row: found.rows[point.pointNumber] };
+  }
+
+  point(event) {
+    const { run, row } = this.at(event.points[0]);
+    const rows = this.figures.map(([name, value]) => element("tr", {}, element("td", {}, name), element("td", {}, value(run, row))));
+    const genes = this.genes.map((gene, index) => `${gene.name} ${this.option(run, row, index)}`).join(" · ");
+    this.tooltip.replaceChildren(element("b", {}, this.name(run, row)), element("table", {}, ...rows), element("p", {}, genes));
+    this.tooltip.hidden = false;
+    const box = this.tooltip.getBoundingClientRect(), { clientX, clientY } = event.event;
+    const left = clientX + 18 + box.width > innerWidth ? clientX - box.width - 18 : clientX + 18;
+    const top = Math.min(Math.max(clientY - box.height / 2, 8), innerHeight - box.height - 8);
+    Object.assign(this.tooltip.style, { left: `${Math.max(left, 8)}px`, top: `${top}px` });
+  }
+
+  pin({ run, row }) {
+    const there = this.pinned.findIndex(pin => pin.run === run && pin.row === row);
+    if (there >= 0) this.pinned.splice(there, 1);
+    else this.pinned = [...this.pinned, { run, row }].slice(-LETTERS.length);
+    this.show();
+  }
+
+  // --- figures and the comparison ---
+
+  name(run, row) {
+    const count = this.genes.length;
+    return Array.from(run.genes.subarray(row * count, (row + 1) * count)).join("");
+  }
+
+  option(run, row, gene) { return this.genes[gene].options[run.genes[row * this.genes.length + gene]]; }
+
+  get figures() {
+    return [
+      ["EPE", (run, row) => `${number(run.epe[row], 4)} px`], ["FPS", (run, row) => number(run.fps[row], 2)],
+      ["latency", (run, row) => `${number(run.latency_ms[row], 3)} ms`],
+      ["SRAM peak", (run, row) => `${number(run.sram_kib[row], 1)} KiB`],
+      ["NPU cycles", (run, row) => number(run.npu_cycles[row])], ["cost", (run, row) => this.sources[run.cost_source[row]]],
+      ["came by", (run, row) => this.origins[run.origin[row]] + (run.generation[row] < 0 ? "" : `, generation ${run.generation[row]}`)],
+    ];
+  }
+
+  compare() {
+    const place = document.getElementById("comparison");
+    if (!this.pinned.length) {
+      place.replaceChildren(element("p", { className: "hint" }, "Nothing is compared: click architectures above."));
+      return;
+    }
+    const head = element("tr", {}, element("th"), ...this.pinned.map((pin, index) => element("th", { scope: "col" },
+      element("span", { className: "letter" }, LETTERS[index]), element("span", { className: "digits" }, this.name(pin.run, pin.row)),
+      element("button", { type: "button", title: "Compare no longer", ariaLabel: `Compare ${LETTERS[index]} no longer`, onclick: () => this.pin(pin) }, "×"),
+      this.runs.length > 1 ? element("small", {}, pin.run.name) : null)));
+    const rows = this.figures.map(([name, value]) => this.row(name, this.pinned.map(pin => value(pin.run, pin.row))));
+    ["epe", "fps", "latency_ms", "sram_kib", "npu_cycles"].forEach((column, index) => this.relative(rows[index], column));
+    rows.push(this.group("Genes"), ...this.genes.map((gene, index) => {
+      const row = this.row(gene.name, this.pinned.map(pin => this.option(pin.run, pin.row, index)));
+      const texts = new Set([...row.cells].slice(1).map(cell => cell.textContent));
+      row.classList.toggle("differs", texts.size > 1);
+      return row;
+    }), ...this.parts());
+    place.replaceChildren(element("table", {}, element("caption", {}, "Compared"), element("thead", {}, head), element("tbody", {}, ...rows)));
+  }
+
+  // The front for those who read it, or have no pointer.
+  list() {
+    const place = document.getElementById("front-table");
+    const run = this.run, rows = along(run, indices(run.front));
+    const heads = ["architecture", "EPE, px", "FPS", "SRAM, KiB", "NPU cycles", "cost", ""];
+    const lines = rows.map(row => element("tr", {},
+      element("th", { scope: "row", className: "digits" }, this.name(run, row)), ...[
+        number(run.epe[row], 4), number(run.fps[row], 2), number(run.sram_kib[row], 1), number(run.npu_cycles[row]),
+      ].map(text => element("td", { className: "number" }, text)), element("td", {}, this.sources[run.cost_source[row]]),
+      element("td", {}, element("button", { type: "button", onclick: () => this.pin({ run, row }) }, "compare"))));
+    place.replaceChildren(element("summary", {}, `The front as a table: ${rows.length} architectures`),
+      element("div", { className: "scroll" }, element("table", {},
+        element("thead", {}, element("tr", {}, ...heads.map((text, at) => element("th", { scope: "col", className: at > 0 && at < 5 ? "number" : "" }, text)))),
+        element("tbody", {}, ...lines))));
+  }
+
+  row(name, cells) {
+    return element("tr", {}, element("th", { scope: "row" }, name), ...cells.map(cell => element("td", {}, cell)));
+  }
+
+  group(name) { return element("tr", { className: "group" }, element("th", { scope: "row" }, name), element("td", { colSpan: this.pinned.length })); }
+
+  relative(row, column) {
+    const first = this.pinned[0];
+    this.pinned.slice(1).forEach((pin, index) => {
+      const percent = 100 * (pin.run[column][pin.row] / first.run[column][first.row] - 1);
+      row.cells[index + 2].append(element("small", {}, `${percent < 0 ? "−" : "+"}${number(Math.abs(percent), 1)} %`));
+    });
+  }
+
+  // NPU cycles of a part follow from its own option; the rest of the time the NPU waits for memory.
+  parts() {
+    const names = [...new Set(this.pinned.flatMap(pin => (pin.run.parts || []).map(part => part.name)))];
+    if (!names.length) return [];
+    const columns = this.pinned.map(({ run, row }) => {
+      const cycles = Object.fromEntries((run.parts || []).map(part => {
+        const gene = this.genes.findIndex(each => each.name === part.name);
+        return [part.name, part.cycles[gene < 0 ? 0 : run.genes[row * this.genes.length + gene]]];
+      }));
+      const all = Math.round(run.latency_ms[row] * run.clock_khz);
+      return { cycles, all, waiting: run.parts ? Math.max(all - Object.values(cycles).reduce((sum, each) => sum + each, 0), 0) : null };
+    });
+    const most = Math.max(...columns.flatMap(column => [...Object.values(column.cycles), column.waiting || 0]));
+    const line = (name, values, bars) => {
+      const row = this.row(name, values.map(value => (value === undefined || value === null ? "" : number(value))));
+      values.forEach((value, index) => {
+        if (!bars || !value) return;
+        row.cells[index + 1].className = "part";
+        row.cells[index + 1].style.setProperty("--share", `${(100 * value) / most}%`);
+      });
+      return row;
+    };
+    return [
+      this.group("Cycles by part"), ...names.map(name => line(name, columns.map(column => column.cycles[name]), true)),
+      line("waiting for memory", columns.map(column => column.waiting), true), line("together", columns.map(column => column.all), false),
+    ];
+  }
+}
+
+const indices = flags => Array.from(flags.keys()).filter(row => flags[row]);
+const along = (run, rows) => rows.sort((a, b) => run.fps[a] - run.fps[b] || run.epe[a] - run.epe[b]);
+
+function webgl() {
+  const canvas = document.createElement("canvas");
+  return Boolean(canvas.getContext("webgl") || canvas.getContext("experimental-webgl"));
+}
+
+const explorer = data.front ? new Explorer(data.front) : null;
+if (explorer) explorer.listen();
+performance.mark("interactive");
+places.forEach(place => seen.observe(place));
+idle(drawRest);

@@ -1,0 +1,37 @@
+"""A section's data as CSV."""
+
+import csv
+import io
+from typing import Any, Iterator, Tuple
+
+from search.report.chart import Section
+
+
+def section_csv(section: Section) -> str:
+    """The data of a section, floats with every digit.
+
+    It is the section's own data where it has some; else its charts, a line for each value; else its tables.
+    """
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows(_lines(section))
+    return text.getvalue()
+
+
+def _lines(section: Section) -> Iterator[Tuple[Any, ...]]:
+    if section.data is not None:
+        yield section.data.headings
+        yield from section.data.rows
+    elif section.charts:
+        yield ("chart", "series", "x_axis", "x", "y_axis", "y", "label")
+        for chart in section.charts:
+            for series in chart.series:
+                labels = series.labels or [""] * len(series.x)
+                for x, y, label in zip(series.x, series.y, labels):
+                    yield (chart.title, series.name, chart.x, x, chart.y, y, label)
+    for table in section.tables if section.data is None and not section.charts else ():
+        yield table.headings
+        yield from table.rows
+    if section.data is None and not section.charts and not section.tables:
+        yield ("what",)
+        for line in section.text:
+            yield (line,)

@@ -1,0 +1,32 @@
+"""Strategy A: one supernet holds everything, and NSGA-II searches over its weights."""
+
+from edgeflownas.progress import say
+from search import loop
+from search.evaluator import open_evaluator
+from search.strategies.strategy import Search, Strategy
+from search.view import View
+
+
+def search(search: Search) -> str:
+    """Searches until the search is over; says why it is."""
+    run, evolution, file, lock = search.run, search.evolution, search.file, search.lock
+    reason = evolution.finished()
+    if reason is not None:
+        return reason
+    if file.last is None:
+        say(f"new search in {run.folder}")
+    else:
+        say(f"going on after {evolution.number} generations, with {len(file.archive):,} architectures scored")
+    say("reading images and building the supernet; it runs on one thread, so that results do not hang on the cores")
+    with open_evaluator(run, search.weights) as (evaluator, file.zero_flow_epe), View(evolution) as view:
+        if search.compiler is not None:
+
+            def told(done: int, total: int) -> None:
+                lock.beat()
+                view.compiling(done, total)
+
+            search.compiler.told = told
+        return loop.evolve(evolution, evaluator, file, lock, view.show)
+
+
+ONE_SHOT = Strategy(shares_weights=True, search=search)

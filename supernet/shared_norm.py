@@ -1,0 +1,50 @@
+"""The EPE of architectures without recalibration: with BN statistics that all of them share.
+
+Training keeps no moving averages. What they would come to, were they kept over fair cycles under these weights, is the
+average over architectures that cover every option equally often: that stands in for them here. It shows what
+recalibration is worth, and nothing else uses it.
+"""
+
+from typing import Dict, List, Mapping, Sequence
+
+import numpy as np
+
+from edgeflownas.evaluation import ChildEvaluator, EvaluationData
+from edgeflownas.recalibration import Statistics, averaged
+from edgeflownas.skeleton import Skeleton
+from edgeflownas.space import Architecture, Space
+from supernet.fairness import covering_pool
+
+_CYCLES = 4  # of architectures that are averaged over
+_SEED = 0
+
+
+class SharedNormEvaluator:
+    """Scores architectures under any weights of a supernet, each with the statistics of all."""
+
+    def __init__(
+        self, skeleton: Skeleton, architectures: Sequence[Architecture], data: EvaluationData, threads: int
+    ) -> None:
+        """Builds the graphs, one for each architecture."""
+        self._pool = covering_pool(Space.of(skeleton), _CYCLES, _SEED)
+        self._architectures = list(architectures)
+        self._evaluators = {
+            each: ChildEvaluator(skeleton, each, data, threads) for each in {*self._pool, *self._architectures}
+        }
+
+    def score(self, weights: Mapping[str, np.ndarray]) -> List[float]:
+        """EPE of the architectures, pixels, in their order."""
+        shared = self.statistics(weights)
+        scores = []
+        for architecture in self._architectures:
+            evaluator = self._evaluators[architecture]
+            scores.append(evaluator.epe(weights, {name: shared[name] for name in evaluator.norms}))
+        return scores
+
+    def statistics(self, weights: Mapping[str, np.ndarray]) -> Statistics:
+        """Mean and variance of each BN, over the images and the architectures that have it."""
+        found: Dict[str, List[Statistics]] = {}
+        for architecture in self._pool:
+            for name, pair in self._evaluators[architecture].recalibrate(weights).items():
+                found.setdefault(name, []).append({name: pair})
+        return {name: averaged([(1, each) for each in every])[name] for name, every in found.items()}

@@ -1,0 +1,151 @@
+"""Promise 2: files that were truncated, changed or overwritten are never read as valid, and the one before is used."""
+
+import random
+import time
+from pathlib import Path
+from typing import Any, Callable, Dict, List, NamedTuple
+
+import numpy as np
+
+from edgeflownas import checkpoint, files, record
+from edgeflownas.config import validate
+from edgeflownas.errors import InputError
+from edgeflownas.hardware.cost import CostTable
+from search import search_file
+from search.evolution import Evolution
+from search.queue.task import State
+from search.search_file import SearchFile
+from search.space_file import SpaceFile
+from tests.search.stand_ins import SMALL, Oracle, Table, evolution_config, identity
+
+IDENTITY = identity(SMALL)
+TABLE = Path(__file__).parents[2] / "configs" / "hardware" / "tiny_grove_c4_32x48.yaml"
+
+
+class Kind(NamedTuple):
+    """A kind of file.
+
+    Attributes:
+        write: a generation of it, by number.
+        read: gives which generation a file holds; refuses a damaged one.
+        use_previous: as the command does that was asked to.
+    """
+
+    write: Callable[[Path, int], None]
+    read: Callable[[Path], int]
+    use_previous: Callable[[Path], Any]
+
+
+def _write_search(path: Path, number: int) -> None:
+    file = SearchFile(path, IDENTITY)
+    evolution = Evolution(SMALL, evolution_config(), Table(), 1, file.archive, file.last)
+    asked = evolution.ask()
+    file.zero_flow_epe = 8.0
+    file.append(evolution.tell(asked, [pair for part in Oracle(SMALL).score(asked) for pair in part]), 1.0)
+
+
+def _read_search(path: Path) -> int:
+    last = SearchFile(path, IDENTITY).last
+    assert last is not None
+    return last.number
+
+
+def _write_space(path: Path, number: int) -> None:
+    file = SpaceFile(path, IDENTITY)
+    new = [each for each in SMALL.all() if each not in file.archive][: 10 + number]
+    file.archive.append([(each, 1.0) for each in new], [Table().cost(each) for each in new], 0, set(new))
+    file.write()
+
+
+def _write_table(path: Path, number: int) -> None:
+    content = CostTable.load(TABLE).content
+    CostTable(content.model_copy(update={"origin": content.origin.model_copy(update={"seconds": number})})).save(path)
+
+
+def _write_weights(path: Path, number: int) -> None:
+    rng = np.random.default_rng(number)
+    tensors = {f"layer{i}/kernel": rng.normal(size=(3, 3, 8, 8)).astype(np.float32) for i in range(6)}
+    checkpoint.save(path, tensors, {"place": {"epoch": number}})
+
+
+def _write_state(path: Path, number: int) -> None:
+    record.write(path, State(state="running", epoch=number, best_epe=1.25, rate=3.5, changed=1e9).model_dump())
+
+
+def _read_state(path: Path) -> int:
+    state: State = validate(record.read(path, "`queue retry` goes on from the one before"), State, str(path))
+    return state.epoch
+
+
+KINDS: Dict[str, Kind] = {
+    "search.h5": Kind(_write_search, _read_search, search_file.use_previous),
+    "space.h5": Kind(
+        _write_space,
+        lambda path: len(SpaceFile(path, IDENTITY).archive) // 20,
+        lambda path: files.use_previous(path, lambda each: SpaceFile(each, IDENTITY)),
+    ),
+    "table.yaml": Kind(
+        _write_table,
+        lambda path: int(CostTable.load(path).content.origin.seconds),
+        lambda path: files.use_previous(path, CostTable.load),
+    ),
+    "last.h5": Kind(
+        _write_weights,
+        lambda path: int(checkpoint.load(path)[1]["place"]["epoch"]),
+        checkpoint.use_previous,
+    ),
+    "state.json": Kind(_write_state, _read_state, lambda path: files.use_previous(path, record.read)),
+}
+
+
+def damaged(content: bytes, rng: random.Random) -> bytes:
+    """The content truncated, with some bits flipped, or with a block of it zeroed; surely another one."""
+    while True:
+        changed = bytearray(content)
+        place = rng.randrange(len(content))
+        how = rng.choice(("truncated", "flipped", "zeroed"))
+        if how == "truncated":
+            changed = changed[:place]
+        elif how == "flipped":
+            for _ in range(rng.choice((1, 1, 2, 8))):
+                changed[rng.randrange(len(content))] ^= 1 << rng.randrange(8)
+        else:
+            size = min(rng.choice((1, 16, 512, 4096)), len(content) - place)
+            changed[place : place + size] = bytes(size)
+        if bytes(changed) != content:
+            return bytes(changed)
+
+
+def check(name: str, folder: Path, count: int, seed: int) -> Dict[str, Any]:
+    """Damages a file again and again; each time it is to be refused by name, and the one before offered and used.
+
+    Returns:
+        The figures.
+    """
+    kind, rng, path = KINDS[name], random.Random(f"{seed} {name}"), folder / name
+    for number in (0, 1):
+        kind.write(path, number)
+    before, good = files.previous(path).read_bytes(), path.read_bytes()
+    assert (kind.read(files.previous(path)), kind.read(path)) == (0, 1)
+    messages: List[str] = []
+    started = time.monotonic()
+    for number in range(count):
+        bad = damaged(good, rng)
+        path.write_bytes(bad)
+        try:
+            kind.read(path)
+        except InputError as error:
+            messages.append(str(error))
+        else:
+            raise AssertionError(f"{name}: damage {number} of seed {seed} was read as valid")
+        assert str(path) in messages[-1] and "\n" not in messages[-1], messages[-1]
+        kind.use_previous(path)
+        assert kind.read(path) == 0 and path.read_bytes() == before
+        aside = path.with_name(f"{name}.1")
+        assert aside.read_bytes() == bad, "what was damaged is not kept"
+        aside.unlink()
+        files.previous(path).write_bytes(before)
+    offered = sum("previous" in message or "the one before" in message for message in messages)
+    assert offered == count, messages[0]
+    seconds = time.monotonic() - started
+    return {"file": name, "bytes": len(good), "damages": count, "detected": len(messages), "seconds": round(seconds, 1)}

@@ -1,0 +1,96 @@
+"""Promise 8: a search of a million requests: how time per generation, memory and the file's size grow.
+
+The space is larger than the network's, which has 19,683 architectures; the evaluator is a function. Times are those of
+the processor, as others may use the machine.
+"""
+
+import time
+from pathlib import Path
+from typing import Any, Dict, Iterator, List, Sequence
+
+import numpy as np
+
+from edgeflownas import files
+from edgeflownas.lock import locked
+from edgeflownas.space import Architecture
+from search.evolution import Evolution
+from search.loop import Status, evolve
+from search.scoring import Score
+from search.search_file import SearchFile
+from tests.search.stand_ins import Table, epe_of, evolution_config, identity, space_of
+
+POPULATION = 100
+PARTS = 5  # of the search, that figures are given for
+
+
+class Function:
+    """An evaluator that keeps nothing."""
+
+    def score(self, architectures: Sequence[Architecture]) -> Iterator[List[Score]]:
+        yield [(each, epe_of(each)) for each in architectures]
+
+
+def memory() -> int:
+    """Bytes of this process in memory."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * 4096
+
+
+def measured(folder: Path, requests: int, seed: int) -> List[Dict[str, Any]]:
+    """Searches.
+
+    Args:
+        folder: to work in.
+        requests: in all.
+        seed: of the search.
+
+    Returns:
+        Figures of each part of the search, and of opening its file.
+    """
+    counts = (6,) * 8 if requests > 300_000 else (6,) * 6
+    space, path = space_of(counts, backbone=4), folder / "search.h5"
+    who = identity(space)
+    file = SearchFile(path, who)
+    file.zero_flow_epe = 8.0
+    generations = requests // POPULATION
+    config = evolution_config(population=POPULATION, generations=generations, complete_outputs=False, patience=5)
+    config = config.model_copy(update={"patience": generations})  # looks, but does not stop
+    evolution = Evolution(space, config, Table(), seed, file.archive)
+    found: List[Dict[str, Any]] = []
+    started, spent = time.process_time(), 0.0
+
+    def show(status: Status) -> None:
+        nonlocal started, spent
+        done = status.generation + 1
+        if status.done == status.total and done % (generations // PARTS) == 0:
+            spent = time.process_time() - started
+            found.append(
+                {
+                    "requests": len(file.archive),
+                    "generations": done,
+                    "ms_per_generation": round(1e3 * spent / (generations // PARTS), 1),
+                    "memory_mb": round(memory() / 1e6),
+                    "file_mb": round(path.stat().st_size / 1e6, 1),
+                }
+            )
+            print(found[-1], flush=True)
+            started = time.process_time()
+
+    with locked(folder / "search.lock", "the search") as lock:
+        evolve(evolution, Function(), file, lock, show)
+    assert len(file.archive) == generations * POPULATION
+    begun = time.process_time()
+    again = SearchFile(path, who)
+    opening = time.process_time() - begun
+    assert again.last is not None and again.last.number == generations - 1
+    assert np.array_equal(again.archive.column("genes"), file.archive.column("genes"))
+    size = path.stat().st_size
+    found.append(
+        {
+            "requests": len(file.archive),
+            "file_mb": round(size / 1e6, 1),
+            "bytes_per_request": round(size / len(file.archive)),
+            "opens_in_s": round(opening, 2),
+        }
+    )
+    files.previous(path).unlink()
+    return found

@@ -1,0 +1,235 @@
+"""Trainings, evaluators and a compiler that take milliseconds. What is written to disk, and how, is the real thing."""
+
+import concurrent.futures
+import contextlib
+import csv
+import importlib
+import os
+import subprocess
+import sys
+import time
+import types
+import zlib
+from pathlib import Path
+from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence
+
+import numpy as np
+import tensorflow.compat.v1 as tf
+
+from edgeflownas import child_training, training
+from edgeflownas.data.pipeline import Batch
+from edgeflownas.files import write_json
+from edgeflownas.hardware import pool
+from edgeflownas.hardware.cost import Cost, CostTable, Figures
+from edgeflownas.hardware.networks import Networks
+from edgeflownas.hardware.vela import Vela
+from search import cli, enumeration
+from search.evaluator import Opened
+from search.queue import runner
+from search.space_file import SpaceFile
+from supernet import training as supernet_training
+from supernet.fairness import FairSampler
+from tests.processes import in_child
+from tests.search.stand_ins import Oracle
+
+for _name in cli.COMMANDS:  # all that a command imports, before any process is forked
+    importlib.import_module(f"search.commands.{_name}")
+
+HEADS = "00000,00001,11111,20121,22222"
+WHOLE = 81 * 5  # architectures with these heads: they are the whole space, here
+
+
+def _vela(
+    self: Vela, arguments: Sequence[str], folder: Optional[str], timeout: float
+) -> "subprocess.CompletedProcess[str]":
+    """In place of ``Vela._call``: leaves what Vela leaves, and costs that are a sum over genes."""
+    if folder is not None:
+        output, name = Path(folder) / "output", Path(arguments[-1]).stem
+        output.mkdir()
+        zeros = dict.fromkeys(("MAC Count", "Util% (MAC)", "Staging Usage", "OnFlash AC", "OffFlash AC", "DRAM AC"), 0)
+        rows: List[Dict[str, Any]] = [
+            {"Original Operator": "Conv2D", "Name": f"gene{i}/Relu", "Target": "NPU", "Op Cycles": each, "NPU": each,
+             **zeros}
+            for i, each in enumerate(_cycles([int(digit) for digit in name]))
+        ]  # fmt: skip
+        total = sum(row["NPU"] for row in rows)
+        _table(output / f"{name}_per-layer.csv", rows)
+        summary = {"cycles_npu": total, "cycles_total": total + 1, "sram_memory_used": 100.0}
+        _table(output / f"{name}_summary_x.csv", [summary])
+        (output / f"{name}_vela.tflite").touch()
+    return subprocess.CompletedProcess([], 0, "5.2.0\n", "")
+
+
+def _table(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
+    with path.open("w", newline="") as file:
+        writer = csv.DictWriter(file, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def _cycles(architecture: Sequence[int]) -> List[int]:
+    return [40000 + 3000 * option * (gene + 1) for gene, option in enumerate(architecture)]
+
+
+def _cost(self: CostTable, architecture: Sequence[int]) -> Cost:
+    """In place of ``CostTable.cost``: foretells what the compiler above says."""
+    cycles = sum(_cycles(architecture))
+    return Figures(npu_cycles=cycles, cycles=cycles + 1, sram_kib=100.0).cost(4e8, "predicted")
+
+
+class Cycle:
+    """A step of a training in NumPy: a few weights that depend on all batches and architectures so far, in order."""
+
+    def __init__(self, weights: Mapping[str, np.ndarray], sampler: Optional[FairSampler]) -> None:
+        self._weights = {name: np.array(weights[name], np.float32) for name in sorted(weights)[:4]}
+        self._moment = np.zeros(4, np.float32)
+        self._sampler = sampler
+
+    def run(self, batch: Batch, rate: float, uncertainty_weight: float) -> float:
+        number = float(batch.images.mean()) / 255 + float(batch.flow.sum()) % 1
+        if self._sampler is not None:
+            number += zlib.crc32(repr(self._sampler.cycle()).encode()) / 2**32
+        self._moment = (np.float32(0.9) * self._moment + np.float32(number)).astype(np.float32)
+        for value in self._weights.values():
+            value += np.float32(rate * number) * np.cos(value)
+        return number
+
+    def evaluate(self) -> float:
+        return 1.0 + abs(float(np.sin(sum(float(value.sum()) for value in self._weights.values()))))
+
+    def tensors(self) -> Dict[str, np.ndarray]:
+        return {**{name: value.copy() for name, value in self._weights.items()}, "optimizer/moment": self._moment}
+
+    def weight_names(self) -> List[str]:
+        return list(self._weights)
+
+    def restore(self, tensors: Mapping[str, np.ndarray], state: Mapping[str, Any]) -> None:
+        self._weights = {name: tensors[name].copy() for name in self._weights}
+        self._moment = tensors["optimizer/moment"]
+        if self._sampler is not None:
+            self._sampler.restore(state["sampler"])
+
+    def state(self) -> Dict[str, Any]:
+        return {} if self._sampler is None else {"sampler": self._sampler.state()}
+
+    def epoch_ended(self, folder: Path) -> None:
+        if self._sampler is not None:
+            write_json(folder / "fairness.json", {"gap": self._sampler.gap()})
+
+
+class Data:
+    """In place of ``EvaluationData``."""
+
+    def __init__(self, *arguments: Any) -> None:
+        pass
+
+    def zero_flow_epe(self) -> float:
+        return 2.0
+
+
+def batches(
+    dataset: Any, indices: Sequence[int], size: int, augment: Any, start: int = 0, threads: int = 1
+) -> Iterator[Batch]:
+    """In place of ``pipeline.batches``, which begins a session."""
+    for first in range(start * size, len(indices), size):
+        samples = [dataset.sample(int(index), None) for index in indices[first : first + size]]
+        images, flow = np.stack([each.images for each in samples]), np.stack([each.flow for each in samples])
+        yield Batch(images, flow, np.ones(1, np.float32))
+
+
+class Events:
+    """In place of TensorFlow's writer of events."""
+
+    def __init__(self, folder: str) -> None:
+        pass
+
+    def add_summary(self, *arguments: Any) -> None:
+        pass
+
+    flush = close = add_summary
+
+
+class Task:
+    """In place of ``subprocess.Popen``: a task's process, forked, so that it need not import TensorFlow."""
+
+    def __init__(self, words: Sequence[str], stdout: Any, **others: Any) -> None:
+        def work() -> None:
+            for handle in (1, 2):
+                os.dup2(stdout.fileno(), handle)
+            call([*words[words.index("search") + 1 :]])
+
+        self.returncode: Optional[int] = None
+        self.pid = in_child(work)
+
+    def poll(self) -> Optional[int]:
+        if self.returncode is None:
+            pid, status = os.waitpid(self.pid, os.WNOHANG)
+            if pid:
+                self.returncode = -os.WTERMSIG(status) if os.WIFSIGNALED(status) else os.WEXITSTATUS(status)
+        return self.returncode
+
+    def wait(self, timeout: float = 1e9) -> None:
+        end = time.monotonic() + timeout
+        while self.poll() is None:
+            if time.monotonic() > end:
+                raise subprocess.TimeoutExpired("task", timeout)
+            time.sleep(0.002)
+
+    def send_signal(self, signum: int) -> None:
+        if self.poll() is None:
+            os.kill(self.pid, signum)
+
+
+def _threads(self: pool.Pool) -> Any:
+    """In place of the pool's processes, each of which would import TensorFlow."""
+    if self._processes is None:
+        pool._work = self._compilers, self.networks
+        self._processes = concurrent.futures.ThreadPoolExecutor(2)  # type: ignore[assignment]
+    return self._processes
+
+
+def _export(self: Networks, architecture: Sequence[int], int8_io: bool = True) -> bytes:
+    """In place of ``Networks.export``."""
+    return bytes(architecture)
+
+
+def install(seconds: float = 0.004) -> None:
+    """Puts the stand-ins in place of what takes long, for the rest of this process; steps take so many seconds."""
+
+    class Slow(Cycle):
+        def run(self, batch: Batch, rate: float, uncertainty_weight: float) -> float:
+            time.sleep(seconds)
+            return super().run(batch, rate, uncertainty_weight)
+
+    def opened(run: Any, weights: Any) -> Any:
+        return contextlib.nullcontext(Opened(Oracle(run.space, seconds=seconds), 8.0))
+
+    modules: Any = (training, supernet_training, child_training)
+    for module in modules[1:]:
+        module.EvaluationData = Data
+    modules[0].batches = batches
+    modules[1].FairCycle = lambda skeleton, weights, config, data, sampler, *others: Slow(weights, sampler)
+    modules[2].ChildStep = lambda skeleton, architecture, weights, *others: Slow(weights, None)
+    tf.summary.FileWriter = Events
+    for module in [each for name, each in sys.modules.items() if name.startswith("search.")]:
+        if hasattr(module, "open_evaluator"):
+            module.open_evaluator = opened
+    enumeration._SAVE_EVERY = 0.2
+    SpaceFile.complete = property(lambda file: len(file.archive) >= WHOLE)  # type: ignore[method-assign,assignment]
+    Vela._call = _vela  # type: ignore[method-assign]
+    CostTable.cost = _cost  # type: ignore[method-assign]
+    Networks.export = _export  # type: ignore[method-assign]
+    pool.Pool._started = _threads  # type: ignore[method-assign]
+    names = {"Popen": Task, "DEVNULL": subprocess.DEVNULL, "TimeoutExpired": subprocess.TimeoutExpired}
+    runner.subprocess = types.SimpleNamespace(**names)  # type: ignore[attr-defined]
+
+
+def call(words: Sequence[str]) -> None:
+    """Calls the program, and exits as it does."""
+    sys.argv = ["edgeflownas-search", *words]
+    try:
+        cli.main()
+    except SystemExit as end:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(int(end.code or 0))

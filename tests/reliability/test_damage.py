@@ -1,0 +1,110 @@
+import json
+import random
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from edgeflownas import checkpoint, record
+from edgeflownas.errors import InputError
+from edgeflownas.files import previous
+from edgeflownas.hardware.cost import CostTable
+from search.commands import cost
+from search.queue import control
+from search.queue.claim import claimed
+from search.queue.status import row
+from tests.reliability import damage
+from tests.search.queue.small import small_queue
+
+
+@pytest.mark.parametrize("name", damage.KINDS)
+def test_damage_is_named_and_the_file_before_is_offered_and_used(tmp_path: Path, name: str) -> None:
+    assert damage.check(name, tmp_path, 40, seed=1)["detected"] == 40
+
+
+@pytest.mark.parametrize("name", damage.KINDS)
+def test_every_byte_counts(tmp_path: Path, name: str) -> None:
+    """Not only those that a reader happens to look at."""
+    kind, path, rng = damage.KINDS[name], tmp_path / name, random.Random(1)
+    kind.write(path, 0)
+    good = path.read_bytes()
+    for place in [0, len(good) - 1, *(rng.randrange(len(good)) for _ in range(60))]:
+        path.write_bytes(good[:place] + bytes([good[place] ^ 32]) + good[place + 1 :])
+        with pytest.raises(InputError):
+            kind.read(path)
+
+
+@pytest.mark.parametrize("change", [lambda text: text + "\n", lambda text: "# mine\n" + text, lambda text: text[:-1]])
+def test_a_change_of_a_cost_table_that_yaml_does_not_see_is_seen(tmp_path: Path, change) -> None:
+    path = tmp_path / "table.yaml"
+    path.write_text(change(damage.TABLE.read_text()))
+    with pytest.raises(InputError, match=r"table\.yaml: is damaged"):
+        CostTable.load(path)
+
+
+def test_two_damaged_generations_are_both_left_as_they_are(tmp_path: Path) -> None:
+    for name, kind in damage.KINDS.items():
+        path = tmp_path / name
+        for number in (0, 1):
+            kind.write(path, number)
+        for each in (path, previous(path)):
+            each.write_bytes(each.read_bytes()[:-1])
+        before = {each: each.read_bytes() for each in tmp_path.iterdir()}
+        with pytest.raises(InputError):
+            kind.use_previous(path)
+        assert {each: each.read_bytes() for each in tmp_path.iterdir()} == before
+
+
+def test_a_record_is_the_json_that_others_read(tmp_path: Path) -> None:
+    path = tmp_path / "a.json"
+    record.write(path, {"state": "done", "epe": 1.5})
+    content = json.loads(path.read_text())
+    assert list(content) == ["state", "epe", "sha256"] and record.read(path) == {"state": "done", "epe": 1.5}
+    with pytest.raises(ValueError):
+        record.write(path, {"epe": float("nan")})
+    assert record.read(path) == {"state": "done", "epe": 1.5}
+
+
+def test_a_damaged_task_is_shown_and_goes_on_from_the_files_before(tmp_path: Path) -> None:
+    queue = small_queue(tmp_path)
+    paths = queue.paths.task(0)
+    for epoch in (0, 1):
+        with claimed(queue.task(0)) as claim:
+            claim.change(state="preempted", epoch=epoch)
+        checkpoint.save(paths.last, {"w": np.full(3, epoch)}, {"place": epoch})
+    for path in (paths.state, paths.last):
+        path.write_bytes(path.read_bytes()[:-3])
+    shown = row(queue, 0)
+    assert shown.word == "damaged" and "queue retry 0 --from-previous" in str(shown.reason)
+    with pytest.raises(InputError, match="queue retry --from-previous"):
+        checkpoint.load(paths.last)
+    control.restore(queue, [0])
+    assert row(queue, 0).word in ("queued", "preempted") and checkpoint.load(paths.last)[1] == {"place": 0}
+    assert (paths.folder / "last.h5.1").exists() and (paths.folder / "state.json.1").exists()
+    assert row(queue, 1).word == "queued"
+
+
+def test_a_damaged_result_is_made_again(tmp_path: Path) -> None:
+    queue = small_queue(tmp_path)
+    with claimed(queue.task(1)) as claim:
+        record.write(queue.paths.task(1).result, {"epe": 1.5})
+        claim.change(state="done")
+    path = queue.paths.task(1).result
+    path.write_text(path.read_text().replace("1.5", "1.4"))
+    with pytest.raises(InputError, match=r"result\.json: is damaged"):
+        record.read(path)
+    control.restore(queue, [1])
+    assert row(queue, 1).word == "queued" and not path.exists()
+
+
+def test_a_damaged_cost_table_is_put_back_by_its_command(tmp_path: Path) -> None:
+    path = tmp_path / "table.yaml"
+    for number in (0, 1):
+        damage.KINDS["table.yaml"].write(path, number)
+    path.write_text(path.read_text().replace("sram_kib: ", "sram_kib: 1", 1))
+    with pytest.raises(InputError, match="cost build --from-previous"):
+        CostTable.load(path)
+    words = ["build", "--config", str(damage.TABLE.parents[1] / "tiny.yaml"), "--set", f"hardware.table={path}"]
+    assert CliRunner().invoke(cost.command, [*words, "--from-previous"]).exit_code == 0
+    assert damage.KINDS["table.yaml"].read(path) == 0

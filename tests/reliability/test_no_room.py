@@ -1,0 +1,177 @@
+"""Promise 4: no room, no rights, vanished data, no memory: told in one line, nothing lost, and it goes on after."""
+
+import os
+import shutil
+import struct
+import subprocess
+from pathlib import Path
+from typing import Any, Dict, Iterator, List, Optional, Tuple
+
+import numpy as np
+import pytest
+import tensorflow.compat.v1 as tf
+
+from edgeflownas import checkpoint
+from edgeflownas.config import TrainConfig
+from edgeflownas.data.formats import read_flow
+from edgeflownas.data.sample import Sample
+from edgeflownas.errors import InputError
+from edgeflownas.files import previous
+from edgeflownas.lock import locked
+from edgeflownas.session import session
+from edgeflownas.training import Training
+from search.search_file import SearchFile
+from tests.reliability import damage
+from tests.reliability.stand_ins import Cycle
+from tests.search.test_search_file import IDENTITY, content, search
+
+
+@pytest.fixture()
+def disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of one megabyte."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    words = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(folder)]
+    if os.getuid() or shutil.which("mount") is None or subprocess.run(words, check=False).returncode:
+        pytest.skip("only root can mount a disk")
+    yield folder
+    subprocess.run(["umount", str(folder)], check=True)
+
+
+def fill(disk: Path) -> Path:
+    """Takes all room that is left."""
+    filler = disk / "filler"
+    with filler.open("wb", buffering=0) as file:
+        for size in (1 << 16, 1 << 10, 1):
+            try:
+                while file.write(bytes(size)) == size:
+                    pass
+            except OSError:
+                pass
+    return filler
+
+
+def remount(disk: Path, how: str) -> None:
+    subprocess.run(["mount", "-o", f"remount,{how}", str(disk)], check=True)
+
+
+@pytest.mark.parametrize("name", damage.KINDS)
+def test_a_full_disk_is_told_and_what_was_there_is_intact(disk: Path, name: str) -> None:
+    kind, path = damage.KINDS[name], disk / "run" / name
+    for number in (0, 1):
+        kind.write(path, number)
+    before = path.read_bytes(), previous(path).read_bytes()
+    filler = fill(disk)
+    with pytest.raises(OSError, match="cannot be written: No space left on device; what was there bef") as error:
+        kind.write(path, 2)
+    assert str(path) in str(error.value) and "\n" not in str(error.value)
+    assert (path.read_bytes(), previous(path).read_bytes()) == before
+    assert sorted(each.name for each in path.parent.iterdir()) == sorted([name, previous(path).name])
+    filler.unlink()
+    kind.write(path, 2)
+    assert path.read_bytes() != before[0] and previous(path).read_bytes() == before[0]
+
+
+@pytest.mark.parametrize("name", damage.KINDS)
+def test_a_read_only_folder_is_told_and_can_be_read(disk: Path, name: str) -> None:
+    kind, path = damage.KINDS[name], disk / "run" / name
+    kind.write(path, 0)
+    remount(disk, "ro")
+    assert kind.read(path) == 0
+    with pytest.raises(OSError, match="Read-only file system") as error:
+        kind.write(path, 1)
+    assert str(path) in str(error.value) and "\n" not in str(error.value)
+    refused = pytest.raises(OSError, match=r"run x: the lock .* cannot be written: Read-only file system")
+    with refused, locked(path.parent / "lock", "run x"):
+        pytest.fail("held")
+    remount(disk, "rw")
+    kind.write(path, 1)
+    assert kind.read(path) == 1
+
+
+@pytest.mark.parametrize("cause", ["full", "read-only"])
+def test_a_search_goes_on_when_the_cause_is_gone(disk: Path, tmp_path: Path, cause: str) -> None:
+    search(tmp_path / "undisturbed" / "search.h5", 6)
+    path = disk / "run" / "search.h5"
+    search(path, 2)
+    filler: Optional[Path] = None
+    if cause == "full":
+        filler = fill(disk)
+    else:
+        remount(disk, "ro")
+    with pytest.raises(OSError, match="cannot be written"):
+        search(path, 6)
+    last = SearchFile(path, IDENTITY).last
+    assert last is not None and last.number == 1
+    if filler is not None:
+        filler.unlink()
+    else:
+        remount(disk, "rw")
+    search(path, 6)
+    assert content(path) == content(tmp_path / "undisturbed" / "search.h5")
+
+
+class Flows:
+    """Pairs whose flow is in files."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(exist_ok=True)
+        self.paths = [folder / f"{number}.flo" for number in range(8)]
+        for number, path in enumerate(self.paths):
+            path.write_bytes(struct.pack("<4sii", b"PIEH", 16, 16) + np.full(512, number, "<f4").tobytes())
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def files(self, index: int) -> Tuple[str, ...]:
+        return (str(self.paths[index]),)
+
+    def whole(self, index: int) -> Sample:
+        return self.sample(index, None)
+
+    def few(self, count: int) -> List[int]:
+        return list(range(count))
+
+    def sample(self, index: int, rng: Any) -> Sample:
+        flow, valid = read_flow(self.paths[index])
+        return Sample(np.full((16, 16, 6), index, np.uint8), flow, valid)
+
+
+def train(folder: Path, data: Flows, step: Optional[Cycle] = None) -> Dict[str, Any]:
+    recipe = TrainConfig(epochs=4, batch_size=2, learning_rate=1e-3)
+    step = step or Cycle({"kernel": np.ones((3, 3), np.float32)}, None)
+    training = Training(step, data, recipe, 1, folder, {}, 2.0, 1)
+    training.resume()
+    training.run()
+    return {name: value.tobytes() for name, value in checkpoint.load(folder / "last.h5")[0].items()}
+
+
+def test_a_data_set_that_vanishes_is_named_and_the_training_goes_on_when_it_is_back(tmp_path: Path) -> None:
+    data, taken = Flows(tmp_path / "data"), tmp_path / "taken"
+
+    class Vanishing(Cycle):
+        steps = 0
+
+        def run(self, *words: Any) -> float:
+            Vanishing.steps += 1
+            if Vanishing.steps == 6 and not taken.exists():
+                (tmp_path / "data").rename(taken)
+            return super().run(*words)
+
+    whole = train(tmp_path / "undisturbed", data)
+    kernel = {"kernel": np.ones((3, 3), np.float32)}
+    with pytest.raises(InputError, match=r"flow .*\d\.flo: cannot be read: No such file") as error:
+        train(tmp_path / "run", data, Vanishing(kernel, None))
+    assert "\n" not in str(error.value)
+    state = checkpoint.load(tmp_path / "run" / "last.h5")[1]
+    assert state["place"]["epoch"] >= 1
+    taken.rename(tmp_path / "data")
+    assert train(tmp_path / "run", data) == whole
+
+
+def test_tensorflow_out_of_memory_is_told_as_such() -> None:
+    with tf.Graph().as_default() as graph:
+        huge = tf.fill(tf.placeholder_with_default(np.array([2**24, 2**24]), [2]), 1.0)
+        with session(graph, 1) as opened, pytest.raises(MemoryError, match="^out of memory: .*smaller") as error:
+            opened.run(huge)
+    assert "\n" not in str(error.value)

@@ -1,0 +1,116 @@
+"""Promise 6: a number that cannot be right is named, never asked for again, and part of nothing."""
+
+import math
+from pathlib import Path
+from typing import Any, Dict, Iterator, List, Sequence
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from edgeflownas.errors import InputError
+from edgeflownas.lock import locked
+from edgeflownas.space import Architecture
+from search.archive import LARGEST_EPE
+from search.evolution import Evolution, Generation
+from search.loop import evolve
+from search.operators import select
+from search.scoring import EvaluatorError
+from search.search_file import SearchFile
+from tests.search.stand_ins import SMALL, Cost, Oracle, Table, epe_of, evolution_config, identity
+
+IMPOSSIBLE = (math.nan, math.inf, -math.inf, -1.0, -1e-300, 1e300, 2 * LARGEST_EPE)
+GOOD = Cost(10.0, 100.0, 500.0, 4e4, "compiled")
+
+
+def searched(evolution: Evolution, oracle: Any) -> List[Generation]:
+    generations = []
+    while evolution.finished() is None:
+        asked = evolution.ask()
+        generations.append(evolution.tell(asked, [pair for part in oracle.score(asked) for pair in part]))
+    return generations
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@given(
+    wrong=st.dictionaries(st.sampled_from(list(SMALL.all())), st.sampled_from(IMPOSSIBLE), max_size=40),
+    seed=st.integers(0, 9),
+)
+def test_an_impossible_epe_changes_nothing_for_the_others(wrong: Dict[Architecture, float], seed: int) -> None:
+    """As many generations as use the space up: front and volume are those of a space without the failed ones."""
+    oracle = Oracle(SMALL, lambda each: wrong.get(each, epe_of(each)))
+    evolution = Evolution(SMALL, evolution_config(complete_outputs=False), Table(), seed)
+    generations = searched(evolution, oracle)
+    assert len(set(oracle.answered)) == len(oracle.answered) == SMALL.size, "one was asked for again"
+    assert evolution.archive.failed == len(wrong)
+    clean = Evolution(SMALL, evolution_config(complete_outputs=False), Table(), seed)
+    clean.tell([], [(each, epe_of(each)) for each in SMALL.all() if each not in wrong])
+    assert evolution.hypervolume() == clean.hypervolume()
+    front = set(evolution.archive.architectures(evolution.front()))
+    assert front == set(clean.archive.architectures(clean.front())) and not front & set(wrong)
+    for generation in generations:
+        assert np.isfinite(generation.objectives).all() and math.isfinite(generation.hypervolume)
+        assert not {tuple(genes) for genes in generation.genes.tolist()} & set(wrong)
+    individuals = select(evolution._individuals(evolution._population), 8)
+    assert not any(math.isnan(each.fitness.crowding_dist) for each in individuals)
+
+
+@pytest.mark.parametrize("figure", ["fps", "latency_ms", "sram_kib", "npu_cycles"])
+@pytest.mark.parametrize("value", [math.nan, math.inf, -1.0, 0.0])
+def test_an_impossible_cost_in_the_table_is_named_before_the_search(figure: str, value: float) -> None:
+    bad = (0, 1, 2, 0)
+    table = Table(wrong={bad: GOOD._replace(source="predicted", **{figure: value})})
+    with pytest.raises(InputError, match=f"architecture 0120: {figure} is {value}"):
+        Evolution(SMALL, evolution_config(), table, 1)
+
+
+def test_a_prediction_that_comes_out_negative_is_named_too() -> None:
+    class Negative(Table):
+        def cost(self, architecture: Architecture) -> Cost:
+            if architecture == (0, 1, 2, 0):
+                raise ValueError("cycles: should be greater than 0")
+            return super().cost(architecture)
+
+    with pytest.raises(InputError, match="architecture 0120: cycles: should be greater than 0"):
+        Evolution(SMALL, evolution_config(), Negative(), 1)
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -1.0])
+def test_an_impossible_word_of_the_compiler_makes_an_architecture_fail(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], value: float
+) -> None:
+    """And the checkpoint can be read again."""
+    bad = min(SMALL.all(), key=epe_of)
+
+    def compiled(architectures: Sequence[Architecture]) -> List[Cost]:
+        costs = [Table().cost(each)._replace(source="compiled") for each in architectures]
+        return [cost._replace(npu_cycles=value) if each == bad else cost for each, cost in zip(architectures, costs)]
+
+    path, who = tmp_path / "search.h5", identity(SMALL)
+    for _ in range(2):
+        file = SearchFile(path, who)
+        file.zero_flow_epe = 7.0
+        settings = evolution_config(complete_outputs=False)
+        evolution = Evolution(SMALL, settings, Table(), 1, file.archive, file.last, compiled)
+        with locked(tmp_path / "lock", "it") as lock:
+            evolve(evolution, Oracle(SMALL), file, lock, lambda status: None)
+    assert f"architecture {SMALL.format(bad)} has failed: npu_cycles is {value}" in capsys.readouterr().err
+    again = SearchFile(path, who)
+    assert again.archive.failed == 1 and len(again.archive) == SMALL.size
+    assert bad not in again.archive.architectures(evolution.front())
+
+
+def test_an_evaluator_that_breaks_off_is_named_and_the_generations_before_stay(tmp_path: Path) -> None:
+    class Faulty(Oracle):
+        def score(self, architectures: Sequence[Architecture]) -> Iterator[Any]:
+            for part in super().score(architectures):
+                yield part if len(self.answered) < 20 else [*part, part[0]]
+
+    file = SearchFile(tmp_path / "search.h5", identity(SMALL))
+    file.zero_flow_epe = 7.0
+    evolution = Evolution(SMALL, evolution_config(complete_outputs=False), Table(), 1, file.archive)
+    with locked(tmp_path / "lock", "it") as lock, pytest.raises(EvaluatorError, match=r"answered \w+ \d{4} twice"):
+        evolve(evolution, Faulty(SMALL), file, lock, lambda status: None)
+    last = SearchFile(tmp_path / "search.h5", identity(SMALL)).last
+    assert last is not None and last.number == 1

@@ -1,0 +1,45 @@
+"""The pages of docs/ against what they describe."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import h5py
+import pytest
+
+ROOT = Path(__file__).parents[3]
+PAGES = sorted([*ROOT.glob("docs/*.md"), ROOT / "README.md", *ROOT.glob("results/reference/*/README.md")])
+
+
+def names_of(page, heading):
+    """The names in the tables below a heading."""
+    part = re.split(r"^## ", page, flags=re.MULTILINE)
+    (section,) = [each for each in part if each.startswith(heading + "\n")]
+    cells = re.findall(r"^\| (`[^|]*) \|", section, re.MULTILINE)
+    return {name for cell in cells for name in re.findall(r"`([^`]+)`", cell)}
+
+
+def test_the_layout_of_the_files_of_scores_is_as_told(demo):
+    page = (ROOT / "docs" / "search_file.md").read_text()
+    both = names_of(page, "Both")
+    for path in (demo.search_file, demo.space_file):
+        with h5py.File(path, "r") as file:
+            assert set(file["archive"]) <= both <= set(file.attrs) | set(file["archive"])
+            assert set(file.attrs) - both <= {"complete", "hypervolume"}
+    with h5py.File(demo.search_file, "r") as file:
+        assert set(file["generations/0000"].attrs) == names_of(page, "search.h5")
+        assert set(file["generations/0000"]) == {"genes", "objectives"}
+
+
+def test_the_reader_on_that_page_reads():
+    page = (ROOT / "docs" / "search_file.md").read_text()
+    (code,) = re.findall(r"^```python\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert "edgeflownas-space 19683" in done.stdout
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_links_lead_somewhere(page):
+    for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text()):
+        assert (page.parent / target).exists(), target

@@ -1,0 +1,302 @@
+"""What the report says against the files it is made from, and page, PNG and CSV against each other."""
+
+import base64
+import csv
+import html.parser
+import io
+import json
+import re
+import shutil
+
+import cv2
+import h5py
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from edgeflownas.config import dump
+from edgeflownas.errors import InputError
+from edgeflownas.files import write_text
+from search.cli import cli
+from search.report import images
+from search.report.chart import Chart, Section, Series, Table
+from search.report.contents import read
+from search.report.course import hypervolume_section, work_section
+from search.report.explorer import chosen, explorer_data
+from search.report.final import final_section
+from search.report.genes import genes_section
+from search.report.page import page
+from search.report.points import points
+from search.report.retraining import retraining_section
+from search.report.tables import section_csv
+from search.report.training import fairness_section
+from search.run import Run
+from tests.search.report.made import CONFIG, REFERENCE, embedded, exact_scores, searched
+
+SECTIONS = ("front", "flow", "hypervolume", "work", "genes", "training", "fairness", "retraining", "final", "repeat")
+
+
+def report(*words):
+    arguments = ["report", *map(str, words), "--pairs", "0", "--no-parts"]
+    return CliRunner(mix_stderr=False).invoke(cli, arguments, catch_exceptions=False, standalone_mode=False)
+
+
+@pytest.fixture
+def written(page):
+    return page.parent
+
+
+def csv_rows(path):
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_every_section_is_on_the_page_and_beside_it_as_png_and_csv(written):
+    text = (written / "report.html").read_text()
+    for key in SECTIONS:
+        assert f'<section id="{key}">' in text
+        assert cv2.imread(str(written / "report" / f"{key}.png")).shape[1] > 600
+        assert (written / "report" / f"{key}.csv").stat().st_size > 5
+
+
+def test_the_points_are_those_of_search_and_enumeration(written, demo):
+    rows = csv_rows(written / "report" / "front.csv")
+    assert len(rows) == demo.space.size == 19_683
+    assert {row["architecture"]: float(row["epe"]) for row in rows} == {
+        demo.space.format(each): epe for each, epe in exact_scores().items()
+    }
+    with h5py.File(demo.search_file, "r") as file:
+        archive = {"".join(map(str, genes)) for genes in file["archive/genes"][()].tolist()}
+        asked = int(file["archive/requested"][()].sum())
+    assert {row["architecture"] for row in rows if row["origin"] != "enumerated only"} == archive
+    assert sum(row["origin"] == "asked for" for row in rows) == asked
+    scored = [row for row in rows if row["origin"] != "enumerated only"]
+    values = np.array([[float(row["epe"]), -float(row["fps"])] for row in scored])
+    best = [i for i, value in enumerate(values) if not ((values <= value).all(1) & (values < value).any(1)).any()]
+    assert {scored[i]["architecture"] for i in best} == {row["architecture"] for row in rows if row["on_front"] == "1"}
+
+
+def test_the_page_holds_the_same_points_to_the_last_bit(written):
+    rows = csv_rows(written / "report" / "front.csv")
+    (run,) = embedded((written / "report.html").read_text())["front"]["runs"]
+    columns = {name: _decoded(each) for name, each in run["columns"].items()}
+    for name in ("epe", "fps", "latency_ms", "sram_kib", "npu_cycles"):
+        assert columns[name].tolist() == [float(row[name]) for row in rows]
+    digits = columns["genes"].reshape(-1, 9)
+    assert ["".join(map(str, each)) for each in digits.tolist()] == [row["architecture"] for row in rows]
+    assert columns["front"].tolist() == [int(row["on_front"]) for row in rows]
+
+
+def _decoded(column):
+    return np.frombuffer(base64.b64decode(column["base64"]), {"f8": "<f8", "i4": "<i4", "u1": "u1"}[column["type"]])
+
+
+@pytest.mark.parametrize("key", ["hypervolume", "work", "genes", "training", "fairness", "retraining", "final"])
+def test_page_and_csv_hold_the_same_values(written, key):
+    charts = embedded((written / "report.html").read_text())["charts"]
+    shown = [
+        (series["name"], str(x), float(y))
+        for name, chart in charts.items()
+        if name.rsplit("-", 1)[0] == key
+        for series in chart["series"]
+        for x, y in zip(series["x"], series["y"])
+    ]
+    kept = [(row["series"], row["x"], float(row["y"])) for row in csv_rows(written / "report" / f"{key}.csv")]
+    assert shown == kept and shown
+
+
+def test_a_png_is_drawn_from_the_same_values():
+    lines = Series("a", [0, 1, 2], [3.0, 1.0, 2.5], "run 0", "front", labels=("x", "y", "z"))
+    dots = Series("b", [0.5, 1.5], [2.0, 4.0], "option 1/3", "points")
+    areas = tuple(Series(str(i), [0, 1], [0.25 + i / 2, 0.75 - i / 2], f"option {i}/2", "area") for i in range(2))
+    bars = tuple(Series(str(i), ["EB0", "EB1"], [4.0 + i, 5.0], f"option {i}/2", "bars") for i in range(2))
+    charts = (Chart("", "", "", (lines, dots)), Chart("", "", "", areas, share=True), Chart("", "", "", bars))
+    axes = images.section_figure(Section("key", "Title", charts=charts)).axes
+    assert [line.get_xydata().tolist() for line in axes[0].lines] == [
+        [[0, 3.0], [1, 1.0], [2, 2.5]], [[0.5, 2.0], [1.5, 4.0]],
+    ]  # fmt: skip
+    assert axes[0].lines[0].get_drawstyle() == "steps-pre"
+    tops = [max(y for _, y in area.get_paths()[0].vertices) for area in axes[1].collections]
+    assert tops == [0.75, 1.0]
+    assert sorted(bar.get_height() for bar in axes[2].patches) == [4.0, 5.0, 5.0, 5.0]
+
+
+def test_hypervolume_and_duplicates_are_those_of_the_generations(demo):
+    contents = read(demo.folder)
+    with h5py.File(demo.search_file, "r") as file:
+        course = [dict(file["generations"][name].attrs) for name in sorted(file["generations"])]
+    section = hypervolume_section([contents])
+    for chart, name in zip(section.charts, (None, "evaluations", "wall_s")):
+        series, exact = chart.series
+        assert series.y == [each["hypervolume"] for each in course]
+        assert list(series.x) == (list(range(3)) if name is None else [each[name] for each in course])
+        assert exact.dashed and list(exact.y) == pytest.approx([_exact_hypervolume()] * 2, rel=1e-9)
+    _, avoided = work_section([contents]).charts
+    assert np.cumsum(avoided.series[0].y).tolist() == [each["duplicates"] for each in course]
+
+
+def _exact_hypervolume():
+    with h5py.File(str(REFERENCE / "space.h5"), "r") as file:
+        return float(file.attrs["hypervolume"])
+
+
+def test_shares_of_options_are_those_of_the_populations(demo):
+    charts = genes_section([read(demo.folder)]).charts
+    with h5py.File(demo.search_file, "r") as file:
+        population = file["generations/0001/genes"][()]
+    for gene, chart in enumerate(charts):
+        expected = [float((population[:, gene] == option).mean()) for option in range(3)]
+        assert [series.y[1] for series in chart.series] == pytest.approx(expected)
+        assert sum(series.y[1] for series in chart.series) == pytest.approx(1.0)
+
+
+def test_an_unfair_training_is_not_called_fair(demo):
+    contents = read(demo.folder)
+    assert "equally often" in fairness_section([contents]).text[0]
+    counts = {**contents.fairness, "EB1": [12288, 12288, 12287]}
+    assert "up to 1" in fairness_section([contents.__class__(**{**vars(contents), "fairness": counts})]).text[0]
+
+
+def test_the_queue_and_the_final_front(demo):
+    contents = read(demo.folder)
+    section = retraining_section([contents])
+    assert "2 done, 2 queued" in section.text[0] and "n = 2" in section.text[0]
+    promised, curves = section.charts
+    assert promised.series[0].y == [1.0, 2.0] and len(curves.series) == 2
+    final = final_section([contents])
+    assert "cannot be compared" in final.text[0] and final.tables[0].rows[0][1] == 1.0
+
+
+def test_edgeflownet_stands_beside_what_it_may_be_compared_with(demo, tmp_path):
+    run = Run.open(CONFIG, tmp_path / "run", ["data.height=176", "data.width=224"])
+    run.write_config()
+    shutil.copy(str(demo.final_front_file), str(run.final_front_file))
+    section = final_section([read(run.folder)])
+    assert section.tables[0].rows[-1][0] == "EdgeFlowNet"
+    assert section.charts[0].series[-1].x == [5.32, 5.32]
+
+
+def test_the_chosen_are_the_ends_of_the_front_and_a_point_between(demo):
+    found = points(read(demo.folder))
+    best, middle, fast = chosen(found)
+    front = np.flatnonzero(found.front)
+    assert found.columns["epe"][best] == found.columns["epe"][front].min()
+    assert found.columns["fps"][fast] == found.columns["fps"][front].max()
+    fps = found.columns["fps"]
+    assert found.front[middle] and fps[best] < fps[middle] < fps[fast]
+
+
+def test_a_run_that_has_only_begun_says_what_is_missing(tmp_path):
+    run = Run.open(CONFIG, tmp_path / "run", ["supernet=null"])
+    run.write_config()
+    assert report(run.folder).exit_code == 0
+    text = (run.folder / "report.html").read_text()
+    for said in ("Nothing is scored yet", "no search yet", "no generation yet", "no log of a training", "no counts",
+                 "no retrain queue yet", "Nothing retrained is collected yet"):  # fmt: skip
+        assert said in text
+    assert embedded(text)["front"] is None
+
+
+def test_runs_side_by_side(written, demo, folder):
+    searched(folder / "short", 1, "seed=2", enumerated=False)
+    assert report(demo.folder, folder / "short", "--output", folder / "both.html").exit_code == 0
+    data = embedded((folder / "both.html").read_text())
+    assert [run["name"] for run in data["front"]["runs"]] == ["demo", "short"]
+    names = [series["name"] for series in data["charts"]["hypervolume-0"]["series"]]
+    assert names == ["demo", "short", "exact"]
+    rows = csv_rows(folder / "both" / "front.csv")
+    assert {row["run"] for row in rows} == {"demo", "short"}
+
+
+def test_a_search_that_scores_in_another_way_does_not_get_this_ones_exact_front(demo, tmp_path):
+    run = searched(tmp_path / "run", 1, "evaluation.calibration_pairs=32", enumerated=False)
+    shutil.copy(str(demo.space_file), str(run.space_file))
+    assert read(run.folder).exact is None
+    assert "not known" in hypervolume_section([read(run.folder)]).text[0]
+
+
+HOSTILE = "<img src=x onerror=alert(1)></script><script>alert(2)</script>`\"'&{{ 7*7 }}"
+
+
+class _Tags(html.parser.HTMLParser):
+    def __init__(self):
+        super().__init__()
+        self.seen = []
+
+    def handle_starttag(self, tag, attrs):
+        self.seen.append((tag, dict(attrs)))
+
+
+def test_nothing_from_files_becomes_html():
+    chart = Chart(HOSTILE, HOSTILE, HOSTILE, (Series(HOSTILE, [1], [1.0], "run 0", labels=(HOSTILE,)),))
+    section = Section("x", HOSTILE, (HOSTILE,), (chart,), (Table(HOSTILE, (HOSTILE,), ((HOSTILE,),)),))
+    text = page(HOSTILE, HOSTILE, (), None, [section], None, "report")
+    tags = _Tags()
+    tags.feed(text)
+    assert not [tag for tag, attributes in tags.seen if tag == "img" or "onerror" in attributes]
+    assert sum(tag == "script" for tag, _ in tags.seen) == 3
+    assert embedded(text)["charts"]["x-0"]["series"][0]["name"] == HOSTILE
+
+
+def test_the_page_asks_the_network_for_nothing(written):
+    text = (written / "report.html").read_text()
+    own = re.sub(r"<script>.*?</script>", "", text, flags=re.S)
+    assert "default-src 'none'" in own and not re.search(r"(src|href)=\"(https?:)?//", own)
+
+
+@pytest.mark.parametrize(
+    ("damage", "said"),
+    [
+        (lambda folder: (folder / "config.yaml").unlink(), "holds no run"),
+        (lambda folder: write_text(folder / "search.h5", "x" * 900), "search.h5: is truncated or damaged"),
+        (lambda folder: write_text(folder / "final_front.csv", "architecture\n000000000\n"), "final_front.csv: is dam"),
+        (lambda folder: write_text(folder / "hardware.json", "{"), "hardware.json: is damaged"),
+    ],
+)
+def test_damaged_files_are_named(demo, tmp_path, damage, said):
+    shutil.copytree(str(demo.folder), str(tmp_path / "run"))
+    damage(tmp_path / "run")
+    with pytest.raises(InputError, match=re.escape(said)):
+        report(tmp_path / "run")
+
+
+def test_all_that_is_needed_to_repeat_it(written, demo):
+    rows = {row["what"]: row["value"] for row in csv_rows(written / "report" / "repeat.csv")}
+    with h5py.File(demo.search_file, "r") as file:
+        assert rows["supernet, SHA-256"] == file.attrs["supernet_sha256"]
+    assert rows["seed"] == "1" and "Vela 5.2.0" in rows["compiler"] and rows["config.yaml"] == dump(demo.config)
+
+
+def test_cycles_of_parts_add_up_to_the_compilers_cycles(demo, monkeypatch):
+    """With the compiler's figures for three architectures, those of others are known."""
+    from search.report import parts
+
+    cycles = {"E0": (5, 5, 5), "EB0": (10, 20, 30), "H2Out": (1, 2, 4), "accumulation": (7, 7, 7)}
+
+    class Layer:
+        def __init__(self, name, npu_cycles):
+            self.operator, self.target, self.name, self.npu_cycles = "Conv2D", "NPU", name, npu_cycles
+
+    class Entry:
+        def __init__(self, option):
+            self.layers = [Layer(f"{name}/x" if name != "accumulation" else "flow", each[option])
+                           for name, each in cycles.items()]  # fmt: skip
+
+    class Stand:
+        def inspect(self, networks, architecture):
+            assert len(set(architecture)) == 1
+            return Entry(architecture[0])
+
+    monkeypatch.setattr(parts.Compiler, "of", lambda config: Stand())
+    found = parts.part_cycles(demo)
+    assert found == {"E0": [5], "EB0": [10, 20, 30], "H2Out": [1, 2, 4], "accumulation": [7]}
+
+
+def test_csv_quotes_what_needs_it():
+    text = section_csv(Section("x", "", data=Table("", ("a",), (('1,"2"\n3',),))))
+    assert list(csv.reader(io.StringIO(text))) == [["a"], ['1,"2"\n3']]
+
+
+def test_explorer_without_points_is_none(demo):
+    assert explorer_data([read(demo.folder)], [None], [None]) is None
+    assert json.dumps(explorer_data([read(demo.folder)], [points(read(demo.folder))], [None]), allow_nan=False)

@@ -1,0 +1,147 @@
+from pathlib import Path
+from typing import Any, List, Optional, Tuple
+
+import numpy as np
+import pytest
+
+from edgeflownas import checkpoint
+from edgeflownas.config import StagedConfig
+from edgeflownas.errors import InputError
+from edgeflownas.space import Architecture
+from search.run import Run
+from search.strategies import staged
+from search.strategies.staged import Kept
+from tests.search.queue.small import small_run
+from tests.search.stand_ins import Cost
+
+HEADS = (0, 0, 0, 0, 0)
+
+
+class Table:
+    """Costs that hang on the first gene alone."""
+
+    sram_cap_kib: Optional[float] = 100.0
+
+    def cost(self, architecture: Architecture) -> Cost:
+        fps = 100.0 - 10 * architecture[0]
+        return Cost(fps, 1e3 / fps, 50.0 + 40 * architecture[0], 1e6)
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: Any) -> Run:
+    run = small_run(tmp_path)
+    monkeypatch.setattr(Run, "cost_table", lambda self: (Table(), None))
+    return run
+
+
+def test_first_stage_deals_backbones_freely_under_one_template(run: Run) -> None:
+    kept = Kept(None, (HEADS,))
+    groups = kept.groups(run.space)
+    assert [group.names(run.space) for group in groups] == ["EB0", "EB1", "DB0", "DB1", "H0Out+H1+H1Out+H2+H2Out"]
+    assert len(kept.architectures(run.space)) == 81
+    assert {architecture[4:] for architecture in kept.architectures(run.space)} == {HEADS}
+
+
+def test_second_stage_deals_kept_backbones_and_free_heads(run: Run) -> None:
+    kept = Kept(((0, 0, 0, 0), (2, 1, 0, 2)), None)
+    assert [len(group.options) for group in kept.groups(run.space)] == [2, 3, 3, 3, 3, 3]
+    assert len(kept.architectures(run.space)) == 2 * 243
+
+
+def test_best_by_all_objectives_are_kept_and_heads_are_judged_in_the_mean(run: Run) -> None:
+    scores: List[Tuple[Architecture, float]] = []
+    for backbone, base in (((0, 0, 0, 0), 3.0), ((1, 0, 0, 0), 1.0), ((1, 1, 0, 0), 2.0)):
+        scores += [(backbone + (0, 0, 0, 0, head), base + 0.1 * head) for head in range(3)]
+    found = staged._judged(run, scores, slice(0, 4), 2)
+    # (1, 1, 0, 0) is as slow as (1, 0, 0, 0) and worse: dominated. (0, 0, 0, 0) is worse still, but faster.
+    assert [(each.options, each.kept) for each in found] == [
+        ((1, 0, 0, 0), True), ((1, 1, 0, 0), False), ((0, 0, 0, 0), True),
+    ]  # fmt: skip
+    assert found[0].figures["epe"] == pytest.approx(1.1) and found[0].figures["fps"] == 90.0
+    heads = staged._judged(run, scores, slice(4, None), 1)
+    assert [each.options[-1] for each in heads if each.kept] == [0] and heads[0].figures["epe"] == pytest.approx(2.0)
+
+
+def test_what_does_not_fit_the_memory_is_kept_last(run: Run) -> None:
+    scores = [((option, 0, 0, 0, *HEADS), 3.0 - option) for option in range(3)]  # option 2: 130 KiB of 100
+    kept = [each.options[0] for each in staged._judged(run, scores, slice(0, 4), 2) if each.kept]
+    assert sorted(kept) == [0, 1]
+
+
+def test_an_architecture_without_a_finite_epe_is_left_out(run: Run) -> None:
+    scores = [((0, 0, 0, 0, *HEADS), float("nan")), ((1, 0, 0, 0, *HEADS), 1.0)]
+    assert [each.options for each in staged._judged(run, scores, slice(0, 4), 2)] == [(1, 0, 0, 0)]
+    with pytest.raises(InputError, match="no architecture a finite EPE"):
+        staged._judged(run, scores[:1], slice(0, 4), 2)
+
+
+def test_weights_say_what_they_were_trained_for_last(run: Run) -> None:
+    kept = Kept(((0, 0, 0, 0), (2, 1, 0, 2)), (HEADS,))
+    weights = run.supernet_weights()
+    with pytest.raises(InputError, match="was not trained in stages to the end"):
+        staged._finally_kept(run)
+    unfinished = {"stage": Kept(kept.backbones, None).described(run.space)}
+    checkpoint.save(run.supernet_file, weights, {"identity": unfinished})
+    with pytest.raises(InputError, match="was not trained in stages to the end"):
+        staged._finally_kept(run)
+    checkpoint.save(run.supernet_file, weights, {"identity": {"stage": kept.described(run.space)}})
+    assert staged._finally_kept(run) == kept
+
+
+def test_kept_and_discarded_are_written_down(run: Run, tmp_path: Path, capsys: Any) -> None:
+    scores = [((option, 0, 0, 0, *HEADS), 3.0 - option) for option in range(3)]
+    candidates = staged._judged(run, scores, slice(0, 4), 2)
+    staged._write(tmp_path / "kept.csv", run.space, candidates)
+    rows = [line.split(",")[:2] for line in (tmp_path / "kept.csv").read_text().splitlines()]
+    assert rows == [["options", "kept"], ["2000", "0"], ["1000", "1"], ["0000", "1"]]
+    staged._show(run.space, candidates, "Stage 1")
+    assert "discarded" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("digits, template", [(None, HEADS), ("01201", (0, 1, 2, 0, 1))])
+def test_template_of_the_heads(run: Run, digits: Optional[str], template: Architecture) -> None:
+    assert staged._template(run.space, digits) == template
+
+
+@pytest.mark.parametrize("digits", ["0120", "01203"])
+def test_a_template_of_another_space_is_refused(run: Run, digits: str) -> None:
+    with pytest.raises(InputError):
+        staged._template(run.space, digits)
+
+
+def test_epochs_are_shared_out_to_the_last(run: Run) -> None:
+    for together in (3, 4, 5, 200):
+        shares = [StagedConfig().epochs_of(stage, together) for stage in range(3)]
+        assert sum(shares) == together and max(shares) - min(shares) <= 1
+    assert [StagedConfig(epochs=[4, 2, 1]).epochs_of(stage, 100) for stage in range(3)] == [4, 2, 1]
+
+
+def test_stages_share_weights_forward_and_are_not_trained_twice(run: Run, monkeypatch: Any) -> None:
+    trained: List[Tuple[str, Optional[str]]] = []
+
+    def train(self: Any, kept: Kept, weights: Any) -> Any:
+        """Adds one to the weights, so that it shows what they began with."""
+        trained.append((self.folder.name, None if weights is None else checkpoint.digest(weights)))
+        start = run.supernet_weights() if weights is None else weights
+        result = {name: np.asarray(value + 1, np.float32) for name, value in start.items()}
+        identity = {"network": run.skeleton.digest(), "stage": kept.described(run.space)}
+        checkpoint.save(self.folder / "best.h5", result, {"identity": identity})
+        return result
+
+    class Lock:
+        def beat(self) -> None:
+            pass
+
+    def scores(self: Any, weights: Any, kept: Kept) -> List[Tuple[Architecture, float]]:
+        return [(each, 9.0 - sum(each) / 10) for each in kept.architectures(run.space)]
+
+    monkeypatch.setattr(staged.Stage, "train", train)
+    monkeypatch.setattr(staged.Stage, "_scored", scores)
+    lock: Any = Lock()
+    staged.train(run, None, lock)
+    stages = [run.supernet_folder / f"stage{number}" / "best.h5" for number in (1, 2)]
+    first, second = (checkpoint.digest(checkpoint.load(path)[0]) for path in stages)
+    assert trained == [("stage1", None), ("stage2", first), ("supernet", second)]
+    trained.clear()
+    staged.train(run, None, lock)  # the third goes on by itself; the first two are known
+    assert trained == [("supernet", second)]
