@@ -22,7 +22,6 @@ from edgeflownas.skeleton import Skeleton
 from edgeflownas.space import Architecture
 from search import cli
 from search.archive import Archive
-from search.commands import evolve as command
 from search.compiled_front import FrontCompiler
 from search.evolution import Evolution
 from search.loop import evolve
@@ -30,6 +29,7 @@ from search.objectives import nondominated
 from search.run import Run
 from search.scoring import COST_FIGURES, COST_SOURCES
 from search.search_file import SearchFile
+from search.strategies import one_shot
 from tests.search.stand_ins import (
     CONFIG,
     MEDIUM,
@@ -212,7 +212,7 @@ def call(monkeypatch: pytest.MonkeyPatch, demo: Run, *words: str) -> int:
     overrides = [word for setting in settings for word in ("--set", setting)]
     argv = ["edgeflownas-search", "evolve", "--config", str(CONFIG), "--run", str(demo.folder), *overrides, *words]
     monkeypatch.setattr(sys, "argv", argv)
-    monkeypatch.setattr(command, "open_evaluator", oracle_opened)
+    monkeypatch.setattr(one_shot, "open_evaluator", oracle_opened)
     with pytest.raises(SystemExit) as end:
         cli.main()
     return int(end.value.code or 0)

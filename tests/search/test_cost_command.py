@@ -37,10 +37,10 @@ def in_the_project(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def show(*arguments: str) -> str:
-    result = CliRunner().invoke(command, ["show", *CONFIG, *arguments])
+    result = CliRunner(mix_stderr=False).invoke(command, ["show", *CONFIG, *arguments])
     if result.exception is not None:
         raise result.exception
-    return result.output
+    return result.stdout
 
 
 def test_show_gives_figures_with_their_source_and_board() -> None:

@@ -15,12 +15,12 @@ import pytest
 from edgeflownas import checkpoint
 from edgeflownas.skeleton import Skeleton
 from search import cli
-from search.commands import evolve
 from search.commands import queue as queue_command
 from search.queue import runner
 from search.queue.claim import claimed
 from search.queue.queue import Queue
 from search.run import Run
+from search.strategies import one_shot
 from tests.search.queue.test_collect import finish, scored
 from tests.search.queue.test_runner import NOT_BEGUN
 from tests.search.stand_ins import CONFIG, oracle_opened
@@ -49,7 +49,7 @@ def searched(tmp_path_factory: pytest.TempPathFactory) -> Path:
     shapes = Skeleton(8).parameters()
     checkpoint.save(folder / "supernet.h5", {name: np.zeros(shape, np.float32) for name, shape in shapes.items()}, {})
     with pytest.MonkeyPatch.context() as monkeypatch:
-        monkeypatch.setattr(evolve, "open_evaluator", oracle_opened)
+        monkeypatch.setattr(one_shot, "open_evaluator", oracle_opened)
         assert ended(monkeypatch, folder, "evolve") == 0
         assert ended(monkeypatch, folder, "queue", "build", "--rebuild") == 0
     return folder

@@ -110,7 +110,7 @@ def test_a_training_on_three_devices_that_is_continued_goes_on_bit_for_bit(three
 
 
 def test_more_devices_than_paths_are_refused():
-    with pytest.raises(InputError, match="train.devices: a fair cycle has 3 paths, which 4 devices cannot share"):
+    with pytest.raises(InputError, match="train.devices: a cycle has 3 paths, which 4 devices cannot share"):
         step_on(Devices("CPU", (0, 1, 2, 3)))
 
 
