@@ -123,11 +123,25 @@ def _listed(run: Run, archive: Archive, names: Sequence[str]) -> List[int]:
 
 
 def _task(run: Run, archive: Archive, row: int, supernet_sha256: str) -> TaskConfig:
-    config = run.config
     figures = {name: float(archive.column(name)[row]) for name in ("epe", *COST_FIGURES)}
-    source = COST_SOURCES[archive.column("cost_source")[row]]
+    found = Found.model_validate({**figures, "source": COST_SOURCES[archive.column("cost_source")[row]]})
+    warm = QueuePaths(Path()).supernet.name if run.config.queue.warm_start else None
+    return task_of(run, run.space.format(archive.column("genes")[row]), supernet_sha256, warm, found)
+
+
+def task_of(run: Run, architecture: str, source: str, first_weights: Optional[str], found: Found) -> TaskConfig:
+    """The training of an architecture as a run's configuration says.
+
+    Args:
+        run: whose it is.
+        architecture: its digits.
+        source: SHA-256 of what the search learned from.
+        first_weights: file in the queue's folder; None: random ones.
+        found: what the search knew of it.
+    """
+    config = run.config
     return TaskConfig(
-        architecture=run.space.format(archive.column("genes")[row]),
+        architecture=architecture,
         seed=config.seed,
         threads=config.threads,
         network=config.network,
@@ -135,9 +149,9 @@ def _task(run: Run, archive: Archive, row: int, supernet_sha256: str) -> TaskCon
         train=config.queue.train,
         evaluation=config.evaluation.rules,
         attempts=config.queue.attempts,
-        supernet_sha256=supernet_sha256,
-        first_weights=QueuePaths(Path()).supernet.name if config.queue.warm_start else None,
-        found=Found.model_validate({**figures, "source": source}),
+        supernet_sha256=source,
+        first_weights=first_weights,
+        found=found,
     )
 
 

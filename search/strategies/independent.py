@@ -18,7 +18,7 @@ from search.queue import build, runner
 from search.queue.queue import Queue
 from search.queue.retrain import Result
 from search.queue.status import rows, summary
-from search.queue.task import Found, TaskConfig
+from search.queue.task import Found
 from search.run import Run
 from search.scoring import COST_FIGURES, Score, checked_cost
 from search.strategies.strategy import Search, Strategy
@@ -52,25 +52,12 @@ def build_sample(run: Run, source: str, rebuild: bool = False) -> Queue:
         InputError: another queue has begun; or the sample or the cost table cannot be used.
     """
     table, _ = run.cost_table()
-    config, tasks = run.config, []
+    tasks = []
     for name in sample(run):
         cost = checked_cost(run.space, table, run.space.parse(name))
         figures = {figure: getattr(cost, figure) for figure in COST_FIGURES}
-        tasks.append(
-            TaskConfig(
-                architecture=name,
-                seed=config.seed,
-                threads=config.threads,
-                network=config.network,
-                data=config.data,
-                train=config.queue.train,
-                evaluation=config.evaluation.rules,
-                attempts=config.queue.attempts,
-                supernet_sha256=source,
-                first_weights=None,
-                found=Found(epe=None, source="predicted", **figures),
-            )
-        )
+        found = Found(epe=None, source="predicted", **figures)
+        tasks.append(build.task_of(run, name, source, None, found))
     return build.place(run, tasks, "fair_sample", rebuild)
 
 
