@@ -51,7 +51,8 @@ def _packed(x: tf.Tensor, kernel: tf.Tensor, before: int, positions: int) -> tf.
     """Convolves blocks of 2 x 2 pixels.
 
     The output at pixel 2i + a reads k inputs from 2i + a - before on. A window of whole blocks that begins at
-    2i - before, or one pixel earlier, serves a = 0 and 1, with the kernel moved and zeros around it.
+    2i - before serves a = 0 and 1, with the kernel moved and zeros around it. If before is odd, a pixel is put in front
+    of the map, or of the kernel where that does not take another block.
 
     Args:
         x: [B, 2h, 2w, I].
@@ -63,7 +64,10 @@ def _packed(x: tf.Tensor, kernel: tf.Tensor, before: int, positions: int) -> tf.
         [B, h, w, positions * positions * O].
     """
     size, inputs, outputs = (kernel.shape[axis].value for axis in (0, 2, 3))
-    early = before % 2
+    early, framed = before % 2, 0
+    if early and positions == 2:
+        x = tf.pad(x, [(0, 0), (1, 1), (1, 1), (0, 0)])
+        before, early, framed = before - 1, 0, 1
     blocks = (early + size + positions) // 2
     moved = []
     for a in range(positions):
@@ -73,7 +77,7 @@ def _packed(x: tf.Tensor, kernel: tf.Tensor, before: int, positions: int) -> tf.
     split = tf.reshape(tf.stack(moved, axis=3), [blocks, 2, blocks, 2, inputs, positions * positions * outputs])
     window = tf.reshape(tf.transpose(split, [0, 2, 1, 3, 4, 5]), [blocks, blocks, 4 * inputs, -1])
     zeros = (before + early) // 2
-    return padded_conv2d(tf.space_to_depth(x, 2), window, zeros, blocks - 1 - zeros)
+    return padded_conv2d(tf.space_to_depth(x, 2), window, zeros, blocks - 1 - zeros - framed)
 
 
 def padded_conv2d(x: tf.Tensor, kernel: tf.Tensor, before: int, after: int) -> tf.Tensor:
