@@ -69,11 +69,9 @@ class _Layer:
 
     def deformation(self, points: np.ndarray) -> np.ndarray:
         """Deformation at points [H, W, 2], in pixels."""
-        total = np.zeros_like(points)
-        for (vector, amplitude), phase in zip(self.waves, self.phases):
-            angle = points[..., 0] * vector[0] + points[..., 1] * vector[1] + phase
-            total += amplitude * np.sin(angle)[..., None]
-        return total
+        x, y = np.ascontiguousarray(points[..., 0]), np.ascontiguousarray(points[..., 1])
+        waves = [np.sin(x * a + y * b + phase) for (a, b), phase in zip(self.waves[:, 0], self.phases)]
+        return np.stack([sum(map(np.multiply, self.waves[:, 1, axis], waves)) for axis in range(2)], -1)
 
     def forward(self, points: np.ndarray) -> np.ndarray:
         """Where points [H, W, 2] of the first frame are seen in the second."""
