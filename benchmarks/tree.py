@@ -4,9 +4,9 @@
     .venv/bin/python -m benchmarks.tree --width 8 --height 64 --columns 96 --pairs 64
 
 Three ways to score, each with recalibration: the tree; one hard-routed graph per architecture; and the usual graph of a
-supernet, which computes every option and mixes them by a one-hot mask. They take turns on one thread, and processor
-time is counted, so that the ratios hold on a busy machine. Graphs are built beforehand. One by one, a sample is timed
-and taken for all. Prints tables, writes JSON.
+supernet, which computes every option and mixes them by a one-hot mask. They take turns on one thread, every few
+backbones, and processor time is counted, so that the ratios hold on a busy machine. Graphs are built beforehand. One by
+one, a sample is timed and taken for all. Prints tables, writes JSON.
 
 The limit: multiply-accumulates of the tree's nodes (two passes through the trunk, for recalibration and for the scores,
 one through the flow stages) over those of one architecture, times that one's time.
@@ -14,12 +14,13 @@ one through the flow stages) over those of one architecture, times that one's ti
 
 import argparse
 import functools
+import itertools
 import json
 import multiprocessing
 import statistics
 import time
 from pathlib import Path
-from typing import Any, Callable, Dict, List, Sequence, Tuple
+from typing import Any, Callable, Dict, Iterator, List, Sequence, Tuple
 
 import h5py
 import numpy as np
@@ -42,6 +43,7 @@ from supernet.heads import fed
 from supernet.tree import TreeEvaluator
 
 _SAMPLE = 4  # architectures that are timed one by one
+_PIECES = 9  # backbones, between which they are timed
 
 
 class Ways:
@@ -56,14 +58,13 @@ class Ways:
         config = EvaluationConfig(calibration_pairs=pairs)
         self.data = EvaluationData(*open_datasets(content), config, threads=1)
 
-    def tree(self) -> Callable[[Sequence[Architecture]], None]:
-        """Scores architectures by the tree, with nothing known beforehand."""
+    def tree(self) -> Callable[[Sequence[Architecture]], Iterator[object]]:
+        """Scores architectures by the tree, backbone by backbone, with nothing known beforehand."""
         tree = TreeEvaluator(self.skeleton, self.weights, self.data, threads=1)
 
-        def run(architectures: Sequence[Architecture]) -> None:
+        def run(architectures: Sequence[Architecture]) -> Iterator[object]:
             tree.load(self.weights)
-            for _ in tree.score(architectures):
-                pass
+            yield from tree.score(architectures)
 
         return run
 
@@ -140,12 +141,27 @@ def seconds_of(work: Callable[[], object]) -> float:
     return time.process_time() - start
 
 
+def in_turns(work: Iterator[object], other: Callable[[], float], pieces: int) -> Tuple[float, float]:
+    """Processor time of some work, and the mean of what something else takes before, behind and after some pieces."""
+    taken, others = 0.0, [other()]
+    for number in itertools.count(1):
+        start = time.process_time()
+        done = next(work, None) is None
+        taken += time.process_time() - start
+        if done or number % pieces == 0:
+            others.append(other())
+        if done:
+            return taken, statistics.mean(others)
+    raise AssertionError("count() has no end")
+
+
 def memory_mib(options: argparse.Namespace, way: str) -> float:
     """Memory that a way takes while it scores, at most, in this process."""
     ways = Ways(options.width, options.height, options.columns, options.pairs)
     work = ways.single((2,) * len(ways.space.genes))
     if way == "tree":
-        work = functools.partial(ways.tree(), [each for each in ways.space.all() if each[0] == each[1] == 2])
+        tree, nine = ways.tree(), [each for each in ways.space.all() if each[0] == each[1] == 2]
+        work = functools.partial(list, tree(nine))
     return peak_mib(work)
 
 
@@ -154,7 +170,7 @@ def measure(ways: Ways, requests: Dict[str, List[List[Architecture]]], rounds: i
     rng = np.random.default_rng(2)
     sample = [ways.space.random(rng) for _ in range(_SAMPLE)]
     singles, mixed, tree = [ways.single(each) for each in sample], ways.mixed(), ways.tree()
-    for warm in (*singles, mixed, lambda: tree(sample[:1])):
+    for warm in (*singles, mixed, lambda: list(tree(sample[:1]))):
         warm()
     mean = statistics.mean(ways.macs([each]) for each in sample)
     results = []
@@ -162,12 +178,11 @@ def measure(ways: Ways, requests: Dict[str, List[List[Architecture]]], rounds: i
         total, count = sum(map(ways.macs, parts)), sum(map(len, parts))
         ratios: Dict[str, List[float]] = {"one by one": [], "one-hot": [], "limit": [], "singles": []}
         for part in parts if count < 1000 else []:
-            tree(part)  # once for TensorFlow to prepare its graphs
+            list(tree(part))  # once for TensorFlow to prepare its graphs
         for _ in range(rounds if count < 1000 else 1):
-            before = statistics.mean(map(seconds_of, singles))
             mix = seconds_of(mixed)
-            taken = sum(seconds_of(functools.partial(tree, part)) for part in parts)
-            single = (before + statistics.mean(map(seconds_of, singles))) / 2
+            work = itertools.chain.from_iterable(map(tree, parts))
+            taken, single = in_turns(work, lambda: statistics.mean(map(seconds_of, singles)), _PIECES)
             ratios["one by one"].append(count * single / taken)
             ratios["one-hot"].append(count * mix / taken)
             ratios["limit"].append(taken / (total / mean * single))

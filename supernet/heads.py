@@ -7,20 +7,23 @@ one convolution, its kernels padded to one size, of (u, v) only.
 """
 
 import itertools
-from typing import Dict, List, Sequence, Tuple
+from typing import Dict, List, NamedTuple, Sequence, Tuple, Union
 
+import cv2
 import numpy as np
 import tensorflow.compat.v1 as tf
 
 from edgeflownas.convolution import conv2d
+from edgeflownas.data.pipeline import Batch
 from edgeflownas.network import BatchNorm, FixedNorm, Weights, apply_stage
 from edgeflownas.skeleton import Kind, Skeleton, Stage
 from edgeflownas.upsampling import doubled
 
 Options = Tuple[int, ...]
+FlowKey = Tuple[int, Options]
 NormTensors = Dict[str, Tuple[tf.Tensor, tf.Tensor]]  # mean and variance by the BN's name
 
-_TILE = 8192  # pixels whose errors are taken at once: what is in work fits the second cache
+_TILE = 16384  # pixels whose errors are taken at once: what is in work fits the second cache
 
 
 class Heads:
@@ -32,6 +35,8 @@ class Heads:
             every stage before it normalised by its own in that batch.
         statistics: the same, to be fed for ``flows``.
         trunks: all combinations of options at the trunk stages, in order.
+        flows: by number of the flow stage and the options of the trunk before it, the outputs (u, v) of all options of
+            that stage at full size, [B, H, W, 2 x options].
     """
 
     def __init__(self, skeleton: Skeleton, weights: Weights, stages: Sequence[Stage], x: tf.Tensor) -> None:
@@ -48,7 +53,7 @@ class Heads:
         self.statistics: Dict[Options, NormTensors] = {}
         trunk = [range(len(stage.options)) for stage in stages if stage.kind is not Kind.FLOW]
         self.trunks: List[Options] = list(itertools.product(*trunk))
-        self._planes: Dict[Tuple[int, Options], tf.Tensor] = {}  # by number of the flow stage and the trunk before it
+        self.flows: Dict[FlowKey, tf.Tensor] = {}
         self._is_flow = [stage.kind is Kind.FLOW for stage in stages]
         self._is_choice = [len(stage.options) > 1 for stage in stages]
         self._skeleton, self._weights = skeleton, weights
@@ -66,10 +71,10 @@ class Heads:
         """All that leads to trunks, from the first trunk stage of the head on, in order."""
         return sorted({trunk[:depth] for trunk in trunks for depth in range(1, len(trunk) + 1)})
 
-    def flows(self, trunk: Options) -> List[tf.Tensor]:
-        """Of each flow stage along a trunk the outputs of its options at full size, [options, 2, pixels of x]."""
+    def flows_along(self, trunk: Options) -> List[FlowKey]:
+        """The keys in ``flows`` of a trunk's flow stages."""
         depths = [self._is_flow[:i].count(False) for i, flow in enumerate(self._is_flow) if flow]
-        return [self._planes[number, trunk[:depth]] for number, depth in enumerate(depths)]
+        return [(number, trunk[:depth]) for number, depth in enumerate(depths)]
 
     def _calibrate(self, stages: Sequence[Stage], x: tf.Tensor, options: Options) -> None:
         if not stages:
@@ -84,7 +89,7 @@ class Heads:
         if not stages:
             return
         if stages[0].kind is Kind.FLOW:
-            self._planes[flows, options] = self._outputs(stages[0], x)
+            self.flows[flows, options] = self._outputs(stages[0], x)
             self._infer(stages[1:], x, options, flows + 1)
             return
         for option in range(len(stages[0].options)):
@@ -102,11 +107,13 @@ class Heads:
             kernel = self._weights[convolution.name + "/kernel"][..., :2]
             kernels.append(tf.pad(kernel, [[room, room], [room, room], [0, 0], [0, 0]]))
             biases.append(self._weights[convolution.name + "/bias"][:2])
-        y = tf.nn.bias_add(conv2d(x, tf.concat(kernels, 3)), tf.concat(biases, 0))
+        y = conv2d(x, tf.concat(kernels, 3))
+        rows = tf.reshape(y, [-1, y.shape[2].value * y.shape[3].value])  # so few channels are added to slowly
+        y = tf.reshape(rows + tf.tile(tf.concat(biases, 0), y.shape[2:3]), [-1, *y.shape[1:]])
         scale = stage.scale
         while scale > 1:
             y, scale = doubled(y), scale // 2
-        return tf.reshape(tf.transpose(y, [3, 0, 1, 2]), [len(stage.options), 2, -1])
+        return y
 
 
 def fed(statistics: NormTensors) -> NormTensors:
@@ -117,31 +124,43 @@ def fed(statistics: NormTensors) -> NormTensors:
     }
 
 
-def error_sums(planes: Sequence[np.ndarray], target: np.ndarray, valid: np.ndarray) -> np.ndarray:
+class Tile(NamedTuple):
+    """Pixels of a batch, by their places or as a slice, and their true flow, [2, pixels]."""
+
+    pixels: Union[slice, np.ndarray]
+    flow: np.ndarray
+
+    def planes(self, maps: np.ndarray) -> np.ndarray:
+        """Its pixels of maps of (u, v), [B, H, W, 2 x n], as [n, 2, pixels]; TensorFlow takes ten times as long."""
+        flat: np.ndarray = cv2.transpose(maps.reshape(-1, maps.shape[-1])[self.pixels])
+        return flat.reshape(-1, 2, flat.shape[-1])
+
+
+def tiles(batch: Batch) -> List[Tile]:
+    """All pixels of a batch whose flow is known."""
+    flow, places = batch.flow.reshape(-1, 2), np.flatnonzero(batch.valid)
+    whole = len(places) == len(flow)
+    found = []
+    for begin in range(0, len(places), _TILE):
+        part = slice(begin, begin + _TILE)
+        pixels = part if whole else places[part]
+        found.append(Tile(pixels, flow[pixels].T.copy()))
+    return found
+
+
+def error_sums(flows: Sequence[np.ndarray], target: np.ndarray) -> np.ndarray:
     """Sums the end-point errors of all combinations of the flow stages' options.
 
     Args:
-        planes: of each flow stage its outputs, [options, 2, pixels].
+        flows: of each flow stage its outputs, [options, 2, pixels].
         target: true flow, [2, pixels].
-        valid: 1 where it is known, 0 elsewhere, [pixels].
 
     Returns:
         float64, with an axis of options for each flow stage.
     """
-    *earlier, last = planes
-    combinations = int(np.prod([len(each) for each in earlier]))
-    sums = np.zeros((combinations, len(last)))
-    for begin in range(0, len(valid), _TILE):
-        tile = slice(begin, begin + _TILE)
-        error = -target[None, :, tile]
-        for each in earlier:
-            error = (error[:, None] + each[None, :, :, tile]).reshape(-1, *error.shape[1:])
-        for option, flow in enumerate(last):
-            u, v = error[:, 0] + flow[0, tile], error[:, 1] + flow[1, tile]
-            u *= u
-            v *= v
-            u += v
-            np.sqrt(u, out=u)
-            u *= valid[tile]
-            sums[:, option] += u.sum(axis=-1)
-    return sums.reshape([len(each) for each in planes])
+    *earlier, last = flows
+    error = -target[None]
+    for each in earlier:
+        error = (error[:, None] + each).reshape(-1, *target.shape)
+    sums = [cv2.magnitude(error[:, 0] + u, error[:, 1] + v).sum(axis=-1) for u, v in last]
+    return np.stack(sums, axis=-1).astype(np.float64).reshape([len(each) for each in flows])

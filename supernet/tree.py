@@ -22,7 +22,7 @@ from edgeflownas.recalibration import Statistics, averaged
 from edgeflownas.session import load_variables, session
 from edgeflownas.skeleton import IMAGE_CHANNELS, Kind, Skeleton, Stage
 from edgeflownas.space import Architecture, Space
-from supernet.heads import Heads, NormTensors, Options, error_sums, fed
+from supernet.heads import Heads, NormTensors, Options, error_sums, fed, tiles
 
 Score = Tuple[Architecture, float]
 
@@ -83,7 +83,9 @@ class TreeEvaluator:
         self._data = data
         self._statistics: Dict[Options, Statistics] = {}
         height, width = data.validation[0].images.shape[1:3]
-        self._validation = _chunks(data.validation, max(1, _PIXELS // (height * width)))
+        chunks = _chunks(data.validation, max(1, _PIXELS // (height * width)))
+        self._validation = [chunk.images for chunk in chunks]
+        self._tiles = [tiles(chunk) for chunk in chunks]
         first_flow = [stage.kind for stage in skeleton.stages].index(Kind.FLOW)
         with tf.Graph().as_default() as graph, first_of(devices):
             self._weights = variables(weights)
@@ -119,7 +121,7 @@ class TreeEvaluator:
             For each backbone, in order of its genes, the EPE of its architectures in order of theirs. An EPE that is
             not finite is given as it is: it is no score, and the caller has to treat it as a failure.
         """
-        root = _Node((), [batch.images for batch in self._validation])
+        root = _Node((), self._validation)
         root.calibration = [batch.images for batch in self._data.calibration]
         yield from self._walk(root, sorted(set(architectures)))
 
@@ -216,13 +218,15 @@ class TreeEvaluator:
         feed: Dict[tf.Tensor, np.ndarray] = {}
         for options in heads.along(trunks):
             feed.update(_feed(heads.statistics[options], self._statistics[node.options + options]))
-        flows = {trunk: heads.flows(trunk) for trunk in trunks}
+        flows = {key: heads.flows[key] for trunk in trunks for key in heads.flows_along(trunk)}
         sums: Dict[Options, Any] = dict.fromkeys(trunks, 0.0)
-        for x, batch in zip(node.validation, self._validation):
-            found = self._run(flows, {**feed, heads.x: x})
-            target, valid = _planes(batch.flow), batch.valid.reshape(-1)
-            for trunk in trunks:
-                sums[trunk] = sums[trunk] + error_sums(found[trunk], target, valid)
+        for x, known in zip(node.validation, self._tiles):
+            maps = self._run(flows, {**feed, heads.x: x})
+            for tile in known:
+                found = {key: tile.planes(each) for key, each in maps.items()}
+                for trunk in trunks:
+                    along = [found[key] for key in heads.flows_along(trunk)]
+                    sums[trunk] = sums[trunk] + error_sums(along, tile.flow)
         return sums
 
     def _run(self, fetches: Any, feed: Dict[tf.Tensor, np.ndarray]) -> Any:
@@ -240,11 +244,11 @@ def _segments(stages: Sequence[Stage]) -> List[List[Stage]]:
 
 
 def _chunks(batches: Sequence[Batch], size: int) -> List[Batch]:
-    """Parts batches into ones of at most so many images."""
+    """Parts batches evenly into ones of at most so many images."""
     return [
-        Batch(*(part[begin : begin + size] for part in batch))
+        Batch(*parts)
         for batch in batches
-        for begin in range(0, len(batch.images), size)
+        for parts in zip(*(np.array_split(part, -(-len(part) // size)) for part in batch))
     ]
 
 
@@ -253,8 +257,3 @@ def _feed(statistics: NormTensors, values: Statistics) -> Dict[tf.Tensor, np.nda
     for name, pair in statistics.items():
         feed.update(zip(pair, values[name]))
     return feed
-
-
-def _planes(flow: np.ndarray) -> np.ndarray:
-    """Flow [B, H, W, 2] as [2, pixels]."""
-    return np.ascontiguousarray(flow.reshape(-1, 2).T)
