@@ -4,8 +4,9 @@ An architecture is a tuple with one option per gene, ``(2, 1, 0, 0, 1, 2, 0, 0, 
 option runs from light (0) to heavy.
 """
 
-from dataclasses import dataclass
-from typing import Iterator, List, Optional, Sequence, Tuple
+import itertools
+from dataclasses import dataclass, field
+from typing import Iterator, List, Optional, Sequence, Tuple, Union
 
 import numpy as np
 
@@ -34,11 +35,13 @@ class Space:
         genes: in the order of the network.
         backbone: how many of the genes, from the first on, come before the heads.
         outputs: places of the flow stages' genes, which nothing but the flow depends on.
+        counts: number of options of each gene.
     """
 
     genes: Tuple[Gene, ...]
     backbone: int
     outputs: Tuple[int, ...]
+    counts: Tuple[int, ...] = field(init=False, repr=False, compare=False)
 
     @classmethod
     def of(cls, skeleton: Skeleton) -> "Space":
@@ -60,15 +63,11 @@ class Space:
         return cls(tuple(genes), len(genes) if backbone is None else backbone, tuple(outputs))
 
     def __post_init__(self) -> None:
-        """Refuses a gene whose options cannot be written as one digit."""
+        """Counts the options, and refuses a gene whose options cannot be written as one digit."""
         for gene in self.genes:
             if not 2 <= len(gene.options) <= 10:
                 raise ValueError(f"gene {gene.name} has {len(gene.options)} options: a gene has 2 to 10")
-
-    @property
-    def counts(self) -> Tuple[int, ...]:
-        """Number of options of each gene."""
-        return tuple(len(gene.options) for gene in self.genes)
+        object.__setattr__(self, "counts", tuple(len(gene.options) for gene in self.genes))
 
     @property
     def size(self) -> int:
@@ -102,8 +101,35 @@ class Space:
 
     def all(self) -> Iterator[Architecture]:
         """Every architecture, in the order of their digits (depth first)."""
-        for index in np.ndindex(*self.counts):
-            yield tuple(int(i) for i in index)
+        return itertools.product(*map(range, self.counts))
+
+    def index(self, architecture: Sequence[int]) -> int:
+        """Where an architecture stands in ``all``.
+
+        Raises:
+            LookupError: it is none of this space.
+        """
+        counts, index = self.counts, 0
+        if len(architecture) != len(counts):
+            raise LookupError(f"{len(architecture)} genes are none of the architectures with {len(counts)}")
+        for option, count in zip(architecture, counts):
+            if not 0 <= option < count:
+                raise LookupError(f"there is no option {option} of {count}")
+            index = index * count + option
+        return index
+
+    def indices(self, genes: Union[np.ndarray, Sequence[Sequence[int]]]) -> np.ndarray:
+        """Where architectures, or rows of genes [N, genes], stand in ``all``: [N].
+
+        Raises:
+            ValueError: one is none of this space.
+        """
+        table = np.reshape(np.array(genes, int), (-1, len(self.genes)))
+        return np.ravel_multi_index(tuple(table.T), self.counts)
+
+    def at(self, indices: np.ndarray) -> List[Architecture]:
+        """The architectures that stand at some indices of ``all``."""
+        return [tuple(genes) for genes in np.transpose(np.unravel_index(indices, self.counts)).tolist()]
 
     def trunk(self, architecture: Architecture) -> Architecture:
         """The architecture's options but those of flow outputs."""

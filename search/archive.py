@@ -6,7 +6,7 @@ EPE can be, or whose compiled cost cannot be, has failed: it is kept with EPE Na
 is part of nothing else.
 """
 
-from typing import AbstractSet, Dict, Iterable, List, Mapping, Sequence, Set
+from typing import AbstractSet, Dict, Iterable, List, Mapping, Sequence, Set, Union
 
 import numpy as np
 
@@ -39,8 +39,10 @@ class Archive:
     def __init__(self, space: Space) -> None:
         self.space = space
         self.changed: Set[int] = set()
-        self._rows: Dict[Architecture, int] = {}
-        self._backbones: Set[Architecture] = set()
+        self._length = 0
+        # By place in the space: the row, or -1, and whether a backbone is scored. What a row takes is then its own.
+        self._rows = np.full(space.size, -1, np.int32)
+        self._backbones = np.zeros(int(np.prod(space.counts[: space.backbone])), bool)
         self._columns = {name: np.empty(0, dtype) for name, dtype in COLUMNS.items()}
         self._columns["genes"] = np.empty((0, len(space.genes)), np.uint8)
 
@@ -64,22 +66,32 @@ class Archive:
         if (columns["cost_source"] >= len(COST_SOURCES)).any() or not _possible(columns["epe"]).all():
             raise ValueError("archive/cost_source or archive/epe holds an impossible value")
         archive._columns = {name: columns[name].copy() for name in archive._columns}
-        archive._note(map(tuple, genes.tolist()))
-        if len(archive) != len(genes):
+        indices = space.indices(genes)
+        if len(np.unique(indices)) != len(indices):
             raise ValueError("archive/genes holds an architecture twice")
+        archive._note(indices)
         return archive
 
     def __len__(self) -> int:
         """Number of architectures ever scored."""
-        return len(self._rows)
+        return self._length
 
     def __contains__(self, architecture: Architecture) -> bool:
         """Whether an architecture was ever scored."""
-        return architecture in self._rows
+        try:
+            return bool(self._rows[self.space.index(architecture)] >= 0)
+        except LookupError:
+            return False
 
     def row(self, architecture: Architecture) -> int:
         """The row of an architecture; KeyError if it was never scored."""
-        return self._rows[architecture]
+        if architecture not in self:
+            raise KeyError(architecture)
+        return int(self._rows[self.space.index(architecture)])
+
+    def rows(self, genes: Union[np.ndarray, Sequence[Sequence[int]]]) -> np.ndarray:
+        """The rows of architectures that were scored."""
+        return self._rows[self.space.indices(genes)].astype(int)
 
     def column(self, name: str) -> np.ndarray:
         """A column, read-only: ``genes`` uint8 [N, genes], or one of ``COLUMNS`` [N]."""
@@ -95,12 +107,12 @@ class Archive:
     @property
     def evaluations(self) -> int:
         """Number of architectures that the evolution asked for."""
-        return int(self.column("requested").sum())
+        return int(np.count_nonzero(self.column("requested")))
 
     @property
     def backbones(self) -> int:
         """Number of distinct backbones ever scored."""
-        return len(self._backbones)
+        return int(np.count_nonzero(self._backbones))
 
     @property
     def failed(self) -> int:
@@ -121,10 +133,11 @@ class Archive:
         Raises:
             ValueError: an architecture is in the archive already, or stands twice in the scores; nothing is added.
         """
-        for architecture, _ in scores:
-            if architecture in self:
-                raise ValueError(f"architecture {self.space.format(architecture)} is in the archive already")
-        if len({architecture for architecture, _ in scores}) != len(scores):
+        indices = self.space.indices([architecture for architecture, _ in scores])
+        known = np.flatnonzero(self._rows[indices] >= 0)
+        if len(known):
+            raise ValueError(f"architecture {self.space.format(scores[known[0]][0])} is in the archive already")
+        if len(np.unique(indices)) != len(indices):
             raise ValueError("an architecture is to be archived twice")
         start, end = len(self), len(self) + len(scores)
         self._reserve(end)
@@ -139,7 +152,7 @@ class Archive:
         }
         for name, values in added.items():
             self._columns[name][start:end] = values
-        self._note(architecture for architecture, _ in scores)
+        self._note(indices)
 
     def replace_costs(self, rows: np.ndarray, costs: Sequence[Cost]) -> None:
         """Puts other costs, such as compiled ones, in the place of those in some rows."""
@@ -153,11 +166,11 @@ class Archive:
         self._columns["epe"][rows] = np.nan
         self.changed.update(rows.tolist())
 
-    def _note(self, architectures: Iterable[Architecture]) -> None:
-        """Makes rows known."""
-        for architecture in architectures:
-            self._rows[architecture] = len(self._rows)
-            self._backbones.add(architecture[: self.space.backbone])
+    def _note(self, indices: np.ndarray) -> None:
+        """Makes the next rows known, which are of architectures at these places in the space."""
+        self._rows[indices] = np.arange(len(self), len(self) + len(indices))
+        self._backbones[indices // (len(self._rows) // len(self._backbones))] = True
+        self._length += len(indices)
 
     def _reserve(self, length: int) -> None:
         """Makes room for so many rows; doubling keeps the cost of a row constant."""

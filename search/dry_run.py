@@ -13,12 +13,13 @@ from edgeflownas.child_training import child_training
 from edgeflownas.config import ChildConfig, DataConfig, Section, TrainConfig, dump
 from edgeflownas.data.datasets import open_part
 from edgeflownas.data.sample import FlowDataset
-from edgeflownas.progress import say
+from edgeflownas.progress import phase
 from edgeflownas.skeleton import Skeleton
 from edgeflownas.space import Space
 from edgeflownas.stages import opened_stages
 from edgeflownas.training import Training
 from search.run import Run
+from supernet.fairness import SAMPLERS
 from supernet.training import supernet_training
 
 _STEPS = 3  # that are measured
@@ -35,14 +36,19 @@ def show_supernet_training(run: Run, weights: Optional[Mapping[str, np.ndarray]]
     lightest = [0] * len(run.space.genes)
     heaviest = [len(gene.options) - 1 for gene in run.space.genes]
     parts = {part: open_part(config.data, part) for part in ("train", "val")}
-    say(f"building the supernet, and measuring {_STEPS} fair cycles; this takes a while")
-    with tempfile.TemporaryDirectory() as folder:
+    measuring = phase(f"building the supernet, and measuring {_STEPS} cycles")
+    with measuring, tempfile.TemporaryDirectory() as folder:
         training = supernet_training(config, Path(folder), {}, weights)
         seconds = training.rehearse(_STEPS)
     _show_files(config.data, parts)
     _show_network(run.skeleton, config.data, [lightest, heaviest], run.skeleton.parameters())
-    paths = max(len(gene.options) for gene in run.space.genes)
-    _show_time(training, config.train, seconds, f"fair cycle of {paths} paths")
+    recipe = config.train
+    if config.strategy == "staged":
+        epochs = [config.staged.epochs_of(stage, recipe.epochs) for stage in range(3)]
+        click.echo(f"stages: of {', '.join(map(str, epochs))} epochs; measured with all genes free")
+        recipe = recipe.model_copy(update={"epochs": sum(epochs)})
+    paths = SAMPLERS[recipe.sampling](run.space, np.random.default_rng(config.seed), None).paths
+    _show_time(training, recipe, seconds, f"cycle of {paths} path{'s' if paths > 1 else ''}")
 
 
 def show_retraining(config: ChildConfig, weights: Optional[Mapping[str, np.ndarray]]) -> None:
@@ -58,9 +64,9 @@ def show_retraining(config: ChildConfig, weights: Optional[Mapping[str, np.ndarr
         stages = opened_stages(config, Path(folder))
         for number, stage in enumerate(stages, 1):
             click.echo(f"stage {number} of {len(stages)}")
-            say(f"building the network, and measuring {_STEPS} steps")
-            training = child_training(stage.config, stage.folder, weights, stage.datasets)
-            seconds = training.rehearse(_STEPS)
+            with phase(f"building the network, and measuring {_STEPS} steps"):
+                training = child_training(stage.config, stage.folder, weights, stage.datasets)
+                seconds = training.rehearse(_STEPS)
             assert isinstance(stage.config.train, TrainConfig), "one stage"
             _show_files(stage.config.data, dict(zip(("train", "val"), stage.datasets)))
             _show_network(skeleton, stage.config.data, [architecture], skeleton.parameters(architecture))

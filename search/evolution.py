@@ -14,9 +14,8 @@ What sets it apart from the stock loop:
 All that the next generation depends on is the archive, the last ``Generation``, and the configuration.
 """
 
-import itertools
 import random
-from typing import Dict, List, NamedTuple, Optional, Sequence, Union
+from typing import Dict, List, NamedTuple, Optional, Sequence
 
 import numpy as np
 
@@ -25,9 +24,10 @@ from edgeflownas.errors import InputError
 from edgeflownas.progress import say
 from edgeflownas.space import Architecture, Space
 from search.archive import Archive
-from search.objectives import Objectives, first_fronts, nondominated
+from search.competition import Competition
+from search.objectives import Objectives, first_fronts
 from search.operators import Fitness, Individual, Variation, dump_rng, load_rng, select
-from search.scoring import COST_SOURCES, CompileCosts, CostModel, Score, checked_cost, impossible
+from search.scoring import COST_SOURCES, CompileCosts, CostModel, Score, costs_of_all, impossible
 from search.screening import Screening, one_per_trunk
 
 _ROUNDS = 10  # of tournament and variation in which a generation's children are looked for
@@ -99,26 +99,26 @@ class Evolution:
         mutation = 1 / len(space.genes) if config.mutation is None else config.mutation
         self._variation = Variation(space.counts, config.crossover, mutation)
         self._cap = table.sram_cap_kib if config.max_sram_kib is None else config.max_sram_kib
-        # By index in the space: the cost, and whether it may be asked for, fitting the cap and never scored.
-        self._costs = [checked_cost(space, table, architecture) for architecture in space.all()]
-        self._screening = Screening(space, self._objectives, self._costs)
-        self._open = self._fitting()
+        self._competition = Competition(self.archive, self._objectives, self._cap)
+        self._table = table
+        costs = costs_of_all(space, table)
+        self._screening = Screening(space, self._objectives, costs)
+        # By place in the space: whether it may be asked for, fitting the cap and never scored.
+        self._open = self._fitting(costs["sram_kib"])
         self._fitting_count = self.unscored
-        self._open[self._indices(self.archive.column("genes"))] = False
+        self._open[space.indices(self.archive.column("genes"))] = False
         self._rng = random.Random(seed)
         self._population = np.empty(0, int)
         self.number = self.duplicates = 0
-        self._front, self._seen = np.empty(0, int), 0  # the front among the first rows, and how many these are
-        self._volumes: Dict[int, float] = {}  # before a generation
         if last is not None:
             self._rng = load_rng(last.rng_state)
-            self._population = self._rows(last.genes.tolist())
+            self._population = self.archive.rows(last.genes)
             self.number, self.duplicates = last.number + 1, last.duplicates
 
     @property
     def unscored(self) -> int:
         """Number of architectures that could still be asked for."""
-        return int(self._open.sum())
+        return int(np.count_nonzero(self._open))
 
     def finished(self) -> Optional[str]:
         """Why the search is over; None if it is not."""
@@ -129,7 +129,7 @@ class Evolution:
         patience = self.config.patience
         if not patience or self.number <= patience:
             return None
-        if self._hypervolume_before(self.number - patience) < self.hypervolume():
+        if self._competition.hypervolume_before(self.number - patience) < self.hypervolume():
             return None
         return f"the hypervolume has stood still for {patience} generations"
 
@@ -160,15 +160,14 @@ class Evolution:
             The generation that this makes.
         """
         scores = sorted(scores)
-        indices = self._indices([architecture for architecture, _ in scores])
+        architectures = [architecture for architecture, _ in scores]
         new = np.arange(len(self.archive), len(self.archive) + len(scores))
-        self.archive.append(scores, [self._costs[index] for index in indices], self.number, frozenset(requested))
-        self._open[indices] = False
+        self.archive.append(scores, list(map(self._table.cost, architectures)), self.number, frozenset(requested))
+        self._open[self.space.indices(architectures)] = False
         self.compile_front()
         self._population = self._survivors(np.concatenate([self._population, new]))
         self.number += 1
-        self._volumes[self.number] = self.hypervolume()
-        self._volumes.pop(self.number - self.config.patience - 1, None)
+        self._competition.remember(self.number, self.config.patience)
         return Generation(
             number=self.number - 1,
             genes=self.archive.column("genes")[self._population],
@@ -196,85 +195,51 @@ class Evolution:
                 if reason is not None:
                     name = self.space.format(self.archive.column("genes")[row])
                     say(f"architecture {name} has failed: {reason}, by the compiler's word")
-            self._forget()
+            self._competition.forget()
             self.archive.fail(rows[[reason is not None for reason in wrong]])
             good = [index for index, reason in enumerate(wrong) if reason is None]
             self.archive.replace_costs(rows[good], [costs[index] for index in good])
 
     def front(self) -> np.ndarray:
         """Rows of the archive that fit the cap and are dominated by none that does, best first objective first."""
-        # Whatever is dominated stays so: of the rows before, only the front need be looked at again.
-        rows = np.concatenate([self._front, self._competing(len(self.archive) - self._seen)])
-        self._front = rows[nondominated(self._objectives.points(self.archive, rows))]
-        self._seen = len(self.archive)
-        return self._front[np.lexsort(self._objectives.points(self.archive, self._front).T[::-1])]
+        return self._competition.front()
 
     def hypervolume(self) -> float:
         """Of all that was scored and fits the cap."""
-        return self._hypervolume(self.front())
-
-    def _hypervolume_before(self, generation: int) -> float:
-        """Of all that was scored before a generation, by what is known of it now."""
-        if generation not in self._volumes:
-            rows = self._competing()
-            self._volumes[generation] = self._hypervolume(rows[self.archive.column("generation")[rows] < generation])
-        return self._volumes[generation]
-
-    def _forget(self) -> None:
-        """Forgets what hangs on costs or scores that have changed."""
-        self._front, self._seen, self._volumes = np.empty(0, int), 0, {}
+        return self._competition.hypervolume()
 
     def best_epe(self) -> float:
         """The lowest EPE among all that fit the cap, pixels; infinite if there is none."""
-        return float(self.archive.column("epe")[self._competing()].min(initial=np.inf))
+        return self._competition.best_epe()
 
-    def _hypervolume(self, rows: np.ndarray) -> float:
-        return self._objectives.hypervolume(self._objectives.points(self.archive, rows))
-
-    def _competing(self, last: Optional[int] = None) -> np.ndarray:
-        """Rows that did not fail and fit the cap, among all or the last ones."""
-        first = 0 if last is None else len(self.archive) - last
-        rows = first + np.flatnonzero(np.isfinite(self.archive.column("epe")[first:]))
-        return rows[self._violations(rows) == 0]
-
-    def _violations(self, rows: np.ndarray) -> np.ndarray:
-        """By how many KiB the architectures of some rows exceed the cap."""
-        sram = self.archive.column("sram_kib")[rows]
-        return np.zeros(len(rows)) if self._cap is None else np.maximum(sram - self._cap, 0)
-
-    def _fitting(self) -> np.ndarray:
-        """Which architectures of the space fit the cap, bool, by index."""
-        sram = np.array([cost.sram_kib for cost in self._costs])
+    def _fitting(self, sram_kib: np.ndarray) -> np.ndarray:
+        """Which architectures of the space fit the cap, bool, by place in the space as their SRAM peaks are."""
         if self._cap is None:
-            return np.ones(len(sram), bool)
-        if sram.min() > self._cap:
-            least = next(itertools.islice(self.space.all(), int(sram.argmin()), None))
+            return np.ones(len(sram_kib), bool)
+        if sram_kib.min() > self._cap:
+            (least,) = self.space.at(sram_kib.argmin()[None])
             raise InputError(
                 f"evolution.max_sram_kib: no architecture fits {self._cap:g} KiB; the smallest SRAM peak in the space "
-                f"is {sram.min():g} KiB (architecture {self.space.format(least)}): raise the cap, or make "
+                f"is {sram_kib.min():g} KiB (architecture {self.space.format(least)}): raise the cap, or make "
                 f"network.width or the images smaller"
             )
-        return sram <= self._cap
+        return sram_kib <= self._cap
 
     def _survivors(self, rows: np.ndarray) -> np.ndarray:
         """The next population, of these rows."""
         rows = rows[np.isfinite(self.archive.column("epe")[rows])]
-        violations = self._violations(rows)
+        violations = self._competition.violations(rows)
         fitting, others = rows[violations == 0], rows[np.argsort(violations, kind="stable")][(violations == 0).sum() :]
         # Selection is slow on thousands, so it is shown only those that can survive.
         size = self.config.population
         fitting = fitting[first_fronts(self._objectives.points(self.archive, fitting), size)]
         contenders = np.concatenate([fitting, others[: max(size - len(fitting), 0)]])
-        return self._rows(select(self._individuals(contenders), size))
-
-    def _rows(self, architectures: Sequence[Sequence[int]]) -> np.ndarray:
-        """Where architectures stand in the archive."""
-        return np.array([self.archive.row(tuple(architecture)) for architecture in architectures], int)
+        return self.archive.rows(select(self._individuals(contenders), size))
 
     def _individuals(self, rows: np.ndarray) -> List[Individual]:
         """Rows as DEAP's operators want them."""
         points = self._objectives.points(self.archive, rows).tolist()
-        fitnesses = map(Fitness, points, self._violations(rows).tolist())
+        fitnesses = map(Fitness, points, self._competition.violations(rows).tolist())
         return [Individual(*each) for each in zip(self.archive.architectures(rows), fitnesses)]
 
     def _varied(self, size: int) -> List[Architecture]:
@@ -285,7 +250,7 @@ class Evolution:
             for child in self._variation.children(population, self._rng):
                 if child in self.archive or child in found:
                     self.duplicates += 1
-                elif self._open[self._indices([child])[0]]:
+                elif self._open[self.space.index(child)]:
                     found[child] = None
                 if len(found) == size:
                     return list(found)
@@ -294,12 +259,6 @@ class Evolution:
     def _drawn(self, count: int, without: Sequence[Architecture]) -> List[Architecture]:
         """Architectures drawn uniformly from those that could still be asked for; fewer if there are no more."""
         free = self._open.copy()
-        free[self._indices(without)] = False
-        indices = np.flatnonzero(free)
-        chosen = indices[self._rng.sample(range(len(indices)), min(count, len(indices)))]
-        return [tuple(genes) for genes in np.transpose(np.unravel_index(chosen, self.space.counts)).tolist()]
-
-    def _indices(self, architectures: Union[np.ndarray, Sequence[Architecture]]) -> np.ndarray:
-        """Where architectures stand in ``Space.all``."""
-        genes = np.reshape(np.array(architectures, int), (-1, len(self.space.genes)))
-        return np.ravel_multi_index(tuple(genes.T), self.space.counts)
+        free[self.space.indices(without)] = False
+        places = np.flatnonzero(free)
+        return self.space.at(places[self._rng.sample(range(len(places)), min(count, len(places)))])

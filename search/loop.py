@@ -46,10 +46,11 @@ def evolve(
 
     Raises:
         Interrupted: a signal came. The generation that was being scored leaves no trace.
+        InputError: the lock is lost, or the file was damaged; nothing more is written.
     """
     pace = _Pace(evolution)
     wall_s, start = file.wall_s, time.monotonic()
-    with stop_flag() as stop, _saved(file):
+    with stop_flag() as stop, _saved(file, lock):
         while True:
             reason = evolution.finished()
             if reason is not None:
@@ -68,17 +69,19 @@ def evolve(
                     left = pace.seconds_left(number, len(scores))
                     show(Status(number, len(scores), total, evolution.duplicates, left))
             generation = evolution.tell(requested, scores)
+            lock.beat()
             file.append(generation, wall_s + time.monotonic() - start)
             show(Status(number, total, total, evolution.duplicates, pace.seconds_left(number, total)))
             stop.raise_if_set()
 
 
 @contextlib.contextmanager
-def _saved(file: SearchFile) -> Iterator[None]:
-    """Leaves nothing unsaved, however the block ends."""
+def _saved(file: SearchFile, lock: Lock) -> Iterator[None]:
+    """Leaves nothing unsaved, however the block ends; but without the lock, another may write the file by now."""
     try:
         yield
     finally:
+        lock.beat()
         file.save()
 
 

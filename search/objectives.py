@@ -83,12 +83,32 @@ def nondominated(points: np.ndarray) -> np.ndarray:
     better than it nowhere go.
     """
     left = np.lexsort(points.T[::-1])
+    if points.shape[1] == 2:
+        return np.sort(left[_lowest_so_far(points[left])])
     kept = [left[:0]]
     while len(left):
         first, others = points[left[0]], points[left]
         kept.append(left[(others == first).all(axis=1)])
         left = left[(others < first).any(axis=1)]
     return np.sort(np.concatenate(kept))
+
+
+def _lowest_so_far(points: np.ndarray) -> np.ndarray:
+    """Which of sorted points of two objectives are dominated by none: the second is less than in all before, bool."""
+    new = np.append(True, (points[1:] != points[:-1]).any(axis=1))[: len(points)]  # not equal to the one before
+    second = points[new, 1]
+    lower = np.append(True, second[1:] < np.minimum.accumulate(second)[:-1])
+    return np.asarray(lower[np.cumsum(new) - 1])
+
+
+def dominated(points: np.ndarray, by: np.ndarray) -> np.ndarray:
+    """Which points are dominated by one of others: bool [points]."""
+    nowhere_worse = np.ones((len(points), len(by)), bool)
+    somewhere_better = np.zeros_like(nowhere_worse)
+    for mine, other in zip(points.T, by.T):
+        nowhere_worse &= other <= mine[:, None]
+        somewhere_better |= other < mine[:, None]
+    return np.asarray((nowhere_worse & somewhere_better).any(axis=1))
 
 
 def first_fronts(points: np.ndarray, size: int) -> np.ndarray:

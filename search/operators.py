@@ -1,4 +1,4 @@
-"""The operators of NSGA-II: DEAP's where DEAP has them, drawing from a generator that the caller owns.
+"""The operators of NSGA-II: DEAP's selections, and variation that draws from a generator that the caller owns.
 
 Individuals are lists of ints, one option per gene. Reference: Deb et al., "A fast and elitist multiobjective genetic
 algorithm: NSGA-II", 2002.
@@ -98,6 +98,13 @@ def mutate(individual: MutableSequence[int], counts: Sequence[int], probability:
             individual[gene] = other + (other >= individual[gene])
 
 
+def cross(first: MutableSequence[int], second: MutableSequence[int], rng: random.Random) -> None:
+    """Uniform crossover: swaps each gene of two individuals, in place, or leaves it."""
+    for gene in range(len(first)):
+        if rng.random() < _SWAPPED:
+            first[gene], second[gene] = second[gene], first[gene]
+
+
 class Variation:
     """Makes children."""
 
@@ -112,8 +119,7 @@ class Variation:
         for mother, father in zip(parents[::2], parents[1::2]):
             pair = list(mother), list(father)
             if rng.random() < self._crossover:
-                with lent(rng):
-                    tools.cxUniform(*pair, indpb=_SWAPPED)
+                cross(*pair, rng)
             for child in pair:
                 mutate(child, self._counts, self._mutation, rng)
                 yield tuple(child)

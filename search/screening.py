@@ -19,7 +19,6 @@ import scipy.sparse
 from edgeflownas.space import Architecture, Space
 from search.archive import Archive
 from search.objectives import Objectives, points_of
-from search.scoring import Cost
 
 # Tuned on another supernet and other seeds than those reported: see results/reference/search_quality.
 _RIDGE = 1e-3  # penalty of the option of a gene
@@ -31,13 +30,11 @@ _ASKED = 4  # trunks of a generation: more keep more workers busy, fewer are cho
 class Screening:
     """Chooses the architectures, each on behalf of its trunk, that a search asks for."""
 
-    def __init__(self, space: Space, objectives: Objectives, costs: Sequence[Cost]) -> None:
-        """Takes the objectives and, in the order of ``Space.all``, the costs of all architectures."""
+    def __init__(self, space: Space, objectives: Objectives, costs: Dict[str, np.ndarray]) -> None:
+        """Takes the objectives and, by name and in the order of ``Space.all``, the costs of all architectures."""
         self._space, self._objectives = space, objectives
         # The points of all architectures, with an EPE of 0 until it is predicted.
-        self._points = points_of(
-            objectives.names, lambda figure: np.array([getattr(cost, figure, 0.0) for cost in costs])
-        )
+        self._points = points_of(objectives.names, {"epe": np.zeros(space.size), **costs}.__getitem__)
         singles, pairs = sum(space.counts), itertools.combinations(space.counts, 2)
         self._penalty = np.array([_RIDGE] * singles + [_PAIR_RIDGE] * sum(a * b for a, b in pairs))
 
@@ -53,8 +50,7 @@ class Screening:
         indices = np.flatnonzero(may_be_asked)
         axes = [axis for axis, name in enumerate(self._objectives.names) if name != "epe"]
         best = [indices[self._points[indices, axis].argmin()] for axis in axes]
-        genes = np.transpose(np.unravel_index(np.array(best, int), self._space.counts))
-        chosen = one_per_trunk(self._space, map(tuple, genes.tolist()))
+        chosen = one_per_trunk(self._space, self._space.at(np.array(best, int)))
         trunks = [self._space.trunk(other) for other in others]
         while True:
             seen = [set(options) for options in zip(*map(self._space.trunk, chosen))] or [set()] * len(trunks[0])
@@ -117,7 +113,7 @@ class Screening:
 
     def _promised(self, genes: np.ndarray, epe: np.ndarray, may_be_asked: np.ndarray) -> np.ndarray:
         """The predicted points of those architectures that may be asked for."""
-        indices = np.ravel_multi_index(tuple(genes.T), self._space.counts)
+        indices = self._space.indices(genes)
         points = self._points[indices]
         points[:, [name == "epe" for name in self._objectives.names]] = epe[:, None]
         return points[may_be_asked[indices]]

@@ -10,8 +10,8 @@
   ``hypervolume``, ``rng_state``, ``evaluations``, ``backbones``, ``duplicates``, ``wall_s``, the last four counted from
   the beginning of the search. The order of the objectives is that of ``evolution.objectives``.
 
-The file is kept in memory and grows there, and is written whole: after each generation, or, if it is large
-and generations are quick, now and then. It is sealed (``edgeflownas.sealed``).
+The file is sealed (``edgeflownas.sealed``), and written whole: after each generation, or, if it is large and
+generations are quick, now and then. What was not written yet is kept in memory.
 """
 
 import time
@@ -92,7 +92,6 @@ class SearchFile:
             wall_s: seconds that the search has taken so far.
         """
         self.last, self.wall_s = generation, wall_s
-        append_archive(self._file["archive"], self.archive)
         group = self._file["generations"].create_group(f"{generation.number:04d}")
         group["genes"] = generation.genes
         group["objectives"] = generation.objectives
@@ -105,10 +104,18 @@ class SearchFile:
             self.save()
 
     def save(self) -> None:
-        """Writes to disk what waits for it."""
+        """Writes to disk what waits for it.
+
+        Raises:
+            InputError: what was written before has been damaged since.
+        """
         if not self._saved:
             started = time.monotonic()
-            sealed.write(self._file, self.path)
+            append_archive(self._file["archive"], self.archive)
+            try:
+                sealed.write(self._file, self.path)
+            except sealed.DamagedError as error:
+                raise InputError(f"{self.path}: is {error}; {_offer(self.path)}") from None
             self._saved, self._due = True, time.monotonic()
             if self.path.stat().st_size > _SMALL:
                 self._due += _APART * (self._due - started)

@@ -1,5 +1,9 @@
+import hashlib
 import os
 import random
+import subprocess
+import sys
+import tracemalloc
 from pathlib import Path
 
 import h5py
@@ -7,6 +11,8 @@ import numpy as np
 import pytest
 
 from edgeflownas import files, sealed
+
+ROOT = Path(__file__).parents[2]
 
 
 def written(path: Path, value: int) -> None:
@@ -71,6 +77,47 @@ def test_files_in_memory_do_not_meet(tmp_path: Path) -> None:
     assert value_of(tmp_path / "0.h5") == 0
 
 
+def test_a_file_that_grows_takes_the_memory_of_what_was_not_written_yet(tmp_path: Path) -> None:
+    path = tmp_path / "x.h5"
+    tracemalloc.start()
+    with sealed.create() as file:
+        data = file.create_dataset("x", (0,), np.int64, maxshape=(None,), chunks=(1000,))
+        for number in range(40):
+            data.resize((number + 1) * 12_500, axis=0)  # by 100 kB
+            data[-12_500:] = number
+            sealed.write(file, path)
+        taken, _ = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        assert path.stat().st_size > 4_000_000 and taken < 500_000
+        assert (data[()] == np.arange(40).repeat(12_500)).all()
+
+
+def test_what_was_damaged_on_disk_since_it_was_read_is_not_sealed_again(tmp_path: Path) -> None:
+    path = tmp_path / "x.h5"
+    written(path, 1)
+    with sealed.read(path) as file:
+        file["y"] = 1
+        with path.open("r+b") as content:
+            content.seek(-1, os.SEEK_END)
+            content.write(b"!")
+        before = path.read_bytes()
+        with pytest.raises(sealed.DamagedError):
+            sealed.write(file, path)
+    assert path.read_bytes() == before and [each.name for each in tmp_path.iterdir()] == ["x.h5"]
+
+
+def test_a_file_that_is_open_when_the_program_ends_does_no_harm(tmp_path: Path) -> None:
+    path = tmp_path / "x.h5"
+    written(path, 1)
+    program = (
+        "import builtins, pathlib, sys; from edgeflownas import sealed\n"
+        "file = sealed.read(pathlib.Path(sys.argv[1])); file['y'] = range(9)\n"
+        "sys.modules['json'].kept = builtins.kept = file"
+    )
+    subprocess.run([sys.executable, "-W", "ignore", "-c", program, str(path)], check=True, cwd=str(ROOT))
+    assert value_of(path) == 1
+
+
 @pytest.mark.parametrize("kind", ["truncated", "flipped", "zeroed", "longer"])
 def test_any_damage_is_seen(tmp_path: Path, kind: str) -> None:
     path, rng = tmp_path / "x.h5", random.Random(kind)
@@ -97,6 +144,6 @@ def test_any_damage_is_seen(tmp_path: Path, kind: str) -> None:
 def test_a_sealed_file_that_is_not_hdf5_is_damaged(tmp_path: Path) -> None:
     path = tmp_path / "x.h5"
     for image in (b"", b"hello", bytes(4096)):
-        path.write_bytes(sealed._seal(image) + image)
+        path.write_bytes(sealed._seal(hashlib.sha256(image)) + image)
         with pytest.raises(sealed.DamagedError):
             sealed.read(path)

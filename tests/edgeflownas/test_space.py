@@ -3,10 +3,14 @@ import pytest
 
 from edgeflownas.errors import InputError
 from edgeflownas.skeleton import Kind, Skeleton, Stage
-from edgeflownas.space import Space
+from edgeflownas.space import Gene, Space
 from tests.small import OTHER_STAGES
 
 SPACE = Space.of(Skeleton(32))
+
+
+def gene(options):
+    return Gene("G", "", tuple(map(str, range(options))))
 
 
 def test_the_space_is_that_of_nine_genes_with_three_options():
@@ -26,6 +30,23 @@ def test_all_architectures_are_distinct_sorted_and_spelled_both_ways():
     every = list(SPACE.all())
     assert len(set(every)) == SPACE.size and every == sorted(every)
     assert all(SPACE.parse(SPACE.format(architecture)) == architecture for architecture in every[::97])
+
+
+def test_an_architecture_has_a_place_among_all():
+    space = Space((gene(2), gene(5), gene(3)), 1, (2,))
+    every = list(space.all())
+    assert [space.index(architecture) for architecture in every] == list(range(30)) == space.indices(every).tolist()
+    assert space.at(np.arange(30)) == every and space.at(np.array([7])) == [every[7]]
+
+
+@pytest.mark.parametrize("genes", [(2, 0, 0), (0, 5, 0), (0, 0, -1), (0, 0), (0, 0, 0, 0), ()])
+def test_what_is_none_of_the_architectures_has_no_place(genes):
+    space = Space((gene(2), gene(5), gene(3)), 1, (2,))
+    with pytest.raises(LookupError):
+        space.index(genes)
+    if len(genes) == 3:
+        with pytest.raises(ValueError):
+            space.indices([genes])
 
 
 @pytest.mark.parametrize("text", ["", "00000000", "0000000000", "00000000x", "00000000²", "0000 0000"])

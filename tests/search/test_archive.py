@@ -1,11 +1,13 @@
 import math
 import time
+import tracemalloc
 from typing import Any, Dict
 
 import numpy as np
 import pytest
 
 from edgeflownas.errors import InputError
+from edgeflownas.space import Architecture
 from search.archive import COLUMNS, Archive
 from search.scoring import checked_cost
 from tests.search.stand_ins import MEDIUM, SMALL, Cost, Table, epe_of, space_of
@@ -39,6 +41,17 @@ def test_rows_are_found_by_architecture_and_hold_what_was_appended() -> None:
     assert archive.evaluations == 2
     assert archive.backbones == 1  # the first ten architectures share it
     assert archive.architectures([3, 7]) == [rows[3], rows[9]]
+
+
+@pytest.mark.parametrize("other", [(0, 0, 0), (0, 0, 0, 0, 0), (0, 0, 0, 2), (0, 0, 0, -1), (0, 1, -4, 0)])
+def test_what_is_no_architecture_of_the_space_is_not_in_the_archive(other: Architecture) -> None:
+    archive = filled()
+    assert other not in archive
+    with pytest.raises(KeyError):
+        archive.row(other)
+    with pytest.raises(ValueError):
+        archive.append([(other, 1.0)], [Table().cost(other)], 1, set())
+    assert len(archive) == 8
 
 
 @pytest.mark.parametrize("epe", [math.nan, math.inf, -math.inf, -0.5])
@@ -128,6 +141,20 @@ def test_impossible_costs_are_refused_by_name(figure: str, value: float) -> None
 def test_a_cost_from_nowhere_is_refused() -> None:
     with pytest.raises(InputError, match="guessed"):
         checked_cost(SMALL, Table(wrong={(0, 1, 0, 1): Cost(1.0, 1.0, 1.0, 1.0, "guessed")}), (0, 1, 0, 1))
+
+
+def test_an_architecture_takes_some_tens_of_bytes() -> None:
+    """Beside what the space takes, which is there from the beginning."""
+    space = space_of((3,) * 9, backbone=4)
+    rows, cost = list(space.all()), Cost(1.0, 1.0, 1.0, 1.0)
+    archive = Archive(space)
+    tracemalloc.start()
+    for start in range(0, len(rows), 50):
+        part = rows[start : start + 50]
+        archive.append([(row, 1.0) for row in part], [cost] * len(part), 0, set())
+    taken, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert taken < 2.1 * 55 * len(rows)  # a row has 55 bytes, and there is room for twice as many
 
 
 def test_appending_costs_as_much_as_is_appended() -> None:

@@ -15,7 +15,7 @@ from edgeflownas.files import remove_leftovers
 from edgeflownas.lock import locked
 from edgeflownas.signals import Interrupted
 from edgeflownas.space import Architecture
-from search import loop
+from search import loop, search_file
 from search.evolution import Evolution
 from search.loop import Status, evolve
 from search.search_file import SearchFile
@@ -194,6 +194,21 @@ def test_a_second_search_is_refused_and_the_first_not_disturbed(tmp_path: Path, 
 def test_a_search_that_lost_its_lock_writes_no_more(tmp_path: Path) -> None:
     def show(status: Status) -> None:
         if status.generation == 1:
+            (tmp_path / "search.lock").write_text("another")
+
+    with pytest.raises(InputError, match="lost its lock"):
+        search(tmp_path, show=show)
+    assert SearchFile(tmp_path / "search.h5", IDENTITY).last.number == 0  # type: ignore[union-attr]
+
+
+def test_not_even_what_waits_to_be_written_is_written_without_the_lock(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(search_file, "_SMALL", 0)
+    monkeypatch.setattr(search_file, "_APART", 1e9)  # after the first generation all wait
+
+    def show(status: Status) -> None:
+        if status.generation == 4:
             (tmp_path / "search.lock").write_text("another")
 
     with pytest.raises(InputError, match="lost its lock"):

@@ -12,7 +12,7 @@ from scipy import special
 
 from search import objectives as module
 from search.archive import Archive
-from search.objectives import SIGNS, Objectives, first_fronts, nondominated
+from search.objectives import SIGNS, Objectives, dominated, first_fronts, nondominated
 from tests.search.stand_ins import SMALL, Table, brute_force_front, epe_of
 
 # Few values make many ties.
@@ -27,6 +27,14 @@ points_strategy = st.integers(1, 5).flatmap(
 @given(points_strategy)
 def test_front_is_that_of_the_definition(points: np.ndarray) -> None:
     assert nondominated(points).tolist() == brute_force_front(points)
+
+
+@settings(deadline=None, max_examples=200)
+@given(points_strategy, st.integers(0, 30))
+def test_dominated_is_what_the_definition_says(points: np.ndarray, parted: int) -> None:
+    some, others = points[:parted], points[parted:]
+    expected = [any((by <= each).all() and (by < each).any() for by in others) for each in some]
+    assert dominated(some, others).tolist() == expected
 
 
 @settings(deadline=None, max_examples=200)

@@ -9,6 +9,7 @@ from edgeflownas.space import Architecture, Space
 from search.archive import Archive
 from search.evolution import Evolution
 from search.objectives import Objectives
+from search.scoring import costs_of_all
 from search.screening import Screening, one_per_trunk
 from tests.search.stand_ins import MEDIUM, Oracle, Table, epe_of, evolution_config, noise, space_of, step
 
@@ -132,7 +133,7 @@ def test_without_completed_outputs_nothing_is_screened(monkeypatch: pytest.Monke
 
 def _screening(space: Space) -> Screening:
     objectives = Objectives(["epe", "fps"], {"epe": 8.0, "fps": 0.0})
-    return Screening(space, objectives, [Table().cost(each) for each in space.all()])
+    return Screening(space, objectives, costs_of_all(space, Table()))
 
 
 def _columns() -> List[str]:

@@ -1,7 +1,7 @@
 import json
 import random
 from pathlib import Path
-from typing import Any, Callable, Dict, List
+from typing import Any, Callable, Dict, List, Optional
 
 import h5py
 import numpy as np
@@ -17,20 +17,28 @@ from search.archive import COLUMNS
 from search.evolution import Evolution
 from search.identity import Identity
 from search.loop import evolve
+from search.scoring import Evaluator
 from search.search_file import SearchFile, read_archive, set_aside, use_previous
-from tests.search.stand_ins import MEDIUM, SMALL, Oracle, Table, config, evolution_config, identity
+from tests.search.stand_ins import MEDIUM, SMALL, Oracle, Table, config, evolution_config, identity, step
 
 IDENTITY = identity(MEDIUM)
 
 
-def search(path: Path, generations: int, who: Identity = IDENTITY, seed: int = 1, complete: bool = True) -> SearchFile:
+def search(
+    path: Path,
+    generations: int,
+    who: Identity = IDENTITY,
+    seed: int = 1,
+    complete: bool = True,
+    evaluator: Optional[Evaluator] = None,
+) -> SearchFile:
     """Searches, or goes on searching, up to so many generations."""
     file = SearchFile(path, who)
     file.zero_flow_epe = 7.5
     settings = evolution_config(generations=generations, complete_outputs=complete, population=4)
     evolution = Evolution(who.space, settings, Table(), seed, file.archive, file.last)
     with locked(path.parent / "search.lock", "the search") as lock:
-        evolve(evolution, Oracle(who.space), file, lock, lambda status: None)
+        evolve(evolution, evaluator or Oracle(who.space), file, lock, lambda status: None)
     return file
 
 
@@ -47,6 +55,18 @@ def content(path: Path) -> Dict[str, Any]:
         file.visititems(note)
         found.update(dict(file.attrs))
     return found
+
+
+def test_a_checkpoint_that_is_damaged_while_the_search_runs_is_named_and_not_written_over(tmp_path: Path) -> None:
+    path = tmp_path / "search.h5"
+    for generations in (1, 2):
+        file = search(path, generations)
+    path.write_bytes(path.read_bytes()[:-1])
+    damaged = path.read_bytes()
+    evolution = Evolution(MEDIUM, evolution_config(generations=9), Table(), 1, file.archive, file.last)
+    with pytest.raises(InputError, match=r"search\.h5: is truncated or damaged .*1 generations\) with --from-previous"):
+        file.append(step(evolution, Oracle(MEDIUM))[1], 1.0)
+    assert path.read_bytes() == damaged
 
 
 def test_the_layout_is_what_readers_outside_rely_on(tmp_path: Path) -> None:
