@@ -9,6 +9,7 @@ import numpy as np
 from edgeflownas.checkpoint import digest
 from edgeflownas.config import ScoringConfig
 from edgeflownas.data.datasets import open_datasets
+from edgeflownas.progress import phase
 from search.dask_cluster import cluster
 from search.processes import Processes
 from search.run import SCORING_THREADS, Run
@@ -43,16 +44,20 @@ def open_evaluator(run: Run, weights: Mapping[str, np.ndarray]) -> Iterator[Open
     config = run.config.evaluation
     datasets = open_datasets(run.config.data)
     if config.scheduler is None and config.workers == 1 and not config.devices:
-        from edgeflownas.evaluation import EvaluationData
-        from supernet.tree import TreeEvaluator
+        with phase("reading images and building the supernet"):
+            from edgeflownas.evaluation import EvaluationData
+            from supernet.tree import TreeEvaluator
 
-        data = EvaluationData(*datasets, config, run.config.threads)
-        yield Opened(TreeEvaluator(run.skeleton, weights, data, SCORING_THREADS), data.zero_flow_epe())
+            data = EvaluationData(*datasets, config, run.config.threads)
+            opened = Opened(TreeEvaluator(run.skeleton, weights, data, SCORING_THREADS), data.zero_flow_epe())
+        yield opened
         return
     del datasets  # what is left out of them has been said; the workers read them
     with _crew(config) as crew:
         evaluator = SharedEvaluator(crew, _setup(run, weights), run.space)
-        yield Opened(evaluator, evaluator.zero_flow_epe())
+        with phase("reading images and building the supernet in the workers"):
+            zero = evaluator.zero_flow_epe()
+        yield Opened(evaluator, zero)
 
 
 @contextlib.contextmanager

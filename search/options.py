@@ -12,6 +12,19 @@ from search.run import Run
 F = TypeVar("F", bound=Callable[..., Any])
 
 
+class InOrder(click.Group):
+    """Commands in the order in which they were added, that of work, each with its whole first sentence."""
+
+    def list_commands(self, ctx: click.Context) -> List[str]:
+        """Their names."""
+        return list(self.commands)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Writes the list of commands."""
+        with formatter.section("Commands, in the order of work"):
+            formatter.write_dl([(name, each.get_short_help_str(200)) for name, each in self.commands.items()])
+
+
 class GpuDevices(click.ParamType):
     """GPUs by number, such as ``0`` or ``0,1,2``; or ``none``."""
 
@@ -52,7 +65,11 @@ def run_options(function: F) -> F:
     decorated: Any = with_run
     for option in (
         click.option(
-            "--set", "overrides", multiple=True, metavar="SECTION.KEY=VALUE", help="Overrides a configuration key."
+            "--set",
+            "overrides",
+            multiple=True,
+            metavar="SECTION.KEY=VALUE",
+            help="Overrides a key of the configuration; docs/configuration.md lists them.",
         ),
         click.option("--run", "folder", type=click.Path(path_type=Path), help="Run folder; default results/NAME."),
         click.option(

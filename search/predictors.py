@@ -9,6 +9,7 @@ import numpy as np
 from edgeflownas.data.datasets import open_datasets
 from edgeflownas.evaluation import ChildEvaluator, EvaluationData
 from edgeflownas.prediction import Predictor
+from edgeflownas.progress import phase
 from edgeflownas.recalibration import among
 from edgeflownas.space import Architecture
 from search.run import SCORING_THREADS, Run
@@ -39,7 +40,8 @@ def predictor(run: Run, architecture: Architecture, weights: Path, images: Image
     tensors = run.fitting_tensors(weights, architecture)
     statistics = among(tensors)
     if not statistics:
-        statistics = ChildEvaluator(run.skeleton, architecture, images(), SCORING_THREADS).recalibrate(tensors)
+        with phase(f"recalibrating {run.space.format(architecture)}"):
+            statistics = ChildEvaluator(run.skeleton, architecture, images(), SCORING_THREADS).recalibrate(tensors)
         if not all(np.isfinite(part).all() for pair in statistics.values() for part in pair):
             raise FloatingPointError(f"the BN statistics of {run.space.format(architecture)} are not finite")
     return Predictor(run.skeleton, architecture, tensors, statistics, SCORING_THREADS)

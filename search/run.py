@@ -77,6 +77,11 @@ class Run:
         return self.folder / "hardware.json"
 
     @property
+    def rank_file(self) -> Path:
+        """How well the supernet ranks children that were trained alone."""
+        return self.folder / "rank.json"
+
+    @property
     def queue_folder(self) -> Path:
         """The retrain queue."""
         return self.folder / "queue"

@@ -24,8 +24,9 @@ class View:
         space = evolution.space
         self._backbones = int(np.prod(space.counts[: space.backbone]))
         self._figures = self._read()
+        self._generation = self._of(evolution.number)
         self._live: Optional[Live] = None
-        self._last = time.monotonic()
+        self._last = self._since = time.monotonic()
 
     def __enter__(self) -> "View":
         """Begins to show."""
@@ -46,8 +47,9 @@ class View:
         whole = status.done == status.total
         if whole:
             self._figures = self._read()
-        figures = [("generation", f"{status.generation + 1} of {self._evolution.config.generations}"), *self._figures]
-        figures.append(("duplicates avoided", f"{status.duplicates:,}"))
+        self._since = time.monotonic()
+        self._generation = self._of(status.generation)
+        figures = [self._generation, *self._figures, ("duplicates avoided", f"{status.duplicates:,}")]
         figures.append(("time left at most", _duration(status.seconds_left)))
         if self._live is not None:
             self._live.update(_table(figures, "this generation", status.done, status.total, "scored"), refresh=True)
@@ -60,12 +62,17 @@ class View:
         self._last = time.monotonic()
 
     def compiling(self, done: int, total: int) -> None:
-        """Shows how far the compiling of a front is."""
+        """Shows how far the compiling of a generation's front is, and how long that will take."""
+        left = _duration((time.monotonic() - self._since) / done * (total - done))
         if self._live is not None:
-            self._live.update(_table(self._figures, "compiling the front", done, total, "compiled"), refresh=True)
+            figures = [self._generation, *self._figures, ("front compiled in", left)]
+            self._live.update(_table(figures, "compiling the front", done, total, "compiled"), refresh=True)
         elif time.monotonic() - self._last > _PLAIN_EVERY:
-            say(f"  compiling the front: {done} of {total}")
+            say(f"  compiling the front: {done} of {total}, {left} left")
             self._last = time.monotonic()
+
+    def _of(self, generation: int) -> Tuple[str, str]:
+        return "generation", f"{generation + 1} of {self._evolution.config.generations}"
 
     def _read(self) -> List[Tuple[str, str]]:
         """The figures that change with a generation."""

@@ -3,6 +3,7 @@
 import fcntl
 import os
 import pty
+import re
 import select
 import signal
 import struct
@@ -15,6 +16,7 @@ from typing import Callable, List, NamedTuple, Optional, Sequence, Tuple
 import pyte
 
 ROOT = Path(__file__).parents[1]
+_REDRAWN = re.compile(rb"(?=\r\x1b\[2K)")  # where what is live on a terminal begins to be drawn anew
 
 
 class Seen(NamedTuple):
@@ -23,7 +25,7 @@ class Seen(NamedTuple):
     Attributes:
         code: its exit code.
         lines: on the screen, and what scrolled off it, without trailing blanks.
-        screens: the screen at each moment that something was written.
+        screens: the screen at each moment that something was written, or drawn anew.
         hidden: whether the cursor is not to be seen.
         settings: of the terminal, before and after.
     """
@@ -68,8 +70,9 @@ def in_terminal(
             break
         if not data:
             break
-        stream.feed(data)
-        screens.append([line.rstrip() for line in screen.display])
+        for part in _REDRAWN.split(data):  # several may come at once
+            stream.feed(part)
+            screens.append([line.rstrip() for line in screen.display])
         if interrupt is not None and interrupt("\n".join(screens[-1])):
             interrupt = None
             os.write(handle, b"\x03")

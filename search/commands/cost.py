@@ -20,11 +20,11 @@ from edgeflownas.hardware.cost import Cost, CostTable
 from edgeflownas.hardware.networks import RANDOM
 from edgeflownas.progress import progress, say
 from search import layer_view
-from search.options import run_options
+from search.options import InOrder, run_options
 from search.run import Run
 
 
-@click.group()
+@click.group(cls=InOrder)
 def command() -> None:
     """Builds and shows hardware cost tables from Arm's compiler."""
 

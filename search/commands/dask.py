@@ -6,6 +6,7 @@ Its own commands cannot be used: those of the last version for Python 3.7 do not
 import click
 
 from edgeflownas.errors import InputError
+from search.options import InOrder
 
 try:
     from distributed.cli.dask_scheduler import main as scheduler
@@ -14,7 +15,11 @@ except ImportError:
     raise InputError("dask: is not installed; pip install .[dask]") from None
 
 
-@click.group()
+scheduler.help = "Starts a scheduler, which evaluation.scheduler names."
+worker.help = "Starts a worker, which scores for the searches of a scheduler."
+
+
+@click.group(cls=InOrder)
 def command() -> None:
     """Starts a scheduler, or workers that score for evaluation.scheduler."""
 

@@ -14,13 +14,13 @@ from edgeflownas.data.check import Findings, check
 from edgeflownas.data.exclusion import write_exclusion
 from edgeflownas.errors import InputError
 from edgeflownas.progress import say
-from search.options import data_options, run_options
+from search.options import InOrder, data_options, run_options
 from search.run import Run
 
 _SHOWN = 20  # bad files that are printed; the list has all
 
 
-@click.group()
+@click.group(cls=InOrder)
 def command() -> None:
     """Looks after data sets."""
 

@@ -26,8 +26,12 @@ from search.space_file import SpaceFile
 
 @click.command()
 @run_options
-@click.option("--backbones", default="", metavar="DIGITS,...", help="Only these backbones, such as 0000,2102.")
-@click.option("--heads", default="", metavar="DIGITS,...", help="Only these heads, such as 00000,20122.")
+@click.option(
+    "--backbones", default="", show_default="all", metavar="DIGITS,...", help="Backbones to score, such as 0000,2102."
+)
+@click.option(
+    "--heads", default="", show_default="all", metavar="DIGITS,...", help="Heads to score, such as 00000,20122."
+)
 @click.option("--from-previous", is_flag=True, help="Go on from the space.h5 before the last, where that is damaged.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 def command(run: Run, backbones: str, heads: str, from_previous: bool, as_json: bool) -> None:

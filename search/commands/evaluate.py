@@ -14,7 +14,7 @@ from rich.table import Table
 from edgeflownas.config import DataConfig
 from edgeflownas.errors import InputError
 from edgeflownas.files import write_text
-from edgeflownas.progress import progress
+from edgeflownas.progress import phase, progress
 from edgeflownas.space import Architecture
 from search.options import data_options, run_options
 from search.run import Run
@@ -103,9 +103,10 @@ def _assessed(
     run: Run, subjects: Sequence[_Subject], other: Optional[DataConfig], save: Optional[Path]
 ) -> Dict[str, Any]:
     """Scores all subjects on the same pairs."""
-    from edgeflownas.assessment import assess
-    from edgeflownas.data.datasets import open_part
-    from search.predictors import calibration_images, predictor
+    with phase("loading TensorFlow"):
+        from edgeflownas.assessment import assess
+        from edgeflownas.data.datasets import open_part
+        from search.predictors import calibration_images, predictor
 
     config = other or run.config.data
     calibration = calibration_images(run)

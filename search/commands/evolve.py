@@ -62,15 +62,16 @@ def command(run: Run, restart: bool, from_previous: bool, as_json: bool) -> None
         file = SearchFile(run.search_file, identity)
         evolution = _evolution(run, table, file, compiler)
         run.write_config()
-        stack.callback(file.save)
         reason = strategy.search(Search(run, weights, evolution, file, lock, compiler))
+        lock.beat()
         file.save()
         evolution.compile_front()  # of a checkpoint from before fronts were compiled
         front = evolution.front()
         if not len(front):
+            origin = run.supernet_file if strategy.shares_weights else run.queue_folder
             raise InputError(
-                f"{run.search_file}: no architecture that fits the SRAM cap has a finite EPE ({file.archive.failed:,} "
-                f"of {len(file.archive):,} failed); train anew, with another recipe"
+                f"{origin}: gives no architecture that fits the SRAM cap a finite EPE ({file.archive.failed:,} of "
+                f"{len(file.archive):,} failed); train anew, with another recipe"
             )
         vela = table.content.origin.vela if compiler is None else compiler.vela
         write_front(run.front_file, evolution.archive, front, board.provenance(vela))

@@ -3,25 +3,26 @@
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Dict, Optional, Tuple
+from typing import TYPE_CHECKING, Any, Dict, Optional, Tuple
 
 import click
 import numpy as np
 from rich.console import Console
 
 from edgeflownas.data.datasets import open_datasets
-from edgeflownas.evaluation import ChildEvaluator, EvaluationData
 from edgeflownas.files import replacing, write_json
 from edgeflownas.hardware.board import Board
 from edgeflownas.hardware.compiler import Compiler
 from edgeflownas.hardware.networks import Networks, Trained
-from edgeflownas.hardware.quantised import Quantised
 from edgeflownas.hardware.report import Compiled
-from edgeflownas.progress import progress, say
+from edgeflownas.progress import phase, progress
 from edgeflownas.recalibration import among
 from edgeflownas.space import Architecture
 from search.options import run_options
 from search.run import SCORING_THREADS, Run
+
+if TYPE_CHECKING:  # else TensorFlow would be loaded for --help
+    from edgeflownas.evaluation import EvaluationData
 
 _REPRESENTATIVE = 16  # training pairs that the ranges of activations are taken from
 
@@ -55,14 +56,14 @@ def command(
     settings = compiler.summary()  # a missing Vela is told before anything takes time
     path = weights or run.supernet_file
     tensors = run.fitting_tensors(path, chosen)
-    say(f"reading images; weights of {path}")
-    data = _data(run, pairs)
-    say("recalibrating, and scoring in float32")
-    trained, float_epe = _trained(run, chosen, tensors, data)
-    say("quantising, and compiling; this takes some seconds")
+    with phase(f"reading images, recalibrating, and scoring {architecture} in float32"):
+        data = _data(run, pairs)
+        trained, float_epe = _trained(run, chosen, tensors, data)
     networks = Networks(run.skeleton, *run.config.data.padded_size, trained)
-    model = networks.export(chosen, compiler.board.settings.int8_io)
-    compiled = compiler.compile(architecture, model)
+    with phase("quantising"):
+        model = networks.export(chosen, compiler.board.settings.int8_io)
+    with phase(f"compiling with Vela {compiler.vela.version}"):
+        compiled = compiler.compile(architecture, model)
     int8_epe, ends = _int8_epe(model, data)
     result = {
         "architecture": architecture,
@@ -91,8 +92,10 @@ def _compiler(run: Run, board: Optional[Path], int8_io: Optional[bool]) -> Compi
     return compiler.for_board(chosen if int8_io is None else chosen.with_settings(int8_io=int8_io))
 
 
-def _data(run: Run, pairs: int) -> EvaluationData:
+def _data(run: Run, pairs: int) -> "EvaluationData":
     """Images for recalibration, and so many validation pairs."""
+    from edgeflownas.evaluation import EvaluationData
+
     train, val = open_datasets(run.config.data)
     config = run.config.evaluation
     config = config.model_copy(update={"val_pairs": min(pairs, config.val_pairs or pairs)})
@@ -100,17 +103,21 @@ def _data(run: Run, pairs: int) -> EvaluationData:
 
 
 def _trained(
-    run: Run, architecture: Architecture, tensors: Dict[str, np.ndarray], data: EvaluationData
+    run: Run, architecture: Architecture, tensors: Dict[str, np.ndarray], data: "EvaluationData"
 ) -> Tuple[Trained, float]:
     """What is exported, and its EPE in float32."""
+    from edgeflownas.evaluation import ChildEvaluator
+
     evaluator = ChildEvaluator(run.skeleton, architecture, data, SCORING_THREADS)
     statistics = among(tensors) or evaluator.recalibrate(tensors)
     images = np.concatenate([batch.images for batch in data.calibration])[:_REPRESENTATIVE]
     return Trained(tensors, statistics, images), evaluator.epe(tensors, statistics)
 
 
-def _int8_epe(model: bytes, data: EvaluationData) -> Tuple[float, Dict[str, Any]]:
+def _int8_epe(model: bytes, data: "EvaluationData") -> Tuple[float, Dict[str, Any]]:
     """The EPE of the quantised network, and what its integers mean."""
+    from edgeflownas.hardware.quantised import Quantised
+
     quantised = Quantised(model)
     count = sum(len(batch.images) for batch in data.validation)
     with progress("running the quantised network", count) as bar:

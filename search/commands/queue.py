@@ -18,7 +18,7 @@ from edgeflownas.progress import say
 from search.agreement import agreement
 from search.evolution import Evolution
 from search.identity import Identity
-from search.options import run_options
+from search.options import InOrder, run_options
 from search.queue import build as building
 from search.queue import collect as collecting
 from search.queue import control, final_front, runner, status, submit
@@ -35,7 +35,7 @@ _TABLE_COLUMNS = 100  # at least, where the output is no terminal
 _indices = click.argument("indices", metavar="[INDEX]...", nargs=-1, type=click.IntRange(min=0))
 
 
-@click.group()
+@click.group(cls=InOrder)
 def command() -> None:
     """Builds, works off, submits, shows and collects the retrain queue."""
 

@@ -11,7 +11,7 @@ from rich.table import Table
 
 from edgeflownas import checkpoint
 from edgeflownas.files import write_json
-from edgeflownas.progress import progress
+from edgeflownas.progress import phase, progress
 from search import rank
 from search.options import run_options
 from search.rank import Ranking, Truth
@@ -51,9 +51,9 @@ def command(
     from search.rank_plot import plot
 
     result = rank.as_json(run.space, truth, rankings, zero)
-    rank.write_table(run.folder / "rank.csv", run.space, truth, rankings)
-    plot(run.folder / "rank.png", truth, rankings)
-    write_json(run.folder / "rank.json", result)
+    rank.write_table(run.rank_file.with_suffix(".csv"), run.space, truth, rankings)
+    plot(run.rank_file.with_suffix(".png"), truth, rankings)
+    write_json(run.rank_file, result)
     if as_json:
         click.echo(json.dumps(result, indent=2, allow_nan=False))
     else:
@@ -70,24 +70,22 @@ def _rankings(
     run: Run, truth: Truth, paths: Sequence[Path], without_recalibration: bool
 ) -> Tuple[List[Ranking], float]:
     """Scores the children with all weights."""
-    from edgeflownas.data.datasets import open_datasets
-    from edgeflownas.evaluation import EvaluationData
-    from supernet.shared_norm import SharedNormEvaluator
-    from supernet.tree import TreeEvaluator
+    with phase("reading images and building the supernet"):
+        from edgeflownas.data.datasets import open_datasets
+        from edgeflownas.evaluation import EvaluationData
+        from supernet.shared_norm import SharedNormEvaluator
+        from supernet.tree import TreeEvaluator
 
-    data = EvaluationData(*open_datasets(run.config.data), run.config.evaluation, run.config.threads)
-    tree: Optional[TreeEvaluator] = None
-    shared: Any = None
-    if without_recalibration:
-        shared = SharedNormEvaluator(run.skeleton, truth.architectures, data, SCORING_THREADS)
+        data = EvaluationData(*open_datasets(run.config.data), run.config.evaluation, run.config.threads)
+        tree = TreeEvaluator(run.skeleton, run.fitting_weights(paths[0]), data, SCORING_THREADS)
+        shared: Optional[SharedNormEvaluator] = None
+        if without_recalibration:
+            shared = SharedNormEvaluator(run.skeleton, truth.architectures, data, SCORING_THREADS)
     rankings = []
     with progress("scoring", len(paths)) as bar:
         for path in paths:
             weights, (_, state) = run.fitting_weights(path), checkpoint.load(path)
-            if tree is None:
-                tree = TreeEvaluator(run.skeleton, weights, data, SCORING_THREADS)
-            else:
-                tree.load(weights)
+            tree.load(weights)
             scores = dict(score for group in tree.score(truth.architectures) for score in group)
             epes = [scores[each] for each in truth.architectures]
             rankings.append(rank.ranked(truth, path, state.get("epoch"), True, epes))

@@ -6,7 +6,7 @@ from typing import List, Optional
 
 import click
 
-from edgeflownas.progress import say
+from edgeflownas.progress import phase, say
 from search.options import gpu_option
 from search.queue.queue import Queue
 from search.queue.retrain import retrain
@@ -39,7 +39,8 @@ def command(folder: Path, identity: Optional[str], index: int, dry_run: bool, de
         chosen_devices(devices)  # tells of one that is not there before the task has begun
         task.config = task.config.on(devices)
     if dry_run:
-        from search.dry_run import show_retraining
+        with phase("loading TensorFlow"):
+            from search.dry_run import show_retraining
 
         show_retraining(task.config, task.first_weights())
         return 0

@@ -10,7 +10,7 @@ from edgeflownas import checkpoint
 from edgeflownas.config import Config, validate
 from edgeflownas.errors import InputError
 from edgeflownas.lock import Lock, locked
-from edgeflownas.progress import say
+from edgeflownas.progress import phase, say
 from search.options import gpu_option, run_options
 from search.run import Run
 from search.strategies import staged
@@ -39,13 +39,15 @@ def command(
     if run.config.strategy == "independent":
         raise InputError("strategy: independent shares no weights, so there is no supernet to train; call `evolve`")
     if dry_run:
-        from search.dry_run import show_supernet_training
+        with phase("loading TensorFlow"):
+            from search.dry_run import show_supernet_training
 
         show_supernet_training(run, run.fitting_weights(init_from) if init_from else None)
         return
     with locked(run.supernet_folder / "train.lock", f"training in {run.supernet_folder}") as lock:
         if from_previous:
-            for path in checkpoint.use_previous(run.supernet_folder / "last.h5", run.supernet_folder / "best.h5"):
+            weights_files = [folder / name for folder in staged.folders(run) for name in ("last.h5", "best.h5")]
+            for path in checkpoint.use_previous(*weights_files):
                 say(f"{path}: was damaged, and is now what it was before; the damaged one is kept under another name")
         weights = run.fitting_weights(init_from) if init_from else None
         if run.config.strategy == "staged":
@@ -66,12 +68,12 @@ def _check_resume(folder: Path, resume: Optional[bool], there: bool) -> None:
 
 
 def _train(run: Run, resume: Optional[bool], weights: Optional[Dict[str, np.ndarray]], lock: Lock) -> None:
-    say("reading images and building the supernet")
-    from supernet.training import supernet_training
+    with phase("reading images and building the supernet"):
+        from supernet.training import supernet_training
 
-    training = supernet_training(run.config, run.supernet_folder, run.training_identity(), weights)
-    _check_resume(run.supernet_folder, resume, (run.supernet_folder / "last.h5").exists())
-    resumed = training.resume()
+        training = supernet_training(run.config, run.supernet_folder, run.training_identity(), weights)
+        _check_resume(run.supernet_folder, resume, (run.supernet_folder / "last.h5").exists())
+        resumed = training.resume()
     run.write_config()
     say(f"{'continues' if resumed else 'begins'} in {run.supernet_folder}")
     training.run(lock.beat)

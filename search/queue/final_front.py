@@ -45,7 +45,7 @@ def final_table(collection: Collection, published: Optional[Published] = None) -
     title = f"Final front: {len(collection.front)} of {len(collection.survivors)} retrained architectures"
     table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
     table.add_column("architecture", no_wrap=True)
-    for heading in ("EPE px", "supernet", "of zero flow", "FPS", "SRAM KiB"):
+    for heading in ("EPE px", "supernet", "of zero", "FPS", "SRAM KiB"):
         table.add_column(heading, justify="right", no_wrap=True)
     table.add_column("cost", no_wrap=True)
     table.add_column("front", no_wrap=True)

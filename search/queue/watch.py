@@ -93,5 +93,9 @@ def shown(look: Rows) -> Iterator[Callable[[], None]]:
     if not console.is_terminal:
         yield _Lines(look)
         return
-    with Live(get_renderable=lambda: table(look()), console=console, refresh_per_second=1):
-        yield lambda: None
+    with Live(get_renderable=lambda: table(look()), console=console, refresh_per_second=1, transient=True) as live:
+        try:
+            yield lambda: None
+        except BaseException:
+            live.transient = False  # else whoever called shows the tasks as they then are
+            raise

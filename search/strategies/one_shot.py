@@ -17,7 +17,6 @@ def search(search: Search) -> str:
         say(f"new search in {run.folder}")
     else:
         say(f"going on after {evolution.number} generations, with {len(file.archive):,} architectures scored")
-    say("reading images and building the supernet; it runs on one thread, so that results do not hang on the cores")
     with open_evaluator(run, search.weights) as (evaluator, file.zero_flow_epe), View(evolution) as view:
         if search.compiler is not None:
 

@@ -28,7 +28,7 @@ from edgeflownas import checkpoint, record
 from edgeflownas.errors import InputError
 from edgeflownas.files import write_text
 from edgeflownas.lock import Lock
-from edgeflownas.progress import progress, say
+from edgeflownas.progress import phase, progress, say
 from edgeflownas.space import Architecture, Space
 from search.evaluator import open_evaluator
 from search.objectives import points_of
@@ -105,6 +105,11 @@ def train(run: Run, weights: Optional[Weights], lock: Lock) -> None:
     stages[2].train(Kept(backbones, heads), weights)
 
 
+def folders(run: Run) -> List[Path]:
+    """Where the stages lie, in order."""
+    return [run.supernet_folder / "stage1", run.supernet_folder / "stage2", run.supernet_folder]
+
+
 class Stage:
     """One of the three."""
 
@@ -118,14 +123,12 @@ class Stage:
             }
         )
         self._number, self._lock = number, lock
-        self.folder = run.supernet_folder if last else run.supernet_folder / f"stage{number + 1}"
+        self.folder = folders(run)[number]
         supernet = str(self.folder / "best.h5")
         self._run = Run(config.model_copy(update={"train": recipe, "supernet": supernet}), run.folder)
 
     def train(self, kept: Kept, weights: Optional[Weights]) -> Weights:
         """Trains to the end; gives the weights of the best epoch."""
-        from supernet.training import supernet_training
-
         run, space = self._run, self._run.space
         many = len(kept.architectures(space))
         say(f"stage {self._number + 1} of 3: {many:,} architectures, in {self.folder}")
@@ -133,8 +136,11 @@ class Stage:
         if weights is not None:
             identity["first weights"] = checkpoint.digest(weights)
         groups = kept.groups(space)
-        training = supernet_training(run.config, self.folder, identity, weights, groups)
-        training.resume()
+        with phase("reading images and building the supernet"):
+            from supernet.training import supernet_training
+
+            training = supernet_training(run.config, self.folder, identity, weights, groups)
+            training.resume()
         training.run(self._lock.beat)
         return run.supernet_weights()
 

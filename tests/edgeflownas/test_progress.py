@@ -1,16 +1,23 @@
 import io
+import re
+import time
 
+import pyte
 from rich.console import Console
 from rich.live import Live
 
 from edgeflownas import progress as module
-from edgeflownas.progress import progress, say
+from edgeflownas.progress import phase, progress, say
 
 
 def captured(monkeypatch, terminal):
     text = io.StringIO()
     monkeypatch.setattr(module, "console", Console(file=text, force_terminal=terminal, width=80, highlight=False))
     return text
+
+
+def plain(text):
+    return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", text.getvalue())
 
 
 def test_elsewhere_than_on_a_terminal_lines_are_plain(monkeypatch):
@@ -42,6 +49,54 @@ def test_on_a_terminal_there_is_a_bar_with_count_and_note(monkeypatch):
     with progress("training", 4) as bar:
         bar.advance("loss 0.25", steps=4)
     assert "4/4" in text.getvalue() and "loss 0.25" in text.getvalue()
+
+
+def test_the_first_step_which_builds_things_is_not_taken_for_the_pace(monkeypatch):
+    text = captured(monkeypatch, terminal=False)
+    now = [0.0]
+    monkeypatch.setattr(module.time, "monotonic", lambda: now[0])
+    with progress("work", 100) as bar:
+        for seconds in (40.0, *[1.0] * 20):
+            now[0] += seconds
+            bar.advance()
+    assert text.getvalue().splitlines() == ["work: 1/100, 0.025/s, 3960 s left", "work: 16/100, 1/s, 84 s left"]
+
+
+def test_a_bar_knows_the_time_left_of_steps_of_minutes(monkeypatch):
+    text = captured(monkeypatch, terminal=True)
+    now = [0.0]
+    monkeypatch.setattr(module.time, "monotonic", lambda: now[0])
+    with progress("work", 5) as bar:
+        for _ in range(3):
+            now[0] += 120.0
+            bar.advance()
+        module._shown[-1].refresh()
+        assert re.search(r"3/5 .*0:04:00", plain(text))
+        now[0] += 60.0
+        module._shown[-1].refresh()
+        assert re.search(r"3/5 .*0:03:00", plain(text))
+
+
+def test_what_has_no_known_length_moves_and_leaves(monkeypatch):
+    text = captured(monkeypatch, terminal=True)
+    with phase("building the supernet"):
+        first = text.getvalue()
+        time.sleep(0.35)
+        assert text.getvalue().count("building the supernet") >= first.count("building the supernet") + 2, "it moves"
+        with progress("scoring", 4) as bar:
+            bar.advance()
+            module._shown[-1].refresh()
+        assert "1/4" in text.getvalue() and "0/?" not in text.getvalue()
+    screen = pyte.Screen(80, 20)
+    pyte.Stream(screen).feed(text.getvalue().replace("\n", "\r\n"))
+    assert not "".join(screen.display).strip()
+
+
+def test_what_has_no_known_length_is_a_line_elsewhere(monkeypatch):
+    text = captured(monkeypatch, terminal=False)
+    with phase("building the supernet"):
+        pass
+    assert text.getvalue() == "building the supernet\n"
 
 
 def test_a_bar_within_a_bar_shares_its_display_and_leaves_it(monkeypatch):

@@ -33,6 +33,33 @@ with progress("collecting what was retrained", 3) as outer:
         say("architecture done")
         outer.advance("212001210")
 """
+COMPILING = """
+import time
+from search.evolution import Evolution
+from search.loop import Status
+from search.run import Run
+from search.view import View
+from tests.search.report.made import CONFIG
+run = Run.open(CONFIG)
+evolution = Evolution(run.space, run.config.evolution, run.cost_table()[0], 1)
+with View(evolution) as view:
+    view.show(Status(2, 5, 27, 4, 60.0))
+    for done in range(1, 6):
+        time.sleep(0.5)
+        view.compiling(done, 5)
+"""
+QUEUE = """
+import sys, time
+from pathlib import Path
+from search.queue.status import rows
+from search.queue.watch import shown
+from tests.search.queue.small import small_queue
+queue = small_queue(Path(sys.argv[1]))
+with shown(lambda: rows(queue)):
+    time.sleep(1.3)
+    if sys.argv[2] == "stopped":
+        raise SystemExit(3)
+"""
 FIGURES = ("generation", "requested", "scored", "hypervolume", "best EPE", "front", "duplicates avoided", "time left")
 
 
@@ -60,8 +87,22 @@ def test_the_live_view_of_a_search_fits_and_leaves_its_last_state(words, columns
 
 
 @pytest.mark.parametrize("columns", [80, 160])
+def test_a_front_that_is_compiled_is_seen_with_its_generation_and_the_time_left(columns):
+    seen = in_terminal(COMPILING, [], columns)
+    assert seen.code == 0, seen.lines
+    compiling = [text for text in map("\n".join, seen.screens) if "compiling the front" in text]
+    assert re.search(r"compiling the front\s+[━╸╺ ]*\s+1 of 5\s+compiled", compiling[0])
+    assert all(re.search(r"^generation +3 of 30", text, re.M) for text in compiling)
+    left = [int(seconds) for text in compiling for seconds in re.findall(r"front compiled in +0:00:(\d\d)", text)]
+    assert 2 <= left[0] <= 4 and left == sorted(left, reverse=True) and left[-1] == 0
+
+
+@pytest.mark.parametrize("columns", [80, 160])
 def test_ctrl_c_leaves_a_usable_terminal_and_says_how_to_go_on(words, columns):
-    seen = in_terminal(EVOLVE, words, columns, interrupt=lambda text: "2 of 4" in text)
+    words = [*words, "--set", "evolution.generations=8"]
+    slow = EVOLVE.replace("seconds=0.01", "seconds=0.1")  # for whoever presses it late, on a busy machine
+    assert slow != EVOLVE
+    seen = in_terminal(slow, words, columns, interrupt=lambda text: "2 of 8" in text)
     said = "".join(seen.lines)
     assert seen.code == 130 and "interrupted; to continue: edgeflownas-search evolve" in said
     assert "Traceback" not in said
@@ -83,7 +124,7 @@ def test_elsewhere_there_are_plain_lines(words):
 @pytest.mark.parametrize("columns", [80, 160])
 def test_bars_say_what_how_far_and_how_long_on_one_line_each(columns):
     seen = in_terminal(BARS, [], columns)
-    assert seen.code == 0 and not seen.hidden
+    assert seen.code == 0 and max(len(line) for screen in seen.screens for line in screen) < columns and not seen.hidden
     both = [screen for screen in seen.screens if re.search(r"collecting.*flyingthings3d.*/40", "\n".join(screen), re.S)]
     bars = [line for screen in both for line in screen if re.search(r"\d+/40", line)]
     assert bars and all(re.search(r"\d/3 +\d:\d\d:\d\d", "\n".join(screen)) for screen in both)
@@ -94,6 +135,20 @@ def test_bars_say_what_how_far_and_how_long_on_one_line_each(columns):
     assert seen.lines.count("architecture done") == 3
 
 
+def test_ctrl_c_leaves_each_bar_once():
+    seen = in_terminal(BARS, [], 80, interrupt=lambda text: "1/3" in text and "/40" in text)
+    assert seen.code == 1 and not seen.hidden
+    assert sum("collecting" in line for line in seen.lines) == 1
+    assert sum("flyingthings3d" in line for line in seen.lines) == 0
+
+
+@pytest.mark.parametrize(("how", "left"), [("done", 0), ("stopped", 1)])
+def test_a_queue_that_is_watched_leaves_its_table_only_where_nothing_comes_after_it(tmp_path, how, left):
+    seen = in_terminal(QUEUE, [str(tmp_path), how], 80)
+    assert any("Retrain queue" in line for screen in seen.screens for line in screen)
+    assert seen.lines.count("Retrain queue") == left and not seen.hidden
+
+
 def test_alone_it_shows_each_command_with_an_example_in_80_columns():
     seen = in_terminal("from search import cli; cli.main()", [], 80)
     assert seen.code == 0
@@ -102,15 +157,30 @@ def test_alone_it_shows_each_command_with_an_example_in_80_columns():
         assert entry.summary in seen.lines[place] and seen.lines[place + 1].strip() == entry.line
 
 
+def parsed(words):
+    """A command line as click understands it; an error where it does not."""
+    context, command = click.Context(cli.cli), cli.cli
+    while isinstance(command, click.Group):
+        name, command, words = command.resolve_command(context, list(words))
+        if not isinstance(command, click.Group):
+            context = command.make_context(name, words, parent=context)
+    return context
+
+
 @pytest.mark.parametrize("name", [name for name in cli.COMMANDS if name != "completion"])
 def test_examples_can_be_typed(name):
     program, *words = cli.COMMANDS[name].line.split()
     assert program == "edgeflownas-search" and words[0] == name
-    context, command = click.Context(cli.cli), cli.cli
-    while isinstance(command, click.Group):
-        _, command, words = command.resolve_command(context, words)
-        if not isinstance(command, click.Group):
-            command.make_context(name, words, parent=context)
+    assert parsed(words)
+
+
+def test_groups_list_their_commands_in_the_order_of_work_each_with_its_whole_first_sentence():
+    seen = in_terminal("import sys; sys.argv = ['x', 'queue']; from search import cli; cli.main()", [], 80)
+    text = "\n".join(seen.lines)
+    assert re.findall(r"^  (\w+) +[A-Z]", text, re.M)[-7:] == [
+        "build", "run", "status", "submit", "cancel", "retry", "collect",
+    ]  # fmt: skip
+    assert "..." not in text.split("Commands")[1]
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
