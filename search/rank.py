@@ -162,8 +162,13 @@ def as_json(space: Space, truth: Truth, rankings: Sequence[Ranking], zero_flow_e
     """Everything, in plain types."""
     return {
         "n": len(truth.architectures),
+        "architectures": [space.format(each) for each in truth.architectures],
         "zero_flow_epe": zero_flow_epe,
-        "children": {"mean": float(truth.epe.mean()), "deviation": float(truth.epe.std(ddof=1))},
+        "children": {
+            "mean": float(truth.epe.mean()),
+            "deviation": float(truth.epe.std(ddof=1)),
+            "epe": truth.epe.tolist(),
+        },
         "noise": {"px": truth.noise, "n": truth.repeated, "seeds": len(truth.seeds), "tau": truth.between_seeds},
         "rankings": [_ranking(space, truth, each) for each in rankings],
     }
@@ -177,6 +182,7 @@ def _ranking(space: Space, truth: Truth, ranking: Ranking) -> Dict[str, Any]:
         "epoch": ranking.epoch,
         "recalibrated": ranking.recalibrated,
         "mean_epe": float(ranking.epe.mean()),
+        "epe": ranking.epe.tolist(),
         **{name: figure._asdict() for name, figure in ranking.figures.items()},
         "clear_pairs": {"n": ranking.clear_pairs, "tau": ranking.clear_tau},
         "inversions": len(wrong),

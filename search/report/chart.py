@@ -22,6 +22,8 @@ class Series:
             stacked.
         dashed: a line that is a bound, not a course.
         labels: what each value is, to be shown when it is pointed at; none, or as many.
+        low: where each value's interval begins, of bars; none, or as many.
+        high: where it ends.
     """
 
     name: str
@@ -31,6 +33,8 @@ class Series:
     mark: Mark = "line"
     dashed: bool = False
     labels: Sequence[str] = ()
+    low: Sequence[float] = ()
+    high: Sequence[float] = ()
 
 
 @dataclass(frozen=True)

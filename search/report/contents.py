@@ -63,6 +63,7 @@ class Contents:
         queue: the retrain queue.
         final: rows of final_front.csv.
         hardware: content of hardware.json.
+        ranking: content of rank.json.
         searching: a process is at it now.
     """
 
@@ -77,12 +78,18 @@ class Contents:
     queue: Optional[Queue]
     final: List[Dict[str, str]]
     hardware: Mapping[str, Any]
+    ranking: Mapping[str, Any]
     searching: bool
 
     @property
     def name(self) -> str:
         """As the page calls the run: its folder."""
         return self.run.folder.resolve().name
+
+    @property
+    def shares_weights(self) -> bool:
+        """Whether architectures are scored with a supernet's weights, and not trained one by one."""
+        return self.run.config.strategy != "independent"
 
     @property
     def objectives(self) -> Objectives:
@@ -132,9 +139,14 @@ def read(folder: Path) -> Contents:
         fairness=_fairness(beside / "fairness.json"),
         queue=Queue(run.queue_folder) if (run.queue_folder / "queue.yaml").exists() else None,
         final=_rows(run.final_front_file),
-        hardware=read_json(run.hardware_file) if run.hardware_file.exists() else {},
+        hardware=_json(run.hardware_file),
+        ranking=_json(run.rank_file),
         searching=held(folder / "search.lock"),
     )
+
+
+def _json(path: Path) -> Any:
+    return read_json(path) if path.exists() else {}
 
 
 def log(path: Path) -> Log:

@@ -1,6 +1,6 @@
 """The final front, of retrained and compiled networks, beside EdgeFlowNet."""
 
-from typing import Any, Dict, List, Sequence, Tuple
+from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -11,7 +11,7 @@ from search.report.chart import Chart, Section, Series, Table
 from search.report.contents import Contents
 
 TITLE = "Final front"
-_NUMBERS = ("epe", "supernet_epe", "zero_flow_epe", "fps", "latency_ms", "sram_kib", "npu_cycles")
+_NUMBERS = ("epe", "zero_flow_epe", "fps", "latency_ms", "sram_kib", "npu_cycles")
 _SHOWN = ("architecture", "epe", "supernet_epe", "fps", "sram_kib", "npu_cycles", "cost_source", "on_front")
 _HEADINGS = (
     "architecture", "EPE, px", "supernet EPE, px", "FPS", "SRAM, KiB", "NPU cycles", "cost", "on the front",
@@ -45,7 +45,8 @@ def final_section(runs: Sequence[Contents]) -> Section:
 
 def _parsed(contents: Contents, row: Dict[str, str]) -> Dict[str, Any]:
     try:
-        numbers = {name: float(row[name]) for name in _NUMBERS}
+        numbers: Dict[str, Optional[float]] = {name: float(row[name]) for name in _NUMBERS}
+        numbers["supernet_epe"] = float(row["supernet_epe"]) if row["supernet_epe"] else None  # not without a supernet
         return {**row, **numbers, "on_front": row["on_front"] == "1"}
     except (KeyError, TypeError, ValueError):
         raise InputError(f"{contents.run.final_front_file}: is damaged; `queue collect` writes it anew") from None

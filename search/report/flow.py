@@ -8,7 +8,7 @@ import numpy as np
 
 from edgeflownas.data.flow_picture import ERROR_COLOURS, LABELS, panels
 from edgeflownas.errors import InputError
-from edgeflownas.progress import progress, say
+from edgeflownas.progress import phase, progress, say
 from edgeflownas.space import Architecture
 from search.queue.status import rows
 from search.report.chart import Picture, Section, Table
@@ -96,13 +96,13 @@ def _drawn(
     """Pictures with a line of the data for each; none, with a word, where images or weights cannot be read."""
     if not subjects:
         return []
-    from edgeflownas.data.datasets import open_part
-    from search.predictors import calibration_images, predictor
+    with phase("loading TensorFlow"):
+        from edgeflownas.data.datasets import open_part
+        from search.predictors import calibration_images, predictor
 
     run = contents.run
     found: List[Tuple[Picture, Tuple[Any, ...]]] = []
     try:
-        say(f"{contents.name}: reading images")
         dataset = open_part(run.config.data, "val")
         indices = dataset.few(min(pairs, len(dataset)))
         images = calibration_images(run)

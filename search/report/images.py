@@ -127,7 +127,13 @@ def _bars(axes: Axes, series: Series, number: int, count: int) -> None:
     places = np.arange(len(series.x)) if names else np.asarray(series.x, float)
     width = _BAR / count
     offset = (number - (count - 1) / 2) * width
-    axes.bar(places + offset, series.y, width, label=series.name, color=colour(series.role))
+    errors = None
+    if series.low:
+        errors = np.maximum(0, [np.subtract(series.y, series.low), np.subtract(series.high, series.y)])
+    axes.bar(
+        places + offset, series.y, width, label=series.name, color=colour(series.role), yerr=errors, ecolor=_QUIET,
+        error_kw={"elinewidth": 0.8},
+    )  # fmt: skip
     if names:
         axes.set_xticks(places)
         axes.set_xticklabels(series.x)

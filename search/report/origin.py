@@ -29,8 +29,12 @@ def origin_section(runs: Sequence[Contents]) -> Section:
 
 
 def _commands(contents: Contents) -> str:
+    """What leads to the same search; a supernet that the run has trained for itself comes first."""
     path = shlex.quote(str(contents.run.folder / "config.yaml"))
-    return f"{contents.name}: `edgeflownas-search evolve --config {path} --run NEW_FOLDER`"
+    trains = contents.shares_weights and contents.run.config.supernet is None
+    names = ["train", "evolve"] if trains else ["evolve"]
+    lines = [f"`edgeflownas-search {name} --config {path} --run NEW_FOLDER`" for name in names]
+    return f"{contents.name}: {', then '.join(lines)}"
 
 
 def _facts(contents: Contents) -> List[Tuple[str, Any]]:
@@ -40,7 +44,7 @@ def _facts(contents: Contents) -> List[Tuple[str, Any]]:
     facts = [
         ("seed", config.seed),
         ("code version", attributes.get("code_version", __version__)),
-        ("supernet, SHA-256", attributes.get("supernet_sha256", "")),
+        ("supernet, SHA-256" if contents.shares_weights else "recipe, SHA-256", attributes.get("supernet_sha256", "")),
         ("configuration, SHA-256", attributes.get("config_sha256", "")),
         ("network definition, SHA-256", attributes.get("skeleton_sha256", contents.run.skeleton.digest())),
         ("cost table, SHA-256", attributes.get("cost_table_sha256", "")),

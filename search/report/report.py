@@ -18,6 +18,7 @@ from search.report.origin import origin_section
 from search.report.page import page
 from search.report.parts import PartCycles
 from search.report.points import Points, points
+from search.report.ranking import ranking_section
 from search.report.retraining import retraining_section
 from search.report.summary import overview, subtitle, tiles
 from search.report.tables import section_csv
@@ -46,6 +47,7 @@ def write_report(
         raise InputError("report: the runs have different genes, and cannot be shown side by side; report each alone")
     found = [points(each) if each.archive is not None or each.exact is not None else None for each in runs]
     cycles = [None if each is None else parts(contents) for contents, each in zip(runs, found)]
+    ranking = ranking_section(runs)
     sections = [
         front_section(runs, [each for each in found if each is not None]),
         pictures(runs, found),
@@ -54,6 +56,7 @@ def write_report(
         genes_section(runs),
         training_section(runs),
         fairness_section(runs),
+        *([] if ranking is None else [ranking]),
         retraining_section(runs),
         final_section(runs),
         origin_section(runs),

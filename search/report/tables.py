@@ -22,12 +22,13 @@ def _lines(section: Section) -> Iterator[Tuple[Any, ...]]:
         yield section.data.headings
         yield from section.data.rows
     elif section.charts:
-        yield ("chart", "series", "x_axis", "x", "y_axis", "y", "label")
+        yield ("chart", "series", "x_axis", "x", "y_axis", "y", "label", "low", "high")
         for chart in section.charts:
             for series in chart.series:
-                labels = series.labels or [""] * len(series.x)
-                for x, y, label in zip(series.x, series.y, labels):
-                    yield (chart.title, series.name, chart.x, x, chart.y, y, label)
+                none = [""] * len(series.x)
+                beside = (each or none for each in (series.labels, series.low, series.high))
+                for x, y, *others in zip(series.x, series.y, *beside):
+                    yield (chart.title, series.name, chart.x, x, chart.y, y, *others)
     for table in section.tables if section.data is None and not section.charts else ():
         yield table.headings
         yield from table.rows

@@ -11,7 +11,7 @@ def training_section(runs: Sequence[Contents]) -> Section:
     title = "Training"
     named = [(number, each.name, each.training) for number, each in enumerate(runs) if each.training]
     if not named:
-        return Section("training", title, ("There is no log of a training: `train` writes one after each epoch.",))
+        return Section("training", title, (_why_none(runs, "There is no log of a training: `train` writes one."),))
     text = []
     for _, name, log in named:
         best = min(log, key=lambda line: line["epe"])
@@ -21,6 +21,13 @@ def training_section(runs: Sequence[Contents]) -> Section:
         )
     charts = _curves([(f"run {number}", name, log) for number, name, log in named])
     return Section("training", title, tuple(text), charts)
+
+
+def _why_none(runs: Sequence[Contents], not_yet: str) -> str:
+    """Why there is nothing to show."""
+    if any(each.shares_weights for each in runs):
+        return not_yet
+    return "With strategy: independent there is no supernet to train: the curves of its children stand below."
 
 
 def _curves(named: Sequence[Tuple[str, str, Log]]) -> Tuple[Chart, ...]:
@@ -61,5 +68,5 @@ def fairness_section(runs: Sequence[Contents]) -> Section:
         said = "every option of a gene was trained equally often" if gap == 0 else f"options differ by up to {gap:,}"
         text.append(f"{contents.name}: {said}, as FairNAS asks (largest difference within a gene: {gap:,}).")
     if not charts:
-        return Section("fairness", title, ("There are no counts of options yet: `train` writes fairness.json.",))
+        return Section("fairness", title, (_why_none(runs, "There are no counts yet: `train` writes fairness.json."),))
     return Section("fairness", title, tuple(text), tuple(charts))

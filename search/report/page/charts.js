@@ -46,7 +46,7 @@ function trace(series, chart) {
   const paint = colour(series.role);
   const made = { name: plain(series.name), x: series.x, y: series.y, hovertemplate: hover(series, chart) };
   if (series.labels.length) made.text = series.labels.map(plain);
-  if (series.mark === "bars") return { ...made, type: "bar", marker: { color: paint } };
+  if (series.mark === "bars") return { ...made, type: "bar", textposition: "none", marker: { color: paint }, error_y: interval(series) };
   made.type = "scatter";
   if (series.mark === "points") return { ...made, mode: "markers", marker: { color: paint, size: 9 } };
   made.mode = series.x.length < 60 && !series.dashed ? "lines+markers" : "lines";
@@ -57,6 +57,15 @@ function trace(series, chart) {
     made.line = { color: paint, width: 0.5 };
   }
   return made;
+}
+
+function interval(series) {
+  if (!series.low.length) return {};
+  const gaps = (more, less) => more.map((each, at) => Math.max(0, each - less[at]));
+  return {
+    type: "data", symmetric: false, array: gaps(series.high, series.y), arrayminus: gaps(series.y, series.low),
+    color: css("--quiet"), thickness: 1, width: 3,
+  };
 }
 
 function hover(series, chart) {

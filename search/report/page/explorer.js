@@ -2,13 +2,16 @@
 "use strict";
 
 const LETTERS = "ABCDEFGH";
-const number = (value, digits = 0) =>
-  value.toLocaleString("en", { minimumFractionDigits: digits, maximumFractionDigits: digits });
+const formats = [...Array(5).keys()].map(digits =>
+  new Intl.NumberFormat("en", { minimumFractionDigits: digits, maximumFractionDigits: digits }));
+const number = (value, digits = 0) => formats[digits].format(value);
 
 const TYPES = { f8: Float64Array, i4: Int32Array, u1: Uint8Array };
 
 function decoded(column) {
-  return new TYPES[column.type](Uint8Array.from(atob(column.base64), letter => letter.charCodeAt(0)).buffer);
+  const text = atob(column.base64), bytes = new Uint8Array(text.length);
+  for (let at = 0; at < bytes.length; at++) bytes[at] = text.charCodeAt(at);
+  return new TYPES[column.type](bytes.buffer);
 }
 
 class Explorer {
@@ -144,13 +147,17 @@ class Explorer {
     this.pins(traces);
     const limits = this.range || [undefined, undefined];
     Plotly.react(this.plot, traces, layout({
-      xaxis: axis("FPS (more is better)", limits[0] ? { range: limits[0] } : { autorange: true }),
-      yaxis: axis("EPE, px (less is better)", limits[1] ? { range: limits[1] } : { autorange: true }),
+      xaxis: this.axis("FPS (more is better)", limits[0]), yaxis: this.axis("EPE, px (less is better)", limits[1]),
       hovermode: "closest", dragmode: "zoom", uirevision: this.revision, margin: { l: 8, r: 12, t: 8, b: 8 },
       legend: { orientation: "h", y: 1.01, yanchor: "bottom", x: 0, font: { size: 11 }, itemsizing: "constant" },
     }), config);
     this.controls(shown);
     this.compare();
+  }
+
+  // Without a grid, which would lie before the points: see report.css.
+  axis(title, range) {
+    return axis(title, { showgrid: false, ticks: "outside", tickcolor: css("--line"), ...(range ? { range } : { autorange: true }) });
   }
 
   line(traces, run, rows, { name, role, dash = "solid" }) {

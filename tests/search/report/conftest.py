@@ -7,7 +7,7 @@ import pytest
 from search.report.contents import read
 from search.report.report import write_report
 from search.run import Run
-from tests.search.report.made import CYCLES, at_root, picture, queued, searched
+from tests.search.report.made import CYCLES, at_root, picture, queued, ranked, searched
 
 
 @pytest.fixture(scope="package")
@@ -19,7 +19,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def demo(folder: Path) -> Run:
     """A run that has everything."""
     with at_root():
-        return queued(searched(folder / "demo"))
+        run = queued(searched(folder / "demo"))
+        ranked(run)
+        return run
 
 
 @pytest.fixture(scope="package")

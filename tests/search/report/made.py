@@ -12,10 +12,12 @@ import cv2
 import h5py
 import numpy as np
 
-from edgeflownas import record
 from edgeflownas.checkpoint import digest
 from edgeflownas.data.flow_picture import LABELS
+from edgeflownas.files import write_json, write_text
+from edgeflownas.lock import locked
 from edgeflownas.space import Architecture
+from search import rank
 from search.evolution import Evolution
 from search.identity import Identity
 from search.queue.build import build
@@ -26,6 +28,9 @@ from search.report.contents import read
 from search.run import Run
 from search.search_file import SearchFile
 from search.space_file import SpaceFile
+from search.strategies.independent import INDEPENDENT, build_sample
+from search.strategies.strategy import Search
+from tests.search.queue.small import finish
 
 ROOT = Path(__file__).parents[3]
 CONFIG = ROOT / "configs" / "demo.yaml"
@@ -87,6 +92,47 @@ def searched(folder: Path, generations: int = 3, *overrides: str, enumerated: bo
     return run
 
 
+def alone(folder: Path) -> Run:
+    """A run that shares no weights, of which four of six children are trained and collected."""
+    run = Run.open(CONFIG, folder, ["strategy=independent", "independent.size=6", "supernet=null"])
+    source, (table, _) = INDEPENDENT.source(run, {}), run.cost_table()
+    queue = build_sample(run, source)
+    for index in range(4):
+        finish(queue, index, 2.5 - index / 4)
+    write_text(queue.paths.submissions, "{}")  # the others are Slurm's
+    file = SearchFile(run.search_file, Identity.of(run, source))
+    evolution = Evolution(run.space, run.config.evolution, table.of(source, "5.2.0"), 1, file.archive)
+    with locked(run.folder / "search.lock", "run") as lock:
+        INDEPENDENT.search(Search(run, {}, evolution, file, lock, None))
+        file.save()
+    run.write_config()
+    found = [queue.task(index).config.found for index in range(4)]
+    survivors = [
+        Survivor(
+            queue.task(index).config.architecture, 2.5 - index / 4, None, 9.0, {}, each.fps, each.latency_ms,
+            each.sram_kib, each.npu_cycles, "compiled", "best.h5",
+        )
+        for index, each in enumerate(found)
+    ]  # fmt: skip
+    write_final_front(run.final_front_file, Collection(survivors, survivors[-1:], 2, (64, 96)), {})
+    return run
+
+
+def ranked(run: Run) -> None:
+    """Gives a run rankings of six children by weights of two epochs, with and without recalibration."""
+    names = ["000000000", "111111111", "222222222", "012012012", "210210210", "021021021"]
+    children = [run.space.parse(name) for name in names]
+    epes = np.array([3.0, 2.0, 1.0, 2.5, 2.2, 1.4])
+    truth = rank.Truth(children, epes, [dict(zip(children, epes)), dict(zip(children, epes + [0.1, 0, 0, 0, 0, 0]))])
+    noise = np.random.default_rng(0)
+    rankings = [
+        rank.ranked(truth, Path(f"epochs/{epoch}.h5"), epoch, own, epes + noise.normal(0, 1.0 / epoch, 6) + (not own))
+        for epoch in (1, 2)
+        for own in (True, False)
+    ]
+    write_json(run.rank_file, rank.as_json(run.space, truth, rankings, 4.6))
+
+
 def queued(run: Run) -> Run:
     """The same with a queue, of which two tasks are done, and collected."""
     identity = Identity.of(run, digest(run.supernet_weights()))
@@ -94,15 +140,9 @@ def queued(run: Run) -> Run:
     queue = build(run, archive, read(run.folder).front(archive))
     survivors = []
     for index in (0, 1):
+        finish(queue, index, 1.0 + index)
         task = queue.task(index)
-        state = task.state().model_dump()
-        record.write(task.paths.state, {**state, "state": "done", "epoch": 2, "best_epe": 1.0 + index})
         found = task.config.found
-        result = {
-            "architecture": task.config.architecture, "epe": 1.0 + index, "zero_flow_epe": 4.6, "epoch": 2,
-            "epochs": 2, "wall_s": 9.0, "weights_sha256": "0" * 64,
-        }  # fmt: skip
-        record.write(task.paths.result, result)
         task.paths.curve.write_text("epoch,steps,loss,epe,share,wall_s\n1,9,2.0,2.5,0.54,1\n2,18,1.0,1.5,0.33,2\n")
         survivors.append(Survivor(
             task.config.architecture, 1.0 + index, found.epe, 4.6, {}, found.fps, found.latency_ms, found.sram_kib,

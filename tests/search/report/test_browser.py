@@ -4,11 +4,14 @@ import csv
 import time
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import Select, WebDriverWait  # type: ignore[attr-defined]
 
 from search.report.contents import read
+from search.report.palette import colour
 from search.report.report import write_report
 from search.report.summary import tiles
 from tests.search.report import browser
@@ -46,14 +49,20 @@ def on_front(rows):
     return sorted((row for row in rows.values() if row["on_front"] == "1"), key=lambda row: float(row["fps"]))
 
 
-def move_to(chrome, row):
-    """Puts the pointer on an architecture in the plot."""
+def place_of(chrome, row):
+    """Where an architecture is in the window, pixels."""
     chrome.execute_script("document.getElementById('plot').scrollIntoView({block: 'center', behavior: 'instant'})")
     x, y = chrome.execute_script(
         "const plot = document.getElementById('plot'), box = plot.getBoundingClientRect(), l = plot._fullLayout;"
         "return [box.left + l._size.l + l.xaxis.l2p(arguments[0]), box.top + l._size.t + l.yaxis.l2p(arguments[1])];",
         float(row["fps"]), float(row["epe"]),
     )  # fmt: skip
+    return x, y
+
+
+def move_to(chrome, row):
+    """Puts the pointer on an architecture in the plot."""
+    x, y = place_of(chrome, row)
     for place in ((x - 60, y), (x, y)):
         event = {"type": "mouseMoved", "x": place[0], "y": place[1]}
         chrome.execute_cdp_cmd("Input.dispatchMouseEvent", event)
@@ -106,6 +115,12 @@ def test_all_architectures_are_in_the_plot(opened, rows):
     assert sum(counts[:3]) == len(rows) == 19_683
     assert opened.execute_script("return document.getElementById('plot').data[0].type") == "scattergl"
     assert text(opened, "#count").startswith("19,683 of 19,683 architectures shown")
+
+
+def test_points_lie_behind_the_front(opened, rows):
+    x, y = map(round, place_of(opened, on_front(rows)[-2]))
+    pixels = cv2.imdecode(np.frombuffer(opened.get_screenshot_as_png(), np.uint8), cv2.IMREAD_COLOR)
+    assert "#{2:02x}{1:02x}{0:02x}".format(*pixels[y, x]) == colour("run 0")
 
 
 def test_pointing_at_an_architecture_shows_its_figures(opened, rows):

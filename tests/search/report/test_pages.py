@@ -1,12 +1,16 @@
 """The pages of docs/ against what they describe."""
 
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
 
 import h5py
 import pytest
+
+from edgeflownas.config import load
+from tests.search.test_terminal import parsed
 
 ROOT = Path(__file__).parents[3]
 PAGES = sorted([*ROOT.glob("docs/*.md"), ROOT / "README.md", *ROOT.glob("results/reference/*/README.md")])
@@ -37,6 +41,27 @@ def test_the_reader_on_that_page_reads():
     (code,) = re.findall(r"^```python\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert "edgeflownas-space 19683" in done.stdout
+
+
+def commands_of(page):
+    """The program's commands in a page's blocks of code, as words."""
+    for line in re.findall(r"^ {4}(?:efn|(?:\S*/)?edgeflownas-search) +(\S.*)$", page.read_text(), re.MULTILINE):
+        words = [word for word in shlex.split(line, comments=True) if word != "&"]
+        if "…" not in words:
+            yield words
+
+
+def test_there_are_commands_to_check():
+    assert sum(1 for page in PAGES for _ in commands_of(page)) > 40
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_commands_on_the_pages_can_be_typed(page):
+    for words in commands_of(page):
+        context = parsed(words)
+        config = context.params.get("config")
+        if config is not None and (ROOT / config).exists():
+            load(ROOT / config, context.params["overrides"])
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda path: str(path.relative_to(ROOT)))

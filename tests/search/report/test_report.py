@@ -25,15 +25,19 @@ from search.report.course import hypervolume_section, work_section
 from search.report.explorer import chosen, explorer_data
 from search.report.final import final_section
 from search.report.genes import genes_section
+from search.report.origin import origin_section
 from search.report.page import page
 from search.report.points import points
+from search.report.ranking import ranking_section
 from search.report.retraining import retraining_section
 from search.report.tables import section_csv
 from search.report.training import fairness_section
 from search.run import Run
-from tests.search.report.made import CONFIG, REFERENCE, embedded, exact_scores, searched
+from tests.search.report.made import CONFIG, REFERENCE, alone, embedded, exact_scores, searched
 
-SECTIONS = ("front", "flow", "hypervolume", "work", "genes", "training", "fairness", "retraining", "final", "repeat")
+SECTIONS = (
+    "front", "flow", "hypervolume", "work", "genes", "training", "fairness", "ranking", "retraining", "final", "repeat",
+)  # fmt: skip
 
 
 def report(*words):
@@ -91,7 +95,7 @@ def _decoded(column):
     return np.frombuffer(base64.b64decode(column["base64"]), {"f8": "<f8", "i4": "<i4", "u1": "u1"}[column["type"]])
 
 
-@pytest.mark.parametrize("key", ["hypervolume", "work", "genes", "training", "fairness", "retraining", "final"])
+@pytest.mark.parametrize("key", [key for key in SECTIONS if key not in ("front", "flow", "repeat")])
 def test_page_and_csv_hold_the_same_values(written, key):
     charts = embedded((written / "report.html").read_text())["charts"]
     shown = [
@@ -119,6 +123,13 @@ def test_a_png_is_drawn_from_the_same_values():
     tops = [max(y for _, y in area.get_paths()[0].vertices) for area in axes[1].collections]
     assert tops == [0.75, 1.0]
     assert sorted(bar.get_height() for bar in axes[2].patches) == [4.0, 5.0, 5.0, 5.0]
+
+
+def test_intervals_of_bars_are_drawn():
+    bars = Series("a", ["tau", "rho"], [0.5, 0.25], "run 0", "bars", low=[0.25, 0.25], high=[1.0, 0.75])
+    (axes,) = images.section_figure(Section("key", "Title", charts=(Chart("", "", "", (bars,)),))).axes
+    ends = [segment[:, 1].tolist() for segment in axes.collections[0].get_segments()]
+    assert ends == [[0.25, 1.0], [0.25, 0.75]]
 
 
 def test_hypervolume_and_duplicates_are_those_of_the_generations(demo):
@@ -165,6 +176,51 @@ def test_the_queue_and_the_final_front(demo):
     assert promised.series[0].y == [1.0, 2.0] and len(curves.series) == 2
     final = final_section([contents])
     assert "cannot be compared" in final.text[0] and final.tables[0].rows[0][1] == 1.0
+
+
+def test_ranking_by_each_of_the_weights(written, demo):
+    content = json.loads(demo.rank_file.read_text())
+    section = ranking_section([read(demo.folder)])
+    scatter, agreement = section.charts
+    assert [list(series.x) for series in scatter.series] == [content["rankings"][at]["epe"] for at in (3, 2)]
+    assert all(list(series.y) == content["children"]["epe"] for series in scatter.series)
+    assert scatter.series[1].labels == content["architectures"] and "epoch 2" in scatter.series[1].name
+    for series, ranking in zip(agreement.series, content["rankings"]):
+        named = ["kendall_tau", "spearman_rho", "pearson_r", "top_1_overlap"]
+        for what, found in (("value", series.y), ("low", series.low), ("high", series.high)):
+            assert list(found) == [ranking[name][what] for name in named]
+    tau = content["rankings"][2]["kendall_tau"]
+    assert f"tau of {tau['value']:.3f} ({tau['low']:.2f} to {tau['high']:.2f})" in section.text[0]
+    rows = csv_rows(written / "report" / "ranking.csv")
+    found = [row for row in rows if row["x"] == "tau" and row["series"] == "epoch 2"]
+    assert [(float(row["low"]), float(row["high"])) for row in found] == [(tau["low"], tau["high"])]
+
+
+def test_without_rankings_there_is_no_such_section(demo, tmp_path):
+    run = Run.open(CONFIG, tmp_path / "run")
+    run.write_config()
+    assert ranking_section([read(run.folder)]) is None
+    write_text(run.rank_file, '{"n": 3}')
+    with pytest.raises(InputError, match="rank.json: is damaged or of an earlier version"):
+        ranking_section([read(run.folder)])
+
+
+def test_a_run_without_shared_weights_shows_what_there_is_instead(tmp_path):
+    run = alone(tmp_path / "alone")
+    contents = read(run.folder)
+    section = retraining_section([contents])
+    (chart,) = section.charts
+    tasks = [contents.queue.task(index).config for index in range(4)]
+    assert "tau" not in section.text[0] and "trained alone" in section.text[0]
+    assert list(chart.series[0].x) == [task.found.fps for task in tasks]
+    assert list(chart.series[0].y) == [2.5, 2.25, 2.0, 1.75]
+    assert not any("supernet" in heading for heading in section.tables[0].headings)
+    assert report(run.folder).exit_code == 0
+    rows = csv_rows(run.folder / "report" / "front.csv")
+    assert {row["architecture"] for row in rows} == {task.architecture for task in tasks}
+    text = (run.folder / "report.html").read_text()
+    assert "there is no supernet to train" in text and "4 architectures are retrained" in text
+    assert "recipe, SHA-256" in text and "supernet, SHA-256" not in text
 
 
 def test_edgeflownet_stands_beside_what_it_may_be_compared_with(demo, tmp_path):
@@ -265,6 +321,16 @@ def test_all_that_is_needed_to_repeat_it(written, demo):
     with h5py.File(demo.search_file, "r") as file:
         assert rows["supernet, SHA-256"] == file.attrs["supernet_sha256"]
     assert rows["seed"] == "1" and "Vela 5.2.0" in rows["compiler"] and rows["config.yaml"] == dump(demo.config)
+
+
+def test_a_run_is_repeated_with_its_own_supernet_or_the_one_it_names(demo, tmp_path):
+    def commands(*overrides):
+        run = Run.open(CONFIG, tmp_path / "run", overrides)
+        run.write_config()
+        return re.findall(r"edgeflownas-search (\w+)", origin_section([read(run.folder)]).text[0])
+
+    assert commands() == ["evolve"] == commands("supernet=null", "strategy=independent")
+    assert commands("supernet=null") == ["train", "evolve"]
 
 
 def test_cycles_of_parts_add_up_to_the_compilers_cycles(demo, monkeypatch):

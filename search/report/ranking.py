@@ -1,0 +1,117 @@
+"""How well the supernet ranks children that were trained alone: what ``rank`` has found."""
+
+from pathlib import Path
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
+
+from edgeflownas.errors import InputError
+from search.agreement import Figure
+from search.report.chart import Chart, Section, Series, Table, option_role
+from search.report.contents import Contents
+
+TITLE = "Ranking"
+_NAMES = {"kendall_tau": "tau", "spearman_rho": "rho", "pearson_r": "r"}
+_AXIS = "Kendall's tau, Spearman's rho, Pearson's r; overlap"
+
+
+def ranking_section(runs: Sequence[Contents]) -> Optional[Section]:
+    """Supernet EPE against that of children trained alone, and how well they agree; None where nothing was ranked.
+
+    Raises:
+        InputError: a file of rankings is damaged, or of an earlier version.
+    """
+    having = [(number, each) for number, each in enumerate(runs) if each.ranking]
+    if not having:
+        return None
+    text: List[str] = []
+    pairs: List[Series] = []
+    charts: List[Chart] = []
+    tables: List[Table] = []
+    for number, contents in having:
+        try:
+            text.append(_sentence(contents))
+            pairs += _pairs(contents, f"run {number}")
+            charts.append(_agreement(contents))
+            tables.append(_table(contents))
+        except (KeyError, TypeError, ValueError, IndexError):
+            raise InputError(
+                f"{contents.run.rank_file}: is damaged or of an earlier version; `rank` writes it anew"
+            ) from None
+    axes = "EPE with the supernet's weights, px", "EPE trained alone, px"
+    scatter = Chart("What the supernet says", *axes, tuple(pairs))
+    return Section("ranking", TITLE, tuple(text), (scatter, *charts), tuple(tables))
+
+
+def _sentence(contents: Contents) -> str:
+    found = contents.ranking
+    last = _last(found, True) or found["rankings"][-1]
+    tau, noise = Figure(**last["kendall_tau"]), found["noise"]["px"]
+    text = (
+        f"{contents.name}: {found['n']} children were trained alone. {_called(last).capitalize()} ranks them with a "
+        f"Kendall's tau of {tau}, and has {last['inversions']} pairs in the wrong order."
+    )
+    if noise is None:
+        return f"{text} The noise from seeds is not known."
+    clear = last["clear_pairs"]
+    text += f" The noise from seeds is {noise:.3f} px; {clear['n']} pairs differ clearly"
+    return f"{text}, and among these tau is {clear['tau']:.3f}." if clear["n"] else f"{text}."
+
+
+def _last(found: Mapping[str, Any], recalibrated: bool) -> Optional[Dict[str, Any]]:
+    """The ranking by the last weights, with BN statistics taken anew or those of all paths."""
+    chosen = [each for each in found["rankings"] if each["recalibrated"] is recalibrated]
+    return chosen[-1] if chosen else None
+
+
+def _called(ranking: Mapping[str, Any]) -> str:
+    """Which weights these are."""
+    name = Path(ranking["weights"]).name if ranking["epoch"] is None else f"epoch {ranking['epoch']}"
+    return name if ranking["recalibrated"] else f"{name}, not recalibrated"
+
+
+def _pairs(contents: Contents, role: str) -> List[Series]:
+    """A point for each child, by the last weights."""
+    found, series = contents.ranking, []
+    for recalibrated in (False, True):
+        last = _last(found, recalibrated)
+        if last is not None:
+            name = f"{contents.name}, {_called(last)}"
+            colour = role if recalibrated else "muted"
+            labels = found["architectures"]
+            series.append(Series(name, last["epe"], found["children"]["epe"], colour, "points", labels=labels))
+    return series
+
+
+def _figures(ranking: Mapping[str, Any]) -> Dict[str, Figure]:
+    """The figures of agreement by name."""
+    top = next(name for name in ranking if name.startswith("top_"))
+    names = {**_NAMES, top: f"best {top.split('_')[1]}"}
+    return {said: Figure(**ranking[name]) for name, said in names.items()}
+
+
+def _agreement(contents: Contents) -> Chart:
+    """A group of bars for each figure, a bar in it for each set of weights, from early to late."""
+    listed = contents.ranking["rankings"]
+    series = []
+    for number, ranking in enumerate(listed):
+        found = _figures(ranking)
+        figures = list(found.values())
+        series.append(Series(
+            _called(ranking), list(found), [each.value for each in figures],
+            option_role(number, len(listed)) if ranking["recalibrated"] else "muted", "bars",
+            labels=[str(each) for each in figures], low=[each.low for each in figures],
+            high=[each.high for each in figures],
+        ))  # fmt: skip
+    return Chart(f"Agreement in {contents.name}, with 95 % intervals", _AXIS, "agreement", tuple(series))
+
+
+def _table(contents: Contents) -> Table:
+    rows: List[Tuple[Any, ...]] = []
+    for ranking in contents.ranking["rankings"]:
+        figures = _figures(ranking)
+        rows.append((
+            ranking["weights"], ranking["epoch"], "own" if ranking["recalibrated"] else "of all paths",
+            ranking["mean_epe"], *map(str, figures.values()), ranking["inversions"],
+        ))  # fmt: skip
+    names = [f"{name} (95 %)" for name in figures]
+    headings = ("weights", "epoch", "BN statistics", "mean EPE, px", *names, "wrong pairs")
+    return Table(contents.name, headings, tuple(rows))
