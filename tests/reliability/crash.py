@@ -6,6 +6,7 @@ need few whole runs, and find states that many crashes in a row make.
 """
 
 import contextlib
+import gc
 import os
 import random
 import shutil
@@ -47,6 +48,7 @@ class Scene:
         folder.mkdir(parents=True, exist_ok=True)
         self._weights = folder / "supernet.h5"
         checkpoint.save(self._weights, weights_for(Skeleton(4)), {"epoch": 1, "epe": 1.0})
+        gc.freeze()  # what is collected no more is not copied in every process that is forked
 
     def words(self, name: str, run: Path) -> List[str]:
         """A command's words in a run folder."""
@@ -85,7 +87,7 @@ class Scene:
     def call(self, name: str, run: Path, first: Callable[[], None] = lambda: None) -> int:
         """Runs a command to its end; its exit code, or the negative number of the signal that ended it."""
         pid = self.start(name, run, first)
-        code = ended(pid, _LIMIT)
+        code, _ = ended(pid, _LIMIT)
         if code is None:
             os.killpg(pid, signal.SIGKILL)
             raise AssertionError(f"{name} hangs in {run}")
@@ -101,30 +103,39 @@ class Scene:
             shutil.copytree(str(there / "queue"), str(run / "queue"))
 
 
-def ended(pid: int, seconds: float) -> Optional[int]:
-    """Waits so long for a process; its exit code, or the negative number of a signal; None: it goes on."""
-    end = time.monotonic() + seconds
+def ended(pid: int, seconds: float) -> Tuple[Optional[int], float]:
+    """Waits so long for a process, not counting the time in which this one was held up, as the other was then, too.
+
+    Returns:
+        Its exit code, or the negative number of a signal, or None: it goes on; and how long was waited.
+    """
+    waited = 0.0
     while True:
         found, status = os.waitpid(pid, os.WNOHANG)
         if found:
-            return -os.WTERMSIG(status) if os.WIFSIGNALED(status) else os.WEXITSTATUS(status)
-        if time.monotonic() >= end:
-            return None
+            return -os.WTERMSIG(status) if os.WIFSIGNALED(status) else os.WEXITSTATUS(status), waited
+        if waited >= seconds:
+            return None, waited
+        began = time.monotonic()
         time.sleep(0.001)
+        waited += min(time.monotonic() - began, 0.005)
 
 
 def kill(pid: int, rng: random.Random) -> None:
     """Kills a command with all its processes, or, of one that has started others, only itself at first."""
-    if rng.random() < 0.3:
-        os.kill(pid, signal.SIGKILL)
-        os.waitpid(pid, 0)
-        time.sleep(rng.uniform(0, 0.2))
+    alone = rng.random() < 0.3
+    if not alone:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(pid, signal.SIGKILL)
-        return
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(pid, signal.SIGKILL)
+    os.kill(pid, signal.SIGKILL)
     os.waitpid(pid, 0)
+    if alone:
+        time.sleep(rng.uniform(0, 0.2))
+    # The others are nobody's children any more: when they have ended is seen by their group.
+    with contextlib.suppress(ProcessLookupError):
+        while True:
+            os.killpg(pid, signal.SIGKILL)
+            time.sleep(0.001)
 
 
 def result(run: Path) -> Dict[str, Any]:
@@ -191,9 +202,9 @@ def reference(scene: Scene, name: str) -> Reference:
     """Runs a command undisturbed."""
     run = scene.folder / f"{name} undisturbed"
     scene.prepared(name, run)
-    started = time.monotonic()
-    assert scene.call(name, run) == 0, (run / "output.log").read_text()
-    return Reference(result(run), time.monotonic() - started)
+    code, seconds = ended(scene.start(name, run), _LIMIT)
+    assert code == 0, (run / "output.log").read_text()
+    return Reference(result(run), seconds)
 
 
 def check_kills(scene: Scene, name: str, kills: int, seed: int) -> Dict[str, Any]:
@@ -211,7 +222,7 @@ def check_kills(scene: Scene, name: str, kills: int, seed: int) -> Dict[str, Any
         while code is None:
             delay = rng.uniform(0, expected.seconds) if done < kills else _LIMIT
             pid = scene.start(name, run)
-            code = ended(pid, delay)
+            code, _ = ended(pid, delay)
             if code is None:
                 kill(pid, rng)
                 done += 1
@@ -242,8 +253,6 @@ STEPS: Sequence[Tuple[str, str, bool]] = (
 
 def faulty(step: Tuple[str, str, bool], at: int, die: bool) -> Callable[[], None]:
     """Makes the n-th call of a step in this process die, or fail for want of room."""
-
-
     _, name, after = step
     module: Any = tempfile if name == "mkstemp" else os
     left = [at]
@@ -297,5 +306,3 @@ def check_steps(scene: Scene, name: str, most: int = 10**6) -> Dict[str, Any]:
                     break
     seconds = time.monotonic() - started
     return {"command": name, "faults": faults, "equal": faults, "seconds": round(seconds, 1)}
-
-

@@ -20,7 +20,7 @@ from search.search_file import SearchFile
 from tests.search.stand_ins import Table, epe_of, evolution_config, identity, space_of
 
 POPULATION = 100
-PARTS = 5  # of the search, that figures are given for
+PARTS = 10  # of the search, that figures are given for
 
 
 class Function:
@@ -56,24 +56,24 @@ def measured(folder: Path, requests: int, seed: int) -> List[Dict[str, Any]]:
     config = config.model_copy(update={"patience": generations})  # looks, but does not stop
     evolution = Evolution(space, config, Table(), seed, file.archive)
     found: List[Dict[str, Any]] = []
-    started, spent = time.process_time(), 0.0
+    part, started, drawn = generations // PARTS, time.process_time(), 0
 
     def show(status: Status) -> None:
-        nonlocal started, spent
+        nonlocal started, drawn
         done = status.generation + 1
-        if status.done == status.total and done % (generations // PARTS) == 0:
-            spent = time.process_time() - started
+        if status.done == status.total and done % part == 0:
             found.append(
                 {
                     "requests": len(file.archive),
                     "generations": done,
-                    "ms_per_generation": round(1e3 * spent / (generations // PARTS), 1),
+                    "drawn_again_per_generation": round((evolution.duplicates - drawn) / part),
+                    "ms_per_generation": round(1e3 * (time.process_time() - started) / part, 1),
                     "memory_mb": round(memory() / 1e6),
                     "file_mb": round(path.stat().st_size / 1e6, 1),
                 }
             )
             print(found[-1], flush=True)
-            started = time.process_time()
+            started, drawn = time.process_time(), evolution.duplicates
 
     with locked(folder / "search.lock", "the search") as lock:
         evolve(evolution, Function(), file, lock, show)

@@ -3,6 +3,7 @@
 import concurrent.futures
 import contextlib
 import csv
+import functools
 import importlib
 import os
 import subprocess
@@ -73,7 +74,12 @@ def _cycles(architecture: Sequence[int]) -> List[int]:
 
 def _cost(self: CostTable, architecture: Sequence[int]) -> Cost:
     """In place of ``CostTable.cost``: foretells what the compiler above says."""
-    cycles = sum(_cycles(architecture))
+    return cost_of(sum(_cycles(architecture)))
+
+
+@functools.lru_cache(maxsize=None)
+def cost_of(cycles: int) -> Cost:
+    """The cost of so many cycles."""
     return Figures(npu_cycles=cycles, cycles=cycles + 1, sram_kib=100.0).cost(4e8, "predicted")
 
 

@@ -19,14 +19,14 @@ from edgeflownas.skeleton import Skeleton
 from edgeflownas.space import Space
 from search.queue.paths import QueuePaths
 from search.queue.task import Task
-from tests.reliability import fuzz
+from tests.reliability import fuzz, inputs
 from tests.search.queue.small import small_queue
 
 SPACE = Space.of(Skeleton(4))
 
 
-@pytest.mark.parametrize("target", fuzz.TARGETS, ids=lambda target: target.name)
-def test_whatever_a_file_holds_it_is_read_or_named(target: fuzz.Target) -> None:
+@pytest.mark.parametrize("target", inputs.TARGETS, ids=lambda target: target.name)
+def test_whatever_a_file_holds_it_is_read_or_named(target: inputs.Target) -> None:
     assert fuzz.check(target, 120, seed=2)["inputs"] == 120
 
 
@@ -59,7 +59,7 @@ def test_an_architecture_is_nine_digits_of_its_genes_and_nothing_else(text: str)
 @given(st.integers(0, 2**63 - 1), st.integers(1, 99), st.floats(1e-9, 1e9), st.booleans())
 def test_a_configuration_that_was_written_reads_the_same(seed: int, epochs: int, rate: float, warm: bool) -> None:
     values = {"seed": seed, "train.epochs": epochs, "train.learning_rate": repr(rate), "queue.warm_start": warm}
-    config = load(fuzz.CONFIGS / "tiny.yaml", [f"{key}={value}" for key, value in values.items()])
+    config = load(inputs.CONFIGS / "tiny.yaml", [f"{key}={value}" for key, value in values.items()])
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "config.yaml"
         path.write_text(dump(config))

@@ -1,5 +1,6 @@
 """Promise 4: no room, no rights, vanished data, no memory: told in one line, nothing lost, and it goes on after."""
 
+import itertools
 import os
 import shutil
 import struct
@@ -22,6 +23,7 @@ from edgeflownas.session import session
 from edgeflownas.training import Training
 from search.search_file import SearchFile
 from tests.reliability import damage
+from tests.reliability.hungry import Hungry
 from tests.reliability.stand_ins import Cycle
 from tests.search.test_search_file import IDENTITY, content, search
 
@@ -35,7 +37,7 @@ def disk(tmp_path: Path) -> Iterator[Path]:
     if os.getuid() or shutil.which("mount") is None or subprocess.run(words, check=False).returncode:
         pytest.skip("only root can mount a disk")
     yield folder
-    subprocess.run(["umount", str(folder)], check=True)
+    subprocess.run(["umount", "--lazy", str(folder)], check=True)  # errors hold files that are open there
 
 
 def fill(disk: Path) -> Path:
@@ -167,6 +169,19 @@ def test_a_data_set_that_vanishes_is_named_and_the_training_goes_on_when_it_is_b
     assert state["place"]["epoch"] >= 1
     taken.rename(tmp_path / "data")
     assert train(tmp_path / "run", data) == whole
+
+
+def test_a_worker_out_of_memory_is_told_and_the_search_goes_on_with_more(tmp_path: Path) -> None:
+    """In a process whose memory really is limited."""
+    search(tmp_path / "undisturbed" / "search.h5", 4)
+    path, enough = tmp_path / "run" / "search.h5", 1 << 30
+    with pytest.raises(MemoryError, match="Unable to allocate 64.0 MiB") as error:
+        search(path, 4, evaluator=Hungry(iter([enough, enough, 1 << 20])))
+    assert "\n" not in str(error.value)
+    last = SearchFile(path, IDENTITY).last
+    assert last is not None and last.number == 1
+    search(path, 4, evaluator=Hungry(itertools.repeat(enough)))
+    assert content(path) == content(tmp_path / "undisturbed" / "search.h5")
 
 
 def test_tensorflow_out_of_memory_is_told_as_such() -> None:

@@ -182,6 +182,10 @@ def test_a_dry_run_shows_all_and_writes_nothing(run):
     assert validate(yaml.safe_load(shown.split("\ntrain: 8 pairs")[0]), Config, "shown") == run.config
     assert "train: 8 pairs of procedural" in shown and "steps: 4 per epoch, 8 in 2 epochs" in shown
     assert "million MACs on a pair of 32x32" in shown and "GiB" in shown and "per epoch" in shown
+    shown = call(run, "train", "--dry-run", "--set", "strategy=staged", "--set", "staged.epochs=[3,2,2]").stdout
+    assert "stages: of 3, 2, 2 epochs" in shown and "28 in 7 epochs; a cycle of 3 paths takes" in shown
+    shown = call(run, "train", "--dry-run", "--set", "train.sampling=uniform").stdout
+    assert "a cycle of 1 path takes" in shown
     shown = cli_retrain(run)
     assert "stage 1 of 1" in shown and "architecture: '000000000'" in shown and "a step takes" in shown
     assert sorted(run.folder.rglob("*")) == before

@@ -8,12 +8,14 @@ from typing import Any, Callable, Dict, Mapping, Tuple
 
 import numpy as np
 
-from edgeflownas import checkpoint
+from edgeflownas import checkpoint, record
 from edgeflownas.config import Config, validate
 from edgeflownas.hardware.cost import Cost
 from search.archive import Archive
 from search.queue.build import build
+from search.queue.claim import claimed
 from search.queue.queue import Queue
+from search.queue.retrain import Result
 from search.run import Run
 from tests.small import weights_for
 
@@ -64,6 +66,19 @@ def small_archive(run: Run, known: Mapping[str, Tuple[float, float]] = SCORES) -
 def small_queue(folder: Path, **queue: Any) -> Queue:
     run = small_run(folder, **queue)
     return build(run, small_archive(run), FRONT)
+
+
+def finish(queue: Queue, index: int, epe: float) -> None:
+    """Gives a task what its training would leave: the state, and a result of 2 s."""
+    task = queue.task(index)
+    with claimed(task) as claim:
+        claim.begin()
+        result = Result(
+            architecture=task.config.architecture, epe=epe, zero_flow_epe=9.0, epoch=1, epochs=1, wall_s=2.0,
+            weights_sha256="",
+        )  # fmt: skip
+        record.write(task.paths.result, result.model_dump())
+        claim.change(state="done", epoch=1, best_epe=epe)
 
 
 def python(code: str, *arguments: str, **options: Any) -> "subprocess.Popen[str]":

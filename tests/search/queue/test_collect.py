@@ -1,10 +1,12 @@
 import csv
+import io
 from pathlib import Path
 from typing import Any, Dict, List, Mapping
 
 import numpy as np
 import pytest
 import yaml
+from rich.console import Console
 
 from edgeflownas import checkpoint, record
 from edgeflownas.config import HardwareConfig
@@ -12,7 +14,7 @@ from edgeflownas.errors import InputError
 from edgeflownas.hardware.compiler import Compiler
 from edgeflownas.hardware.cost import Cost
 from search.queue.claim import claimed
-from search.queue.collect import collect
+from search.queue.collect import Collection, Survivor, collect
 from search.queue.final_epe import FinalEpe, final_epes
 from search.queue.final_front import epe_table, final_table, write_final_front
 from search.queue.published import EDGEFLOWNET
@@ -94,6 +96,15 @@ def test_front_is_that_of_the_retrained_by_compiled_figures(tmp_path: Path, capf
     assert (height, width) == (32, 32) and trained.images.shape == (4, 32, 32, 6)
     assert list(trained.statistics) == ["E0/bn"] and "E0/bn/gamma" in trained.weights
     assert "1 of 3" in str(final_table(found).title)
+
+
+def test_the_table_fits_80_columns() -> None:
+    figures: Any = (1061.45, 0.94, 1690.2, 1e6, "predicted", "best.h5")
+    survivor = Survivor("021122100", 11.874, 12.1719, 14.7371, {}, *figures)
+    console = Console(width=80, record=True, file=io.StringIO())
+    console.print(final_table(Collection([survivor], [survivor], 0, (32, 48)), EDGEFLOWNET))
+    text = console.export_text()
+    assert "…" not in text and "SRAM KiB" in text and "front" in text
 
 
 def test_table_has_every_retrained_architecture_and_every_digit(tmp_path: Path) -> None:

@@ -5,20 +5,17 @@ from typing import Any, List, Optional
 import numpy as np
 import pytest
 
-from edgeflownas import record
 from edgeflownas.config import EvolutionConfig
 from edgeflownas.errors import InputError
 from edgeflownas.space import Architecture
 from search.evolution import Evolution
 from search.queue import runner
-from search.queue.claim import claimed
 from search.queue.queue import Queue
-from search.queue.retrain import Result
 from search.run import Run
 from search.strategies import independent
 from search.strategies.independent import INDEPENDENT, build_sample, sample
 from search.strategies.strategy import Search
-from tests.search.queue.small import small_run
+from tests.search.queue.small import finish, small_run
 from tests.search.stand_ins import Cost
 
 
@@ -61,18 +58,6 @@ def setting(run: Run) -> Any:
     file: Any = File(evolution)
     lock: Any = Lock()
     return Search(run, {}, evolution, file, lock, None)
-
-
-def finish(queue: Queue, index: int, epe: float) -> None:
-    task = queue.task(index)
-    with claimed(task) as claim:
-        claim.begin()
-        result = Result(
-            architecture=task.config.architecture, epe=epe, zero_flow_epe=9.0, epoch=1, epochs=1, wall_s=2.0,
-            weights_sha256="",
-        )  # fmt: skip
-        record.write(task.paths.result, result.model_dump())
-        claim.change(state="done")
 
 
 def test_tasks_are_a_fair_sample_from_scratch_with_predicted_costs(run: Run) -> None:

@@ -1,0 +1,261 @@
+"""What is fed to the readers of files for promise 5: inputs made from good ones, and who reads them."""
+
+import contextlib
+import csv
+import hashlib
+import io
+import random
+import struct
+import zlib
+from pathlib import Path
+from typing import Any, Callable, Dict, List, NamedTuple
+
+import cv2
+import h5py
+import numpy as np
+import yaml
+
+from edgeflownas import checkpoint, record, sealed
+from edgeflownas.config import load, validate
+from edgeflownas.data.formats import read_flow, read_image
+from edgeflownas.errors import InputError
+from edgeflownas.hardware import report
+from edgeflownas.hardware.cost import CostTable
+from edgeflownas.skeleton import Skeleton
+from edgeflownas.space import Space
+from search.queue.paths import QueuePaths
+from search.queue.task import State, Task
+from search.search_file import SearchFile
+from tests.reliability import damage
+
+CONFIGS = Path(__file__).parents[2] / "configs"
+
+
+class Target(NamedTuple):
+    """What is fed.
+
+    Attributes:
+        name: of it.
+        share: of all inputs.
+        seeds: good inputs.
+        read: reads one; may use the folder.
+        refusals: errors that name what is wrong.
+    """
+
+    name: str
+    share: float
+    seeds: Callable[[Path], List[bytes]]
+    read: Callable[[Path, bytes], Any]
+    refusals: Any = InputError
+
+
+_HOSTILE = (
+    b"!!python/object/apply:os.system [touch hostile]", b"!!python/name:os.system", b"&a [*a, *a]", b"*a", b"<<: *a",
+    b"[" * 3000, b"{" * 500, b"9" * 5000, b"-1", b"1e400", b".nan", b"-.inf", b"null", b"~", b"0x", b"2001-13-45",
+    b"1:99:99", b"../../../etc/passwd", b"/etc/passwd", b"$(touch hostile)", b"`touch hostile`", b"\x1b[2J", b"\x00",
+    b"\xff\xfe", b"\xe2\x80\xae", b"{a: 1, a: 2}", b"- ", b": ", b"%s%n", b"{0.__class__}", b"true", b"'", b'"',
+    b"[]", b"\n", b"4294967297", b"2147483648 2147483648", b"NaN", b"Infinity", b"\x80\x04cos\nsystem\n",
+)  # fmt: skip
+_NUMBERS = (0, 1, 2**15, 2**16 - 1, 2**31 - 1, 2**31, 2**32 - 1)
+
+
+def changed(good: bytes, rng: random.Random) -> bytes:
+    """A good input with a few changes: of bits, blocks, numbers, lines or words."""
+    data = bytearray(good)
+    for _ in range(rng.choice((1, 1, 2, 4))):
+        place = rng.randrange(len(data) + 1)
+        size = rng.choice((1, 4, 40, 400))
+        how = rng.randrange(8)
+        if how == 0 and data:
+            data[place % len(data)] ^= 1 << rng.randrange(8)
+        elif how == 1:
+            data[place : place + size] = b""
+        elif how == 2:
+            data[place:place] = data[place : place + size]
+        elif how == 3:
+            data[place:place] = rng.choice(_HOSTILE)
+        elif how == 4:
+            data[place : place + 4] = struct.pack(rng.choice("<>") + "I", rng.choice(_NUMBERS))
+        elif how == 5:
+            data[place : place + size] = bytes(rng.randrange(256) for _ in range(min(size, 40)))
+        elif how == 6:
+            lines = bytes(data).split(b"\n")
+            line = rng.randrange(len(lines))
+            key, colon, _ = lines[line].partition(b":" if b":" in lines[line] else b",")
+            lines[line] = key + colon + b" " + rng.choice(_HOSTILE)
+            data = bytearray(b"\n".join(lines))
+        elif data:
+            del data[place % len(data) :]
+    return bytes(data)
+
+
+def _config_seeds(folder: Path) -> List[bytes]:
+    texts = [(CONFIGS / name).read_bytes() for name in ("tiny.yaml", "demo.yaml")]
+    bomb = b"a: &a [x, x, x, x, x, x, x, x, x]\n"
+    for before, name in zip(b"abcdefgh", b"bcdefghi"):
+        bomb += b"%c: &%c [%s]\n" % (name, name, b", ".join([b"*%c" % before] * 9))
+    return [*texts, texts[0] + bomb, b"a: &a {b: *a}\n" + texts[0], texts[0] + b"x" * 1000 + b": 1\n"]
+
+
+def _read_config(folder: Path, data: bytes) -> None:
+    (folder / "config.yaml").write_bytes(data)
+    load(folder / "config.yaml")
+
+
+def _read_override(folder: Path, data: bytes) -> None:
+    load(CONFIGS / "tiny.yaml", [data.decode("utf-8", "surrogateescape")])
+
+
+_SPACE = Space.of(Skeleton(4))
+
+
+def _read_architecture(folder: Path, data: bytes) -> None:
+    architecture = _SPACE.parse(data.decode("utf-8", "surrogateescape"))
+    assert _SPACE.format(architecture).encode() == data
+
+
+def _flo_seeds(folder: Path) -> List[bytes]:
+    good = struct.pack("<4sii", b"PIEH", 3, 2) + bytes(48)
+    return [good, struct.pack("<4sii", b"PIEH", 1 << 15, 1 << 16) + bytes(48)]  # which claims 2^31 pixels
+
+
+def _pfm_seeds(folder: Path) -> List[bytes]:
+    return [b"PF\n3 2\n-1.0\n" + bytes(72), b"PF 3 2 1e0 " + bytes(72), b"PF\n999999999 999999999\n-1\n" + bytes(72)]
+
+
+def _png_seeds(folder: Path) -> List[bytes]:
+    rng = np.random.default_rng(0)
+    pictures = [rng.integers(0, 256, (6, 5, 3), np.uint8), rng.integers(0, 2**16, (6, 5, 3)).astype(np.uint16)]
+    files = [cv2.imencode(".png", each)[1].tobytes() for each in pictures]
+    files += [cv2.imencode(suffix, pictures[0])[1].tobytes() for suffix in (".jpg", ".ppm", ".bmp", ".webp", ".tiff")]
+    return [*files, b"P6 5 6 255 " + bytes(90), b"P6 99999 99999 255 " + bytes(90)]
+
+
+def _resealed_png(data: bytes) -> bytes:
+    """A PNG with right checksums, whatever it holds."""
+    place, parts = 8, [data[:8]]
+    while place + 12 <= len(data):
+        (size,) = struct.unpack_from(">I", data, place)
+        body = data[place + 4 : place + 8 + min(size, len(data))]
+        parts.append(struct.pack(">I", max(len(body) - 4, 0)) + body + struct.pack(">I", zlib.crc32(body)))
+        place += 12 + size
+    return b"".join(parts)
+
+
+def _reading(suffix: str, read: Callable[[Path], Any], before: Callable[[bytes], bytes] = bytes) -> Any:
+    def feed(folder: Path, data: bytes) -> None:
+        path = folder / f"input{suffix}"
+        path.write_bytes(before(data))
+        read(path)
+
+    return feed
+
+
+def _read_picture(path: Path) -> None:
+    for read in (read_image, read_flow):
+        with contextlib.suppress(InputError):
+            read(path)
+
+
+def _seeds_of(name: str) -> Callable[[Path], List[bytes]]:
+    def seeds(folder: Path) -> List[bytes]:
+        path = folder / name
+        for number in (0, 1):
+            damage.KINDS[name].write(path, number)
+        return [path.read_bytes()]
+
+    return seeds
+
+
+def _resealed(data: bytes) -> bytes:
+    """An HDF5 file with the right checksum, as one is from somebody who means harm."""
+    image = data[512:]
+    return sealed._seal(hashlib.sha256(image)) + image
+
+
+def _links(folder: Path) -> List[bytes]:
+    """Search files in which something lies in another file, or is a link to itself."""
+    (seed,) = _seeds_of("search.h5")(folder)
+    found = [seed]
+    for target in (h5py.ExternalLink("/etc/passwd", "x"), h5py.SoftLink("/archive"), h5py.SoftLink("/generations")):
+        for place in ("archive/epe", "generations/0001/genes", "generations/0001", "archive"):
+            path = folder / "linked.h5"
+            path.write_bytes(seed)
+            with sealed.read(path) as file:
+                del file[place]
+                file[place] = target
+                sealed.write(file, path)
+            found.append(path.read_bytes())
+    return found
+
+
+def _task_seeds(folder: Path) -> List[bytes]:
+    train = {"epochs": 1, "batch_size": 2}
+    content = {
+        "architecture": "210012001", "seed": 1, "threads": 1, "network": {"width": 4},
+        "data": {"kind": "procedural", "height": 32, "width": 48}, "train": train, "evaluation": {}, "attempts": 2,
+        "supernet_sha256": "0" * 64, "first_weights": "supernet.h5",
+        "found": {"epe": 1.0, "fps": 2.0, "latency_ms": 3.0, "sram_kib": 4.0, "npu_cycles": 5.0, "source": "compiled"},
+    }  # fmt: skip
+    outside = [{**content, "first_weights": name} for name in ("../../etc/passwd", "/etc/passwd", "tasks/..", "")]
+    return [yaml.safe_dump(each, sort_keys=False).encode() for each in (content, *outside)]
+
+
+def _read_task(folder: Path, data: bytes) -> None:
+    paths = QueuePaths(folder)
+    paths.task(0).folder.mkdir(parents=True, exist_ok=True)
+    paths.task(0).task.write_bytes(data)
+    task = Task(paths, 0)
+    Space.of(Skeleton(4)).parse(task.config.architecture)
+    task.first_weights()
+
+
+def _read_state(path: Path) -> None:
+    validate(record.read(path), State, str(path))
+
+
+def _vela_seeds(folder: Path) -> List[bytes]:
+    layer: Dict[str, Any] = {
+        "Original Operator": "Conv2D", "Name": "E0/Relu", "Target": "NPU", "Op Cycles": 400.0, "NPU": 300.0,
+        "MAC Count": 1, "Util% (MAC)": 50.0, "Staging Usage": 1024, "OnFlash AC": 1, "OffFlash AC": 0, "DRAM AC": 0,
+    }  # fmt: skip
+    summary = {"cycles_npu": 300.0, "cycles_total": 400.0, "sram_memory_used": 100.5}
+    texts = []
+    tables: List[List[Dict[str, Any]]] = [[summary], [layer, layer, layer]]
+    for rows in tables:
+        text = io.StringIO()
+        writer = csv.DictWriter(text, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+        texts.append(text.getvalue().encode())
+    return [b"\0\0".join(texts)]
+
+
+def _read_vela(folder: Path, data: bytes) -> None:
+    summary, _, layers = data.partition(b"\0\0")
+    (folder / "x_summary_y.csv").write_bytes(summary)
+    (folder / "x_per-layer.csv").write_bytes(layers)
+    (folder / "x_vela.tflite").touch()
+    found = report.read(folder, summary.decode("latin-1"))
+    figures = found.figures
+    assert figures.npu_cycles > 0 and figures.cycles > 0 and 0 < figures.sram_kib < float("inf")
+
+
+TARGETS = (
+    Target("architectures", 0.28, lambda _: [b"210012001", b"000000000"], _read_architecture),
+    Target(".flo", 0.12, _flo_seeds, _reading(".flo", read_flow)),
+    Target(".pfm", 0.12, _pfm_seeds, _reading(".pfm", read_flow)),
+    Target("images", 0.10, _png_seeds, _reading(".png", _read_picture)),
+    Target("images, checksums right", 0.06, lambda folder: _png_seeds(folder)[:2],
+           _reading(".png", _read_picture, _resealed_png)),
+    Target("config files", 0.04, _config_seeds, _read_config),
+    Target("--set", 0.02, lambda _: [b"train.epochs=3", b"queue.train=[{epochs: 1}]", b"a.b.c=1"], _read_override),
+    Target("task.yaml", 0.04, _task_seeds, _read_task),
+    Target("state.json", 0.06, _seeds_of("state.json"), _reading(".json", _read_state)),
+    Target("cost tables", 0.02, lambda _: [damage.TABLE.read_bytes()], _reading(".yaml", CostTable.load)),
+    Target("search.h5", 0.02, _seeds_of("search.h5"), _reading(".h5", lambda path: SearchFile(path, damage.IDENTITY))),
+    Target("search.h5, checksum right", 0.03, _links,
+           _reading(".h5", lambda path: SearchFile(path, damage.IDENTITY), _resealed)),
+    Target("weights, checksum right", 0.03, _seeds_of("last.h5"), _reading(".h5", checkpoint.load, _resealed)),
+    Target("Vela's tables", 0.06, _vela_seeds, _read_vela, (OSError, KeyError, IndexError, ValueError)),
+)  # fmt: skip

@@ -1,0 +1,88 @@
+"""Promise 3: readers of a queue while its tasks are worked on, and second callers of what one may do at a time."""
+
+import random
+import time
+from pathlib import Path
+from typing import Any, Dict, Mapping, Set
+
+import numpy as np
+import pytest
+
+from edgeflownas import checkpoint, record
+from edgeflownas.errors import InputError
+from edgeflownas.lock import locked
+from search.queue.claim import claimed
+from search.queue.collect import collect
+from search.queue.final_epe import FinalEpe
+from search.queue.queue import Queue
+from search.queue.retrain import Result
+from search.queue.status import as_json, rows
+from search.queue.task import Task
+from tests.processes import ended, in_child
+from tests.search.queue.small import small_queue
+from tests.search.queue.test_collect import no_vela
+from tests.search.test_evolve_command import Command
+
+EPOCHS = 6
+
+
+def work(queue: Queue, index: int) -> None:
+    """Writes what a training writes, in the order in which it does, as often as it can."""
+    task, rng = queue.task(index), random.Random(index)
+    for epoch in range(EPOCHS):
+        with claimed(task) as claim:
+            claim.begin()
+            tensors = {"E0/bn/gamma": np.full(5000, index + epoch, np.float32)}
+            checkpoint.save(task.paths.last, tensors, {"epoch": epoch})
+            checkpoint.save(task.paths.best, tensors, {"epoch": epoch})
+            for step in range(10):
+                claim.change(step=step, epoch=epoch)
+                time.sleep(rng.uniform(0, 0.003))
+            if epoch < EPOCHS - 1:
+                claim.stopped("to be continued")
+                continue
+            result = Result(
+                architecture=task.config.architecture, epe=1.0 + index, zero_flow_epe=9.0, epoch=1, epochs=EPOCHS,
+                wall_s=1.0, weights_sha256=checkpoint.digest(tensors),
+            )  # fmt: skip
+            record.write(task.paths.result, result.model_dump())
+            claim.change(state="done", epoch=EPOCHS)
+
+
+def scored(task: Task, tensors: Mapping[str, np.ndarray]) -> Dict[str, FinalEpe]:
+    return {"procedural": FinalEpe(data={}, epe=1.0, zero_flow_epe=5.0, pairs=2)}
+
+
+def test_status_and_collect_see_whole_files_while_tasks_write(tmp_path: Path) -> None:
+    queue = small_queue(tmp_path, size=6)
+    children = [in_child(lambda index=index: work(queue, index)) for index in queue.indices]  # type: ignore[misc]
+    seen: Set[str] = set()
+    epochs, collected, looks = [0] * 6, 0, 0
+    while collected < 6:
+        looks += 1
+        listed = rows(queue)
+        as_json(listed)
+        seen.update(each.word for each in listed)
+        assert [each.epoch >= before for each, before in zip(listed, epochs)] == [True] * 6
+        epochs = [each.epoch for each in listed]
+        try:
+            found = collect(queue, no_vela(), scored)
+        except InputError as error:
+            assert "nothing to collect yet" in str(error) and not collected
+        else:
+            assert len(found.survivors) >= max(collected, 1) and len(found.survivors) + found.missing == 6
+            collected = len(found.survivors)
+    assert [ended(child) for child in children] == [0] * 6
+    assert seen <= {"queued", "running", "preempted", "done"} and {"running", "done"} <= seen and looks > 5
+
+
+def test_a_second_evolve_or_enumerate_is_refused_and_told_who_is_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    command = Command(tmp_path, monkeypatch, capsys)
+    for name, lock in (("evolve", "search.lock"), ("enumerate", "space.lock")):
+        with locked(command.folder / lock, "it"):
+            before = set(command.folder.rglob("*"))
+            refused = command.run(name)
+        assert refused.code == 2 and "in use by process" in refused.error and refused.error.count("\n") == 1
+        assert set(command.folder.rglob("*")) == before - {command.folder / lock}
