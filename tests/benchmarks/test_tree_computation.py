@@ -42,11 +42,12 @@ class Watched(TreeEvaluator):
 
     def _of_heads(self, fetches: Any) -> float:
         coarse, fine, out = OTHER_STAGES[4:]
-        total = float(sum(macs(fine, option) for (option,) in fetches))
-        if isinstance(next(iter(fetches.values())), list):
-            # All options of a flow stage as one kernel of the largest size, with two of four channels.
-            total += macs(coarse, 1) * 2 / 2 + len(fetches) * macs(out, 1) * 2 / 2
-        return total
+        if isinstance(next(iter(fetches.values())), dict):  # statistics, by the trunk's options
+            return float(sum(macs(fine, option) for (option,) in fetches))
+        # Flows. All options of a flow stage are one kernel of the largest size, with two of four channels.
+        trunks = {options for number, options in fetches if number}
+        flows = macs(coarse, 1) + len(trunks) * macs(out, 1)
+        return sum(macs(fine, option) for (option,) in trunks) + flows * 2 / 2
 
 
 @pytest.mark.parametrize(
