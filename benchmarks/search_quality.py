@@ -6,7 +6,8 @@
 Every EPE is read from ``space.h5``, which `enumerate` made, so that nothing is computed but counted: architectures
 without repetition, and multiply-accumulates (both passes through the trunk, one through the flow outputs) in terms of
 the mean architecture's. Ours is counted as ``supernet.tree`` computes, peers as one network per distinct architecture;
-how the peers would fare if their requests went through our tree stands beside it.
+how the peers would fare if their requests went through our tree stands beside it. Searches that are not run again
+keep what the folder's JSON says of the same seeds.
 
 The hypervolume is bounded in two ways: by the worst value of each objective in the space, so that nothing comes for
 free, and as the search is configured, which is all that ours sees.
@@ -110,8 +111,10 @@ def bounds_of(config: Config, points: np.ndarray) -> Dict[str, Objectives]:
     return dict(zip(BOUNDS, (Objectives(names, worst), Objectives(names, config.evolution.reference_point))))
 
 
-def measure(path: Path, seeds: range, wanted: List[str], console: Console) -> Iterator[Dict[str, Any]]:
-    """Runs searches; yields what is found so far after each.
+def measure(
+    path: Path, seeds: range, wanted: List[str], known: Dict[str, Any], console: Console
+) -> Iterator[Dict[str, Any]]:
+    """Runs searches; yields what is known so far after each.
 
     That is by name, of each seed, what it took to reach each share of each bound; None where it did not.
     """
@@ -122,7 +125,7 @@ def measure(path: Path, seeds: range, wanted: List[str], console: Console) -> It
     bounds = bounds_of(config, table.points)
     settings = config.evolution.model_copy(update={"generations": 10**6, "patience": 0})
     references = {name: bound.reference.tolist() for name, bound in bounds.items()}
-    results: Dict[str, Any] = {}
+    results = dict(known)
     for name in wanted:
         search, by_tree, complete, most = SEARCHES[name]
         begun, runs = time.monotonic(), []
@@ -138,7 +141,8 @@ def measure(path: Path, seeds: range, wanted: List[str], console: Console) -> It
         seconds = time.monotonic() - begun
         results[name] = {"given_up_after": most, "seconds": round(seconds, 1), "runs": runs}
         console.print(f"{name}: {len(runs)} seeds in {seconds:.0f} s", highlight=False)
-        yield {"reference_points_less_is_better": references, "searches": results}
+        ordered = {each: results[each] for each in SEARCHES if each in results}
+        yield {"reference_points_less_is_better": references, "searches": ordered}
 
 
 def quartiles(runs: List[Dict[str, Any]], bound: str, share: float, measure: str) -> List[float]:
@@ -196,7 +200,9 @@ def main() -> None:
     options.folder.mkdir(parents=True, exist_ok=True)
     path = options.folder / "search_quality.json"
     setting = {"space": options.space.name, "seeds": [seeds[0], seeds[-1]]}
-    for found in measure(options.space, seeds, options.searches, console):
+    before = json.loads(path.read_text()) if path.exists() else {}
+    known = before["searches"] if before.items() >= setting.items() else {}
+    for found in measure(options.space, seeds, options.searches, known, console):
         path.write_text(json.dumps({**setting, **found}) + "\n")
         plot(found, path.with_suffix(".png"))
     for bound in BOUNDS:
