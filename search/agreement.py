@@ -63,14 +63,20 @@ class Inversion(NamedTuple):
 Statistic = Callable[..., np.ndarray]
 
 
+def tau_b(before: Sequence[float], after: Sequence[float]) -> Optional[float]:
+    """Kendall's tau (Kendall 1945, with ties: tau-b); None where it is not defined."""
+    if len(before) < 2 or not np.ptp(before) or not np.ptp(after):
+        return None
+    return float(kendalltau(before, after).correlation)
+
+
 def agreement(before: Sequence[float], after: Sequence[float]) -> Agreement:
-    """Kendall's tau (Kendall 1945, with ties: tau-b), with its interval."""
-    n = len(before)
-    tau = float(kendalltau(before, after).correlation) if n > 1 and np.ptp(before) and np.ptp(after) else None
+    """Kendall's tau with its interval."""
+    tau = tau_b(before, after)
     if tau is None:
-        return Agreement(None, n)
+        return Agreement(None, len(before))
     found = _with_interval(_taus, before, after)
-    return Agreement(tau, n, found.low, found.high)
+    return Agreement(tau, len(before), found.low, found.high)
 
 
 def figures(before: Sequence[float], after: Sequence[float], top: int) -> Dict[str, Figure]:

@@ -8,7 +8,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from edgeflownas.files import replacing
-from search.rank import Ranking, Truth
+from search.rank import Ranking
+from search.truth import Truth
 
 _DPI = 120
 

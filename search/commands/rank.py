@@ -14,8 +14,9 @@ from edgeflownas.files import write_json
 from edgeflownas.progress import phase, progress
 from search import rank
 from search.options import run_options
-from search.rank import Ranking, Truth
+from search.rank import Ranking
 from search.run import SCORING_THREADS, Run
+from search.truth import Truth, read_truth
 
 
 @click.command()
@@ -24,7 +25,8 @@ from search.run import SCORING_THREADS, Run
     "--children",
     multiple=True,
     type=click.Path(path_type=Path),
-    help="Queue of children trained from scratch; more of them, of other seeds, tell the noise. Default: the run's.",
+    help="Queue of children trained from scratch. Named again for queues of the same children with other seeds: their "
+    "mean is the truth then, and their difference the noise. Default: the run's.",
 )
 @click.option(
     "--weights",
@@ -43,7 +45,7 @@ def command(
     Kendall's tau, Spearman's rho, Pearson's r and the overlap of the best quarter, each with a bootstrap interval, go
     to rank.json in the run folder, the scores to rank.csv, a picture to rank.png.
     """
-    truth = rank.read_truth(run.space, children or [run.queue_folder])
+    truth = read_truth(run, children or [run.queue_folder])
     paths = list(files) or _kept(run)
     for path in paths:  # before anything takes time
         run.fitting_weights(path)
@@ -61,9 +63,11 @@ def command(
 
 
 def _kept(run: Run) -> List[Path]:
-    """The weights of a training, from early to late, and those that a search takes."""
-    folder = run.supernet_file.parent / "epochs"
-    return [*sorted(folder.glob("[0-9]*.h5")), run.supernet_file]
+    """The weights of a training, from early to late, and those that a search takes; each once."""
+    last = run.supernet_file
+    _, state = checkpoint.load(last)
+    kept = sorted((last.parent / "epochs").glob("[0-9]*.h5"))
+    return [*(path for path in kept if int(path.stem) != state.get("epoch")), last]
 
 
 def _rankings(
@@ -117,7 +121,9 @@ def _print(run: Run, result: Any) -> None:
 
 
 def _lines(run: Run, result: Any) -> List[str]:
-    children, noise, last = result["children"], result["noise"], result["rankings"][-1]
+    children, noise = result["children"], result["noise"]
+    last = rank.last_of(result["rankings"], True)
+    assert last is not None
     lines = [
         f"Children: EPE {children['mean']:.3f} px in the mean, deviation {children['deviation']:.3f} px; "
         f"zero flow's is {result['zero_flow_epe']:.3f} px."
@@ -128,13 +134,19 @@ def _lines(run: Run, result: Any) -> List[str]:
         clear = last["clear_pairs"]
         lines.append(
             f"Noise from seeds: {noise['px']:.3f} px ({noise['seeds']} seeds, n = {noise['n']}), tau between seeds "
-            f"{noise['tau']:.3f}. {clear['n']} pairs differ by more than twice the noise of a difference"
+            f"{_said(noise['tau'])}, attainable tau {noise['attainable_tau']:.3f}. {clear['n']} pairs differ by more "
+            f"than twice the noise in their difference"
             + (f"; among these tau is {clear['tau']:.3f}." if clear["n"] else ".")
         )
     if last["largest_inversions"]:
         worst = last["largest_inversions"][0]
         lines.append(
-            f"{last['inversions']} pairs are in the wrong order; the worst: {worst['better']} is better than "
-            f"{worst['ranked_before_it']} by {worst['better_by']:.3f} px, and was ranked behind it."
+            f"{last['inversions']} pairs are in the wrong order by {Path(last['weights']).name}; the worst: "
+            f"{worst['better']} is better than {worst['ranked_before_it']} by {worst['better_by']:.3f} px, and was "
+            f"ranked behind it."
         )
     return [*lines, f"Kept in {run.folder}: rank.json, rank.csv, rank.png."]
+
+
+def _said(tau: Optional[float]) -> str:
+    return "not defined" if tau is None else f"{tau:.3f}"

@@ -5,8 +5,7 @@ from typing import Callable, Dict, List, Mapping, Optional, Tuple
 
 import numpy as np
 
-from edgeflownas import checkpoint, record
-from edgeflownas.config import validate
+from edgeflownas import checkpoint
 from edgeflownas.data.datasets import open_datasets
 from edgeflownas.errors import InputError
 from edgeflownas.hardware.compiler import Compiler
@@ -19,7 +18,7 @@ from edgeflownas.space import Space
 from search.objectives import nondominated, points_of
 from search.queue.final_epe import FinalEpe
 from search.queue.queue import Queue
-from search.queue.retrain import Result
+from search.queue.retrain import result_of
 from search.queue.status import rows, summary
 from search.queue.task import Task
 
@@ -111,10 +110,10 @@ def collect(queue: Queue, compiler: Compiler, scorer: Scorer) -> Collection:
 def _survivor(task: Task, compiler: Optional[Compiler], scorer: Scorer) -> Survivor:
     """Reads a task's result; without a compiler the cost stays as the search knew it."""
     config, paths = task.config, task.paths
-    result: Result = validate(record.read(paths.result, "put that in its place"), Result, str(paths.result))
+    result = result_of(task)
     tensors, _ = checkpoint.load(paths.best)
-    if checkpoint.digest(tensors) != result.weights_sha256 or result.architecture != config.architecture:
-        raise InputError(f"{paths.result}: is not of {paths.best} and {paths.task}; restore what was changed")
+    if checkpoint.digest(tensors) != result.weights_sha256:
+        raise InputError(f"{paths.result}: is not of {paths.best}; restore what was changed")
     cost = config.found.cost if compiler is None else _compiled(task, tensors, compiler)
     figures = asdict(cost)
     return Survivor(

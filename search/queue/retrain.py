@@ -12,7 +12,8 @@ from typing import Iterator
 from pydantic import Field
 
 from edgeflownas import checkpoint, record
-from edgeflownas.config import Section
+from edgeflownas.config import Section, validate
+from edgeflownas.errors import InputError
 from edgeflownas.progress import say
 from edgeflownas.signals import Interrupted, StopFlag, stop_flag
 from search.queue.claim import Claim, claimed
@@ -29,6 +30,19 @@ class Result(Section):
     epochs: int = Field(ge=1, description="that were trained")
     wall_s: float = Field(ge=0, allow_inf_nan=False, description="of training and scoring, over all attempts")
     weights_sha256: str = Field(description="of best.h5's tensors")
+
+
+def result_of(task: Task) -> Result:
+    """What a task that is done has left.
+
+    Raises:
+        InputError: it is missing, damaged, or of another architecture.
+    """
+    path = task.paths.result
+    result: Result = validate(record.read(path, "put that in its place"), Result, str(path))
+    if result.architecture != task.config.architecture:
+        raise InputError(f"{path}: is of {result.architecture}, not of {task.config.architecture}; restore it")
+    return result
 
 
 def retrain(task: Task) -> Word:

@@ -5,6 +5,7 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from edgeflownas.errors import InputError
 from search.agreement import Figure
+from search.rank import last_of
 from search.report.chart import Chart, Section, Series, Table, option_role
 from search.report.contents import Contents
 
@@ -43,7 +44,7 @@ def ranking_section(runs: Sequence[Contents]) -> Optional[Section]:
 
 def _sentence(contents: Contents) -> str:
     found = contents.ranking
-    last = _last(found, True) or found["rankings"][-1]
+    last = last_of(found["rankings"], True) or found["rankings"][-1]
     tau, noise = Figure(**last["kendall_tau"]), found["noise"]["px"]
     text = (
         f"{contents.name}: {found['n']} children were trained alone. {_called(last).capitalize()} ranks them with a "
@@ -52,14 +53,11 @@ def _sentence(contents: Contents) -> str:
     if noise is None:
         return f"{text} The noise from seeds is not known."
     clear = last["clear_pairs"]
-    text += f" The noise from seeds is {noise:.3f} px; {clear['n']} pairs differ clearly"
+    text += (
+        f" The noise from seeds is {noise:.3f} px, with which a perfect prediction would have a tau of about "
+        f"{found['noise']['attainable_tau']:.3f}; {clear['n']} pairs differ clearly"
+    )
     return f"{text}, and among these tau is {clear['tau']:.3f}." if clear["n"] else f"{text}."
-
-
-def _last(found: Mapping[str, Any], recalibrated: bool) -> Optional[Dict[str, Any]]:
-    """The ranking by the last weights, with BN statistics taken anew or those of all paths."""
-    chosen = [each for each in found["rankings"] if each["recalibrated"] is recalibrated]
-    return chosen[-1] if chosen else None
 
 
 def _called(ranking: Mapping[str, Any]) -> str:
@@ -72,7 +70,7 @@ def _pairs(contents: Contents, role: str) -> List[Series]:
     """A point for each child, by the last weights."""
     found, series = contents.ranking, []
     for recalibrated in (False, True):
-        last = _last(found, recalibrated)
+        last = last_of(found["rankings"], recalibrated)
         if last is not None:
             name = f"{contents.name}, {_called(last)}"
             colour = role if recalibrated else "muted"

@@ -10,13 +10,11 @@ compiles every child with its own weights.
 
 from typing import List
 
-from edgeflownas import record
-from edgeflownas.config import validate
 from edgeflownas.errors import InputError
 from edgeflownas.progress import say
 from search.queue import build, runner
 from search.queue.queue import Queue
-from search.queue.retrain import Result
+from search.queue.retrain import result_of
 from search.queue.status import rows, summary
 from search.queue.task import Found
 from search.run import Run
@@ -98,10 +96,7 @@ class _Gathered:
             architecture = space.parse(row.architecture)
             if architecture in search.file.archive:
                 continue
-            path = self._queue.task(row.index).paths.result
-            result: Result = validate(record.read(path, "put that in its place"), Result, str(path))
-            if result.architecture != row.architecture:
-                raise InputError(f"{path}: is of {result.architecture}, not of {row.architecture}; restore it")
+            result = result_of(self._queue.task(row.index))
             scores.append((architecture, result.epe))
             seconds += result.wall_s
             search.file.zero_flow_epe = result.zero_flow_epe

@@ -30,6 +30,7 @@ from search.search_file import SearchFile
 from search.space_file import SpaceFile
 from search.strategies.independent import INDEPENDENT, build_sample
 from search.strategies.strategy import Search
+from search.truth import Truth
 from tests.search.queue.small import finish
 
 ROOT = Path(__file__).parents[3]
@@ -123,7 +124,7 @@ def ranked(run: Run) -> None:
     names = ["000000000", "111111111", "222222222", "012012012", "210210210", "021021021"]
     children = [run.space.parse(name) for name in names]
     epes = np.array([3.0, 2.0, 1.0, 2.5, 2.2, 1.4])
-    truth = rank.Truth(children, epes, [dict(zip(children, epes)), dict(zip(children, epes + [0.1, 0, 0, 0, 0, 0]))])
+    truth = Truth.of([dict(zip(children, epes)), dict(zip(children, epes + [0.1, 0, 0, 0, 0, 0]))])
     noise = np.random.default_rng(0)
     rankings = [
         rank.ranked(truth, Path(f"epochs/{epoch}.h5"), epoch, own, epes + noise.normal(0, 1.0 / epoch, 6) + (not own))
