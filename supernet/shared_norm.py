@@ -5,12 +5,12 @@ average over architectures that cover every option equally often: that stands in
 recalibration is worth, and nothing else uses it.
 """
 
-from typing import Dict, List, Mapping, Sequence
+from typing import Dict, List, Mapping, Sequence, Tuple
 
 import numpy as np
 
 from edgeflownas.evaluation import ChildEvaluator, EvaluationData
-from edgeflownas.recalibration import Statistics, averaged
+from edgeflownas.recalibration import Statistics
 from edgeflownas.skeleton import Skeleton
 from edgeflownas.space import Architecture, Space
 from supernet.fairness import covering_pool
@@ -42,9 +42,10 @@ class SharedNormEvaluator:
         return scores
 
     def statistics(self, weights: Mapping[str, np.ndarray]) -> Statistics:
-        """Mean and variance of each BN, over the images and the architectures that have it."""
-        found: Dict[str, List[Statistics]] = {}
+        """Mean and variance of each BN, each averaged over the architectures that have it, as moving averages are."""
+        found: Dict[str, List[Tuple[np.ndarray, np.ndarray]]] = {}
         for architecture in self._pool:
             for name, pair in self._evaluators[architecture].recalibrate(weights).items():
-                found.setdefault(name, []).append({name: pair})
-        return {name: averaged([(1, each) for each in every])[name] for name, every in found.items()}
+                found.setdefault(name, []).append(pair)
+        averages = {name: [np.mean(each, axis=0) for each in zip(*pairs)] for name, pairs in found.items()}
+        return {name: (mean, variance) for name, (mean, variance) in averages.items()}
