@@ -43,3 +43,12 @@ OTHER_STAGES = (
     Stage("Fine", Kind.UP, scale=1, width=1, options=(1, 3, 5)),
     Stage("Out", Kind.FLOW, scale=1, width=0, options=(3, 7)),
 )
+
+# Three genes, the last two of them heads, in a graph that is built in seconds.
+THREE_GENES = (
+    Stage("E0", Kind.CONV, scale=2, width=2, options=(3,), stride=2),
+    Stage("EB0", Kind.RESIDUAL, scale=2, width=2, options=(1, 2, 3)),
+    Stage("Coarse", Kind.FLOW, scale=2, width=0, options=(1, 3)),
+    Stage("Fine", Kind.UP, scale=1, width=1, options=(3,)),
+    Stage("Out", Kind.FLOW, scale=1, width=0, options=(1, 3, 5)),
+)

@@ -162,7 +162,10 @@ class Stage:
         path, space = self.folder / "kept.json", self._run.space
         request = {"first": first, "trained": kept.described(space), "size": size}
         if path.exists():
-            found = record.read(path)
+            try:
+                found = record.read(path)
+            except InputError as error:
+                raise InputError(f"{error}; move it away, and what the stage keeps is chosen anew") from None
             trained: Weights = self._run.supernet_weights()
             if {**request, "weights": checkpoint.digest(trained)} == found["request"]:
                 return trained, tuple(tuple(map(int, digits)) for digits in found["kept"])
@@ -189,7 +192,7 @@ class Stage:
 def search(search: Search) -> str:
     """Scores every combination of what the stages have kept."""
     run, evolution, file = search.run, search.evolution, search.file
-    wanted = _finally_kept(run).architectures(run.space)
+    wanted = kept(run).architectures(run.space)
     reason = f"all {len(wanted):,} combinations of kept backbones and kept heads are scored"
     if file.last is not None:
         return reason
@@ -207,8 +210,8 @@ def search(search: Search) -> str:
     return reason
 
 
-def _finally_kept(run: Run) -> Kept:
-    """What the run's weights were trained for last.
+def kept(run: Run) -> Kept:
+    """What all stages of a run have kept: what its weights were trained for last.
 
     Raises:
         InputError: they were not trained in stages.

@@ -9,12 +9,16 @@ import numpy as np
 import pytest
 
 from edgeflownas import checkpoint
+from edgeflownas.child_training import ChildStep
 from edgeflownas.config import Config, dump, load
+from edgeflownas.data.pipeline import batches
+from edgeflownas.devices import CPU
 from edgeflownas.errors import InputError
 from edgeflownas.skeleton import Kind, Skeleton
 from edgeflownas.space import Space
-from supernet.fairness import Group, all_free
-from supernet.training import supernet_training
+from supernet.fairness import FairSampler, Group, UniformSampler, all_free
+from supernet.training import FairCycle, supernet_training
+from tests.small import THREE_GENES, TRAIN, datasets, evaluation_data, weights_for
 
 ROOT = Path(__file__).parents[2]
 SMALL = [
@@ -136,6 +140,44 @@ def test_uniform_sampling_trains_one_path_a_step_and_is_another_training(tmp_pat
     assert "sampling" not in strict.train.recipe, "trainings from before there was a choice go on"
     with pytest.raises(InputError, match="another train"):
         supernet_training(strict, tmp_path, {"train": strict.train.recipe}).resume()
+
+
+@pytest.mark.parametrize(
+    "sampler, groups",
+    [
+        (UniformSampler, None),
+        (FairSampler, [Group(0, ((0,), (1,), (2,))), Group(1, ((1, 2),))]),
+        (FairSampler, [Group(0, ((2,), (0,))), Group(1, ((0, 0), (1, 0), (0, 1), (1, 2)))]),
+    ],
+    ids=["uniform", "fixed heads", "kept of both"],
+)
+def test_a_step_learns_from_its_paths_alone_and_from_each_as_if_it_were_alone(sampler, groups):
+    """At a learning rate of 0, Adam's first moment is a tenth of the gradient."""
+    skeleton, data = Skeleton(2, THREE_GENES), evaluation_data()
+    weights, recipe = weights_for(skeleton), TRAIN.model_copy(update={"clip_norm": 1e9})
+    batch = next(iter(batches(datasets()[0], range(4), 4, threads=1)))
+    dealer = sampler(Space.of(skeleton), np.random.default_rng(1), groups)
+    step = FairCycle(skeleton, weights, recipe, data, dealer, 1, CPU)
+    state = dealer.state()
+    loss, gradients = step.run(batch, 0.0, 1.0), moments(step)
+    dealer.restore(state)
+    cycle, losses = dealer.cycle(), []
+    expected = {name: np.zeros_like(value) for name, value in weights.items()}
+    for architecture in cycle:
+        alone = ChildStep(skeleton, architecture, weights, recipe, data, 1, CPU)
+        losses.append(alone.run(batch, 0.0, 1.0))
+        for name, value in moments(alone).items():
+            expected[name] += value
+    assert len(cycle) == (1 if sampler is UniformSampler else 3)
+    assert loss == pytest.approx(np.mean(losses), rel=1e-5)
+    for name, value in expected.items():
+        np.testing.assert_allclose(gradients[name], value, rtol=1e-3, atol=1e-4 * np.abs(value).max(), err_msg=name)
+
+
+def moments(step):
+    """Adam's first moment of each weight."""
+    tensors = step.tensors()
+    return {name: tensors[f"optimizer/{name}/Adam"] for name in step.weight_names()}
 
 
 def test_fixed_heads_are_trained_and_no_others(tmp_path):

@@ -1,18 +1,24 @@
+import json
+import os
+import signal
 from pathlib import Path
-from typing import Any, List, Optional, Tuple
+from typing import Any, Dict, List, Optional, Tuple
 
 import numpy as np
 import pytest
 
 from edgeflownas import checkpoint
-from edgeflownas.config import StagedConfig
+from edgeflownas.config import Config, StagedConfig, validate
 from edgeflownas.errors import InputError
+from edgeflownas.signals import Interrupted
+from edgeflownas.skeleton import Skeleton
 from edgeflownas.space import Architecture
 from search.run import Run
 from search.strategies import staged
 from search.strategies.staged import Kept
-from tests.search.queue.small import small_run
+from tests.search.queue.small import CONTENT, small_run
 from tests.search.stand_ins import Cost
+from tests.small import THREE_GENES
 
 HEADS = (0, 0, 0, 0, 0)
 
@@ -79,13 +85,13 @@ def test_weights_say_what_they_were_trained_for_last(run: Run) -> None:
     kept = Kept(((0, 0, 0, 0), (2, 1, 0, 2)), (HEADS,))
     weights = run.supernet_weights()
     with pytest.raises(InputError, match="was not trained in stages to the end"):
-        staged._finally_kept(run)
+        staged.kept(run)
     unfinished = {"stage": Kept(kept.backbones, None).described(run.space)}
     checkpoint.save(run.supernet_file, weights, {"identity": unfinished})
     with pytest.raises(InputError, match="was not trained in stages to the end"):
-        staged._finally_kept(run)
+        staged.kept(run)
     checkpoint.save(run.supernet_file, weights, {"identity": {"stage": kept.described(run.space)}})
-    assert staged._finally_kept(run) == kept
+    assert staged.kept(run) == kept
 
 
 def test_kept_and_discarded_are_written_down(run: Run, tmp_path: Path, capsys: Any) -> None:
@@ -145,3 +151,64 @@ def test_stages_share_weights_forward_and_are_not_trained_twice(run: Run, monkey
     trained.clear()
     staged.train(run, None, lock)  # the third goes on by itself; the first two are known
     assert trained == [("supernet", second)]
+
+
+class Killed(BaseException):
+    """What a process does not live to see."""
+
+
+class Beats:
+    """A lock whose holder is killed, or asked to stop, at one of its beats."""
+
+    def __init__(self, last: int = -1, signum: Optional[int] = None) -> None:
+        self.left, self._signum = last, signum
+
+    def beat(self) -> None:
+        self.left -= 1
+        if self.left == 0:
+            if self._signum is None:
+                raise Killed
+            os.kill(os.getpid(), self._signum)
+
+
+@pytest.fixture
+def few(tmp_path: Path, monkeypatch: Any) -> Run:
+    """A run in a space of 18 architectures, trained in stages."""
+    monkeypatch.setattr(Skeleton.__init__, "__defaults__", (THREE_GENES,))
+    monkeypatch.setattr(Run, "cost_table", lambda self: (Table(), None))
+    content = {**CONTENT, "strategy": "staged", "staged": {"backbones": 2, "heads": 3, "epochs": [2, 2, 1]}}
+    content["data"] = {**CONTENT["data"], "train_pairs": 6}
+    return Run(validate(content, Config, "test"), tmp_path / "whole")
+
+
+def left_by(run: Run) -> Dict[str, Any]:
+    """All of a training that is to be the same however it came about."""
+    found: Dict[str, Any] = {}
+    for folder in staged.folders(run):
+        for name in ("last.h5", "best.h5"):
+            tensors, _ = checkpoint.load(folder / name)
+            found[f"{folder.name}/{name}"] = checkpoint.digest(tensors)
+        for name in ("kept.csv", "fairness.json"):
+            if (folder / name).exists():
+                found[f"{folder.name}/{name}"] = (folder / name).read_text()
+    return found
+
+
+def test_stages_stopped_anywhere_end_bit_for_bit_as_if_they_had_not_been(few: Run) -> None:
+    beats: Any = Beats()
+    staged.train(few, None, beats)
+    expected, count = left_by(few), -1 - beats.left
+    for number, folder in enumerate(staged.folders(few)):
+        counts = json.loads((folder / "fairness.json").read_text())["counts"]
+        assert len(counts) == (3, 3, 2)[number]
+        for dealt in counts.values():  # a cycle has three paths
+            assert max(dealt) - min(dealt) <= (len(dealt) != 3), (folder, counts)
+    stopped = Run(few.config, few.folder.with_name("stopped"))
+    places = [(count // 8, signal.SIGTERM), (count // 2, None), (count // 4, None)]
+    for last, signum in places:
+        lock: Any = Beats(last, signum)
+        with pytest.raises((Killed, Interrupted)):
+            staged.train(stopped, None, lock)
+    staged.train(stopped, None, Beats())  # type: ignore[arg-type]
+    assert left_by(stopped) == expected
+    assert len(staged.kept(stopped).architectures(stopped.space)) == 6
