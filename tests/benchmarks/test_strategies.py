@@ -1,0 +1,171 @@
+from pathlib import Path
+from typing import Any, Dict, List, Sequence, Tuple
+
+import h5py
+import numpy as np
+import pytest
+
+from benchmarks.strategies import summed_up
+from benchmarks.strategies_plots import scatter, trend
+from benchmarks.strategies_runs import Children
+from edgeflownas import checkpoint
+from edgeflownas.errors import InputError
+from edgeflownas.files import write_json, write_text
+from search import rank
+from search.queue.build import place, task_of
+from search.queue.task import Found
+from search.run import Run
+from search.truth import Truth
+from tests.search.queue.small import finish, small_run
+
+# EPE and FPS: 222222222, 111111111 and 000000000 are the front, 012012012 is dominated.
+TRUE = {
+    "000000000": (4.0, 90.0), "111111111": (3.0, 60.0), "222222222": (1.0, 10.0), "012012012": (3.5, 50.0)
+}  # fmt: skip
+NAMES = sorted(TRUE)
+EPE = [TRUE[name][0] for name in NAMES]
+KEPT = {"backbones": ["0000", "0120"], "heads": ["00000"]}
+
+
+def opened(folder: Path, seed: int, **train: Any) -> Run:
+    run = small_run(folder.parent)
+    config = run.config.model_copy(
+        update={"seed": seed, "supernet": None, "train": run.config.train.model_copy(update=train)}
+    )
+    run = Run(config, folder)
+    run.write_config()
+    return run
+
+
+def alone(folder: Path, seed: int, shift: Dict[str, float]) -> Path:
+    """A run of C whose children have their true EPE, and some a shift."""
+    run = opened(folder, seed)
+    tasks = []
+    for name, (_, fps) in TRUE.items():
+        found = Found(epe=None, fps=fps, latency_ms=1.0, sram_kib=1.0, npu_cycles=1.0, source="predicted")
+        tasks.append(task_of(run, name, "0" * 64, None, found))
+    queue = place(run, tasks, "fair_sample", False)
+    for index, (name, (epe, _)) in enumerate(TRUE.items()):
+        finish(queue, index, epe + shift.get(name, 0.0))
+    return folder
+
+
+def shared(folder: Path, seed: int, epes: Sequence[Tuple[int, bool, List[float]]], **train: Any) -> Path:
+    """A run of a supernet, ranked by its own idea of the truth."""
+    run = opened(folder, seed, **train)
+    truth = Truth.of([dict(zip(map(run.space.parse, NAMES), EPE))])
+    rankings = [rank.ranked(truth, Path(f"{epoch}.h5"), epoch, own, epe) for epoch, own, epe in epes]
+    write_json(run.rank_file, rank.as_json(run.space, truth, rankings, 9.0))
+    lines = "".join(f"{epoch},{10 * epoch},1.0,1.0,0.5,{7.0 * epoch}\n" for epoch in (1, 2))
+    write_text(run.supernet_folder / "log.csv", "epoch,steps,loss,epe,share,wall_s\n" + lines)
+    return folder
+
+
+RIGHT, WRONG = EPE, [1.0, 2.0, 3.0, 4.0]  # the second finds 000000000 alone
+
+
+@pytest.fixture
+def runs(tmp_path: Path) -> Dict[str, List[Path]]:
+    both = [(1, True, WRONG), (1, False, WRONG), (2, True, RIGHT), (2, False, WRONG)]
+    return {
+        "strict": [shared(tmp_path / f"a{seed}", seed, both) for seed in (1, 2)],
+        "uniform": [shared(tmp_path / "u", 1, [(2, True, WRONG)], sampling="uniform")],
+    }
+
+
+def test_what_a_supernet_would_choose_is_valued_by_the_truth(tmp_path: Path, runs: Dict[str, List[Path]]) -> None:
+    summary, _, _ = summed_up([alone(tmp_path / "c", 1, {})], runs)
+    rows = {(row["strategy"], row["seed"]): row for row in summary["strategies"]}
+    assert list(rows) == [("A", 1), ("A", 2), ("A, uniform", 1), ("C", 1)]
+    front = ["222222222", "111111111", "000000000"]
+    assert rows["A", 1]["front"] == rows["C", 1]["front"] == summary["truth"]["front"] == front
+    whole = 6 * 90 + 1 * 60 + 2 * 10  # up to EPE 10 and 0 FPS
+    assert rows["C", 1]["hypervolume"] == pytest.approx(whole) and rows["C", 1]["share"] == 1
+    uniform = rows["A, uniform", 1]
+    assert uniform["front"] == ["000000000"] and uniform["hypervolume"] == pytest.approx(6 * 90)
+    assert uniform["share"] == pytest.approx(6 * 90 / whole)
+    assert rows["A", 1]["tau"]["value"] == pytest.approx(1.0) and rows["C", 1]["tau"] is None
+    assert rows["C", 1]["train_s"] == 8.0 and rows["A", 1]["train_s"] == 14.0 and rows["A", 1]["search_s"] is None
+    assert uniform["share"] < summary["random"]["share"] < 1
+    # Up to EPE 4 and 10 FPS, that of 000000000 and 222222222 is nothing.
+    assert uniform["tight_share"] == 0 < summary["random"]["tight_share"] < 1 == rows["C", 1]["tight_share"]
+
+
+def test_taus_of_seeds_come_with_mean_and_deviation_for_both_ways(tmp_path: Path, runs: Dict[str, List[Path]]) -> None:
+    runs["strict"].append(shared(tmp_path / "a3", 3, [(2, True, WRONG)]))
+    summary, _, _ = summed_up([alone(tmp_path / "c", 1, {})], runs)
+    tau = rank.ranked(Truth.of([{(i,): epe for i, epe in enumerate(EPE)}]), Path(), 1, True, WRONG)
+    wrong = tau.figures["kendall_tau"].value
+    strict = summary["tau"]["strict"]
+    assert [each["value"] for each in strict["recalibrated"]["seeds"]] == pytest.approx([1, 1, wrong])
+    assert strict["recalibrated"]["mean"] == pytest.approx(np.mean([1, 1, wrong]))
+    assert strict["recalibrated"]["deviation"] == pytest.approx(np.std([1, 1, wrong], ddof=1))
+    assert [each["value"] for each in strict["not_recalibrated"]["seeds"]] == pytest.approx([wrong, wrong])
+    assert summary["tau"]["uniform"]["recalibrated"]["deviation"] is None
+    assert "not_recalibrated" not in summary["tau"]["uniform"]
+
+
+def test_truth_is_the_mean_over_seeds_and_c_chooses_by_one(tmp_path: Path, runs: Dict[str, List[Path]]) -> None:
+    """With seed 1 the dominated child looks good; with seed 2 it does not."""
+    queues = [alone(tmp_path / "c", 1, {"012012012": -1.0}), alone(tmp_path / "c2", 2, {"012012012": 1.0})]
+    summary, _, truth = summed_up(queues, runs)
+    assert dict(zip(NAMES, truth.epe)) == pytest.approx(dict(zip(NAMES, EPE)))
+    assert summary["truth"]["seeds"] == 2 and summary["noise"]["px"] > 0 and summary["noise"]["n"] == 4
+    own = summary["strategies"][-1]
+    assert own["front"] == ["222222222", "111111111", "012012012", "000000000"] and own["share"] == 1
+
+
+def test_b_adds_up_its_stages_and_says_how_many_children_it_kept(tmp_path: Path) -> None:
+    folder = shared(tmp_path / "b", 1, [(2, True, RIGHT)])
+    run = opened(folder, 1)
+    run = Run(run.config.model_copy(update={"strategy": "staged"}), folder)
+    run.write_config()
+    log = (run.supernet_folder / "log.csv").read_text()
+    for number in (1, 2):
+        write_text(run.supernet_folder / f"stage{number}" / "log.csv", log)
+    weights = small_run(tmp_path).supernet_weights()
+    checkpoint.save(run.supernet_file, weights, {"identity": {"stage": KEPT}})
+    with h5py.File(str(run.search_file), "w") as file:
+        for number, seconds in enumerate((3.0, 5.5)):
+            file.create_group(f"generations/{number:04d}").attrs["wall_s"] = seconds
+    summary, supernets, _ = summed_up([alone(tmp_path / "c", 1, {})], {"staged": [folder]})
+    row = summary["strategies"][0]
+    assert (row["strategy"], row["train_s"], row["search_s"], row["children_kept"]) == ("B", 42.0, 5.5, 1)
+    assert supernets["staged"][0].paths == {1: 3 * 50, 2: 3 * 60}
+
+
+def test_paths_are_those_of_the_sampling(tmp_path: Path, runs: Dict[str, List[Path]]) -> None:
+    _, supernets, _ = summed_up([alone(tmp_path / "c", 1, {})], runs)
+    assert supernets["strict"][0].paths == {1: 30, 2: 60} and supernets["uniform"][0].paths == {1: 10, 2: 20}
+
+
+def test_a_ranking_of_other_children_is_refused(tmp_path: Path, runs: Dict[str, List[Path]]) -> None:
+    children = [alone(tmp_path / "c", 1, {})]
+    path = runs["uniform"][0] / "rank.json"
+    write_text(path, path.read_text().replace("222222222", "222222221"))
+    with pytest.raises(InputError, match="rank.json: is damaged, or not of all of these children; make it with `rank`"):
+        summed_up(children, runs)
+    path.unlink()
+    with pytest.raises(InputError, match="rank.json: cannot be read"):
+        summed_up(children, runs)
+
+
+def test_random_orders_know_nothing(tmp_path: Path) -> None:
+    folder = alone(tmp_path / "c", 1, {})
+    run = Run.open(folder / "config.yaml", folder)
+    known = Children(run, Truth.of([dict(zip(map(run.space.parse, NAMES), EPE))]))
+    right, wrong, random = known.chosen(np.array(EPE)), known.chosen(np.array(WRONG)), known.at_random()
+    for name, value in random.items():
+        assert right[name] == 1 > value > wrong[name]
+    assert random["share"] - random["tight_share"] > 0.1
+    ends = known.chosen(np.array([4.0, 9.0, 9.0, 1.0]))  # finds the children with the best EPE and the best FPS alone
+    assert ends["front"] == ["222222222", "000000000"] and ends["tight_share"] == 0 < ends["share"]
+
+
+def test_pictures_are_drawn(tmp_path: Path, runs: Dict[str, List[Path]]) -> None:
+    queues = [alone(tmp_path / "c", 1, {}), alone(tmp_path / "c2", 2, {"012012012": 1.0})]
+    _, supernets, truth = summed_up(queues, runs)
+    scatter(tmp_path / "scatter.png", truth, supernets)
+    trend(tmp_path / "trend.png", supernets)
+    for name in ("scatter.png", "trend.png"):
+        assert (tmp_path / name).read_bytes().startswith(b"\x89PNG")
