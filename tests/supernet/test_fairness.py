@@ -139,6 +139,13 @@ def test_a_fair_sample_is_distinct_and_holds_every_option_equally_often():
     assert len(set(whole)) == 6 and all((counts == 2).all() for counts in counted(two, [whole]))
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_cycles_that_are_dealt_anew_leave_no_trace_in_a_fair_sample(seed):
+    sample = fair_sample(UNEVEN, 48, seed)
+    assert len(set(sample)) == 48
+    assert all(counts.max() - counts.min() <= 1 for counts in counted(UNEVEN, [sample]))
+
+
 @pytest.mark.parametrize("count, reason", [(35, "multiple"), (12, "distinct")])
 def test_a_sample_that_cannot_be_fair_is_refused(count, reason):
     with pytest.raises(ValueError, match=reason):
