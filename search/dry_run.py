@@ -3,22 +3,26 @@
 import resource
 import sys
 import tempfile
+import time
 from pathlib import Path
-from typing import Mapping, Optional, Sequence, Tuple
+from typing import Callable, Mapping, Optional, Sequence, Tuple
 
 import click
 import numpy as np
 
 from edgeflownas.child_training import child_training
-from edgeflownas.config import ChildConfig, DataConfig, Section, TrainConfig, dump
+from edgeflownas.config import ChildConfig, DataConfig, DataFile, Section, TrainConfig, dump
 from edgeflownas.data.datasets import open_part
-from edgeflownas.data.sample import FlowDataset
+from edgeflownas.data.sample import FlowDataset, Sample
+from edgeflownas.metrics import FlowMetrics
+from edgeflownas.network import initial_weights
+from edgeflownas.prediction import Predictor
 from edgeflownas.progress import phase
 from edgeflownas.skeleton import Skeleton
-from edgeflownas.space import Space
+from edgeflownas.space import Architecture, Space
 from edgeflownas.stages import opened_stages
 from edgeflownas.training import Training
-from search.run import Run
+from search.run import SCORING_THREADS, Run
 from supernet.fairness import SAMPLERS
 from supernet.training import supernet_training
 
@@ -41,7 +45,7 @@ def show_supernet_training(run: Run, weights: Optional[Mapping[str, np.ndarray]]
         training = supernet_training(config, Path(folder), {}, weights)
         seconds = training.rehearse(_STEPS)
     _show_files(config.data, parts)
-    _show_network(run.skeleton, config.data, [lightest, heaviest], run.skeleton.parameters())
+    _show_network(run.skeleton, config.data.padded_size, [lightest, heaviest], run.skeleton.parameters())
     recipe = config.train
     if config.strategy == "staged":
         epochs = [config.staged.epochs_of(stage, recipe.epochs) for stage in range(3)]
@@ -69,8 +73,60 @@ def show_retraining(config: ChildConfig, weights: Optional[Mapping[str, np.ndarr
                 seconds = training.rehearse(_STEPS)
             assert isinstance(stage.config.train, TrainConfig), "one stage"
             _show_files(stage.config.data, dict(zip(("train", "val"), stage.datasets)))
-            _show_network(skeleton, stage.config.data, [architecture], skeleton.parameters(architecture))
+            _show_network(skeleton, stage.config.data.padded_size, [architecture], skeleton.parameters(architecture))
             _show_time(training, stage.config.train, seconds, "step")
+
+
+def show_evaluation(
+    run: Run,
+    other: Optional[DataConfig],
+    architectures: Sequence[Architecture],
+    dataset: FlowDataset,
+    indices: Sequence[int],
+) -> None:
+    """Shows what scoring would take. Time and memory do not hang on weights, so random ones do.
+
+    Args:
+        run: of the architectures.
+        other: data set whose pairs are scored in full size; None: the run's own, as in the search.
+        architectures: to be scored.
+        dataset: the pairs.
+        indices: those of them to be scored.
+
+    Raises:
+        InputError: a pair cannot be used.
+    """
+    _show_config(run.config)
+    if other is not None:
+        _show_config(DataFile(data=other))
+    _show_files(other or run.config.data, {"val": dataset})
+    measured = [indices[place * len(indices) // (_STEPS + 1)] for place in range(_STEPS + 1)]
+    read = dataset.whole if other is not None else lambda index: dataset.sample(index, None)
+    size = read(measured[0]).valid.shape
+    height, width = (side + -side % run.skeleton.multiple for side in size)
+    seconds = 0.0
+    for architecture in architectures:
+        _show_network(run.skeleton, (height, width), [architecture], run.skeleton.parameters(architecture))
+        seconds += _seconds_a_pair(run, architecture, read, measured)
+    click.echo(f"time: {seconds:.3f} s a pair, {_duration(seconds * len(indices))} for {len(indices):,} pairs")
+    _show_memory()
+
+
+def _seconds_a_pair(
+    run: Run, architecture: Architecture, read: Callable[[int], Sample], indices: Sequence[int]
+) -> float:
+    """Reads, predicts and compares pairs: the median, after one that is not counted."""
+    weights = initial_weights(run.skeleton.parameters(architecture), np.random.default_rng(run.config.seed))
+    gammas = {name[: -len("/gamma")]: value for name, value in weights.items() if name.endswith("/gamma")}
+    statistics = {name: (np.zeros_like(gamma), np.ones_like(gamma)) for name, gamma in gammas.items()}
+    predicting, seconds = Predictor(run.skeleton, architecture, weights, statistics, SCORING_THREADS), []
+    for index in indices:
+        started = time.monotonic()
+        sample = read(index)
+        FlowMetrics().add(predicting.flow(sample.images), sample)
+        seconds.append(time.monotonic() - started)
+    predicting.close()
+    return float(np.median(seconds[1:]))
 
 
 def _show_config(config: Section) -> None:
@@ -84,10 +140,10 @@ def _show_files(config: DataConfig, parts: Mapping[str, FlowDataset]) -> None:
 
 
 def _show_network(
-    skeleton: Skeleton, data: DataConfig, ends: Sequence[Sequence[int]], parameters: Mapping[str, Tuple[int, ...]]
+    skeleton: Skeleton, size: Tuple[int, int], ends: Sequence[Sequence[int]], parameters: Mapping[str, Tuple[int, ...]]
 ) -> None:
     """Size and arithmetic."""
-    height, width = data.padded_size
+    height, width = size
     count = sum(int(np.prod(shape)) for shape in parameters.values())
     macs = " to ".join(f"{skeleton.macs(each, height, width) / 1e6:,.1f}" for each in ends)
     click.echo(f"network: {count:,} parameters; a path takes {macs} million MACs on a pair of {height}x{width} pixels")
@@ -102,6 +158,10 @@ def _show_time(training: Training, recipe: TrainConfig, seconds: float, step: st
         f"a {step} takes {seconds:.3f} s ({recipe.batch_size / seconds:.1f} pairs/s)"
     )
     click.echo(f"time: {_duration(epoch)} per epoch, {_duration(epoch * recipe.epochs)} in all, scoring not counted")
+    _show_memory()
+
+
+def _show_memory() -> None:
     # Linux counts in KiB, macOS in bytes.
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform != "darwin" else 2**30)
     click.echo(f"memory: {peak:.2f} GiB of this process, at its peak so far; a GPU's own is not counted")

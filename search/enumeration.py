@@ -35,13 +35,14 @@ def selected(space: Space, backbones: str, heads: str) -> List[Architecture]:
     ):
         every = list(itertools.product(*map(range, counts)))
         by_digits = {space.format(options): options for options in every}
-        for digits in filter(None, text.split(",")):
+        names = text.split(",") if text else []
+        for digits in names:
             if digits not in by_digits:
                 raise InputError(
                     f"{what} {digits!r}: must be {len(counts)} digits, each an option of its gene, such as "
                     f"{space.format(every[-1])}; with commas between several"
                 )
-        parts.append([by_digits[digits] for digits in text.split(",")] if text else every)
+        parts.append([by_digits[digits] for digits in names] or every)
     return sorted({backbone + head for backbone in parts[0] for head in parts[1]})
 
 

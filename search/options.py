@@ -53,6 +53,15 @@ gpu_option = click.option(
 )
 
 
+set_option = click.option(
+    "--set",
+    "overrides",
+    multiple=True,
+    metavar="SECTION.KEY=VALUE",
+    help="Overrides a key of the configuration; docs/configuration.md lists them.",
+)
+
+
 def run_options(function: F) -> F:
     """Adds --config, --run and --set, and hands the command a ``run``."""
 
@@ -64,13 +73,7 @@ def run_options(function: F) -> F:
     with_run.__click_params__ = getattr(function, "__click_params__", [])  # type: ignore[attr-defined]
     decorated: Any = with_run
     for option in (
-        click.option(
-            "--set",
-            "overrides",
-            multiple=True,
-            metavar="SECTION.KEY=VALUE",
-            help="Overrides a key of the configuration; docs/configuration.md lists them.",
-        ),
+        set_option,
         click.option("--run", "folder", type=click.Path(path_type=Path), help="Run folder; default results/NAME."),
         click.option(
             "--config", required=True, type=click.Path(path_type=Path), help="Configuration of the run, a YAML file."

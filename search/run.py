@@ -6,7 +6,7 @@ from typing import Any, Dict, Optional, Sequence, Tuple
 import numpy as np
 
 from edgeflownas import checkpoint
-from edgeflownas.config import Config, dump, load
+from edgeflownas.config import ChildConfig, Config, dump, load
 from edgeflownas.errors import InputError
 from edgeflownas.files import write_text
 from edgeflownas.hardware.board import Board
@@ -164,6 +164,24 @@ class Run:
     def weights_said(self) -> str:
         """Which weights ``networks`` have, in words."""
         return f"weights of {self.supernet_file}" if self.supernet_file.exists() else "random weights"
+
+    def retraining(self, architecture: str) -> ChildConfig:
+        """The retraining of an architecture as the configuration says.
+
+        Raises:
+            InputError: it is not in the space.
+        """
+        self.space.parse(architecture)
+        config = self.config
+        return ChildConfig(
+            architecture=architecture,
+            seed=config.seed,
+            threads=config.threads,
+            network=config.network,
+            data=config.data,
+            train=config.queue.train,
+            evaluation=config.evaluation.rules,
+        )
 
     def training_identity(self) -> Dict[str, Any]:
         """What a training that goes on must share with the one before."""

@@ -112,14 +112,26 @@ def _override(content: Dict[Any, Any], override: str) -> None:
     if not equals or not name:
         raise InputError(f"{said}: must be section.key=value")
     *sections, key = name.split(".")
-    for section in sections:
-        content = content.setdefault(section, {})
-        if not isinstance(content, dict):
-            raise InputError(f"{said}: {section} is a value, not a section")
+    place: Any = content
+    for number, section in enumerate(sections, 1):
+        place = _inside(place, section, said)
+        if not isinstance(place, (dict, list)):
+            raise InputError(f"{said}: {'.'.join(sections[:number])} is a value, not a section")
+    if isinstance(place, list):
+        raise InputError(f"{said}: {'.'.join(sections)} is a list; give it as a whole, or name a key of an item")
     try:
-        content[key] = _parsed(text)
+        place[key] = _parsed(text)
     except (yaml.YAMLError, ValueError, RecursionError):
         raise InputError(f"{said}: the value is not YAML") from None
+
+
+def _inside(place: Any, name: str, said: str) -> Any:
+    """What a section holds under a name, made if it is not there; or a list, under a number."""
+    if isinstance(place, dict):
+        return place.setdefault(name, {})
+    if not name.isdecimal() or int(name) >= len(place):
+        raise InputError(f"{said}: {name} is no item of a list of {len(place)}, which are numbered from 0")
+    return place[int(name)]
 
 
 _SHORT = reprlib.Repr()  # of a value from a hostile file, whose full text may not fit the memory

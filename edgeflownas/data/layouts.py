@@ -1,10 +1,10 @@
 """Which files make the pairs of a data set: each data set's official layout, and plain lists."""
 
 import os
+import re
 import shlex
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Callable, Dict, Iterator, List, Optional, Set, Tuple
+from typing import Any, Callable, Dict, Iterable, Iterator, List, Set, Tuple
 
 from edgeflownas.config import (
     FileData,
@@ -16,74 +16,12 @@ from edgeflownas.config import (
     MiddleburyData,
     SintelData,
 )
+from edgeflownas.data.listing import Disk, Listing, Pair
 from edgeflownas.errors import InputError
 
 PARTS = ("train", "val")
 
-
-@dataclass(frozen=True)
-class Pair:
-    """The files of a pair.
-
-    Attributes:
-        first: image.
-        second: image.
-        flow: from the first to the second.
-        invalid: mask of pixels whose flow is not to be used, if there is one.
-        occluded: mask of pixels that the second image does not show, if there is one.
-    """
-
-    first: Path
-    second: Path
-    flow: Path
-    invalid: Optional[Path] = None
-    occluded: Optional[Path] = None
-
-    @property
-    def files(self) -> List[Path]:
-        """All that there are."""
-        return [file for file in (self.first, self.second, self.flow, self.invalid, self.occluded) if file is not None]
-
-
-@dataclass
-class Listing:
-    """The pairs of one part of a data set.
-
-    Attributes:
-        root: that names of files are relative to.
-        pairs: in a fixed order.
-        missing: files without which a pair could not be listed.
-    """
-
-    root: Path
-    pairs: List[Pair] = field(default_factory=list)
-    missing: List[Path] = field(default_factory=list)
-
-    def name(self, file: Path) -> str:
-        """A file's name, the same wherever the data set lies."""
-        text = file.as_posix()
-        prefix = self.root.as_posix().rstrip("/") + "/"
-        return text[len(prefix) :] if text.startswith(prefix) else text
-
-
-class _Disk:
-    """Which files there are: a folder is listed once, as asking a file server for every file takes long."""
-
-    def __init__(self) -> None:
-        self._names: Dict[Path, Set[str]] = {}
-
-    def names(self, folder: Path) -> Set[str]:
-        """Names in a folder; none if it is not there."""
-        if folder not in self._names:
-            self._names[folder] = set(os.listdir(str(folder))) if folder.is_dir() else set()
-        return self._names[folder]
-
-    def add(self, listing: Listing, pair: Pair) -> None:
-        """Lists a pair, or what it lacks."""
-        missing = [file for file in pair.files if file.name not in self.names(file.parent)]
-        listing.missing += missing
-        if not missing:
-            listing.pairs.append(pair)
+_FRAME = re.compile(r"(\d{4})(?:_[LR])?\.(?:png|pfm|flo)$")  # a frame, or the flow out of it
 
 
 def listed(config: FileData, part: str, key: str = "data") -> Listing:
@@ -98,6 +36,7 @@ def listed(config: FileData, part: str, key: str = "data") -> Listing:
         InputError: a folder or file is missing that the layout begins with, or it holds nothing of that layout.
     """
     listing = _LAYOUTS[type(config)](config, part, key)
+    listing.missing = list(dict.fromkeys(listing.missing))  # one that several pairs lack
     if not listing.pairs and listing.missing:
         raise InputError(f"{key}: no pair in {listing.root} is complete; missing are {listing.missing[0]} and others")
     return listing
@@ -120,7 +59,7 @@ def _found(items: List[Any], key: str, root: Path, what: str, layout: str) -> Li
 def _flyingchairs(config: FlyingChairsData, part: str, key: str) -> Listing:
     root = Path(config.root)
     data = _folder(root / "data", f"{key}.root", "FlyingChairs' data/ lies (FlyingChairs_release)")
-    disk = _Disk()
+    disk = Disk()
     stems = sorted({name.rpartition("_")[0] for name in disk.names(data) if name.endswith(("_img1.ppm", "_flow.flo"))})
     _found(stems, f"{key}.root", data, "*_flow.flo", "FlyingChairs")
     split = Path(config.split) if config.split else root / "FlyingChairs_train_val.txt"
@@ -144,7 +83,7 @@ def _flyingchairs(config: FlyingChairsData, part: str, key: str) -> Listing:
 def _flyingchairs2(config: FlyingChairs2Data, part: str, key: str) -> Listing:
     folders = {"train": Path(config.train_dir), "val": Path(config.val_dir)}
     folder, key = _folder(folders[part], f"{key}.{part}_dir", "the pairs are"), f"{key}.{part}_dir"
-    disk = _Disk()
+    disk = Disk()
     ends = ("-img_0.png", "-img_1.png", "-flow_01.flo")
     stems = sorted({name[: -len(end)] for name in disk.names(folder) for end in ends if name.endswith(end)})
     _found(stems, key, folder, "*-flow_01.flo", "FlyingChairs2")
@@ -158,39 +97,45 @@ def _flyingchairs2(config: FlyingChairs2Data, part: str, key: str) -> Listing:
 
 
 def _flyingthings3d(config: FlyingThings3DData, part: str, key: str) -> Listing:
-    root, disk = Path(config.root), _Disk()
+    root, disk = Path(config.root), Disk()
     listing = Listing(root)
     half = {"train": "TRAIN", "val": "TEST"}[part]
     for each in config.passes:
         frames = _folder(root / f"frames_{each}pass" / half, f"{key}.root", "FlyingThings3D's frames are")
-        for sequence in _below(frames, 2):
+        flows = root / "optical_flow" / half
+        for sequence in sorted({*_below(frames, 2), *_below(flows, 2)}):
             for camera in config.cameras:
-                folder = frames / sequence / camera
-                images = {int(Path(name).stem): folder / name for name in disk.names(folder) if _is_frame(name)}
                 for direction in config.directions:
-                    flows = root / "optical_flow" / half / sequence / direction / camera
-                    for pair in _things_pairs(images, flows, camera, direction):
+                    folders = frames / sequence / camera, flows / sequence / direction / camera
+                    for pair in _things_pairs(disk, *folders, camera, direction):
                         disk.add(listing, pair)
     _found(listing.pairs + listing.missing, f"{key}.root", root, "pairs of these passes", "FlyingThings3D")
     return listing
 
 
-def _is_frame(name: str) -> bool:
-    return name[:-4].isdigit() and name.endswith(".png")
-
-
-def _things_pairs(images: Dict[int, Path], flows: Path, camera: str, direction: str) -> Iterator[Pair]:
+def _things_pairs(disk: Disk, images: Path, flows: Path, camera: str, direction: str) -> Iterator[Pair]:
     """Pairs of one sequence; the flow out of its first or last frame has no second image and is left alone."""
     step, word = (1, "Future") if direction == "into_future" else (-1, "Past")
-    for number in sorted(images):
-        if number + step in images:
+    numbers = _numbers(disk.names(images)) | _numbers(disk.names(flows))
+    for number in _whole_range(numbers):
+        if number + step in _whole_range(numbers):
             flow = flows / f"OpticalFlowInto{word}_{number:04d}_{camera[0].upper()}.pfm"
-            yield Pair(images[number], images[number + step], flow)
+            yield Pair(images / f"{number:04d}.png", images / f"{number + step:04d}.png", flow)
+
+
+def _numbers(names: Iterable[str]) -> Set[int]:
+    """The frames that files are of."""
+    return {int(found.group(1)) for found in map(_FRAME.search, names) if found}
+
+
+def _whole_range(numbers: Set[int]) -> range:
+    """From the first to the last: a frame between them that is not there is missing."""
+    return range(min(numbers), max(numbers) + 1) if numbers else range(0)
 
 
 def _below(folder: Path, levels: int) -> List[Path]:
-    """Folders so many levels below a folder, relative to it, in order."""
-    found = [Path()]
+    """Folders so many levels below a folder, relative to it, in order; none if it is not there."""
+    found = [Path()] if folder.is_dir() else []
     for _ in range(levels):
         found = [each / name for each in found for name in sorted(os.listdir(str(folder / each)))]
         found = [each for each in found if (folder / each).is_dir()]
@@ -198,7 +143,7 @@ def _below(folder: Path, levels: int) -> List[Path]:
 
 
 def _sintel(config: SintelData, part: str, key: str) -> Listing:
-    root, disk = Path(config.root), _Disk()
+    root, disk = Path(config.root), Disk()
     training = root / "training"
     flows = _folder(training / "flow", f"{key}.root", "MPI-Sintel's training/ is")
     scenes = [str(scene) for scene in _found(_below(flows, 1), f"{key}.root", flows, "scenes", "MPI-Sintel")]
@@ -213,25 +158,27 @@ def _sintel(config: SintelData, part: str, key: str) -> Listing:
     for each in config.passes:
         _folder(training / each, f"{key}.root", f"MPI-Sintel's training/{each} is")
         for scene in scenes:
-            images = sorted(name for name in disk.names(training / each / scene) if name.endswith(".png"))
-            for first, second in zip(images, images[1:]):
-                disk.add(listing, _sintel_pair(disk, training, each, scene, first, second))
+            with_flow = _numbers(disk.names(flows / scene))
+            led_to = {number + 1 for number in with_flow}
+            frames = _whole_range(_numbers(disk.names(training / each / scene)) | with_flow | led_to)
+            for number in frames[:-1]:
+                disk.add(listing, _sintel_pair(disk, training, each, scene, number))
     return listing
 
 
-def _sintel_pair(disk: _Disk, training: Path, each: str, scene: str, first: str, second: str) -> Pair:
+def _sintel_pair(disk: Disk, training: Path, each: str, scene: str, number: int) -> Pair:
     """A pair, with the masks that were downloaded."""
+    first, second = f"frame_{number:04d}", f"frame_{number + 1:04d}.png"
     masks = {
-        mask: training / mask / scene / first if disk.names(training / mask) else None
+        mask: training / mask / scene / f"{first}.png" if disk.names(training / mask) else None
         for mask in ("invalid", "occlusions")
     }
-    flow = (training / "flow" / scene / first).with_suffix(".flo")
-    images = training / each / scene
-    return Pair(images / first, images / second, flow, masks["invalid"], masks["occlusions"])
+    flow, images = training / "flow" / scene / f"{first}.flo", training / each / scene
+    return Pair(images / f"{first}.png", images / second, flow, masks["invalid"], masks["occlusions"])
 
 
 def _kitti(config: KittiData, part: str, key: str) -> Listing:
-    training, disk = Path(config.root) / "training", _Disk()
+    training, disk = Path(config.root) / "training", Disk()
     folders = ("image_2",) if config.kind == "kitti2015" else ("colored_0", "image_0")
     name = config.kind.upper().replace("KITTI", "KITTI ")
     _folder(training, f"{key}.root", f"{name}'s training/ is")
@@ -247,7 +194,7 @@ def _kitti(config: KittiData, part: str, key: str) -> Listing:
 
 
 def _middlebury(config: MiddleburyData, part: str, key: str) -> Listing:
-    root, disk = Path(config.root), _Disk()
+    root, disk = Path(config.root), Disk()
     flows = _folder(root / "other-gt-flow", f"{key}.root", "Middlebury's other-gt-flow/ is")
     scenes = _found(_below(flows, 1), f"{key}.root", flows, "scenes", "Middlebury")
     listing = Listing(root)
@@ -269,7 +216,7 @@ def _list(config: ListData, part: str, key: str) -> Listing:
     listing = Listing(Path(os.path.commonpath(folders)))
     if path is None:
         return listing
-    disk, folder = _Disk(), Path(os.path.dirname(os.path.abspath(path)))
+    disk, folder = Disk(), Path(os.path.dirname(os.path.abspath(path)))
     for number, words in _lines(Path(path), f"{key}.{part}_list"):
         if len(words) != 3:
             raise InputError(

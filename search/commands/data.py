@@ -95,7 +95,9 @@ def _show(result: Dict[str, Any], named: bool) -> None:
         markup=False,
     )
     if bad or missing:
-        table = Table("file", "what is wrong", box=SIMPLE_HEAD, pad_edge=False)
+        table = Table(box=SIMPLE_HEAD, pad_edge=False)
+        table.add_column("file", overflow="fold")  # its whole name
+        table.add_column("what is wrong")
         rows = [*sorted(bad.items()), *((name, "is missing: its pair is left out") for name in missing)]
         for row in rows[:_SHOWN]:
             table.add_row(*row)

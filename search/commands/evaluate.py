@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from edgeflownas.config import DataConfig
+from edgeflownas.data.sample import FlowDataset
 from edgeflownas.errors import InputError
 from edgeflownas.files import write_text
 from edgeflownas.progress import phase, progress
@@ -55,6 +56,7 @@ class _Subject(NamedTuple):
     help="Folder for the predicted flow, as .flo and in colours beside the truth, and each pair's EPE.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the figures as JSON.")
+@click.option("--dry-run", is_flag=True, help="Only show what would be scored, and measure three pairs.")
 @run_options
 def command(
     run: Run,
@@ -64,15 +66,22 @@ def command(
     other: Optional[DataConfig],
     save: Optional[Path],
     as_json: bool,
+    dry_run: bool,
 ) -> None:
     """Scores architectures on the run's validation pairs, or on all pairs of another data set, in full size.
 
     A retrained child is scored with the BN statistics that are kept with it; a supernet's child with statistics
     recalibrated on the run's training pairs.
     """
-    subjects = _subjects(run, architectures, weights, tasks)
+    subjects = _subjects(run, architectures, weights, tasks, trained=not dry_run)
     if not subjects:
         raise click.UsageError("name an architecture, or a --task of the queue")
+    if dry_run:
+        with phase("loading TensorFlow"):
+            from search.dry_run import show_evaluation
+
+        show_evaluation(run, other, [subject.architecture for subject in subjects], *_opened(run, other))
+        return
     result = _assessed(run, subjects, other, save)
     if as_json:
         click.echo(json.dumps(result, indent=2, allow_nan=False))
@@ -81,9 +90,9 @@ def command(
 
 
 def _subjects(
-    run: Run, architectures: Sequence[str], weights: Optional[Path], tasks: Sequence[int]
+    run: Run, architectures: Sequence[str], weights: Optional[Path], tasks: Sequence[int], trained: bool
 ) -> List[_Subject]:
-    """What the command line names."""
+    """What the command line names; if it has to be trained, the weights are looked at before anything takes time."""
     subjects = [_Subject(run.space.parse(text), weights or run.supernet_file) for text in architectures]
     if tasks:
         from search.queue.queue import Queue
@@ -91,12 +100,21 @@ def _subjects(
         queue = Queue(run.queue_folder)
         for index in tasks:
             task = queue.task(index)
-            if not task.paths.best.exists():
+            if trained and not task.paths.best.exists():
                 raise InputError(f"--task {index}: {task.paths.best} is not there yet; `queue run` trains it")
             subjects.append(_Subject(run.space.parse(task.config.architecture), task.paths.best))
-    for subject in subjects:  # before anything takes time
+    for subject in subjects if trained else []:
         run.fitting_tensors(subject.weights, subject.architecture)
     return subjects
+
+
+def _opened(run: Run, other: Optional[DataConfig]) -> Tuple[FlowDataset, Sequence[int]]:
+    """The validation pairs, and those of them to be scored."""
+    from edgeflownas.data.datasets import open_part
+
+    dataset = open_part(other or run.config.data, "val")
+    limit = run.config.evaluation.val_pairs if other is None else 0
+    return dataset, dataset.few(limit or len(dataset))
 
 
 def _assessed(
@@ -105,14 +123,11 @@ def _assessed(
     """Scores all subjects on the same pairs."""
     with phase("loading TensorFlow"):
         from edgeflownas.assessment import assess
-        from edgeflownas.data.datasets import open_part
         from search.predictors import calibration_images, predictor
 
     config = other or run.config.data
     calibration = calibration_images(run)
-    dataset = open_part(config, "val")
-    limit = run.config.evaluation.val_pairs if other is None else 0
-    indices = dataset.few(limit or len(dataset))
+    dataset, indices = _opened(run, other)
     rows: List[Dict[str, Any]] = []
     with progress("scoring", len(subjects) * len(indices)) as bar:
         for subject in subjects:

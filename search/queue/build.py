@@ -139,16 +139,9 @@ def task_of(run: Run, architecture: str, source: str, first_weights: Optional[st
         first_weights: file in the queue's folder; None: random ones.
         found: what the search knew of it.
     """
-    config = run.config
     return TaskConfig(
-        architecture=architecture,
-        seed=config.seed,
-        threads=config.threads,
-        network=config.network,
-        data=config.data,
-        train=config.queue.train,
-        evaluation=config.evaluation.rules,
-        attempts=config.queue.attempts,
+        **dict(run.retraining(architecture)),
+        attempts=run.config.queue.attempts,
         supernet_sha256=source,
         first_weights=first_weights,
         found=found,

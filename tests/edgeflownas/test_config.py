@@ -106,6 +106,29 @@ def test_overrides_are_yaml_and_reach_into_sections():
     assert (config.train.learning_rate, config.evolution.objectives, config.seed) == (2e-4, ["epe"], 7)
 
 
+def test_overrides_reach_the_stages_of_a_recipe_by_number_and_leave_the_others_alone():
+    path = CONFIGS / "supernet_flyingchairs2_180x240.yaml"
+    wanted = load(path).model_dump()
+    wanted["queue"]["train"][0]["data"]["train_dir"] = "/mine"
+    wanted["queue"]["train"][1]["epochs"] = 3
+    config = load(path, ["queue.train.0.data.train_dir=/mine", "queue.train.1.epochs=3"])
+    assert config.model_dump() == wanted
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("queue.train.2.epochs=3", "2 is no item of a list of 2, which are numbered from 0"),
+        ("queue.train.first.epochs=3", "first is no item of a list of 2"),
+        ("queue.train.0={}", "queue.train is a list; give it as a whole"),
+        ("data.scale.0.x=1", "data.scale.0 is a value, not a section"),
+    ],
+)
+def test_overrides_of_what_a_list_does_not_hold_are_refused(override, message):
+    with pytest.raises(InputError, match=message):
+        load(CONFIGS / "supernet_flyingchairs2_180x240.yaml", [override])
+
+
 @pytest.mark.parametrize("override", ["train.epochs", "=3", "name.first=x", "seed=[1"])
 def test_overrides_that_make_no_sense_are_refused(override):
     with pytest.raises(InputError, match="--set"):

@@ -106,9 +106,11 @@ def test_a_part_is_named_by_digits_of_its_own_genes() -> None:
     assert selected(SMALL, "21", "40,01") == [(2, 1, 0, 1), (2, 1, 4, 0)]
 
 
-@pytest.mark.parametrize("words", [("--backbones", "000"), ("--backbones", "0003"), ("--heads", "00000,1")])
-def test_digits_that_name_nothing_are_refused(command: Command, words: List[str]) -> None:
-    result = command.run("enumerate", *words)
+@pytest.mark.parametrize(
+    "part", ["--backbones=000", "--backbones=0003", "--heads=00000,1", "--backbones=0000,", "--heads=,"]
+)
+def test_digits_that_name_nothing_are_refused(command: Command, part: str) -> None:
+    result = command.run("enumerate", part)
     assert result.code == 2 and "must be" in result.error and not (command.folder / "space.h5").exists()
 
 

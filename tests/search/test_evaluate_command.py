@@ -4,6 +4,7 @@ import csv
 import json
 from pathlib import Path
 
+import click
 import cv2
 import numpy as np
 import pytest
@@ -132,7 +133,7 @@ def error(run, *words):
 
 def test_what_cannot_be_scored_is_told(run, tmp_path):
     assert "name an architecture" in error(run, "evaluate")
-    assert "--task 0: " in error(run, "evaluate", "--task", "0")
+    assert "best.h5 is not there yet; `queue run` trains it" in error(run, "evaluate", "--task", "0")
     assert "--root goes with --data" in error(run, "evaluate", LIGHT, "--root", "x")
     path = data_file(tmp_path, "middlebury")
     assert "data.root: nowhere" in error(run, "evaluate", LIGHT, "--data", path, "--root", "nowhere")
@@ -188,9 +189,48 @@ def test_a_dry_run_shows_all_and_writes_nothing(run):
     assert "a cycle of 1 path takes" in shown
     shown = cli_retrain(run)
     assert "stage 1 of 1" in shown and "architecture: '000000000'" in shown and "a step takes" in shown
+    shown = call(run, "evaluate", LIGHT, "--task", "2", "--dry-run").stdout
+    assert shown.count("million MACs") == 2
+    assert "val: 2 pairs of procedural" in shown and "s a pair" in shown and "for 2 pairs" in shown and "GiB" in shown
     assert sorted(run.folder.rglob("*")) == before
 
 
+def test_a_dry_run_needs_nothing_that_was_trained(tmp_path):
+    content = yaml.safe_load(dump(validate(CONTENT, Config, "test")))
+    tall = {**content["data"], "height": 48}
+    content["queue"]["train"] = [{"epochs": 2}, {"epochs": 3, "batch_size": 4, "data": tall}]
+    config = tmp_path / "config.yaml"
+    config.write_text(yaml.safe_dump(content))
+    there = ["--config", str(config), "--set", f"name={tmp_path.name}"]
+    path = data_file(tmp_path, "sintel")
+    shown = invoked("evaluate", LIGHT, "222222222", *there, "--data", path, "--dry-run").stdout
+    assert "val: 8 pairs of sintel, the first is training/clean/alley_1/frame_0001.png" in shown
+    assert shown.count("million MACs on a pair of 48x64 pixels") == 2, "of 40x60"
+    there += ["--set", "queue.train.1.epochs=7"]
+    shown = invoked("retrain", *there, "--architecture", "012012012", "--dry-run").stdout
+    assert "architecture: '012012012'" in shown and "stage 2 of 2" in shown and "per epoch, 14 in 7 epochs" in shown
+    assert "million MACs on a pair of 48x32 pixels" in shown
+    assert not (Path("results") / tmp_path.name).exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--config", "x.yaml", "--architecture", LIGHT], "goes with --architecture and --dry-run"),
+        (["--config", "x.yaml", "--dry-run"], "goes with --architecture and --dry-run"),
+        (["--config", "x.yaml", "--architecture", LIGHT, "--dry-run", "--index", "0"], "a task has --queue"),
+        (["--queue", "x"], "a task is named by --queue and --index"),
+        (["--queue", "x", "--index", "0", "--set", "seed=2"], "a task is named by --queue and --index"),
+    ],
+)
+def test_a_retraining_is_named_in_one_of_two_ways(words, message):
+    with pytest.raises(click.UsageError, match=message):
+        invoked("retrain", *words)
+
+
+def invoked(*words):
+    return CliRunner(mix_stderr=False).invoke(cli, list(words), catch_exceptions=False, standalone_mode=False)
+
+
 def cli_retrain(run):
-    words = ["retrain", "--queue", str(run.queue_folder), "--index", "2", "--dry-run"]
-    return CliRunner(mix_stderr=False).invoke(cli, words, catch_exceptions=False, standalone_mode=False).stdout
+    return invoked("retrain", "--queue", str(run.queue_folder), "--index", "2", "--dry-run").stdout

@@ -150,6 +150,36 @@ def test_incomplete_pairs_are_counted_and_said(tmp_path, capsys):
     assert "0000001-flow_01.flo" in said
 
 
+@pytest.mark.parametrize(
+    ("kind", "lost", "pairs"),
+    [
+        ("sintel", "training/clean/alley_1/frame_0002.png", 2),
+        ("sintel", "training/final/bamboo_2/frame_0003.png", 1),
+        ("sintel", "training/flow/alley_1/frame_0001.flo", 2),  # which clean and final share
+        ("sintel", "training/invalid/alley_1/frame_0001.png", 2),
+        ("flyingthings3d", "frames_finalpass/TEST/B/0000/right/0007.png", 4),
+        ("flyingthings3d", "frames_cleanpass/TEST/B/0000/left/0008.png", 2),
+        ("flyingthings3d", "optical_flow/TEST/B/0000/into_past/left/OpticalFlowIntoPast_0007_L.pfm", 2),
+    ],
+)
+def test_a_lost_frame_is_counted_and_its_neighbours_are_not_taken_for_a_pair(kind, lost, pairs, tmp_path, capsys):
+    config = configured(WRITERS[kind](tmp_path))
+    before = names(open_part(config, "val"))
+    (tmp_path / lost).unlink()
+    left = names(open_part(config, "val"))
+    assert set(left) < set(before) and len(left) == len(before) - pairs
+    said = " ".join(capsys.readouterr().err.split())
+    assert f"data: 1 files are missing and their pairs left out, {len(left)} val pairs remain" in said and lost in said
+
+
+def test_a_sequence_of_which_only_the_flow_was_unpacked_is_counted(tmp_path, capsys):
+    config = configured(WRITERS["flyingthings3d"](tmp_path), passes=["clean"])
+    shutil.rmtree(str(tmp_path / "frames_cleanpass" / "TRAIN" / "A" / "0000" / "left"))
+    shutil.rmtree(str(tmp_path / "frames_cleanpass" / "TRAIN" / "C"))
+    assert len(open_part(config, "train")) == 4
+    assert "data: 9 files are missing" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("kind", sorted(WRITERS))
 def test_a_missing_or_empty_data_set_is_told_in_one_line_that_names_its_key(kind, tmp_path):
     content = WRITERS[kind](tmp_path / "set")
