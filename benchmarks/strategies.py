@@ -17,7 +17,7 @@ any knowledge of EPE. B's training time is without the scoring between its stage
 
 import argparse
 from pathlib import Path
-from typing import Any, Dict, List, Sequence, Tuple
+from typing import Any, Dict, List, Mapping, Sequence, Tuple
 
 import numpy as np
 from rich import box
@@ -55,7 +55,7 @@ def main() -> None:
 
 
 def summed_up(
-    children: Sequence[Path], groups: Dict[str, Sequence[Path]]
+    children: Sequence[Path], groups: Mapping[str, Sequence[Path]]
 ) -> Tuple[Dict[str, Any], Dict[str, List[Supernet]], Truth]:
     """Reads all runs; gives the summary for JSON, the supernets by group, and the truth.
 

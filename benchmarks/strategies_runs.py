@@ -145,7 +145,7 @@ def _logs(run: Run) -> List[List[Dict[str, str]]]:
     for folder in folders:
         try:
             with (folder / "log.csv").open(encoding="utf-8") as file:
-                logs.append(list(csv.DictReader(file)))
+                logs.append([dict(row) for row in csv.DictReader(file)])
         except OSError as error:
             raise InputError(f"{folder / 'log.csv'}: cannot be read: {error.strerror}; train to the end") from None
     return logs

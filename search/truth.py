@@ -12,6 +12,7 @@ from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 import numpy as np
 
+from edgeflownas.config import TrainConfig
 from edgeflownas.errors import InputError
 from edgeflownas.progress import say
 from edgeflownas.space import Architecture
@@ -145,7 +146,7 @@ def _conditions(config: TaskConfig) -> Dict[str, Any]:
     return {
         "network": config.network,
         "data": [stage.data for stage in config.stages],
-        "train": [stage.train.recipe for stage in config.stages],
+        "train": [stage.train.recipe for stage in config.stages if isinstance(stage.train, TrainConfig)],
         "evaluation": config.evaluation,
     }
 

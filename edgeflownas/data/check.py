@@ -6,7 +6,8 @@ from typing import Callable, Dict, List, Optional, Tuple
 
 from edgeflownas.config import FileData
 from edgeflownas.data.formats import BadFileError, read_flow, read_image, read_mask
-from edgeflownas.data.layouts import PARTS, Listing, Pair, listed
+from edgeflownas.data.layouts import PARTS, listed
+from edgeflownas.data.listing import Listing, Pair
 from edgeflownas.data.reading import ahead
 from edgeflownas.progress import progress
 

@@ -8,7 +8,8 @@ import numpy as np
 
 from edgeflownas.config import DataConfig, FileData, ProceduralData
 from edgeflownas.data.exclusion import read_exclusion
-from edgeflownas.data.layouts import Listing, listed
+from edgeflownas.data.layouts import listed
+from edgeflownas.data.listing import Listing
 from edgeflownas.data.pairs import PairDataset
 from edgeflownas.data.procedural import ProceduralDataset
 from edgeflownas.data.sample import FlowDataset, Sample, padded

@@ -8,7 +8,7 @@ import numpy as np
 from edgeflownas.config import FileData
 from edgeflownas.data.augmentation import augmented, cropped
 from edgeflownas.data.formats import BadFileError, read_flow, read_image, read_mask
-from edgeflownas.data.layouts import Listing
+from edgeflownas.data.listing import Listing
 from edgeflownas.data.sample import Sample
 from edgeflownas.errors import InputError
 

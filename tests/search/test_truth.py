@@ -88,7 +88,10 @@ def test_gaps_are_as_noisy_as_they_say_where_seeds_have_some_of_the_children() -
 
 
 def test_attainable_tau_is_that_of_a_perfect_prediction_and_more_than_that_between_seeds() -> None:
-    rng, said, reached, between = np.random.default_rng(3), [], [], []
+    rng = np.random.default_rng(3)
+    said: List[Any] = []
+    between: List[Any] = []
+    reached = []
     for _ in range(60):
         quality = rng.normal(0, 1, 60)
         truth = truth_of(*((quality + rng.normal(0, 0.7, 60)).tolist() for _ in range(2)))
@@ -149,7 +152,8 @@ def test_children_scored_on_other_data_than_the_supernet_are_told(tmp_path: Path
 
 def test_too_few_children_are_no_ranking(tmp_path: Path) -> None:
     queue = small_queue(tmp_path, size=4, warm_start=False)
-    finish(queue, 0, 4.0), finish(queue, 1, 3.0)
+    finish(queue, 0, 4.0)
+    finish(queue, 1, 3.0)
     with pytest.raises(InputError, match="2 children are trained"):
         read_truth(small_run(tmp_path), [queue.paths.folder])
 
