@@ -65,6 +65,7 @@ class _Commands(click.Group):
             return None
         module = importlib.import_module(f"search.commands.{name}")
         command: click.Command = module.command
+        command.epilog = command.epilog or f"Example: {COMMANDS[name].line}"
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
