@@ -104,10 +104,11 @@ def main() -> None:
         click.echo(f"edgeflownas-search: failed: {str(error) or 'out of memory'}", err=True)
         code = 1
     except (KeyboardInterrupt, click.Abort, Interrupted):
+        code = 130
+    if code == 130:
         words = [word for word in sys.argv[1:] if word not in _NOT_AGAIN]
         again = " ".join(shlex.quote(word) for word in [_program(), *words])
         click.echo(f"\ninterrupted; to continue: {again}", err=True)
-        code = 130
     sys.exit(code if isinstance(code, int) else 0)
 
 

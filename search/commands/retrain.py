@@ -1,15 +1,21 @@
 """``retrain``: one task of the queue, as ``queue run`` and the elements of an array job call it."""
 
+import contextlib
 import faulthandler
+import os
 from pathlib import Path
-from typing import List, Optional
+from typing import Iterator, List, Optional
 
 import click
+from rich.console import Console
 
-from edgeflownas.progress import phase, say
+from edgeflownas.progress import console, phase, say
 from search.options import gpu_option
 from search.queue.queue import Queue
 from search.queue.retrain import retrain
+from search.queue.status import row
+from search.queue.task import Task
+from search.queue.watch import shown
 
 EXIT_CODES = {"done": 0, "failed": 1, "queued": 75, "preempted": 130}  # 75 is EX_TEMPFAIL: try again
 
@@ -44,7 +50,18 @@ def command(folder: Path, identity: Optional[str], index: int, dry_run: bool, de
 
         show_retraining(task.config, task.first_weights())
         return 0
-    word = retrain(task)
+    with _watched(task):
+        word = retrain(task)
     reason = task.state().reason
     say(f"task {index}: {word}" + (f": {reason}" if reason else ""))
     return EXIT_CODES[word]
+
+
+@contextlib.contextmanager
+def _watched(task: Task) -> Iterator[None]:
+    """Shows how far the task is on a terminal, past its output, which goes to its log."""
+    if not console.is_terminal:
+        yield
+        return
+    with os.fdopen(os.dup(2), "w") as terminal, shown(lambda: [row(task.queue, task.index)], Console(file=terminal)):
+        yield

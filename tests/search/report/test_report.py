@@ -7,6 +7,7 @@ import io
 import json
 import re
 import shutil
+import subprocess
 from dataclasses import replace
 
 import cv2
@@ -342,6 +343,10 @@ def test_all_that_is_needed_to_repeat_it(written, demo):
     rows = {row["what"]: row["value"] for row in csv_rows(written / "report" / "repeat.csv")}
     with h5py.File(demo.search_file, "r") as file:
         assert rows["supernet, SHA-256"] == file.attrs["supernet_sha256"]
+    assert "tensorflow 1.15" in rows["libraries here"] and "deap 1." in rows["libraries here"]
+    head = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False).stdout
+    told = re.search(r", commit (\w+)", rows["report by"])
+    assert (told.group(1) if told else "") == head[:12]
     assert rows["seed"] == "1" and "Vela 5.2.0" in rows["compiler"] and rows["config.yaml"] == dump(demo.config)
 
 
