@@ -14,7 +14,6 @@ from search.options import gpu_option
 from search.queue.queue import Queue
 from search.queue.retrain import retrain
 from search.queue.status import row
-from search.queue.task import Task
 from search.queue.watch import shown
 
 EXIT_CODES = {"done": 0, "failed": 1, "queued": 75, "preempted": 130}  # 75 is EX_TEMPFAIL: try again
@@ -50,7 +49,7 @@ def command(folder: Path, identity: Optional[str], index: int, dry_run: bool, de
 
         show_retraining(task.config, task.first_weights())
         return 0
-    with _watched(task):
+    with _watched(queue, index):
         word = retrain(task)
     reason = task.state().reason
     say(f"task {index}: {word}" + (f": {reason}" if reason else ""))
@@ -58,10 +57,10 @@ def command(folder: Path, identity: Optional[str], index: int, dry_run: bool, de
 
 
 @contextlib.contextmanager
-def _watched(task: Task) -> Iterator[None]:
-    """Shows how far the task is on a terminal, past its output, which goes to its log."""
+def _watched(queue: Queue, index: int) -> Iterator[None]:
+    """Shows how far a task is on a terminal, past its output, which goes to its log."""
     if not console.is_terminal:
         yield
         return
-    with os.fdopen(os.dup(2), "w") as terminal, shown(lambda: [row(task.queue, task.index)], Console(file=terminal)):
+    with os.fdopen(os.dup(2), "w") as terminal, shown(lambda: [row(queue, index)], Console(file=terminal)):
         yield

@@ -74,7 +74,7 @@ def trained(task, claim, stop):
         stop.raise_if_set()
 retrain._trained = trained
 queue = small_queue(Path(sys.argv[1]))
-sys.argv = ["edgeflownas-search", "retrain", "--queue", str(queue.folder), "--index", "1"]
+sys.argv = ["edgeflownas-search", "retrain", "--queue", str(queue.paths.folder), "--index", "1"]
 cli.main()
 """
 FIGURES = ("generation", "requested", "scored", "hypervolume", "best EPE", "front", "duplicates avoided", "time left")
