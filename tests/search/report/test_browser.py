@@ -90,7 +90,7 @@ def click(chrome, row):
 
 
 def wait(chrome, condition):
-    WebDriverWait(chrome, 30).until(lambda _: condition())
+    WebDriverWait(chrome, SANE).until(lambda _: condition())
 
 
 def compared(chrome):
