@@ -212,6 +212,7 @@ class Training:
                 place.wall_s += time.monotonic() - started
                 self._save()
                 stop.raise_if_set()
+        bar.advance(f"scoring epoch {place.epoch + 1}", steps=0)
         self._end_epoch(time.monotonic() - started)
 
     def _take(self, batch: Batch, indices: np.ndarray, rate: float, uncertain: float) -> float:

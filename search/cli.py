@@ -65,6 +65,7 @@ class _Commands(click.Group):
             return None
         module = importlib.import_module(f"search.commands.{name}")
         command: click.Command = module.command
+        command.epilog = command.epilog or f"Example: {COMMANDS[name].line}"
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -103,10 +104,11 @@ def main() -> None:
         click.echo(f"edgeflownas-search: failed: {str(error) or 'out of memory'}", err=True)
         code = 1
     except (KeyboardInterrupt, click.Abort, Interrupted):
+        code = 130
+    if code == 130:
         words = [word for word in sys.argv[1:] if word not in _NOT_AGAIN]
         again = " ".join(shlex.quote(word) for word in [_program(), *words])
         click.echo(f"\ninterrupted; to continue: {again}", err=True)
-        code = 130
     sys.exit(code if isinstance(code, int) else 0)
 
 

@@ -52,6 +52,7 @@ def in_terminal(
     stream = pyte.ByteStream(screen)
     pid, handle = pty.fork()
     if not pid:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # shells start what runs in the background deaf to it
         os.chdir(str(ROOT))
         environment = {**os.environ, "TERM": "xterm-256color", "COLUMNS": "", "PYTHONPATH": str(ROOT)}
         for name in ("COLUMNS", "LINES", "NO_COLOR"):

@@ -1,17 +1,22 @@
 """``retrain``: one task of the queue, as ``queue run`` and the elements of an array job call it."""
 
+import contextlib
 import faulthandler
+import os
 from pathlib import Path
-from typing import Dict, List, Optional, Tuple, TypeVar
+from typing import Dict, Iterator, List, Optional, Tuple, TypeVar
 
 import click
 import numpy as np
+from rich.console import Console
 
 from edgeflownas.config import ChildConfig
-from edgeflownas.progress import phase, say
+from edgeflownas.progress import console, phase, say
 from search.options import gpu_option, set_option
 from search.queue.queue import Queue
 from search.queue.retrain import retrain
+from search.queue.status import row
+from search.queue.watch import shown
 from search.run import Run
 
 Child = TypeVar("Child", bound=ChildConfig)
@@ -61,7 +66,8 @@ def command(
         _show(task.config, task.first_weights(), devices)
         return 0
     task.config = _on(task.config, devices)
-    word = retrain(task)
+    with _watched(queue, index):
+        word = retrain(task)
     reason = task.state().reason
     say(f"task {index}: {word}" + (f": {reason}" if reason else ""))
     return EXIT_CODES[word]
@@ -83,3 +89,13 @@ def _on(config: Child, devices: Optional[List[int]]) -> Child:
 
     chosen_devices(devices)
     return config.on(devices)
+
+
+@contextlib.contextmanager
+def _watched(queue: Queue, index: int) -> Iterator[None]:
+    """Shows how far a task is on a terminal, past its output, which goes to its log."""
+    if not console.is_terminal:
+        yield
+        return
+    with os.fdopen(os.dup(2), "w") as terminal, shown(lambda: [row(queue, index)], Console(file=terminal)):
+        yield

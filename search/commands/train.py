@@ -16,7 +16,7 @@ from search.run import Run
 from search.strategies import staged
 
 
-@click.command(help="Train a supernet with strict fairness.")
+@click.command(help="Trains a supernet with strict fairness.")
 @click.option("--num-epochs", type=click.IntRange(min=1), help="Overrides train.epochs.")
 @click.option("--batch-size", type=click.IntRange(min=1), help="Overrides train.batch_size, pairs.")
 @click.option("--lr", type=float, help="Overrides train.learning_rate.")

@@ -5,6 +5,7 @@ import time
 from dataclasses import replace
 from typing import Callable, Dict, Iterator, List, Optional, Tuple
 
+from rich.console import Console
 from rich.live import Live
 
 from edgeflownas.progress import console, say
@@ -81,19 +82,20 @@ class _Lines:
 
 
 @contextlib.contextmanager
-def shown(look: Rows) -> Iterator[Callable[[], None]]:
+def shown(look: Rows, on: Console = console) -> Iterator[Callable[[], None]]:
     """Shows tasks: a live table on a terminal, plain lines elsewhere.
 
     Args:
         look: gives them.
+        on: where to show them.
 
     Yields:
         What has to be called now and then.
     """
-    if not console.is_terminal:
+    if not on.is_terminal:
         yield _Lines(look)
         return
-    with Live(get_renderable=lambda: table(look()), console=console, refresh_per_second=1, transient=True) as live:
+    with Live(get_renderable=lambda: table(look()), console=on, refresh_per_second=1, transient=True) as live:
         try:
             yield lambda: None
         except BaseException:

@@ -102,6 +102,11 @@ class Section:
     pictures: Tuple[Picture, ...] = ()
     data: Optional[Table] = None
 
+    @property
+    def has_both(self) -> bool:
+        """Whether there are tables beside charts, which the CSV of the charts does not hold."""
+        return bool(self.charts and self.tables and self.data is None)
+
 
 def level(name: str, value: float, along: Sequence[float], role: str) -> Series:
     """A horizontal line over the extent of an axis."""
@@ -112,6 +117,11 @@ def level(name: str, value: float, along: Sequence[float], role: str) -> Series:
 def option_role(option: int, count: int) -> str:
     """The colour of a gene's option: from light to heavy."""
     return f"option {option}/{count}"
+
+
+def counted(number: int, what: str, several: str = "") -> str:
+    """A number with its noun: 1 epoch, 2 epochs."""
+    return f"{number:,} {what if number == 1 else several or f'{what}s'}"
 
 
 def plain(values: Sequence[Any]) -> List[Any]:

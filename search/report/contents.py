@@ -47,6 +47,20 @@ class Generations(NamedTuple):
     wall_s: List[float]
 
 
+class Training(NamedTuple):
+    """A supernet's training, or one of its stages.
+
+    Attributes:
+        stage: its name; empty where there is one alone.
+        log: so far.
+        fairness: how often each option was trained, by gene, or by what is dealt as a whole.
+    """
+
+    stage: str
+    log: Log
+    fairness: Dict[str, List[int]]
+
+
 @dataclass(frozen=True)
 class Contents:
     """What is there of a run; what is not there yet is None or empty.
@@ -58,8 +72,7 @@ class Contents:
         archive: of the search.
         generations: of the search.
         exact: the whole space, scored as the search scores it.
-        training: the supernet's log.
-        fairness: how often each option was trained, by gene.
+        trainings: of the supernet, stage by stage.
         queue: the retrain queue.
         final: rows of final_front.csv.
         hardware: content of hardware.json.
@@ -73,8 +86,7 @@ class Contents:
     archive: Optional[Archive]
     generations: Optional[Generations]
     exact: Optional[Archive]
-    training: Log
-    fairness: Dict[str, List[int]]
+    trainings: List[Training]
     queue: Optional[Queue]
     final: List[Dict[str, str]]
     hardware: Mapping[str, Any]
@@ -127,7 +139,6 @@ def read(folder: Path) -> Contents:
     attributes, archive, generations = _search(run)
     identity = _identity(run, attributes) if attributes else None
     exact = None if identity is None else whole_space(run.space_files, identity)
-    beside = run.supernet_file.parent
     return Contents(
         run=run,
         board=Board.load(Path(run.config.hardware.board)),
@@ -135,8 +146,7 @@ def read(folder: Path) -> Contents:
         archive=archive,
         generations=generations,
         exact=exact,
-        training=log(beside / "log.csv"),
-        fairness=_fairness(beside / "fairness.json"),
+        trainings=_trainings(run.supernet_file.parent),
         queue=Queue(run.queue_folder) if (run.queue_folder / "queue.yaml").exists() else None,
         final=_rows(run.final_front_file),
         hardware=_json(run.hardware_file),
@@ -192,6 +202,15 @@ def _identity(run: Run, attributes: Mapping[str, Any]) -> Identity:
     config = validate(yaml.safe_load(attributes["config_yaml"]), Config, "config_yaml")
     digests = (str(attributes[f"{name}_sha256"]) for name in ("skeleton", "supernet", "cost_table"))
     return Identity(config, run.space, *digests)
+
+
+def _trainings(folder: Path) -> List[Training]:
+    """What lies beside a supernet, its earlier stages first."""
+    earlier = sorted(folder.glob("stage*/log.csv"))
+    stages = {f"stage {number + 1}": path.parent for number, path in enumerate(earlier)}
+    stages[f"stage {len(stages) + 1}" if stages else ""] = folder
+    found = [Training(name, log(at / "log.csv"), _fairness(at / "fairness.json")) for name, at in stages.items()]
+    return [each for each in found if each.log or each.fairness]
 
 
 def _fairness(path: Path) -> Dict[str, List[int]]:

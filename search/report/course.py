@@ -4,7 +4,7 @@ from typing import Dict, List, Sequence, Tuple
 
 import numpy as np
 
-from search.report.chart import Chart, Section, Series, level
+from search.report.chart import Chart, Section, Series, counted, level
 from search.report.contents import Contents, Generations
 
 _NOT_YET = "There is no search yet: `evolve` begins one."
@@ -48,7 +48,7 @@ def _reached(contents: Contents) -> str:
     course = contents.generations
     assert course is not None
     last = course.hypervolume[-1]
-    text = f"{contents.name}: {last:.6g} after {len(course.hypervolume)} generations"
+    text = f"{contents.name}: {last:.6g} after {counted(len(course.hypervolume), 'generation')}"
     if contents.exact is None:
         return f"{text}. The exact one is not known: `enumerate` finds it."
     exact = contents.hypervolume(contents.exact)
@@ -72,10 +72,11 @@ def work_section(runs: Sequence[Contents]) -> Section:
         asked.append(Series(f"{name}asked for", numbers, course.evaluations, f"run {number}", "steps", dashed=True))
         each = np.diff([0, *course.duplicates]).tolist()
         avoided.append(Series(contents.name, numbers, each, f"run {number}", "bars"))
+        asked_for = counted(course.evaluations[-1], "architecture")
+        again = counted(course.duplicates[-1], "child", "children")
         text.append(
-            f"{contents.name}: {course.evaluations[-1]:,} architectures were asked for, and {len(archive):,} scored in "
-            f"{course.wall_s[-1]:.0f} s; {course.duplicates[-1]:,} children that were scored already were drawn again "
-            f"instead of being scored twice."
+            f"{contents.name}: {asked_for} asked for, and {len(archive):,} scored in {course.wall_s[-1]:.0f} s; "
+            f"{again} known already, and drawn again instead of being scored twice."
         )
     if not text:
         return Section("work", title, (_NOT_YET,))

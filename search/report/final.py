@@ -7,7 +7,7 @@ import numpy as np
 from edgeflownas.errors import InputError
 from search.objectives import nondominated
 from search.queue.published import EDGEFLOWNET
-from search.report.chart import Chart, Section, Series, Table
+from search.report.chart import Chart, Section, Series, Table, counted
 from search.report.contents import Contents
 
 TITLE = "Final front"
@@ -30,7 +30,8 @@ def final_section(runs: Sequence[Contents]) -> Section:
         found = [_parsed(contents, row) for row in contents.final]
         series += _series(contents.name, f"run {number}", found)
         board, size = contents.board.settings.name, contents.run.config.data.padded_size
-        text.append(f"{contents.name}: {len(found)} architectures are retrained. {EDGEFLOWNET.sentence(board, size)}")
+        retrained = f"{counted(len(found), 'architecture')} retrained"
+        text.append(f"{contents.name}: {retrained}. {EDGEFLOWNET.sentence(board, size)}")
         comparable = comparable or EDGEFLOWNET.comparable(board, size)
         tables.append(_table(contents.name, found, EDGEFLOWNET.comparable(board, size)))
     if not text:

@@ -29,12 +29,10 @@ def _sentence(contents: Contents, points: Points, several: bool) -> str:
     epe, fps = points.columns["epe"], points.columns["fps"]
     front = points.along(np.flatnonzero(points.front))
     name = f"{contents.name}: " if several else ""
-    text = f"{name}{len(points):,} of {points.space.size:,} architectures have a score"
+    text = f"{name}{len(points):,} of {points.space.size:,} architectures scored"
     if len(front):
-        text += (
-            f"; {len(front)} are on the front, from {epe[front[0]]:.3f} px at {fps[front[0]]:.0f} FPS to "
-            f"{epe[front[-1]]:.3f} px at {fps[front[-1]]:.0f} FPS"
-        )
+        ends = [f"{epe[row]:.3f} px at {fps[row]:.0f} FPS" for row in (front[0], front[-1])]
+        text += f"; {len(front)} on the front, {f'from {ends[0]} to {ends[1]}' if len(front) > 1 else ends[0]}"
     if contents.archive is not None and contents.exact is not None:
         share = contents.hypervolume(contents.archive) / contents.hypervolume(contents.exact)
         text += f". That is {share:.3%} of the hypervolume of the exact front, which has {points.exact.sum()}"

@@ -4,7 +4,7 @@ from typing import List, Sequence
 
 import numpy as np
 
-from search.report.chart import Chart, Section, Series, option_role
+from search.report.chart import Chart, Section, Series, counted, option_role
 from search.report.contents import Contents
 
 TITLE = "Genes"
@@ -33,7 +33,7 @@ def genes_section(runs: Sequence[Contents]) -> Section:
             if shares[-1].max() == 1.0:
                 settled.append(f"{gene.name} {gene.options[int(shares[-1].argmax())]}")
         said = f"settled on {', '.join(settled)}" if settled else "has not settled on one option of any gene"
-        text.append(f"{contents.name}: after {len(numbers)} generations the population {said}.")
+        text.append(f"{contents.name}: after {counted(len(numbers), 'generation')} the population {said}.")
     if not charts:
         return Section("genes", TITLE, ("There is no generation yet: `evolve` makes them.",))
     return Section("genes", TITLE, tuple(text), tuple(charts))

@@ -2,6 +2,7 @@
 
 import io
 import math
+import textwrap
 from typing import Any, Dict, List
 
 import matplotlib
@@ -13,8 +14,9 @@ from matplotlib.image import imread
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
-from search.report.chart import Chart, Picture, Section, Series
+from search.report.chart import Chart, Picture, Section, Series, Table
 from search.report.palette import colour
+from search.report.tables import shown
 
 _INK, _QUIET, _GRID = "#1f2328", "#59636e", "#e4e8ec"
 _STYLE: Dict[str, Any] = {
@@ -26,6 +28,8 @@ _STYLE: Dict[str, Any] = {
 }  # fmt: skip
 _DRAWN = {"line": "default", "steps": "steps-post", "front": "steps-pre"}
 _MANY = 500  # points that are drawn small
+_NAMED = 12  # series that a legend has room for
+_LETTERS = 112  # of a line of sentences
 _BAR = 0.8  # of the room for a group of bars
 
 
@@ -43,17 +47,41 @@ def section_figure(section: Section) -> Figure:
     """The same, before it becomes pixels."""
     if section.pictures:
         return _pictures(section)
-    count = max(len(section.charts), 1)
+    if not section.charts:
+        return _written(section)
+    count = len(section.charts)
     columns = 1 if count == 1 else 2 if count in (2, 4) else 3
     lines = math.ceil(count / columns)
     size = (8.0, 5.0) if count == 1 else (4.2 * columns, 3.0 * lines + 0.5)
     figure = Figure(figsize=size, constrained_layout=True)
     figure.suptitle(section.title, x=0.01, ha="left", fontsize=13, fontweight="bold", color=_INK)
-    if not section.charts:
-        figure.text(0.01, 0.8, "\n".join(section.text), va="top", wrap=True)
     for number, chart in enumerate(section.charts):
         _draw(figure.add_subplot(lines, columns, number + 1), chart)
     return figure
+
+
+def _written(section: Section) -> Figure:
+    """Sentences and tables, where there is no chart."""
+    lines = [line for text in section.text for line in textwrap.wrap(text.replace("`", ""), _LETTERS)]
+    for table in section.tables:
+        lines += ["", *([table.title] if table.title else []), *_aligned(table)]
+    width = max(8.0, 0.068 * max(map(len, lines), default=0) + 0.3)
+    height = 0.14 * len(lines) + 0.7  # inches
+    figure = Figure(figsize=(width, height))
+    where = {"x": 0.15 / width, "va": "top"}
+    figure.text(y=1 - 0.15 / height, s=section.title, fontsize=13, fontweight="bold", color=_INK, **where)
+    text = "\n".join(lines)
+    figure.text(y=1 - 0.5 / height, s=text, family="DejaVu Sans Mono", fontsize=8, parse_math=False, **where)
+    return figure
+
+
+def _aligned(table: Table) -> List[str]:
+    """A table's lines, its columns below each other."""
+    rows = [[shown(cell) for cell in row] for row in (table.headings, *table.rows) if row]
+    if not table.headings:  # one text
+        return rows[0][0].splitlines()
+    widths = [max(map(len, column)) for column in zip(*rows)]
+    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in rows]
 
 
 def _pictures(section: Section) -> Figure:
@@ -106,7 +134,7 @@ def _draw(axes: Axes, chart: Chart) -> None:
     if chart.x in ("generation", "epoch"):
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     handles: List[Any] = axes.get_legend_handles_labels()[0]
-    if len(handles) > 1:
+    if 1 < len(handles) <= _NAMED:
         legend = axes.legend(fontsize=7)
         for handle in legend.legendHandles:
             if isinstance(handle, Line2D) and handle.get_linestyle() == "None":

@@ -1,15 +1,22 @@
 """All that is needed to repeat a run."""
 
+import contextlib
 import shlex
+import subprocess
 import sys
+from pathlib import Path
 from typing import Any, List, Sequence, Tuple
 
 import numpy as np
+from importlib_metadata import PackageNotFoundError, version
 
 from edgeflownas import __version__
 from edgeflownas.config import dump
 from search.report.chart import Section, Table
 from search.report.contents import Contents
+
+_LIBRARIES = ("tensorflow", "tensorflow-gpu", "numpy", "deap", "h5py", "opencv-python-headless")
+_TOP = Path(__file__).parents[2]
 
 
 def origin_section(runs: Sequence[Contents]) -> Section:
@@ -55,8 +62,26 @@ def _facts(contents: Contents) -> List[Tuple[str, Any]]:
         ("compiler", contents.hardware.get("settings") or f"Vela {config.hardware.vela_version}, {board.accelerator}"),
         ("cost table", origin.get("command", config.hardware.table)),
         ("TensorFlow of the cost table", origin.get("tensorflow", "")),
-        ("Python", sys.version.split()[0]),
-        ("NumPy", np.__version__),
-        ("report by", f"edgeflownas {__version__}"),
+        ("report by", f"edgeflownas {__version__}{_commit()}"),
+        ("libraries here", ", ".join([f"Python {sys.version.split()[0]}", *_versions()])),
     ]
     return [(name, value.item() if isinstance(value, np.generic) else value) for name, value in facts if value != ""]
+
+
+def _versions() -> List[str]:
+    """Of the libraries that are installed where the report is made."""
+    found = []
+    for name in _LIBRARIES:
+        with contextlib.suppress(PackageNotFoundError):
+            found.append(f"{name} {version(name)}")
+    return found
+
+
+def _commit() -> str:
+    """Of the checkout that reports, as a further word; empty where there is none."""
+    command = ["git", "-C", str(_TOP), "describe", "--always", "--dirty", "--abbrev=12"]
+    try:
+        found = subprocess.run(command, capture_output=True, text=True, check=True, timeout=10).stdout.strip()
+    except (OSError, subprocess.SubprocessError):
+        return ""
+    return f", commit {found}" if (_TOP / ".git").exists() else ""

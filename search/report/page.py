@@ -15,6 +15,7 @@ from edgeflownas import __version__
 from search.report.chart import Section, Table
 from search.report.palette import colours
 from search.report.summary import Tile
+from search.report.tables import shown
 
 _FOLDER = Path(__file__).parent / "page"
 _SCRIPTS = ("charts.js", "explorer.js")
@@ -97,7 +98,7 @@ def _legend(section: Section) -> str:
 
 
 def _shown_table(table: Table) -> Markup:
-    rows = [[_cell(cell) for cell in row] for row in table.rows]
+    rows = [[shown(cell) for cell in row] for row in table.rows]
     numeric = [all(_is_number(row[column]) for row in table.rows) for column in range(len(table.headings))]
     return Markup(_environment().get_template("table.html").render(table=table, rows=rows, numeric=numeric))
 
@@ -111,15 +112,6 @@ def _with_code(text: str) -> Markup:
     parts = [escape(part) for part in text.split("`")]
     return Markup().join(Markup("<code>{}</code>").format(part) if number % 2 else part
                          for number, part in enumerate(parts))
-
-
-def _cell(value: Any) -> str:
-    """A figure as people read it: four digits behind the point where it is small."""
-    if value is None:
-        return ""
-    if isinstance(value, float):
-        return f"{value:,.4f}" if abs(value) < 100 else f"{value:,.1f}" if value % 1 else f"{value:,.0f}"
-    return str(value)
 
 
 @functools.lru_cache(maxsize=None)

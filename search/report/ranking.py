@@ -11,7 +11,7 @@ from search.report.contents import Contents
 
 TITLE = "Ranking"
 _NAMES = {"kendall_tau": "tau", "spearman_rho": "rho", "pearson_r": "r"}
-_AXIS = "Kendall's tau, Spearman's rho, Pearson's r; overlap"
+_FIGURES = "Kendall's tau, Spearman's rho, Pearson's r, overlap"
 
 
 def ranking_section(runs: Sequence[Contents]) -> Optional[Section]:
@@ -99,7 +99,7 @@ def _agreement(contents: Contents) -> Chart:
             labels=[str(each) for each in figures], low=[each.low for each in figures],
             high=[each.high for each in figures],
         ))  # fmt: skip
-    return Chart(f"Agreement in {contents.name}, with 95 % intervals", _AXIS, "agreement", tuple(series))
+    return Chart(f"Agreement in {contents.name}, with 95 % intervals: {_FIGURES}", "figure", "agreement", tuple(series))
 
 
 def _table(contents: Contents) -> Table:

@@ -21,7 +21,7 @@ from search.report.points import Points, points
 from search.report.ranking import ranking_section
 from search.report.retraining import retraining_section
 from search.report.summary import overview, subtitle, tiles
-from search.report.tables import section_csv
+from search.report.tables import section_csv, tables_csv
 from search.report.training import fairness_section, training_section
 
 
@@ -85,5 +85,7 @@ def _names(runs: Sequence[Contents]) -> List[str]:
 
 def _write_section(folder: Path, section: Section) -> None:
     write_text(folder / f"{section.key}.csv", section_csv(section))
+    if section.has_both:
+        write_text(folder / f"{section.key}_table.csv", tables_csv(section))
     with replacing(folder / f"{section.key}.png") as temporary:
         temporary.write_bytes(images.section_png(section))

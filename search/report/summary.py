@@ -4,7 +4,7 @@ from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 
-from search.report.chart import Table
+from search.report.chart import Table, counted
 from search.report.contents import Contents
 from search.report.points import Points
 
@@ -30,7 +30,7 @@ def _state(contents: Contents) -> str:
     if contents.searching:
         return "The search is running: this is how far it is."
     if contents.generations is not None:
-        return f"{len(contents.generations.hypervolume)} generations are searched."
+        return f"{counted(len(contents.generations.hypervolume), 'generation')} searched."
     return "The whole space is scored." if contents.exact is not None else "There is no search yet."
 
 
@@ -51,9 +51,9 @@ def tiles(contents: Contents, points: Optional[Points]) -> Tuple[Tile, ...]:
         asked = f"{contents.archive.evaluations:,} asked for"
         found.append(Tile("Scored", f"{len(contents.archive):,}", "", f"{asked}, of {contents.run.space.size:,}"))
         last = contents.generations
-        found.append(Tile("Search time", *_duration(last.wall_s[-1]), f"{len(last.wall_s)} generations"))
-    if not found and contents.training:
-        line = contents.training[-1]
+        found.append(Tile("Search time", *_duration(last.wall_s[-1]), counted(len(last.wall_s), "generation")))
+    if not found and contents.trainings and contents.trainings[-1].log:
+        line = contents.trainings[-1].log[-1]
         found.append(Tile("EPE of the pool", f"{line['epe']:.3f}", "px", f"epoch {line['epoch']:.0f}"))
     return tuple(found)
 

@@ -1,10 +1,19 @@
-"""A section's data as CSV."""
+"""A section's data as text: its CSV files, and cells as people read them."""
 
 import csv
 import io
 from typing import Any, Iterator, Tuple
 
 from search.report.chart import Section
+
+
+def shown(value: Any) -> str:
+    """A cell as people read it: a figure with four digits behind the point where it is small."""
+    if value is None:
+        return ""
+    if isinstance(value, float):
+        return f"{value:,.4f}" if abs(value) < 100 else f"{value:,.1f}" if value % 1 else f"{value:,.0f}"
+    return str(value)
 
 
 def section_csv(section: Section) -> str:
@@ -14,6 +23,17 @@ def section_csv(section: Section) -> str:
     """
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows(_lines(section))
+    return text.getvalue()
+
+
+def tables_csv(section: Section) -> str:
+    """The tables of a section below each other, a column for every heading; the first column names the table."""
+    text = io.StringIO()
+    headings = dict.fromkeys(heading for table in section.tables for heading in table.headings)
+    writer = csv.DictWriter(text, ["table", *headings], lineterminator="\n")
+    writer.writeheader()
+    for table in section.tables:
+        writer.writerows({"table": table.title, **dict(zip(table.headings, row))} for row in table.rows)
     return text.getvalue()
 
 

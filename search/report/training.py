@@ -2,25 +2,38 @@
 
 from typing import List, Sequence, Tuple
 
-from search.report.chart import Chart, Section, Series, level, option_role
-from search.report.contents import Contents, Log
+from search.report.chart import Chart, Section, Series, counted, level, option_role
+from search.report.contents import Contents, Log, Training
 
 
 def training_section(runs: Sequence[Contents]) -> Section:
     """EPE and loss by epoch."""
     title = "Training"
-    named = [(number, each.name, each.training) for number, each in enumerate(runs) if each.training]
+    named = [(role, name, each.log) for role, name, each in _named(runs) if each.log]
     if not named:
         return Section("training", title, (_why_none(runs, "There is no log of a training: `train` writes one."),))
     text = []
     for _, name, log in named:
         best = min(log, key=lambda line: line["epe"])
+        epochs = counted(len(log), "epoch")
         text.append(
-            f"{name}: {len(log)} epochs, {log[-1]['steps']:,.0f} fair cycles, {log[-1]['wall_s']:,.0f} s. Best EPE of "
-            f"the pool {best['epe']:.3f} px in epoch {best['epoch']:.0f}, {best['share']:.3f} of zero flow's."
+            f"{name}: {epochs}, {log[-1]['steps']:,.0f} fair cycles, {log[-1]['wall_s']:,.0f} s. Best EPE of the pool "
+            f"{best['epe']:.3f} px in epoch {best['epoch']:.0f}, {best['share']:.3f} of zero flow's."
         )
-    charts = _curves([(f"run {number}", name, log) for number, name, log in named])
-    return Section("training", title, tuple(text), charts)
+    return Section("training", title, tuple(text), _curves(named))
+
+
+def _named(runs: Sequence[Contents]) -> List[Tuple[str, str, Training]]:
+    """Trainings with their colour's role, that of the run for the last of its stages, and their name."""
+    named = []
+    further = len(runs)
+    for number, contents in enumerate(runs):
+        for training in contents.trainings:
+            last = training is contents.trainings[-1]
+            name = f"{contents.name}, {training.stage}" if training.stage else contents.name
+            named.append((f"run {number if last else further}", name, training))
+            further += not last
+    return named
 
 
 def _why_none(runs: Sequence[Contents], not_yet: str) -> str:
@@ -53,20 +66,21 @@ def fairness_section(runs: Sequence[Contents]) -> Section:
     """How often each option was trained."""
     title = "Fairness"
     charts, text = [], []
-    for contents in runs:
-        if not contents.fairness:
+    for _, name, training in _named(runs):
+        if not training.fairness:
             continue
-        counts = contents.fairness
+        counts = training.fairness
         options = max(len(each) for each in counts.values())
         series = []
         for option in range(options):
             genes = [gene for gene, each in counts.items() if option < len(each)]
             values = [float(counts[gene][option]) for gene in genes]
             series.append(Series(f"option {option}", genes, values, option_role(option, options), "bars"))
-        charts.append(Chart(contents.name, "gene", "times trained", tuple(series)))
+        charts.append(Chart(name, "gene", "times trained", tuple(series)))
         gap = max(max(each) - min(each) for each in counts.values())
-        said = "every option of a gene was trained equally often" if gap == 0 else f"options differ by up to {gap:,}"
-        text.append(f"{contents.name}: {said}, as FairNAS asks (largest difference within a gene: {gap:,}).")
+        fair = "every option of a gene was trained equally often, as FairNAS asks"
+        unfair = f"options of a gene were trained unequally often, up to {gap:,} times more"
+        text.append(f"{name}: {unfair if gap else fair}.")
     if not charts:
         return Section("fairness", title, (_why_none(runs, "There are no counts yet: `train` writes fairness.json."),))
     return Section("fairness", title, tuple(text), tuple(charts))

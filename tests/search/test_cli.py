@@ -24,6 +24,7 @@ def test_alone_it_explains_the_commands_in_the_order_of_work():
 def test_every_command_explains_itself(name):
     result = run(name, "--help")
     assert result.returncode == 0 and "Usage: edgeflownas-search " + name in result.stdout
+    assert cli.COMMANDS[name].line in " ".join(result.stdout.split()) or "Examples:" in result.stdout
 
 
 @pytest.mark.parametrize(

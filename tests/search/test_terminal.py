@@ -60,6 +60,23 @@ with shown(lambda: rows(queue)):
     if sys.argv[2] == "stopped":
         raise SystemExit(3)
 """
+# A task whose training takes its time and needs no TensorFlow.
+RETRAIN = """
+import sys, time
+from pathlib import Path
+from search import cli
+from search.queue import retrain
+from tests.search.queue.small import small_queue
+def trained(task, claim, stop):
+    print("for the log")
+    while True:
+        time.sleep(0.05)
+        stop.raise_if_set()
+retrain._trained = trained
+queue = small_queue(Path(sys.argv[1]))
+sys.argv = ["edgeflownas-search", "retrain", "--queue", str(queue.paths.folder), "--index", "1"]
+cli.main()
+"""
 FIGURES = ("generation", "requested", "scored", "hypervolume", "best EPE", "front", "duplicates avoided", "time left")
 
 
@@ -147,6 +164,17 @@ def test_a_queue_that_is_watched_leaves_its_table_only_where_nothing_comes_after
     seen = in_terminal(QUEUE, [str(tmp_path), how], 80)
     assert any("Retrain queue" in line for screen in seen.screens for line in screen)
     assert seen.lines.count("Retrain queue") == left and not seen.hidden
+
+
+@pytest.mark.parametrize("columns", [80, 160])
+def test_a_task_alone_is_seen_on_a_terminal_and_ctrl_c_says_how_to_go_on(tmp_path, columns):
+    seen = in_terminal(RETRAIN, [str(tmp_path)], columns, interrupt=lambda text: re.search(r"1 \d{9} +running", text))
+    assert seen.code == 130 and not seen.hidden and seen.settings[0] == seen.settings[1]
+    said = "".join(line.ljust(columns) for line in seen.lines)
+    assert "task 1: preempted: stopped by SIGINT" in said
+    assert "interrupted; to continue: edgeflownas-search retrain --queue" in said
+    assert "for the log" not in said and "for the log" in (tmp_path / "run/queue/tasks/001/log.txt").read_text()
+    assert not any(line.startswith("  1 ") for line in seen.lines), "the table has left"
 
 
 def test_alone_it_shows_each_command_with_an_example_in_80_columns():

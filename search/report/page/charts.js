@@ -84,7 +84,7 @@ function draw(place) {
   const y = chart.share ? { range: [0, 1], tickformat: ".0%", nticks: 3 } : { tickformat: ",.6~g" };
   return Plotly.react(place, chart.series.map(each => trace(each, chart)), layout({
     xaxis: axis(small ? "" : chart.x, chart.series.some(textual) ? {} : { ...whole, nticks: small ? 4 : 7, tickangle: 0 }), yaxis: axis(small ? "" : chart.y, y),
-    showlegend: chart.series.length > 1 && !small, barmode: "group", bargap: 0.25, hovermode: "closest",
+    showlegend: chart.series.length > 1 && chart.series.length <= 12 && !small, barmode: "group", bargap: 0.25, hovermode: "closest",
     legend: { orientation: "h", y: 1.02, yanchor: "bottom", x: 0, font: { size: 11 } },
   }), config);
 }

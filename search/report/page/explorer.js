@@ -322,6 +322,10 @@ function webgl() {
 
 const explorer = data.front ? new Explorer(data.front) : null;
 if (explorer) explorer.listen();
-performance.mark("interactive");
-places.forEach(place => seen.observe(place));
-idle(drawRest);
+
+// The front comes first: the other charts wait until it is on the screen.
+requestAnimationFrame(() => setTimeout(() => {
+  performance.mark("interactive");
+  places.forEach(place => seen.observe(place));
+  idle(drawRest);
+}));

@@ -7,6 +7,7 @@ from typing import Any, Iterator, List
 from selenium import webdriver
 from selenium.webdriver.chrome.options import Options
 from selenium.webdriver.chrome.service import Service
+from selenium.webdriver.support.wait import WebDriverWait
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome") or ""
 DRIVER = shutil.which("chromedriver") or ""
@@ -41,6 +42,13 @@ def show(chrome: webdriver.Chrome, url: str, width: int = 1360, height: int = 90
     chrome.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
     switch(chrome, theme)
     chrome.get(url)
+
+
+def interactive(chrome: webdriver.Chrome) -> float:
+    """Seconds from the begin of the page that is open until its front was on the screen and answered."""
+    mark = "return performance.getEntriesByName('interactive').map(each => each.startTime)"
+    (milliseconds,) = WebDriverWait(chrome, 120).until(lambda _: chrome.execute_script(mark))
+    return float(milliseconds) / 1000
 
 
 def switch(chrome: webdriver.Chrome, theme: str) -> None:

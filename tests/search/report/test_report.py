@@ -7,6 +7,8 @@ import io
 import json
 import re
 import shutil
+import subprocess
+from dataclasses import replace
 
 import cv2
 import h5py
@@ -16,10 +18,10 @@ from click.testing import CliRunner
 
 from edgeflownas.config import dump
 from edgeflownas.errors import InputError
-from edgeflownas.files import write_text
+from edgeflownas.files import write_json, write_text
 from search.cli import cli
 from search.report import images
-from search.report.chart import Chart, Section, Series, Table
+from search.report.chart import Chart, Section, Series, Table, counted
 from search.report.contents import read
 from search.report.course import hypervolume_section, work_section
 from search.report.explorer import chosen, explorer_data
@@ -30,8 +32,8 @@ from search.report.page import page
 from search.report.points import points
 from search.report.ranking import ranking_section
 from search.report.retraining import retraining_section
-from search.report.tables import section_csv
-from search.report.training import fairness_section
+from search.report.tables import section_csv, tables_csv
+from search.report.training import fairness_section, training_section
 from search.run import Run
 from tests.search.report.made import CONFIG, REFERENCE, alone, embedded, exact_scores, searched
 
@@ -164,8 +166,29 @@ def test_shares_of_options_are_those_of_the_populations(demo):
 def test_an_unfair_training_is_not_called_fair(demo):
     contents = read(demo.folder)
     assert "equally often" in fairness_section([contents]).text[0]
-    counts = {**contents.fairness, "EB1": [12288, 12288, 12287]}
-    assert "up to 1" in fairness_section([contents.__class__(**{**vars(contents), "fairness": counts})]).text[0]
+    (training,) = contents.trainings
+    counts = {**training.fairness, "EB1": [12288, 12288, 12287]}
+    unfair = replace(contents, trainings=[training._replace(fairness=counts)])
+    said = fairness_section([unfair]).text[0]
+    assert "up to 1 times more" in said and "FairNAS" not in said
+
+
+def test_a_training_in_stages_shows_each_of_them(tmp_path):
+    run = Run.open(CONFIG, tmp_path / "run", ["strategy=staged", "supernet=null"])
+    run.write_config()
+    for name, epe in (("stage1", 3.0), ("stage2", 2.0), ("", 1.0)):
+        (run.supernet_folder / name).mkdir(parents=True, exist_ok=True)
+        log = f"epoch,steps,loss,epe,share,wall_s\n1,9,2.0,{epe},0.5,1\n"
+        write_text(run.supernet_folder / name / "log.csv", log)
+        counts = {"EB0": [9, 9], "EB1+DB0": [6, 6, 6]}
+        write_json(run.supernet_folder / name / "fairness.json", {"gap": 0, "counts": counts})
+    contents = read(run.folder)
+    epe, _ = training_section([contents]).charts
+    curves = [(series.name, list(series.y)) for series in epe.series if series.mark == "line" and not series.dashed]
+    assert curves == [("run, stage 1", [3.0]), ("run, stage 2", [2.0]), ("run, stage 3", [1.0])]
+    assert len({series.role for series in epe.series[:3]}) == 3 and epe.series[2].role == "run 0"
+    assert [chart.title for chart in fairness_section([contents]).charts] == [name for name, _ in curves]
+    assert report(run.folder).exit_code == 0 and "EPE of the pool" in (run.folder / "report.html").read_text()
 
 
 def test_the_queue_and_the_final_front(demo):
@@ -219,7 +242,7 @@ def test_a_run_without_shared_weights_shows_what_there_is_instead(tmp_path):
     rows = csv_rows(run.folder / "report" / "front.csv")
     assert {row["architecture"] for row in rows} == {task.architecture for task in tasks}
     text = (run.folder / "report.html").read_text()
-    assert "there is no supernet to train" in text and "4 architectures are retrained" in text
+    assert "there is no supernet to train" in text and "4 architectures retrained" in text
     assert "recipe, SHA-256" in text and "supernet, SHA-256" not in text
 
 
@@ -320,6 +343,10 @@ def test_all_that_is_needed_to_repeat_it(written, demo):
     rows = {row["what"]: row["value"] for row in csv_rows(written / "report" / "repeat.csv")}
     with h5py.File(demo.search_file, "r") as file:
         assert rows["supernet, SHA-256"] == file.attrs["supernet_sha256"]
+    assert "tensorflow 1.15" in rows["libraries here"] and "deap 1." in rows["libraries here"]
+    head = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False).stdout
+    told = re.search(r", commit (\w+)", rows["report by"])
+    assert (told.group(1) if told else "") == head[:12]
     assert rows["seed"] == "1" and "Vela 5.2.0" in rows["compiler"] and rows["config.yaml"] == dump(demo.config)
 
 
@@ -356,6 +383,36 @@ def test_cycles_of_parts_add_up_to_the_compilers_cycles(demo, monkeypatch):
     monkeypatch.setattr(parts.Compiler, "of", lambda config: Stand())
     found = parts.part_cycles(demo)
     assert found == {"E0": [5], "EB0": [10, 20, 30], "H2Out": [1, 2, 4], "accumulation": [7]}
+
+
+def test_a_png_without_charts_shows_sentences_and_tables():
+    facts = Table("Facts", ("what", "it is"), (("seed", 7), ("EPE", 1.25)))
+    tables = (facts, Table("config", (), (("a: 1\nb: 2\n",),)))
+    (_, text) = images.section_figure(Section("key", "Title", ("Said of `evolve`.",), tables=tables)).texts
+    assert text.get_text().splitlines() == [
+        "Said of evolve.", "", "Facts", "what  it is", "seed  7", "EPE   1.2500", "", "config", "a: 1", "b: 2",
+    ]  # fmt: skip
+    assert images.section_png(Section("key", "Title", ("1 $ 2",))), "no formula"
+
+
+def test_tables_beside_charts_have_a_csv_of_their_own(written, demo):
+    (table,) = retraining_section([read(demo.folder)]).tables
+    rows = csv_rows(written / "report" / "retraining_table.csv")
+    assert [row["architecture"] for row in rows] == [row[1] for row in table.rows]
+    assert [row["retrained EPE, px"] for row in rows] == ["1.0", "2.0", "", ""]
+    assert 'href="report/retraining_table.csv"' in (written / "report.html").read_text()
+    assert not (written / "report" / "repeat_table.csv").exists(), "its CSV holds all of it"
+
+
+def test_tables_of_unlike_columns_stand_in_one_csv():
+    tables = (Table("a", ("x", "y"), ((1, 2),)), Table("b", ("y", "z"), ((3, 4),)))
+    assert tables_csv(Section("key", "", tables=tables)) == "table,x,y,z\na,1,2,\nb,,3,4\n"
+
+
+def test_numbers_have_nouns():
+    assert [counted(1, "epoch"), counted(0, "epoch"), counted(1200, "child", "children")] == [
+        "1 epoch", "0 epochs", "1,200 children",
+    ]  # fmt: skip
 
 
 def test_csv_quotes_what_needs_it():
