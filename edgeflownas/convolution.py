@@ -66,8 +66,11 @@ def _packed(x: tf.Tensor, kernel: tf.Tensor, before: int, positions: int) -> tf.
     size, inputs, outputs = (kernel.shape[axis].value for axis in (0, 2, 3))
     early, framed = before % 2, 0
     if early and positions == 2:
-        x = _framed(x, 1, 1)
         before, early, framed = before - 1, 0, 1
+
+    def blocks_of(x: tf.Tensor) -> tf.Tensor:
+        return tf.space_to_depth(_framed(x, 1, 1) if framed else x, 2)
+
     blocks = (early + size + positions) // 2
     moved = []
     for a in range(positions):
@@ -77,17 +80,24 @@ def _packed(x: tf.Tensor, kernel: tf.Tensor, before: int, positions: int) -> tf.
     split = tf.reshape(tf.stack(moved, axis=3), [blocks, 2, blocks, 2, inputs, positions * positions * outputs])
     window = tf.reshape(tf.transpose(split, [0, 2, 1, 3, 4, 5]), [blocks, blocks, 4 * inputs, -1])
     zeros = (before + early) // 2
-    return padded_conv2d(tf.space_to_depth(x, 2), window, zeros, blocks - 1 - zeros - framed)
+    return padded_conv2d(x, window, zeros, blocks - 1 - zeros - framed, blocks_of)
 
 
-def padded_conv2d(x: tf.Tensor, kernel: tf.Tensor, before: int, after: int) -> tf.Tensor:
+def padded_conv2d(
+    x: tf.Tensor,
+    kernel: tf.Tensor,
+    before: int,
+    after: int,
+    arranged: Callable[[tf.Tensor], tf.Tensor] = tf.identity,
+) -> tf.Tensor:
     """Convolves with zeros around; both gradients are forward convolutions.
 
     Args:
-        x: [B, H, W, I].
+        x: [B, H, W, I], once it is arranged.
         kernel: [p, q, I, O].
         before: zeros before the first row and the first column.
         after: zeros behind the last ones.
+        arranged: moves the pixels of x first, and anew for the gradient, as to keep another copy takes memory.
 
     Returns:
         [B, H + before + after - p + 1, W + before + after - q + 1, O].
@@ -100,15 +110,17 @@ def padded_conv2d(x: tf.Tensor, kernel: tf.Tensor, before: int, after: int) -> t
         def gradients(upstream: tf.Tensor) -> Tuple[tf.Tensor, tf.Tensor]:
             rows, columns = ((side - 1 - before, side - 1 - after) for side in kernel.shape[:2].as_list())
             rotated = tf.transpose(tf.reverse(kernel, [0, 1]), [0, 1, 3, 2])
-            by_input = tf.nn.conv2d(upstream, rotated, 1, [(0, 0), rows, columns, (0, 0)])
+            by_arranged = tf.nn.conv2d(upstream, rotated, 1, [(0, 0), rows, columns, (0, 0)])
             # Channels stand for the batch and the batch for channels, so that each position sums over all images. With
             # so few channels the kernel is slow at padding.
             with tf.control_dependencies([upstream]):  # or it would be done, and kept, when x is known
-                swapped = tf.transpose(_framed(x, before, after), [3, 1, 2, 0])
+                again = arranged(tf.identity(x))
+                swapped = tf.transpose(_framed(again, before, after), [3, 1, 2, 0])
             by_kernel = tf.nn.conv2d(swapped, tf.transpose(upstream, [1, 2, 0, 3]), 1, "VALID")
+            (by_input,) = tf.gradients(again, x, by_arranged)
             return by_input, tf.transpose(by_kernel, [1, 2, 0, 3])
 
-        return tf.nn.conv2d(x, kernel, 1, around), gradients
+        return tf.nn.conv2d(arranged(x), kernel, 1, around), gradients
 
     around = [(0, 0), (before, after), (before, after), (0, 0)]
     return convolved(x, kernel)
