@@ -203,8 +203,9 @@ def _read_state(path: Path) -> None:
 def _state_seeds(folder: Path) -> List[bytes]:
     """States as YAML, which can be changed line by line."""
     (seed,) = _seeds_of("state.json")(folder)
-    content = json.loads(seed)
-    return [yaml.safe_dump({**content, **more}).encode() for more in ({}, {"steps": 9, "host": "here", "reason": "x"})]
+    content: Dict[str, Any] = json.loads(seed)
+    running = {**content, "steps": 9, "host": "here", "reason": "x"}
+    return [yaml.safe_dump(each).encode() for each in (content, running)]
 
 
 def _read_state_from_others(path: Path) -> None:

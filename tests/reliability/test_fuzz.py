@@ -92,7 +92,10 @@ def test_a_task_from_others_writes_nothing_outside_its_queue(tmp_path: Path, nam
     place, outside = queue.paths.task(0).folder / name, tmp_path / target
     if target == "outside":
         shutil.copytree(str(queue.paths.task(0).folder), str(outside))
-    shutil.rmtree(str(place)) if place.is_dir() else place.exists() and place.unlink()
+    if place.is_dir():
+        shutil.rmtree(str(place))
+    elif place.exists():
+        place.unlink()
     (place.parent / place.name).symlink_to(place.name if target == "loop" else outside)
     before = sorted(tmp_path.rglob("*"))
     with pytest.raises(InputError, match=f"task 0: .*{re.escape(place.name)} leads out of the queue's folder"):
