@@ -213,16 +213,16 @@ def check_kills(scene: Scene, name: str, kills: int, seed: int) -> Dict[str, Any
     Returns:
         The figures.
     """
-    rng, expected = random.Random(f"{seed} {name}"), reference(scene, name)
+    rng, (expected, takes) = random.Random(f"{seed} {name}"), reference(scene, name)
     done, ends, started = 0, 0, time.monotonic()
     while done < kills:
         run = scene.folder / f"{name} {ends}"
         scene.prepared(name, run)
-        code = None
+        code, before = None, done
         while code is None:
-            delay = rng.uniform(0, expected.seconds) if done < kills else LIMIT
+            delay = rng.uniform(0, takes) if done < kills else LIMIT
             pid = scene.start(name, run)
-            code, _ = ended(pid, delay)
+            code, waited = ended(pid, delay)
             if code is None:
                 kill(pid, rng)
                 done += 1
@@ -230,7 +230,9 @@ def check_kills(scene: Scene, name: str, kills: int, seed: int) -> Dict[str, Any
                 if not done % 50:
                     print(f"  {name}: {done} of {kills} kills, {ends} runs", flush=True)
         assert code == 0, f"{name}, seed {seed}, after {done} kills: {(run / 'output.log').read_text()[-3000:]}"
-        compare(name, result(run), expected.result, f"seed {seed}, {done} kills")
+        if done == before:  # it ran undisturbed: so long it takes now, on a machine that others use
+            takes = waited
+        compare(name, result(run), expected, f"seed {seed}, {done} kills")
         shutil.rmtree(str(run))
         ends += 1
     seconds = time.monotonic() - started
