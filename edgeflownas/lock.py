@@ -29,18 +29,22 @@ _ATTEMPTS = 5  # at taking a lock that others take and leave meanwhile
 class Lock:
     """A lock that is held."""
 
-    def __init__(self, path: Path, holder: str) -> None:
-        self._path, self._holder = path, holder
+    def __init__(self, path: Path, what: str, holder: str) -> None:
+        self._path, self._what, self._holder = path, what, holder
 
     def beat(self) -> None:
         """Says that the holder is alive; to be called before every write, and at least every few minutes.
 
         Raises:
             InputError: the lock is gone, or another process has taken it for stale.
+            OSError: nothing can be written any more.
         """
         if _read(self._path) != self._holder:
             raise InputError(f"{self._path}: this process has lost its lock; end the other one, then start this again")
-        os.utime(str(self._path))
+        try:
+            os.utime(str(self._path))
+        except OSError as error:
+            raise _unwritable(self._path, self._what, error) from error
 
     def release(self) -> None:
         """Lets others in; a lock that cannot be removed, where nothing can be written any more, goes stale."""
@@ -61,7 +65,7 @@ def locked(path: Path, what: str, stale_after: float = STALE_AFTER) -> Iterator[
     Raises:
         InputError: another living process holds it.
     """
-    lock = Lock(path, _acquire(path, what, stale_after))
+    lock = Lock(path, what, _acquire(path, what, stale_after))
     try:
         yield lock
     finally:
@@ -103,8 +107,8 @@ def _acquire(path: Path, what: str, stale_after: float) -> str:
 
 def _unwritable(path: Path, what: str, error: OSError) -> OSError:
     return OSError(
-        f"{what}: the lock {path} cannot be written: {error.strerror}; nothing was changed: make room, or give the "
-        f"rights to write, and run the same command again"
+        f"{what}: the lock {path} cannot be written: {error.strerror}; what was there before is intact: make room, "
+        f"or give the rights to write, and run the same command again"
     )
 
 
@@ -182,9 +186,12 @@ def _stale(path: Path, holder: str) -> bool:
 
 
 def _now(folder: Path) -> float:
-    """The time by the clock of the file server."""
-    with tempfile.TemporaryFile(dir=str(folder)) as probe:
-        return os.fstat(probe.fileno()).st_mtime
+    """The time by the clock of the file server; by this machine's where nothing can be written, only looked at."""
+    try:
+        with tempfile.TemporaryFile(dir=str(folder)) as probe:
+            return os.fstat(probe.fileno()).st_mtime
+    except OSError:
+        return time.time()
 
 
 def _name(holder: str) -> str:

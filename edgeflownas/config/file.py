@@ -170,6 +170,8 @@ def _keys(content: Any, model: Type[BaseModel], place: Sequence[str]) -> List[st
             content = content[int(part)]
             continue
         content = content.get(part) if isinstance(content, dict) else None
+        if part not in model.model_fields:  # a key of a mapping: the model is already that of its values
+            continue
         models = list(_models(model.model_fields[part].annotation, isinstance(content, list)))
         if isinstance(content, dict) and content.get("kind") in DATA_KINDS:
             models = [DATA_KINDS[content["kind"]]]

@@ -26,6 +26,7 @@ from edgeflownas.skeleton import Skeleton
 from edgeflownas.space import Architecture, Space
 
 _ROUNDED = 1e-4  # percent; recorded errors are rounded
+_LARGEST = 1 << 50  # cycles; sums of more could overflow
 
 MAKE = "make it with 'edgeflownas-search cost build'"
 MEND = MAKE.replace("it", "it again", 1)
@@ -53,8 +54,8 @@ class Cost:
 class Figures(Section):
     """The compiler's figures of one architecture."""
 
-    npu_cycles: int = Field(gt=0, description="of the NPU's own work")
-    cycles: int = Field(gt=0, description="from first to last, waiting for memory included")
+    npu_cycles: int = Field(gt=0, le=_LARGEST, description="of the NPU's own work")
+    cycles: int = Field(gt=0, le=_LARGEST, description="from first to last, waiting for memory included")
     sram_kib: float = Field(gt=0, allow_inf_nan=False, description="peak of the arena")
 
     def cost(self, clock_hz: float, source: str) -> Cost:
@@ -260,7 +261,7 @@ class CostTable:
         table_file: TableFile = validate(content, TableFile, f"cost table {path}")
         try:
             return cls(table_file)
-        except (ValueError, KeyError) as error:
+        except (ValueError, LookupError, TypeError) as error:  # a board of which anything can be missing
             raise InputError(f"cost table {path}: cannot be used: {error}; {MEND}") from None
 
     def save(self, path: Path) -> None:

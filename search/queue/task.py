@@ -8,6 +8,8 @@ A task is claimed by the process that works on it, and only that one writes in i
 - ``failed``: has crashed as often as it may, or was cancelled; ``done``: has a result.
 """
 
+import itertools
+import os
 import time
 from pathlib import Path
 from typing import Dict, List, Optional
@@ -91,11 +93,16 @@ class Task:
         """Opens a task.
 
         Raises:
-            InputError: there is no such task, or its file does not say what a task says.
+            InputError: there is no such task, its file does not say what a task says, or something in its folder is a
+                link to elsewhere, where a queue from others must not have anything written.
         """
         self.index = index
         self.paths = queue.task(index)
         self.queue = queue
+        links = filter(Path.is_symlink, self.paths.folder.rglob("*"))
+        for path in itertools.chain([self.paths.folder], links):
+            if _leads_out(path, queue.folder):
+                raise InputError(f"task {index}: {path} leads out of the queue's folder; put what it leads to there")
         if not self.paths.task.is_file():
             raise InputError(f"task {index}: {self.paths.task} is not there; `queue status` shows the tasks there are")
         content = read_yaml(self.paths.task, "task")
@@ -136,9 +143,8 @@ class Task:
         name = self.config.first_weights
         if name is None:
             return None
-        folder = self.queue.folder.resolve()
-        path = (folder / name).resolve()
-        if folder not in path.parents:
+        path = self.queue.folder / name
+        if _leads_out(path, self.queue.folder):
             raise InputError(f"task {self.paths.task}: first_weights: {name!r:.80} leads out of the queue's folder")
         weights, _ = checkpoint.load(path)
         if checkpoint.digest(weights) != self.config.supernet_sha256:
@@ -151,6 +157,15 @@ class Task:
     def log_tail(self, lines: int) -> List[str]:
         """The last lines of its output, free of control characters."""
         return tail(self.paths.output, lines)
+
+
+def _leads_out(path: Path, folder: Path) -> bool:
+    """Whether a path, with all links followed, is not one in a folder, but elsewhere or nowhere."""
+    try:
+        real = Path(os.path.realpath(str(path)))
+        return real.is_symlink() or Path(os.path.realpath(str(folder))) not in real.parents  # a link: to itself
+    except ValueError:  # a name that no file can have
+        return True
 
 
 def tail(path: Path, lines: int) -> List[str]:

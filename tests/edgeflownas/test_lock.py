@@ -4,6 +4,7 @@ import json
 import os
 import random
 import signal
+import tempfile
 import time
 from pathlib import Path
 from typing import Any, List
@@ -319,3 +320,26 @@ def test_a_lock_that_cannot_be_written_is_told_in_one_line(tmp_path: Path, monke
     with refused as error, locked(tmp_path / "lock", "the search"):
         pytest.fail("held")
     assert "\n" not in str(error.value) and list(tmp_path.iterdir()) == []
+
+
+def test_who_may_only_look_sees_whether_a_lock_is_held(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(**_: Any) -> None:
+        raise OSError(30, "Read-only file system")
+
+    monkeypatch.setattr(tempfile, "TemporaryFile", refused)
+    foreign(tmp_path / "lock")
+    assert held(tmp_path / "lock")
+    os.utime(tmp_path / "lock", (1, 1))
+    assert not held(tmp_path / "lock")
+
+
+def test_a_lock_that_can_be_written_no_more_is_told_in_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*_: Any) -> None:
+        raise OSError(30, "Read-only file system")
+
+    with locked(tmp_path / "lock", "the search") as lock, monkeypatch.context() as patch:
+        patch.setattr(os, "utime", refused)
+        with pytest.raises(OSError, match="the search: the lock .* cannot be written: Read-only file system; .*intact"):
+            lock.beat()

@@ -1,26 +1,29 @@
 """The promises at full numbers: ``python -m tests.reliability``; prints tables, and writes JSON into a folder.
 
-Nothing but one core is used. A failure names its seed, with which it comes again.
+Nothing but one core is used. Figures are written as they come. A failure names its seed, with which it comes again.
 """
 
 import argparse
-import json
+import contextlib
 import os
 import platform
 import shlex
 import shutil
+import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import Any, Callable, Dict, List, Sequence
+from typing import Any, Callable, Dict, Iterator, Optional, Sequence
+
+from edgeflownas.files import write_json
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-Figures = List[Dict[str, Any]]
+Figures = Iterator[Dict[str, Any]]
 
-KILLS, DAMAGES, INPUTS, REQUESTS = 200, 1000, 100_000, 1_000_000
+KILLS, TWICE, DAMAGES, INPUTS, REQUESTS = 200, 20, 1000, 100_000, 1_000_000
 
 
 def kills(folder: Path, seed: int, share: float, only: Sequence[str]) -> Figures:
@@ -28,22 +31,35 @@ def kills(folder: Path, seed: int, share: float, only: Sequence[str]) -> Figures
     from tests.reliability import crash
 
     scene = crash.Scene(folder)
-    return [told(crash.check_kills(scene, name, int(KILLS * share), seed)) for name in only or crash.COMMANDS]
+    for name in only or crash.COMMANDS:
+        yield crash.check_kills(scene, name, int(KILLS * share), seed)
 
 
 def faults(folder: Path, seed: int, share: float, only: Sequence[str]) -> Figures:
     """Every step of every write of each command: killed there, and without room there."""
     from tests.reliability import crash
+    from tests.reliability import faults as module
 
     scene, most = crash.Scene(folder), 10**6 if share >= 1 else 1
-    return [told(crash.check_steps(scene, name, most)) for name in only or crash.COMMANDS]
+    for name in only or crash.COMMANDS:
+        yield module.check(scene, name, most)
+
+
+def twice(folder: Path, seed: int, share: float, only: Sequence[str]) -> Figures:
+    """Each command twice at once, 20 times."""
+    from tests.reliability import crash, together
+
+    scene = crash.Scene(folder)
+    for name in only or crash.COMMANDS:
+        yield together.check(scene, name, int(TWICE * share), seed)
 
 
 def damages(folder: Path, seed: int, share: float, only: Sequence[str]) -> Figures:
     """1,000 damages of each kind of file."""
     from tests.reliability import damage
 
-    return [told(damage.check(name, folder, int(DAMAGES * share), seed)) for name in only or damage.KINDS]
+    for name in only or damage.KINDS:
+        yield damage.check(name, folder, int(DAMAGES * share), seed)
 
 
 def inputs(folder: Path, seed: int, share: float, only: Sequence[str]) -> Figures:
@@ -51,27 +67,33 @@ def inputs(folder: Path, seed: int, share: float, only: Sequence[str]) -> Figure
     from tests.reliability import fuzz
     from tests.reliability.inputs import TARGETS
 
-    targets = [each for each in TARGETS if not only or each.name in only]
-    found = [told(fuzz.check(target, int(INPUTS * share * target.share), seed)) for target in targets]
-    return [*found, told({"inputs of": "all", "inputs": sum(each["inputs"] for each in found)})]
+    total = 0
+    for target in TARGETS:
+        if not only or target.name in only:
+            figures = fuzz.check(target, int(INPUTS * share * target.share), seed)
+            total += figures["inputs"]
+            yield figures
+    yield {"inputs of": "all", "inputs": total}
 
 
 def long(folder: Path, seed: int, share: float, only: Sequence[str]) -> Figures:
     """A search with 1,000,000 requests."""
     from tests.reliability import long_search
 
-    return [told(each) for each in long_search.measured(folder, int(REQUESTS * share), seed)]
+    yield from long_search.measured(folder, int(REQUESTS * share), seed)
 
 
 PARTS: Dict[str, Callable[[Path, int, float, Sequence[str]], Figures]] = {
-    each.__name__: each for each in (damages, inputs, kills, faults, long)
+    each.__name__: each for each in (damages, inputs, kills, faults, twice, long)
 }
 
 
-def told(figures: Dict[str, Any]) -> Dict[str, Any]:
-    """Prints a line of figures."""
-    print("  " + ", ".join(f"{name} {value}" for name, value in figures.items()), flush=True)
-    return figures
+def commit() -> Optional[str]:
+    """What the code is that is run; None where git cannot say."""
+    words = ["git", "describe", "--always", "--dirty", "--abbrev=12"]
+    with contextlib.suppress(OSError, subprocess.CalledProcessError):
+        return subprocess.check_output(words, cwd=str(Path(__file__).parent), text=True).strip()
+    return None
 
 
 def main(words: Sequence[str]) -> None:
@@ -89,18 +111,22 @@ def main(words: Sequence[str]) -> None:
         base = options.work or (shared if shared.is_dir() else None)
         folder = Path(tempfile.mkdtemp(prefix="reliability-", dir=base and str(base)))
         print(f"{name}: {PARTS[name].__doc__} Seed {options.seed}.", flush=True)
-        started = time.monotonic()
-        figures = PARTS[name](folder, options.seed, options.share, options.only)
-        shutil.rmtree(str(folder))
-        content = {
+        content: Dict[str, Any] = {
             "command": " ".join(["python -m tests.reliability", *map(shlex.quote, words)]),
+            "commit": commit(),
             "machine": f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores",
             "date": time.strftime("%Y-%m-%d", time.gmtime()),
-            "seconds": round(time.monotonic() - started),
-            "figures": figures,
+            "seconds": 0,
+            "figures": [],
         }
         options.output.mkdir(parents=True, exist_ok=True)
-        (options.output / f"{name}.json").write_text(json.dumps(content, indent=2) + "\n")
+        started = time.monotonic()
+        for figures in PARTS[name](folder, options.seed, options.share, options.only):
+            print("  " + ", ".join(f"{key} {value}" for key, value in figures.items()), flush=True)
+            content["figures"].append(figures)
+            content["seconds"] = round(time.monotonic() - started)
+            write_json(options.output / f"{name}.json", content)
+        shutil.rmtree(str(folder))
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ import signal
 import tempfile
 import time
 from pathlib import Path
-from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple
 
 import yaml
 
@@ -33,7 +33,7 @@ _SETTINGS = (
     "queue.size=2", "queue.attempts=1000000",
     "queue.train={epochs: 4, batch_size: 2, devices: []}",
 )  # fmt: skip
-_LIMIT = 120.0  # seconds after which a run hangs
+LIMIT = 120.0  # seconds after which a run hangs
 
 
 class Scene:
@@ -87,7 +87,7 @@ class Scene:
     def call(self, name: str, run: Path, first: Callable[[], None] = lambda: None) -> int:
         """Runs a command to its end; its exit code, or the negative number of the signal that ended it."""
         pid = self.start(name, run, first)
-        code, _ = ended(pid, _LIMIT)
+        code, _ = ended(pid, LIMIT)
         if code is None:
             os.killpg(pid, signal.SIGKILL)
             raise AssertionError(f"{name} hangs in {run}")
@@ -202,7 +202,7 @@ def reference(scene: Scene, name: str) -> Reference:
     """Runs a command undisturbed."""
     run = scene.folder / f"{name} undisturbed"
     scene.prepared(name, run)
-    code, seconds = ended(scene.start(name, run), _LIMIT)
+    code, seconds = ended(scene.start(name, run), LIMIT)
     assert code == 0, (run / "output.log").read_text()
     return Reference(result(run), seconds)
 
@@ -213,96 +213,33 @@ def check_kills(scene: Scene, name: str, kills: int, seed: int) -> Dict[str, Any
     Returns:
         The figures.
     """
-    rng, expected = random.Random(f"{seed} {name}"), reference(scene, name)
+    rng, (expected, takes) = random.Random(f"{seed} {name}"), reference(scene, name)
     done, ends, started = 0, 0, time.monotonic()
     while done < kills:
         run = scene.folder / f"{name} {ends}"
         scene.prepared(name, run)
-        code = None
+        code, before = None, done
         while code is None:
-            delay = rng.uniform(0, expected.seconds) if done < kills else _LIMIT
+            delay = rng.uniform(0, takes) if done < kills else LIMIT
             pid = scene.start(name, run)
-            code, _ = ended(pid, delay)
+            code, waited = ended(pid, delay)
             if code is None:
                 kill(pid, rng)
                 done += 1
                 whole(run)
+                if not done % 50:
+                    print(f"  {name}: {done} of {kills} kills, {ends} runs", flush=True)
         assert code == 0, f"{name}, seed {seed}, after {done} kills: {(run / 'output.log').read_text()[-3000:]}"
-        _compare(name, result(run), expected.result, f"seed {seed}, {done} kills")
+        if done == before:  # it ran undisturbed: so long it takes now, on a machine that others use
+            takes = waited
+        compare(name, result(run), expected, f"seed {seed}, {done} kills")
         shutil.rmtree(str(run))
         ends += 1
     seconds = time.monotonic() - started
     return {"command": name, "kills": done, "runs": ends, "equal": ends, "seconds": round(seconds, 1)}
 
 
-def _compare(name: str, found: Dict[str, Any], expected: Dict[str, Any], when: str) -> None:
+def compare(name: str, found: Dict[str, Any], expected: Dict[str, Any], when: str) -> None:
     assert sorted(found) == sorted(expected), f"{name}, {when}: other files: {set(found) ^ set(expected)}"
     for file, value in expected.items():
         assert found[file] == value, f"{name}, {when}: {file} differs"
-
-
-# The steps of a write, as calls that ``edgeflownas.files`` makes: after open; after write, which is before fsync;
-# before rename, which is after fsync; after rename. The last fsync is that of the folder.
-STEPS: Sequence[Tuple[str, str, bool]] = (
-    ("after open", "mkstemp", True),
-    ("before fsync", "fsync", False),
-    ("before rename", "replace", False),
-    ("after rename", "replace", True),
-)
-
-
-def faulty(step: Tuple[str, str, bool], at: int, die: bool) -> Callable[[], None]:
-    """Makes the n-th call of a step in this process die, or fail for want of room."""
-    _, name, after = step
-    module: Any = tempfile if name == "mkstemp" else os
-    left = [at]
-
-    def install() -> None:
-        function = getattr(module, name)
-
-        def call(*words: Any, **others: Any) -> Any:
-            left[0] -= 1
-            if left[0]:
-                return function(*words, **others)
-            if after:
-                function(*words, **others)
-            if die:
-                os.kill(os.getpid(), signal.SIGKILL)
-            raise OSError(28, "No space left on device")
-
-        setattr(module, name, call)
-
-    return install
-
-
-def check_steps(scene: Scene, name: str, most: int = 10**6) -> Dict[str, Any]:
-    """Has every write of a command die, and fail, at each of its steps; then continues.
-
-    Args:
-        scene: to run in.
-        name: of the command.
-        most: writes; the first ones.
-
-    Returns:
-        The figures.
-    """
-    expected, faults, started = reference(scene, name), 0, time.monotonic()
-    for step in STEPS:
-        for die in (True, False):
-            for at in range(1, most + 1):
-                run = scene.folder / f"{name} step"
-                scene.prepared(name, run)
-                where = f"{step[0]} {at}, {'killed' if die else 'no room'}"
-                code = scene.call(name, run, faulty(step, at, die))
-                text = (run / "output.log").read_text()
-                assert "Traceback" not in text, f"{name}, {where}: {text[-3000:]}"
-                whole(run)
-                if code:
-                    faults += 1
-                    assert scene.call(name, run) == 0, f"{name}, {where}: {(run / 'output.log').read_text()[-3000:]}"
-                _compare(name, result(run), expected.result, where)
-                shutil.rmtree(str(run))
-                if not code:
-                    break
-    seconds = time.monotonic() - started
-    return {"command": name, "faults": faults, "equal": faults, "seconds": round(seconds, 1)}

@@ -2,11 +2,10 @@
 
 import contextlib
 import csv
-import hashlib
 import io
+import json
 import random
 import struct
-import zlib
 from pathlib import Path
 from typing import Any, Callable, Dict, List, NamedTuple
 
@@ -14,19 +13,23 @@ import cv2
 import h5py
 import numpy as np
 import yaml
+from rich.console import Console
 
 from edgeflownas import checkpoint, record, sealed
 from edgeflownas.config import load, validate
 from edgeflownas.data.formats import read_flow, read_image
 from edgeflownas.errors import InputError
 from edgeflownas.hardware import report
+from edgeflownas.hardware.board import Board
 from edgeflownas.hardware.cost import CostTable
 from edgeflownas.skeleton import Skeleton
 from edgeflownas.space import Space
+from search.queue import status
 from search.queue.paths import QueuePaths
 from search.queue.task import State, Task
+from search.scoring import checked_cost
 from search.search_file import SearchFile
-from tests.reliability import damage
+from tests.reliability import damage, resealed
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 
@@ -131,17 +134,6 @@ def _png_seeds(folder: Path) -> List[bytes]:
     return [*files, b"P6 5 6 255 " + bytes(90), b"P6 99999 99999 255 " + bytes(90)]
 
 
-def _resealed_png(data: bytes) -> bytes:
-    """A PNG with right checksums, whatever it holds."""
-    place, parts = 8, [data[:8]]
-    while place + 12 <= len(data):
-        (size,) = struct.unpack_from(">I", data, place)
-        body = data[place + 4 : place + 8 + min(size, len(data))]
-        parts.append(struct.pack(">I", max(len(body) - 4, 0)) + body + struct.pack(">I", zlib.crc32(body)))
-        place += 12 + size
-    return b"".join(parts)
-
-
 def _reading(suffix: str, read: Callable[[Path], Any], before: Callable[[bytes], bytes] = bytes) -> Any:
     def feed(folder: Path, data: bytes) -> None:
         path = folder / f"input{suffix}"
@@ -165,12 +157,6 @@ def _seeds_of(name: str) -> Callable[[Path], List[bytes]]:
         return [path.read_bytes()]
 
     return seeds
-
-
-def _resealed(data: bytes) -> bytes:
-    """An HDF5 file with the right checksum, as one is from somebody who means harm."""
-    image = data[512:]
-    return sealed._seal(hashlib.sha256(image)) + image
 
 
 def _links(folder: Path) -> List[bytes]:
@@ -214,6 +200,34 @@ def _read_state(path: Path) -> None:
     validate(record.read(path), State, str(path))
 
 
+def _state_seeds(folder: Path) -> List[bytes]:
+    """States as YAML, which can be changed line by line."""
+    (seed,) = _seeds_of("state.json")(folder)
+    content: Dict[str, Any] = json.loads(seed)
+    running = {**content, "steps": 9, "host": "here", "reason": "x"}
+    return [yaml.safe_dump(each).encode() for each in (content, running)]
+
+
+def _read_state_from_others(path: Path) -> None:
+    paths = QueuePaths(path.parent)
+    if not paths.task(0).folder.exists():
+        paths.task(0).folder.mkdir(parents=True)
+        paths.task(0).task.write_bytes(_task_seeds(path.parent)[0])
+    path.replace(paths.task(0).state)
+    task = Task(paths, 0)
+    row = status._row(task, task.state(), "running", 1.0)
+    Console(file=io.StringIO()).print(status.table([row]), *status.remarks([row]))
+    json.dumps(status.as_json([row]), allow_nan=False)
+
+
+def _read_table_from_others(path: Path) -> None:
+    table = CostTable.load(path)
+    table.check_board(Board.load(CONFIGS / "hardware" / "grove_vision_ai_v2.yaml"))
+    table.check(Skeleton(4), 32, 48)
+    for architecture in ((0,) * 9, (2, 1, 0, 0, 1, 2, 0, 0, 1), (2,) * 9):
+        assert table.sram_cap_kib > 0 and checked_cost(_SPACE, table, architecture).fps > 0
+
+
 def _vela_seeds(folder: Path) -> List[bytes]:
     layer: Dict[str, Any] = {
         "Original Operator": "Conv2D", "Name": "E0/Relu", "Target": "NPU", "Op Cycles": 400.0, "NPU": 300.0,
@@ -247,15 +261,19 @@ TARGETS = (
     Target(".pfm", 0.12, _pfm_seeds, _reading(".pfm", read_flow)),
     Target("images", 0.10, _png_seeds, _reading(".png", _read_picture)),
     Target("images, checksums right", 0.06, lambda folder: _png_seeds(folder)[:2],
-           _reading(".png", _read_picture, _resealed_png)),
+           _reading(".png", _read_picture, resealed.png)),
     Target("config files", 0.04, _config_seeds, _read_config),
     Target("--set", 0.02, lambda _: [b"train.epochs=3", b"queue.train=[{epochs: 1}]", b"a.b.c=1"], _read_override),
     Target("task.yaml", 0.04, _task_seeds, _read_task),
     Target("state.json", 0.06, _seeds_of("state.json"), _reading(".json", _read_state)),
     Target("cost tables", 0.02, lambda _: [damage.TABLE.read_bytes()], _reading(".yaml", CostTable.load)),
+    Target("state.json, checksum right", 0.02, _state_seeds,
+           _reading(".json", _read_state_from_others, resealed.state)),
+    Target("cost tables, checksum right", 0.02, lambda _: [damage.TABLE.read_bytes()],
+           _reading(".yaml", _read_table_from_others, resealed.table)),
     Target("search.h5", 0.02, _seeds_of("search.h5"), _reading(".h5", lambda path: SearchFile(path, damage.IDENTITY))),
     Target("search.h5, checksum right", 0.03, _links,
-           _reading(".h5", lambda path: SearchFile(path, damage.IDENTITY), _resealed)),
-    Target("weights, checksum right", 0.03, _seeds_of("last.h5"), _reading(".h5", checkpoint.load, _resealed)),
+           _reading(".h5", lambda path: SearchFile(path, damage.IDENTITY), resealed.hdf5)),
+    Target("weights, checksum right", 0.03, _seeds_of("last.h5"), _reading(".h5", checkpoint.load, resealed.hdf5)),
     Target("Vela's tables", 0.06, _vela_seeds, _read_vela, (OSError, KeyError, IndexError, ValueError)),
 )  # fmt: skip

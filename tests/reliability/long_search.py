@@ -10,17 +10,20 @@ from typing import Any, Dict, Iterator, List, Sequence
 
 import numpy as np
 
-from edgeflownas import files
+from edgeflownas import files, sealed
+from edgeflownas.config import EvolutionConfig
 from edgeflownas.lock import locked
-from edgeflownas.space import Architecture
-from search.evolution import Evolution
+from edgeflownas.space import Architecture, Space
+from search.archive import COLUMNS, Archive
+from search.evolution import Evolution, Generation
 from search.loop import Status, evolve
 from search.scoring import Score
-from search.search_file import SearchFile
+from search.search_file import SearchFile, read_archive
 from tests.search.stand_ins import Table, epe_of, evolution_config, identity, space_of
 
 POPULATION = 100
 PARTS = 10  # of the search, that figures are given for
+_TURNS = 40  # generations behind each place that is compared with others
 
 
 class Function:
@@ -44,7 +47,7 @@ def measured(folder: Path, requests: int, seed: int) -> List[Dict[str, Any]]:
         seed: of the search.
 
     Returns:
-        Figures of each part of the search, and of opening its file.
+        Figures of each part of the search, of three places compared, and of opening its file.
     """
     counts = (6,) * 8 if requests > 300_000 else (6,) * 6
     space, path = space_of(counts, backbone=4), folder / "search.h5"
@@ -84,6 +87,7 @@ def measured(folder: Path, requests: int, seed: int) -> List[Dict[str, Any]]:
     assert again.last is not None and again.last.number == generations - 1
     assert np.array_equal(again.archive.column("genes"), file.archive.column("genes"))
     size = path.stat().st_size
+    found += in_turns(space, config, path, [generations // 4 - 1, generations // 2 - 1, generations - 1])
     found.append(
         {
             "requests": len(file.archive),
@@ -94,3 +98,38 @@ def measured(folder: Path, requests: int, seed: int) -> List[Dict[str, Any]]:
     )
     files.previous(path).unlink()
     return found
+
+
+def in_turns(space: Space, config: EvolutionConfig, path: Path, places: Sequence[int]) -> List[Dict[str, Any]]:
+    """The time of a generation behind some generations of a search, continued behind each in turns.
+
+    What else the machine does then bears on all of them alike.
+    """
+    with sealed.read(path) as file:
+        whole = read_archive(file["archive"], space)
+        searches = [_behind(number, file, whole, config) for number in places]
+    found = [{"archive": len(each.archive), "drawn_again": -each.duplicates, "seconds": 0.0} for each in searches]
+    for _ in range(_TURNS):
+        for evolution, figures in zip(searches, found):
+            started = time.process_time()
+            asked = evolution.ask()
+            evolution.tell(asked, [pair for part in Function().score(asked) for pair in part])
+            figures["seconds"] += time.process_time() - started
+    return [
+        {
+            "archive": figures["archive"],
+            "drawn_again_per_generation": round((figures["drawn_again"] + evolution.duplicates) / _TURNS),
+            "ms_per_generation": round(1e3 * figures["seconds"] / _TURNS, 1),
+        }
+        for evolution, figures in zip(searches, found)
+    ]
+
+
+def _behind(number: int, file: sealed.File, whole: Archive, config: EvolutionConfig) -> Evolution:
+    """A search as it was behind a generation."""
+    rows = whole.column("generation") <= number
+    archive = Archive.restore(whole.space, {name: whole.column(name)[rows] for name in ("genes", *COLUMNS)})
+    group = file[f"generations/{number:04d}"]
+    state = {name: group.attrs[name] for name in Generation._fields if name in group.attrs}
+    last = Generation(number=number, genes=group["genes"][()], objectives=group["objectives"][()], **state)
+    return Evolution(whole.space, config, Table(), 1, archive, last)

@@ -3,11 +3,25 @@
 import subprocess
 import sys
 from pathlib import Path
-from typing import Sequence
+from typing import List, Sequence
 
 import pytest
 
 from tests.reliability import crash
+
+
+def done(tmp_path: Path, part: str, share: float, commands: Sequence[str]) -> List[str]:
+    """Does a part of all for some commands; gives their figures, a line each."""
+    words = [part, "--share", str(share), "--output", str(tmp_path / "out"), "--work", str(tmp_path)]
+    words += [word for command in commands for word in ("--only", command)]
+    ended = subprocess.run(
+        [sys.executable, "-W", "ignore", "-m", "tests.reliability", *words], cwd=str(crash.ROOT), check=False,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+    )  # fmt: skip
+    assert ended.returncode == 0, ended.stdout[-4000:]
+    lines = [line for line in ended.stdout.splitlines() if line.startswith("  command")]
+    assert len(lines) == len(commands), ended.stdout
+    return lines
 
 
 @pytest.mark.parametrize(
@@ -16,12 +30,4 @@ from tests.reliability import crash
 def test_a_killed_command_that_is_continued_ends_as_if_nothing_had_been(
     tmp_path: Path, part: str, share: float, commands: Sequence[str]
 ) -> None:
-    words = [part, "--share", str(share), "--output", str(tmp_path / "out"), "--work", str(tmp_path)]
-    words += [word for command in commands for word in ("--only", command)]
-    done = subprocess.run(
-        [sys.executable, "-W", "ignore", "-m", "tests.reliability", *words], cwd=str(crash.ROOT), check=False,
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stdout[-4000:]
-    lines = [line for line in done.stdout.splitlines() if line.startswith("  command")]
-    assert len(lines) == len(commands), done.stdout
+    done(tmp_path, part, share, commands)

@@ -1,6 +1,8 @@
 """Promise 5 with few inputs, and what can be said once and for all: nothing is executed, nothing leaves the folder."""
 
 import ast
+import re
+import shutil
 import struct
 import tempfile
 from pathlib import Path
@@ -18,6 +20,8 @@ from edgeflownas.errors import InputError
 from edgeflownas.skeleton import Skeleton
 from edgeflownas.space import Space
 from search.queue.paths import QueuePaths
+from search.queue.queue import Queue
+from search.queue.status import row
 from search.queue.task import Task
 from tests.reliability import fuzz, inputs
 from tests.search.queue.small import small_queue
@@ -66,16 +70,47 @@ def test_a_configuration_that_was_written_reads_the_same(seed: int, epochs: int,
         assert load(path) == config and config.train.learning_rate == rate
 
 
-@pytest.mark.parametrize("name", ["../../outside.h5", "/etc/passwd", "..", "tasks/../../outside.h5", "link.h5"])
+@pytest.mark.parametrize(
+    "name", ["../../outside.h5", "/etc/passwd", "..", "tasks/../../outside.h5", "link.h5", "loop.h5", '"\\0"']
+)
 def test_a_task_from_others_reads_nothing_outside_its_queue(tmp_path: Path, name: str) -> None:
     queue = small_queue(tmp_path)
     (queue.paths.folder / "link.h5").symlink_to(tmp_path / "outside.h5")
+    (queue.paths.folder / "loop.h5").symlink_to(queue.paths.folder / "loop.h5")
     path = queue.paths.task(0).task
     text = path.read_text()
     assert "first_weights: supernet.h5" in text
     path.write_text(text.replace("first_weights: supernet.h5", f"first_weights: {name}"))
     with pytest.raises(InputError, match="leads out of the queue's folder"):
         Task(QueuePaths(queue.paths.folder), 0).first_weights()
+
+
+@pytest.mark.parametrize("name", ["log.txt", "events", "state.json", "."])
+@pytest.mark.parametrize("target", ["outside", "no such place", "loop"])
+def test_a_task_from_others_writes_nothing_outside_its_queue(tmp_path: Path, name: str, target: str) -> None:
+    queue = small_queue(tmp_path)
+    place, outside = queue.paths.task(0).folder / name, tmp_path / target
+    if target == "outside":
+        shutil.copytree(str(queue.paths.task(0).folder), str(outside))
+    if place.is_dir():
+        shutil.rmtree(str(place))
+    elif place.exists():
+        place.unlink()
+    (place.parent / place.name).symlink_to(place.name if target == "loop" else outside)
+    before = sorted(tmp_path.rglob("*"))
+    with pytest.raises(InputError, match=f"task 0: .*{re.escape(place.name)} leads out of the queue's folder"):
+        Task(QueuePaths(queue.paths.folder), 0)
+    shown = row(Queue(queue.paths.folder), 0)
+    assert shown.word == "damaged" and "leads out" in str(shown.reason) and sorted(tmp_path.rglob("*")) == before
+    assert row(Queue(queue.paths.folder), 1).word == "queued"
+
+
+def test_links_within_a_queue_and_to_a_queue_are_followed(tmp_path: Path) -> None:
+    queue = small_queue(tmp_path)
+    task = queue.paths.task(0)
+    task.output.symlink_to(queue.paths.queue)
+    (tmp_path / "elsewhere").symlink_to(queue.paths.folder)
+    assert Task(QueuePaths(tmp_path / "elsewhere"), 0).first_weights() is not None
 
 
 def test_a_flow_file_that_claims_2_to_31_pixels_takes_no_memory(tmp_path: Path) -> None:

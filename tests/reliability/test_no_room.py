@@ -148,6 +148,30 @@ def train(folder: Path, data: Flows, step: Optional[Cycle] = None) -> Dict[str, 
     return {name: value.tobytes() for name, value in checkpoint.load(folder / "last.h5")[0].items()}
 
 
+def test_a_training_goes_on_when_there_is_room_again(disk: Path, tmp_path: Path) -> None:
+    """The disk fills up in mid-epoch, while TensorFlow's writer of events has it open, too."""
+    data = Flows(tmp_path / "data")
+    whole = train(tmp_path / "undisturbed", data)
+
+    class Filling(Cycle):
+        steps = 0
+
+        def run(self, *words: Any) -> float:
+            self.steps += 1
+            if self.steps == 6:
+                fill(disk)
+            return super().run(*words)
+
+    run = disk / "run"
+    for step in (Filling({"kernel": np.ones((3, 3), np.float32)}, None), None):  # and again, with as little room
+        with pytest.raises(OSError, match="cannot be written: No space left on device") as error:
+            train(run, data, step)
+        assert "\n" not in str(error.value)
+        assert checkpoint.load(run / "last.h5")[1]["place"]["epoch"] == 1
+    (disk / "filler").unlink()
+    assert train(run, data) == whole
+
+
 def test_a_data_set_that_vanishes_is_named_and_the_training_goes_on_when_it_is_back(tmp_path: Path) -> None:
     data, taken = Flows(tmp_path / "data"), tmp_path / "taken"
 

@@ -65,9 +65,12 @@ def test_the_scores_of_the_whole_space_open_at_once(golden: SpaceFile) -> None:
 
 
 def test_a_long_search_grows_as_its_archive_does(tmp_path: Path) -> None:
-    *parts, whole = long_search.measured(tmp_path, 6000, 1)
+    *parts, first, middle, last, whole = long_search.measured(tmp_path, 6000, 1)
     assert whole["bytes_per_request"] < 300
     sizes = np.diff([each["file_mb"] for each in parts])
     assert sizes.max() < 1.5 * sizes.min() + 0.2, "the file does not grow linearly"
-    assert parts[-1]["ms_per_generation"] < 4 * parts[0]["ms_per_generation"] + 20
+    assert (first["archive"], middle["archive"], last["archive"]) == (1500, 3000, 6000)
+    for before, after in ((first, middle), (middle, last)):
+        more = (after["drawn_again_per_generation"] + 100) / (before["drawn_again_per_generation"] + 100)
+        assert after["ms_per_generation"] < 1.1 * more * before["ms_per_generation"]
     assert parts[-1]["memory_mb"] - parts[0]["memory_mb"] < 30

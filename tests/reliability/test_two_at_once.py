@@ -19,6 +19,7 @@ from search.queue.retrain import Result
 from search.queue.status import as_json, rows
 from search.queue.task import Task
 from tests.processes import ended, in_child
+from tests.reliability.test_crash import done
 from tests.search.queue.small import small_queue
 from tests.search.queue.test_collect import no_vela
 from tests.search.test_evolve_command import Command
@@ -86,3 +87,8 @@ def test_a_second_evolve_or_enumerate_is_refused_and_told_who_is_first(
             refused = command.run(name)
         assert refused.code == 2 and "in use by process" in refused.error and refused.error.count("\n") == 1
         assert set(command.folder.rglob("*")) == before - {command.folder / lock}
+
+
+def test_of_two_processes_at_one_task_or_search_one_works_and_one_is_refused(tmp_path: Path) -> None:
+    for line in done(tmp_path, "twice", 0.05, ("evolve", "retrain", "train")):
+        assert "twice 1, refused 1, equal 1" in line

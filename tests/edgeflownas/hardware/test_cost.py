@@ -1,7 +1,7 @@
 import dataclasses
 import itertools
 from pathlib import Path
-from typing import Callable, Dict, List, Sequence, Tuple
+from typing import Any, Callable, Dict, List, Sequence, Tuple
 
 import numpy as np
 import pytest
@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edgeflownas.errors import InputError
+from edgeflownas.hardware import cost as module
 from edgeflownas.hardware.board import Board
 from edgeflownas.hardware.cost import (
     CostTable,
@@ -180,6 +181,32 @@ def test_damaged_table_is_refused(tmp_path: Path, change: Callable[[str], str], 
     path.write_text(change(path.read_text()))
     with pytest.raises(InputError, match=message):
         CostTable.load(path)
+
+
+def first(content: Dict[str, Any]) -> Dict[str, Any]:
+    """The figures of a table's first architecture."""
+    figures: Dict[str, Any] = next(iter(content["compiled"].values()))
+    return figures
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda content: content["board"].update(vela_config=5), "cannot be used"),
+        (lambda content: content["board"].clear(), "cannot be used"),
+        (lambda content: first(content).update(watts=1), "0.watts: no such key"),
+        (lambda content: first(content).update(cycles=1 << 60), "cycles: should be less than"),
+    ],
+)
+def test_table_from_others_with_a_right_checksum_is_refused_in_one_line(
+    tmp_path: Path, change: Callable[[Dict[str, Any]], Any], message: str
+) -> None:
+    content, path = table_of(TINY, made_up).content.model_dump(), tmp_path / "table.yaml"
+    change(content)
+    path.write_text(module._text({**content, "sha256": module._digest(content)}))
+    with pytest.raises(InputError, match=message) as error:
+        CostTable.load(path)
+    assert "\n" not in str(error.value)
 
 
 def test_missing_table_says_how_to_make_it(tmp_path: Path) -> None:
