@@ -19,6 +19,7 @@ from edgeflownas.skeleton import Skeleton
 from search import layer_view
 from search.commands.cost import command
 from search.layer_view import View
+from search.run import Run
 from tests.small import weights_for
 
 CONFIG = ["--config", "configs/demo.yaml"]
@@ -34,6 +35,12 @@ GROVE = {
 @pytest.fixture(autouse=True)
 def in_the_project(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(Path(__file__).parents[2])
+
+
+@pytest.mark.parametrize("path", sorted(Path(__file__).parents[2].glob("configs/*.yaml")), ids=lambda path: path.name)
+def test_every_shipped_configuration_has_its_cost_table(path: Path) -> None:
+    table, _ = Run.open(path).cost_table()  # for its network, its size and its board
+    assert table.content.error_percent["cycles"].max < 1
 
 
 def show(*arguments: str) -> str:
