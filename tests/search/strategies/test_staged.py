@@ -200,7 +200,7 @@ def test_stages_stopped_anywhere_end_bit_for_bit_as_if_they_had_not_been(few: Ru
     expected, count = left_by(few), -1 - beats.left
     for number, folder in enumerate(staged.folders(few)):
         counts = json.loads((folder / "fairness.json").read_text())["counts"]
-        assert len(counts) == (3, 3, 2)[number]
+        assert len(counts) == (2, 3, 2)[number]
         for dealt in counts.values():  # a cycle has three paths
             assert max(dealt) - min(dealt) <= (len(dealt) != 3), (folder, counts)
     stopped = Run(few.config, few.folder.with_name("stopped"))
