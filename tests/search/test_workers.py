@@ -283,6 +283,7 @@ def test_dask_commands_are_there() -> None:
 COMMAND = [
     *(sys.executable, "-m", "search", "evolve", "--config", str(CONFIG), "--set", "evaluation.workers=2"),
     *("--set", "evolution.population=80", "--set", "data.val_pairs=512", "--set", "hardware.compile_front=false"),
+    *("--set", "evolution.generations=40", "--set", "evolution.patience=0"),
 ]
 
 
