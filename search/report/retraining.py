@@ -2,12 +2,10 @@
 
 from typing import List, Optional, Sequence, Tuple
 
-from edgeflownas import record
-from edgeflownas.config import validate
 from edgeflownas.errors import InputError
 from search.agreement import agreement
 from search.queue.queue import Queue
-from search.queue.retrain import Result
+from search.queue.retrain import Result, result_of
 from search.queue.status import Row, rows, summary
 from search.report.chart import Chart, Section, Series, Table
 from search.report.contents import Contents, log
@@ -76,12 +74,10 @@ def _result(queue: Queue, row: Row) -> Optional[Result]:
     """What a task that is done came to; a damaged file counts as none, and `queue collect` tells of it."""
     if row.word != "done":
         return None
-    path = queue.paths.task(row.index).result
     try:
-        result: Result = validate(record.read(path), Result, str(path))
+        return result_of(queue.task(row.index))
     except InputError:
         return None
-    return result
 
 
 def _curves(queue: Queue, listed: Sequence[Row]) -> Tuple[Series, ...]:
