@@ -162,5 +162,12 @@ def error_sums(flows: Sequence[np.ndarray], target: np.ndarray) -> np.ndarray:
     error = -target[None]
     for each in earlier:
         error = (error[:, None] + each).reshape(-1, *target.shape)
-    sums = [cv2.magnitude(error[:, 0] + u, error[:, 1] + v).sum(axis=-1) for u, v in last]
-    return np.stack(sums, axis=-1).astype(np.float64).reshape([len(each) for each in flows])
+    sums = np.empty((len(error), len(last)))
+    # Memory that is written again is in the cache; new memory would take longer to get than to fill.
+    left, length = np.empty_like(target), np.empty((1, target.shape[1]), target.dtype)
+    u, v = left[:1], left[1:]
+    for before, row in zip(error, sums):
+        for option, output in enumerate(last):
+            np.add(before, output, out=left)
+            row[option] = cv2.sumElems(cv2.magnitude(u, v, length))[0]
+    return sums.reshape([len(each) for each in flows])
