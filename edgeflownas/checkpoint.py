@@ -85,6 +85,21 @@ def use_previous(*paths: Path) -> List[Path]:
     return [path for path in paths if previous(path).exists() and files.use_previous(path, load)]
 
 
+def check_same(path: Path, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
+    """Compares the identities of two trainings, that of a checkpoint and that of today.
+
+    Raises:
+        InputError: they differ.
+    """
+    for name, value in now.items():
+        then, today = _difference(before.get(name), value)
+        if then != today:
+            raise InputError(
+                f"{path}: was trained with another {name} ({then}, now {today}); "
+                f"restore it, or train in another run folder"
+            )
+
+
 def _offer(path: Path) -> str:
     """How to go on without a file."""
     try:
@@ -106,3 +121,11 @@ def _tensors(group: h5py.Group, most: int) -> Dict[str, np.ndarray]:
 
     group.visititems(collect)
     return tensors
+
+
+def _difference(before: Any, now: Any) -> Tuple[Any, Any]:
+    """Two values; of two sections, only the keys in which they differ."""
+    if not (isinstance(before, dict) and isinstance(now, dict)):
+        return before, now
+    keys = [key for key in {**before, **now} if before.get(key) != now.get(key)]
+    return {key: before.get(key) for key in keys}, {key: now.get(key) for key in keys}

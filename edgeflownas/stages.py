@@ -15,7 +15,7 @@ from edgeflownas.config import ChildConfig, TrainConfig
 from edgeflownas.data.datasets import open_datasets
 from edgeflownas.errors import InputError
 from edgeflownas.progress import Standing, say
-from edgeflownas.training import Training, check_same
+from edgeflownas.training import Training
 
 _FINISHED = "finished.json"  # in the folder of a stage that is followed by another
 
@@ -107,7 +107,7 @@ class StagedTraining:
         identity = child_identity(stage.config, first_weights(stage.config, weights), stage.datasets[0])
         finished = record.read(stage.folder / _FINISHED)
         before = {**state["identity"], "weights": finished["weights_sha256"]}
-        check_same(path, before, {**identity, "weights": checkpoint.digest(best)})
+        checkpoint.check_same(path, before, {**identity, "weights": checkpoint.digest(best)})
         self._wall_s += finished["wall_s"]
         return best
 

@@ -4,12 +4,13 @@ Saved after every epoch and on a polite signal, a training that was stopped anyw
 weights, optimizer, sampler, and the place in the data's order.
 """
 
+import contextlib
 import csv
 import io
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple
+from typing import Any, Callable, Dict, List, Mapping, Optional
 
 import numpy as np
 import tensorflow.compat.v1 as tf
@@ -109,7 +110,7 @@ class Training:
         """Goes back to where an earlier training in this folder was; False if there is none.
 
         Raises:
-            InputError: it was a training of another space, network, data or recipe.
+            InputError: it was a training of another space, network, data or recipe; or its files are damaged.
         """
         path = self._folder / "last.h5"
         if not path.exists():
@@ -122,9 +123,11 @@ class Training:
         tensors, state = checkpoint.load(path)
         if "place" not in state:
             raise InputError(f"{path}: holds weights, but not the state of a training; move it away")
-        check_same(path, state["identity"], self._identity)
+        checkpoint.check_same(path, state["identity"], self._identity)
         self._place = _Place(**state["place"])
         self._step.restore(tensors, state["step"])
+        if self._place.history:
+            self._check_best()
         return True
 
     def run(self, beat: Callable[[], None] = lambda: None) -> Dict[str, float]:
@@ -275,13 +278,31 @@ class Training:
         """Writes the state; the best weights first, so that a state which knows of them finds them."""
         tensors, place = self._step.tensors(), self._place
         if place.batch == 0 and place.best_epoch == place.epoch:
-            weights = {name: tensors[name] for name in self._step.weight_names()}
-            state = {"epoch": place.epoch, "epe": place.best_epe, "identity": self._identity}
-            checkpoint.save(self._folder / "best.h5", weights, state)
+            self._save_best(tensors)
         self._keep(tensors)
         state = {"identity": self._identity, "place": vars(place), "step": self._step.state()}
         checkpoint.save(self._folder / "last.h5", tensors, state)
         self._tell()
+
+    def _save_best(self, tensors: Mapping[str, np.ndarray]) -> None:
+        weights = {name: tensors[name] for name in self._step.weight_names()}
+        state = {"epoch": self._place.best_epoch, "epe": self._place.best_epe, "identity": self._identity}
+        checkpoint.save(self._folder / "best.h5", weights, state)
+
+    def _check_best(self) -> None:
+        """Where an earlier best took the place of damaged weights, puts the best back, if its epoch is still there."""
+        place, path, last = self._place, self._folder / "best.h5", self._folder / "last.h5"
+        _, best = checkpoint.load(path)
+        if best["epoch"] >= place.best_epoch:  # of a later epoch if it was killed before it wrote the rest
+            return
+        for file in (last, previous(last)):
+            with contextlib.suppress(InputError):  # there need not be one before the last
+                tensors, state = checkpoint.load(file)
+                if (state["place"]["epoch"], state["place"]["batch"]) == (place.best_epoch, 0):
+                    self._save_best(tensors)
+                    return
+        say(f"{path}: is of epoch {best['epoch']}; those of epoch {place.best_epoch}, the best, are lost")
+        place.best_epe, place.best_epoch = best["epe"], best["epoch"]
 
     def _tell(self) -> None:
         """Writes what people read; of a training that was killed right before, it is made up for."""
@@ -308,26 +329,3 @@ class Training:
 def kept_weights(folder: Path, epoch: int) -> Path:
     """Where a training in a folder keeps the weights of an epoch, if it is to keep them."""
     return folder / "epochs" / f"{epoch:04d}.h5"
-
-
-def check_same(path: Path, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
-    """Compares the identities of two trainings, that of a checkpoint and that of today.
-
-    Raises:
-        InputError: they differ.
-    """
-    for name, value in now.items():
-        then, today = _difference(before.get(name), value)
-        if then != today:
-            raise InputError(
-                f"{path}: was trained with another {name} ({then}, now {today}); "
-                f"restore it, or train in another run folder"
-            )
-
-
-def _difference(before: Any, now: Any) -> Tuple[Any, Any]:
-    """Two values; of two sections, only the keys in which they differ."""
-    if not (isinstance(before, dict) and isinstance(now, dict)):
-        return before, now
-    keys = [key for key in {**before, **now} if before.get(key) != now.get(key)]
-    return {key: before.get(key) for key in keys}, {key: now.get(key) for key in keys}

@@ -23,7 +23,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 Figures = Iterator[Dict[str, Any]]
 
-KILLS, TWICE, DAMAGES, INPUTS, REQUESTS = 200, 20, 1000, 100_000, 1_000_000
+KILLS, TWICE, BACK, DAMAGES, INPUTS, REQUESTS = 200, 20, 20, 1000, 100_000, 1_000_000
 
 
 def kills(folder: Path, seed: int, share: float, only: Sequence[str]) -> Figures:
@@ -62,6 +62,15 @@ def damages(folder: Path, seed: int, share: float, only: Sequence[str]) -> Figur
         yield damage.check(name, folder, int(DAMAGES * share), seed)
 
 
+def back(folder: Path, seed: int, share: float, only: Sequence[str]) -> Figures:
+    """What commands wrote last is damaged 20 times, and each goes on from what was before it."""
+    from tests.reliability import crash, going_back
+
+    scene = crash.Scene(folder)
+    for name in only or going_back.FILES:
+        yield going_back.check(scene, name, int(BACK * share), seed)
+
+
 def inputs(folder: Path, seed: int, share: float, only: Sequence[str]) -> Figures:
     """100,000 hostile or broken inputs."""
     from tests.reliability import fuzz
@@ -84,7 +93,7 @@ def long(folder: Path, seed: int, share: float, only: Sequence[str]) -> Figures:
 
 
 PARTS: Dict[str, Callable[[Path, int, float, Sequence[str]], Figures]] = {
-    each.__name__: each for each in (damages, inputs, kills, faults, twice, long)
+    each.__name__: each for each in (damages, back, inputs, kills, faults, twice, long)
 }
 
 

@@ -14,7 +14,7 @@ import signal
 import tempfile
 import time
 from pathlib import Path
-from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple
+from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 import yaml
 
@@ -64,8 +64,8 @@ class Scene:
             "retrain": ["retrain", "--queue", str(run / "queue"), "--index", "0"],
         }[name]
 
-    def start(self, name: str, run: Path, first: Callable[[], None] = lambda: None) -> int:
-        """Starts a command in a process group of its own; ``first`` is called in it."""
+    def start(self, name: str, run: Path, first: Callable[[], None] = lambda: None, more: Sequence[str] = ()) -> int:
+        """Starts a command, with more words, in a process group of its own; ``first`` is called in it."""
 
         def work() -> None:
             os.setpgid(0, 0)
@@ -79,14 +79,14 @@ class Scene:
             tempfile.tempdir = None
             stand_ins.install()
             first()
-            stand_ins.call(self.words(name, run))
+            stand_ins.call([*self.words(name, run), *more])
 
         run.mkdir(parents=True, exist_ok=True)
         return in_child(work)
 
-    def call(self, name: str, run: Path, first: Callable[[], None] = lambda: None) -> int:
+    def call(self, name: str, run: Path, first: Callable[[], None] = lambda: None, more: Sequence[str] = ()) -> int:
         """Runs a command to its end; its exit code, or the negative number of the signal that ended it."""
-        pid = self.start(name, run, first)
+        pid = self.start(name, run, first, more)
         code, _ = ended(pid, LIMIT)
         if code is None:
             os.killpg(pid, signal.SIGKILL)

@@ -1,4 +1,4 @@
-"""Promise 1 with a few kills; in a process of its own, as one that has computed with TensorFlow must not be forked."""
+"""Promises 1 and 2 of whole commands, a few times; in a process that has not computed with TensorFlow, to be forked."""
 
 import subprocess
 import sys
@@ -7,7 +7,7 @@ from typing import List, Sequence
 
 import pytest
 
-from tests.reliability import crash
+from tests.reliability import crash, going_back
 
 
 def done(tmp_path: Path, part: str, share: float, commands: Sequence[str]) -> List[str]:
@@ -31,3 +31,7 @@ def test_a_killed_command_that_is_continued_ends_as_if_nothing_had_been(
     tmp_path: Path, part: str, share: float, commands: Sequence[str]
 ) -> None:
     done(tmp_path, part, share, commands)
+
+
+def test_a_command_whose_last_files_are_damaged_goes_on_from_those_before(tmp_path: Path) -> None:
+    done(tmp_path, "back", 0.1, tuple(going_back.FILES))

@@ -1,6 +1,7 @@
 import json
 import random
 from pathlib import Path
+from typing import Tuple
 
 import numpy as np
 import pytest
@@ -15,6 +16,8 @@ from search.queue import control
 from search.queue.claim import claimed
 from search.queue.status import row
 from tests.reliability import damage
+from tests.reliability.stand_ins import Cycle
+from tests.reliability.test_no_room import Flows, train
 from tests.search.queue.small import small_queue
 
 
@@ -108,3 +111,32 @@ def test_a_damaged_cost_table_is_put_back_by_its_command(tmp_path: Path) -> None
     words = ["build", "--config", str(damage.TABLE.parents[1] / "tiny.yaml"), "--set", f"hardware.table={path}"]
     assert CliRunner().invoke(cost.command, [*words, "--from-previous"]).exit_code == 0
     assert damage.KINDS["table.yaml"].read(path) == 0
+
+
+@pytest.mark.parametrize(
+    "epes, epoch, said",
+    [((4.0, 3.0, 2.0, 1.0), 4, ""), ((4.0, 3.0, 1.0, 2.0), 3, ""), ((4.0, 1.0, 3.0, 2.0), 1, "are lost")],
+)
+def test_damaged_best_weights_come_back_where_their_epoch_is_still_there(
+    tmp_path: Path, capsys: pytest.CaptureFixture, epes: Tuple[float, ...], epoch: int, said: str
+) -> None:
+    class Scored(Cycle):
+        def evaluate(self) -> float:
+            return next(answers)
+
+    def trained() -> None:
+        train(tmp_path / "run", data, Scored({"kernel": np.ones((3, 3), np.float32)}, None))
+
+    data, answers, path = Flows(tmp_path / "data"), iter(epes), tmp_path / "run" / "best.h5"
+    trained()
+    best = {name: value.tobytes() for name, value in checkpoint.load(path)[0].items()}
+    path.write_bytes(path.read_bytes()[:-3])
+    with pytest.raises(InputError, match=r"best\.h5: is damaged.*train --from-previous"):
+        trained()
+    assert checkpoint.use_previous(path) == [path]
+    capsys.readouterr()
+    trained()
+    weights, state = checkpoint.load(path)
+    assert (state["epoch"], state["epe"]) == (epoch, epes[epoch - 1])
+    same = {name: value.tobytes() for name, value in weights.items()} == best
+    assert same == (not said) and said in capsys.readouterr().err
