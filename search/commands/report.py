@@ -38,7 +38,7 @@ def command(folders: Sequence[Path], output: Optional[Path], wanted: Sequence[st
 
     The page needs no network. What a run does not have yet is named there.
     """
-    from search.report.contents import read
+    from search.report.contents import names, read
     from search.report.flow import flow_section
     from search.report.parts import part_cycles
     from search.report.report import write_report
@@ -48,8 +48,8 @@ def command(folders: Sequence[Path], output: Optional[Path], wanted: Sequence[st
         raise InputError(f"--output {path}: must end in .html; figures go into a folder of the same name without it")
     runs = []
     with progress("reading", len(folders)) as bar:
-        for folder in folders:
-            runs.append(read(folder))
+        for folder, name in zip(folders, names(folders)):
+            runs.append(read(folder, name))
             bar.advance(str(folder))
     write_report(
         runs,

@@ -4,7 +4,7 @@ import csv
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Dict, List, Mapping, NamedTuple, Optional
+from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence
 
 import numpy as np
 import yaml
@@ -66,6 +66,7 @@ class Contents:
     """What is there of a run; what is not there yet is None or empty.
 
     Attributes:
+        name: as the page calls it.
         run: its folder and configuration.
         board: that it searches for.
         attributes: of search.h5, or of space.h5 where there was no search.
@@ -80,6 +81,7 @@ class Contents:
         searching: a process is at it now.
     """
 
+    name: str
     run: Run
     board: Board
     attributes: Mapping[str, Any]
@@ -92,11 +94,6 @@ class Contents:
     hardware: Mapping[str, Any]
     ranking: Mapping[str, Any]
     searching: bool
-
-    @property
-    def name(self) -> str:
-        """As the page calls the run: its folder."""
-        return self.run.folder.resolve().name
 
     @property
     def shares_weights(self) -> bool:
@@ -126,8 +123,32 @@ class Contents:
         return self.objectives.hypervolume(self.objectives.points(archive, self.competing(archive)))
 
 
-def read(folder: Path) -> Contents:
+def names(folders: Sequence[Path]) -> List[str]:
+    """What the page calls runs: their folders, with as much of the path as tells them apart.
+
+    Raises:
+        InputError: a folder is named twice.
+    """
+    paths = [folder.resolve() for folder in folders]
+    for path in paths:
+        if paths.count(path) > 1:
+            raise InputError(f"report: {path} is named twice; name each run once")
+    return [_apart(path, paths) for path in paths]
+
+
+def _apart(path: Path, paths: Sequence[Path]) -> str:
+    length = 1
+    while sum(each.parts[-length:] == path.parts[-length:] for each in paths) > 1:
+        length += 1
+    return str(Path(*path.parts[-length:]))
+
+
+def read(folder: Path, name: Optional[str] = None) -> Contents:
     """Reads a run.
+
+    Args:
+        folder: that holds it.
+        name: as the page is to call it; None: as its folder.
 
     Raises:
         InputError: the folder holds no run, or a file in it is damaged.
@@ -140,6 +161,7 @@ def read(folder: Path) -> Contents:
     identity = _identity(run, attributes) if attributes else None
     exact = None if identity is None else whole_space(run.space_files, identity)
     return Contents(
+        name=name or folder.resolve().name,
         run=run,
         board=Board.load(Path(run.config.hardware.board)),
         attributes=attributes,

@@ -29,11 +29,14 @@ def genes_section(runs: Sequence[Contents]) -> Section:
                 for number, option in enumerate(gene.options)
             )
             name = f"{contents.name}: " if len(runs) > 1 else ""
-            charts.append(Chart(f"{name}{gene.name}", "generation", "share of the population", series, share=True))
+            if len(numbers) > 1:  # an area has no width in a single one
+                charts.append(Chart(f"{name}{gene.name}", "generation", "share of the population", series, share=True))
             if shares[-1].max() == 1.0:
                 settled.append(f"{gene.name} {gene.options[int(shares[-1].argmax())]}")
         said = f"settled on {', '.join(settled)}" if settled else "has not settled on one option of any gene"
+        if len(numbers) == 1:
+            said += "; the shares of the options are drawn from the second on"
         text.append(f"{contents.name}: after {counted(len(numbers), 'generation')} the population {said}.")
-    if not charts:
+    if not text:
         return Section("genes", TITLE, ("There is no generation yet: `evolve` makes them.",))
     return Section("genes", TITLE, tuple(text), tuple(charts))

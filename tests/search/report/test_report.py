@@ -22,7 +22,7 @@ from edgeflownas.files import write_json, write_text
 from search.cli import cli
 from search.report import images
 from search.report.chart import Chart, Section, Series, Table, counted
-from search.report.contents import read
+from search.report.contents import Generations, names, read
 from search.report.course import hypervolume_section, work_section
 from search.report.explorer import chosen, explorer_data
 from search.report.final import final_section
@@ -161,6 +161,27 @@ def test_shares_of_options_are_those_of_the_populations(demo):
         expected = [float((population[:, gene] == option).mean()) for option in range(3)]
         assert [series.y[1] for series in chart.series] == pytest.approx(expected)
         assert sum(series.y[1] for series in chart.series) == pytest.approx(1.0)
+
+
+def test_a_single_generation_leaves_no_empty_charts_of_genes(tmp_path):
+    contents = read(searched(tmp_path / "run", 1, enumerated=False).folder)
+    section = genes_section([contents])
+    assert not section.charts and "after 1 generation" in section.text[0]
+    later = replace(contents, generations=Generations(*[2 * each for each in contents.generations]))
+    both = genes_section([contents, later])
+    assert len(both.charts) == len(contents.run.space.genes) and len(both.text) == 2
+
+
+def test_runs_in_folders_of_one_name_are_told_apart(tmp_path):
+    """Such as the same run of two checkouts."""
+    folders = [searched(tmp_path / place / "run", 1, enumerated=False).folder for place in ("mine", "theirs")]
+    assert names([*folders, tmp_path / "other"]) == ["mine/run", "theirs/run", "other"]
+    assert names(folders[:1]) == ["run"]
+    assert report(*folders, "--output", tmp_path / "both.html").exit_code == 0
+    runs = embedded((tmp_path / "both.html").read_text())["front"]["runs"]
+    assert [each["name"] for each in runs] == ["mine/run", "theirs/run"]
+    with pytest.raises(InputError, match="named twice"):
+        report(folders[0], folders[0])
 
 
 def test_an_unfair_training_is_not_called_fair(demo):
