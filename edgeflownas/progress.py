@@ -3,6 +3,7 @@
 import contextlib
 import time
 from datetime import timedelta
+from textwrap import TextWrapper
 from typing import Iterator, List, NamedTuple, Optional
 
 from rich.console import Console, RenderableType
@@ -89,6 +90,11 @@ class Bar:
         self._last = now
         say(f"{self._title}: {self._done}/{self._total}, {rate:.3g}/s, {left:.0f} s left {note}".rstrip())
 
+    def note(self, text: str) -> None:
+        """Stands behind the bar until the next step; without a bar it is not told."""
+        if self._live is not None and self._task is not None:
+            self._live.update(self._task, note=text)
+
     def leave(self) -> None:
         """Takes the bar off the screen."""
         if self._live is not None and self._task is not None:
@@ -160,6 +166,15 @@ def _display(transient: bool) -> Iterator[Optional[Progress]]:
         live.stop()
 
 
-def say(text: str) -> None:
-    """Prints a line to standard error, beside any bar."""
-    console.print(text, soft_wrap=True, markup=False)
+def say(text: str, on: Optional[Console] = None) -> None:
+    """Prints a line; on a terminal as many as it takes, broken between words, so that paths can still be copied.
+
+    Args:
+        text: of the line.
+        on: where it goes; None: standard error, beside any bar.
+    """
+    on = on or console
+    if on.is_terminal:
+        wrap = TextWrapper(on.width, break_long_words=False, break_on_hyphens=False).fill
+        text = "\n".join(map(wrap, text.split("\n")))
+    on.print(text, soft_wrap=True, markup=False)

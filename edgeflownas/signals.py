@@ -4,7 +4,7 @@ import contextlib
 import signal
 import threading
 from types import FrameType
-from typing import Iterator, List, Optional
+from typing import Callable, Iterator, List, Optional
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
 
@@ -26,6 +26,7 @@ class StopFlag:
 
     def __init__(self) -> None:
         self.received: List[int] = []
+        self.tell: List[Callable[[], None]] = []
 
     def __bool__(self) -> bool:
         """Whether to stop."""
@@ -45,26 +46,42 @@ class StopFlag:
         if signum == signal.SIGINT and self:
             raise KeyboardInterrupt
         self.received.append(signum)
+        for tell in self.tell:
+            tell()
 
 
 @contextlib.contextmanager
-def stop_flag() -> Iterator[StopFlag]:
+def stop_flag(tell: Callable[[], None] = lambda: None) -> Iterator[StopFlag]:
     """Notes signals while the block runs; a second SIGINT ends it at once.
 
     A block within such a block has the same flag: a signal that comes just before the inner one begins is not lost.
     Outside the main thread, where Python allows no handlers, the flag is never set.
+
+    Args:
+        tell: is called when a signal has come, within its handler, so it must not write to any file.
     """
     if threading.current_thread() is not threading.main_thread():
         yield StopFlag()
         return
     outer = getattr(signal.getsignal(signal.SIGTERM), "__self__", None)
     if isinstance(outer, StopFlag):
-        yield outer
+        with _told(outer, tell):
+            yield outer
         return
     flag = StopFlag()
     before = {signum: signal.signal(signum, flag.note) for signum in SIGNALS}
     try:
-        yield flag
+        with _told(flag, tell):
+            yield flag
     finally:
         for signum, handler in before.items():
             signal.signal(signum, handler)
+
+
+@contextlib.contextmanager
+def _told(flag: StopFlag, tell: Callable[[], None]) -> Iterator[None]:
+    flag.tell.append(tell)
+    try:
+        yield
+    finally:
+        flag.tell.remove(tell)

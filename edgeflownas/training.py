@@ -26,6 +26,7 @@ from edgeflownas.optimizer import learning_rate
 from edgeflownas.progress import Bar, Standing, progress, say
 from edgeflownas.signals import StopFlag, stop_flag
 
+_STOPPING = "saves and stops"  # has room behind a bar in 80 columns
 _FILES = ("last.h5", "best.h5", "log.csv")
 _STUCK = 0.98  # of zero flow's EPE: what is not below has not begun to learn
 
@@ -151,7 +152,7 @@ class Training:
         events = tf.summary.FileWriter(str(self._folder / "events"))
         try:
             total = self._config.epochs * self._per_epoch
-            with progress("training", total, self._steps_done()) as bar, stop_flag() as stop:
+            with progress("training", total, self._steps_done()) as bar, stop_flag(lambda: bar.note(_STOPPING)) as stop:
                 while place.epoch < self._config.epochs and not self._early():
                     self._run_epoch(bar, stop, beat)
                     beat()
@@ -210,7 +211,7 @@ class Training:
             uncertain = float(done >= config.uncertainty_from * steps)
             place.loss_sum += self._take(batch, indices, rate, uncertain)
             place.batch += 1
-            bar.advance(f"loss {place.loss_sum / place.batch:.4f}")
+            bar.advance(_STOPPING if stop else f"loss {place.loss_sum / place.batch:.4f}")
             if stop:
                 place.wall_s += time.monotonic() - started
                 self._save()

@@ -131,7 +131,7 @@ def _say_misfits(console: Console, board: Board, found: Sequence[Mapping[str, An
     for record in found:
         misfit = board.misfit(record["sram_kib"])
         if misfit is not None:
-            console.print(f"{record['architecture']} {misfit}", markup=False, soft_wrap=True)
+            say(f"{record['architecture']} {misfit}", console)
 
 
 def _shown(run: Run, found: List[Dict[str, Any]], settings: str) -> Table:
@@ -184,5 +184,5 @@ def _show_layers(run: Run, architectures: Tuple[str, ...], as_json: bool) -> Non
     table = layer_view.one(architectures[0], views[0]) if len(views) == 1 else layer_view.two(architectures, views)
     console = Console(highlight=False)
     console.print(table)
-    console.print(f"{board.settings.name}: {board.summary(vela)}; {run.weights_said()}", soft_wrap=True)
+    say(f"{board.settings.name}: {board.summary(vela)}; {run.weights_said()}", console)
     _say_misfits(console, board, found)

@@ -88,14 +88,14 @@ def _show(run: Run, file: SpaceFile, evolution: Evolution, board: Board, vela: s
     if as_json:
         click.echo(json.dumps(result, indent=2, allow_nan=False))
         return
-    console = Console(highlight=False, soft_wrap=False)
+    console = Console(highlight=False)
     if len(front):
         console.print(front_table(evolution.archive, front))
-        console.print(f"{board.settings.name}: {board.summary(vela)}.", markup=False, soft_wrap=True)
+        say(f"{board.settings.name}: {board.summary(vela)}.", console)
     scored = f"{len(file.archive):,} of {run.space.size:,} architectures scored"
     if file.complete:
         scored += f": this is the exact front, its hypervolume {evolution.hypervolume():.6g}"
     else:
         scored += ": the front of these only"
     for line in (f"{scored}.", f"Kept in {run.space_file}.", *([f"{failed:,} have no finite EPE."] if failed else [])):
-        console.print(line, markup=False, soft_wrap=True)
+        say(line, console)

@@ -130,7 +130,7 @@ def _share(run: Run, table: CostTable, identity: Identity, evolution: Evolution)
 
 def _print(evolution: Evolution, result: Mapping[str, Any], front: np.ndarray, hardware: str) -> None:
     """The result for people."""
-    console = Console(highlight=False, soft_wrap=False)
+    console = Console(highlight=False)
     console.print(front_table(evolution.archive, front))
     best, zero = result["best_epe"], result["zero_flow_epe"]
     lines = [
@@ -150,4 +150,4 @@ def _print(evolution: Evolution, result: Mapping[str, Any], front: np.ndarray, h
             "set further out, the search cannot see whether it gets on."
         )
     for line in lines:
-        console.print(line, markup=False, soft_wrap=True)
+        say(line, console)

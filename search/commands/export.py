@@ -15,7 +15,7 @@ from edgeflownas.hardware.board import Board
 from edgeflownas.hardware.compiler import Compiler
 from edgeflownas.hardware.networks import Networks, Trained
 from edgeflownas.hardware.report import Compiled
-from edgeflownas.progress import phase, progress
+from edgeflownas.progress import phase, progress, say
 from edgeflownas.recalibration import among
 from edgeflownas.space import Architecture
 from search.options import run_options
@@ -159,4 +159,4 @@ def _print(result: Dict[str, Any], board: Board) -> None:
     ]
     console = Console(highlight=False)
     for line in lines:
-        console.print(line, markup=False, soft_wrap=True)
+        say(line, console)

@@ -190,7 +190,7 @@ def collect(run: Run, as_json: bool) -> None:
     if any(each.cost_source == "predicted" for each in collection.survivors):
         lines.append("Hardware figures marked `predicted` were not compiled.")
     for line in lines:
-        console.print(line, markup=False, soft_wrap=True)
+        say(line, console)
 
 
 def _plain(survivor: collecting.Survivor) -> Dict[str, Any]:
@@ -205,7 +205,7 @@ def _show(rows: Sequence[status.Row], as_json: bool) -> None:
     console = _console()
     console.print(status.table(rows))
     for line in status.remarks(rows):
-        console.print(line, markup=False, soft_wrap=True)
+        say(line, console)
 
 
 def _console() -> Console:

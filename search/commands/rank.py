@@ -11,7 +11,7 @@ from rich.table import Table
 
 from edgeflownas import checkpoint
 from edgeflownas.files import write_json
-from edgeflownas.progress import phase, progress
+from edgeflownas.progress import phase, progress, say
 from search import rank
 from search.options import run_options
 from search.rank import Ranking
@@ -117,7 +117,7 @@ def _print(run: Run, result: Any) -> None:
     console = Console(highlight=False)
     console.print(table)
     for line in _lines(run, result):
-        console.print(line, markup=False, soft_wrap=True)
+        say(line, console)
 
 
 def _lines(run: Run, result: Any) -> List[str]:

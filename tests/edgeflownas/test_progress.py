@@ -51,6 +51,30 @@ def test_on_a_terminal_there_is_a_bar_with_count_and_note(monkeypatch):
     assert "4/4" in text.getvalue() and "loss 0.25" in text.getvalue()
 
 
+def test_a_note_stands_behind_the_bar_in_80_columns_until_the_next_step(monkeypatch):
+    text = captured(monkeypatch, terminal=True)
+    with progress("training", 400_000) as bar:
+        bar.advance("loss 0.25")
+        bar.note("saves and stops")
+    assert plain(text).splitlines()[-1].rstrip().endswith("saves and stops")
+    text = captured(monkeypatch, terminal=False)
+    with progress("training", 4) as bar:
+        bar.note("saves and stops")
+    assert text.getvalue() == ""
+
+
+def test_a_line_is_broken_between_words_on_a_terminal_and_left_whole_elsewhere(monkeypatch):
+    words = f"{'Kendall tau ' * 6}{'results/' * 12}front.csv is [written] {'and more ' * 6}".strip()
+    text = captured(monkeypatch, terminal=True)
+    say(words)
+    lines = text.getvalue().splitlines()
+    assert len(lines) > 2 and " ".join(" ".join(lines).split()) == words
+    assert max(len(line.rstrip()) for line in lines if "results" not in line) <= 80
+    text = captured(monkeypatch, terminal=False)
+    say(words)
+    assert text.getvalue() == f"{words}\n"
+
+
 def test_the_first_step_which_builds_things_is_not_taken_for_the_pace(monkeypatch):
     text = captured(monkeypatch, terminal=False)
     now = [0.0]

@@ -51,6 +51,16 @@ def test_signal_before_an_inner_block_stops_it_and_one_within_stops_the_outer() 
         assert outer and inner
 
 
+def test_who_wants_to_is_told_while_the_block_runs() -> None:
+    told = []
+    with stop_flag(lambda: told.append("outer")):
+        with stop_flag(lambda: told.append("inner")):
+            os.kill(os.getpid(), signal.SIGINT)
+            assert told == ["outer", "inner"]
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert told == ["outer", "inner", "outer"]
+
+
 def test_other_threads_get_a_flag_that_is_never_set() -> None:
     flags = []
 
