@@ -58,7 +58,7 @@ class Explorer {
     on("run", "change", () => { this.run = this.runs[runs.value]; this.list(); this.show(); });
     on("zoom", "click", () => this.zoom(!this.zoomed));
     on("reset", "click", () => this.begin());
-    document.getElementById("genes").append(...this.genes.map((gene, index) => element("div", { className: "gene" },
+    document.getElementById("gene-options").append(...this.genes.map((gene, index) => element("div", { className: "gene" },
       element("button", { type: "button", title: `Colour by ${gene.name}: ${gene.place}`, onclick: () => { this.gene = index; this.show(); } }, gene.name),
       element("div", { className: "options" }, ...gene.options.map((text, option) => element("button",
         { type: "button", title: `Show or hide ${gene.name} ${text}`, onclick: () => this.toggle(index, option) },
@@ -89,7 +89,7 @@ class Explorer {
   }
 
   controls(shown) {
-    [...document.getElementById("genes").children].forEach((place, gene) => {
+    [...document.getElementById("gene-options").children].forEach((place, gene) => {
       place.firstChild.setAttribute("aria-pressed", gene === this.gene);
       [...place.lastChild.children].forEach((button, option) => {
         button.setAttribute("aria-pressed", !this.off[gene].has(option));

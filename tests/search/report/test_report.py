@@ -65,6 +65,12 @@ def test_every_section_is_on_the_page_and_beside_it_as_png_and_csv(written):
         assert (written / "report" / f"{key}.csv").stat().st_size > 5
 
 
+def test_no_two_elements_have_one_id(written):
+    """Else a link leads to the wrong one, and what is laid out for one changes the other."""
+    ids = re.findall(r' id="([^"]+)"', (written / "report.html").read_text())
+    assert len(ids) == len(set(ids)) > len(SECTIONS)
+
+
 def test_the_points_are_those_of_search_and_enumeration(written, demo):
     rows = csv_rows(written / "report" / "front.csv")
     assert len(rows) == demo.space.size == 19_683
