@@ -185,7 +185,7 @@ def test_filters_leave_what_was_asked_for(opened, rows):
     def shown():
         return int(text(opened, "#count").split(" of")[0].replace(",", ""))
 
-    opened.find_element(By.XPATH, "//div[@id='genes']/div[2]/div/button[3]").click()
+    opened.find_element(By.XPATH, "//div[@id='gene-options']/div[2]/div/button[3]").click()
     assert shown() == sum(each[1] != "2" for each in rows)
     opened.find_element(By.ID, "find").send_keys("2..0")
     assert shown() == sum(each[1] != "2" and each[0] == "2" and each[3] == "0" for each in rows)
@@ -199,7 +199,7 @@ def test_filters_leave_what_was_asked_for(opened, rows):
 
 
 def test_a_genes_name_colours_by_it(opened, rows):
-    opened.find_element(By.XPATH, "//div[@id='genes']/div[9]/button").click()
+    opened.find_element(By.XPATH, "//div[@id='gene-options']/div[9]/button").click()
     counts = opened.execute_script("return document.getElementById('plot').data.slice(0, 3).map(each => each.x.length)")
     assert counts == [sum(each[8] == str(option) for each in rows) for option in range(3)]
     assert "coloured by H2Out" in text(opened, "#count")
