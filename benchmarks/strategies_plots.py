@@ -24,6 +24,9 @@ def scatter(path: Path, truth: Truth, supernets: Dict[str, List[Supernet]]) -> N
     bars = None if truth.noise is None else truth.noise / np.sqrt(seeds)
     for row, way in zip(panels, ways):
         for panel, (name, runs) in zip(row, supernets.items()):
+            if all(each.last(way) is None for each in runs):
+                panel.set_axis_off()
+                continue
             for each in runs:
                 last = each.last(way)
                 if last is not None:
