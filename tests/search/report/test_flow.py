@@ -21,7 +21,7 @@ from tests.search.queue.small import small_run
 
 def contents_of(run):
     board = Board.load(Path("configs/hardware/grove_vision_ai_v2.yaml"))
-    return Contents(run, board, {}, None, None, None, [], None, [], {}, {}, False)
+    return Contents(run.folder.name, run, board, {}, None, None, None, [], None, [], {}, {}, False)
 
 
 def test_errors_have_the_colour_of_the_step_that_they_are_on():
