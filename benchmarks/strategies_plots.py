@@ -24,14 +24,13 @@ def scatter(path: Path, truth: Truth, supernets: Dict[str, List[Supernet]]) -> N
     bars = None if truth.noise is None else truth.noise / np.sqrt(seeds)
     for row, way in zip(panels, ways):
         for panel, (name, runs) in zip(row, supernets.items()):
-            if all(each.last(way) is None for each in runs):
+            lasts = [(each.run.config.seed, last) for each in runs for last in [each.last(way)] if last is not None]
+            if not lasts:
                 panel.set_axis_off()
                 continue
-            for each in runs:
-                last = each.last(way)
-                if last is not None:
-                    label = f"seed {each.run.config.seed}: tau {last.figures['kendall_tau']}"
-                    panel.errorbar(last.epe, truth.epe, bars, fmt="o", markersize=4, alpha=0.7, label=label)
+            for seed, last in lasts:
+                label = f"seed {seed}: tau {last.figures['kendall_tau']}"
+                panel.errorbar(last.epe, truth.epe, bars, fmt="o", markersize=4, alpha=0.7, label=label)
             panel.set_title(f"{name}, {'recalibrated' if way else 'not recalibrated'}; n = {len(truth.epe)}")
             panel.set_xlabel("EPE with the supernet's weights, px")
             panel.set_ylabel("EPE trained alone, px")

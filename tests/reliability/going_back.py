@@ -2,10 +2,10 @@
 
 import random
 import shutil
-from pathlib import Path
 from typing import Any, Dict
 
 from edgeflownas.files import previous
+from tests.reliability import damage
 from tests.reliability.crash import Scene, compare, reference, result
 
 FILES = {
@@ -28,26 +28,17 @@ def check(scene: Scene, name: str, times: int, seed: int) -> Dict[str, Any]:
         shutil.copytree(str(ended), str(run))
         damaged = rng.sample(FILES[name], rng.randint(1, len(FILES[name])))
         for file in damaged:
-            _damage(run / file, rng)
+            assert previous(run / file).exists(), f"{name}: {file} has none before it"
+            (run / file).write_bytes(damage.damaged((run / file).read_bytes(), rng))
         when = f"seed {seed}, damage {number}, of {', '.join(damaged)}"
         assert scene.call(name, run) == 2, f"{name}, {when}: is not refused"
         *_, line = (run / "output.log").read_text().strip().splitlines()
         assert "--from-previous" in line and any(str(run / file) in line for file in damaged), f"{name}, {when}: {line}"
-        assert scene.call(name, run, more=["--from-previous"]) == 0, f"{name}, {when}: {_said(run)}"
+        code = scene.call(name, run, more=["--from-previous"])
+        assert code == 0, f"{name}, {when}: {(run / 'output.log').read_text()[-2000:]}"
         found = result(run)
         kept = {file for file in found if file.endswith(".1")}
         assert kept == {f"{file}.1" for file in damaged}, f"{name}, {when}: {kept} are kept"
         compare(name, {file: value for file, value in found.items() if file not in kept}, expected, when)
         shutil.rmtree(str(run))
     return {"command": name, "damaged": times, "refused": times, "equal": times}
-
-
-def _damage(path: Path, rng: random.Random) -> None:
-    assert previous(path).exists(), f"{path} has none before it"
-    content = path.read_bytes()
-    place = rng.randrange(len(content))
-    path.write_bytes(content[:place] + bytes([content[place] ^ 1 << rng.randrange(8)]) + content[place + 1 :])
-
-
-def _said(run: Path) -> str:
-    return (run / "output.log").read_text()[-2000:]
