@@ -157,7 +157,7 @@ SAVES = (
         (SAVES.format("USR1"), "RUNNING", 130, True),
         (SAVES.format("TERM"), "RUNNING", 130, True),  # preemption with time to save
         (SAVES.format("TERM"), "COMPLETING", 130, False),  # scancel, or Slurm requeues it itself
-        ("kill -s USR1 $PPID; sleep 0.2; kill -s USR1 $$", "RUNNING", 138, True),  # before it could listen
+        ("sleep 0.5; kill -s USR1 $PPID; sleep 0.2; kill -s USR1 $$", "RUNNING", 138, True),  # before it could listen
     ],
 )
 def test_element_is_requeued_when_there_is_something_to_go_on_with(
