@@ -148,17 +148,17 @@ def tiles(batch: Batch) -> List[Tile]:
     return found
 
 
-def error_sums(flows: Sequence[np.ndarray], target: np.ndarray) -> np.ndarray:
-    """Sums the end-point errors of all combinations of the flow stages' options.
+def error_sums(earlier: Sequence[np.ndarray], last: Sequence[np.ndarray], target: np.ndarray) -> np.ndarray:
+    """Sums the end-point errors of all combinations of the flow stages' outputs.
 
     Args:
-        flows: of each flow stage its outputs, [options, 2, pixels].
+        earlier: of each flow stage but the last its outputs, [options, 2, pixels].
+        last: outputs of the last one, each [2, pixels]; of several trunks where the stages before are the same.
         target: true flow, [2, pixels].
 
     Returns:
         float64, with an axis of options for each flow stage.
     """
-    *earlier, last = flows
     error = -target[None]
     for each in earlier:
         error = (error[:, None] + each).reshape(-1, *target.shape)
@@ -170,4 +170,4 @@ def error_sums(flows: Sequence[np.ndarray], target: np.ndarray) -> np.ndarray:
         for option, output in enumerate(last):
             np.add(before, output, out=left)
             row[option] = cv2.sumElems(cv2.magnitude(u, v, length))[0]
-    return sums.reshape([len(each) for each in flows])
+    return sums.reshape([*map(len, earlier), len(last)])

@@ -213,21 +213,22 @@ class TreeEvaluator:
             self._statistics[node.options + options] = averaged([(count, found[options]) for count, found in results])
 
     def _error_sums(self, node: _Node, trunks: Sequence[Options]) -> Dict[Options, np.ndarray]:
-        """Of some of the heads' trunks, the summed errors of all options of the flow stages."""
+        """The summed errors of all options of the flow stages, of trunks that differ in the last option alone."""
         heads = self._heads
         feed: Dict[tf.Tensor, np.ndarray] = {}
         for options in heads.along(trunks):
             feed.update(_feed(heads.statistics[options], self._statistics[node.options + options]))
         flows = {key: heads.flows[key] for trunk in trunks for key in heads.flows_along(trunk)}
-        sums: Dict[Options, Any] = dict.fromkeys(trunks, 0.0)
+        *shared, _ = heads.flows_along(trunks[0])
+        lasts = [heads.flows_along(trunk)[-1] for trunk in trunks]
+        sums: Any = 0.0
         for x, known in zip(node.validation, self._tiles):
             maps = self._run(flows, {**feed, heads.x: x})
             for tile in known:
                 found = {key: tile.planes(each) for key, each in maps.items()}
-                for trunk in trunks:
-                    along = [found[key] for key in heads.flows_along(trunk)]
-                    sums[trunk] = sums[trunk] + error_sums(along, tile.flow)
-        return sums
+                last = [output for key in lasts for output in found[key]]
+                sums = sums + error_sums([found[key] for key in shared], last, tile.flow)
+        return dict(zip(trunks, np.split(sums, len(trunks), axis=-1)))
 
     def _run(self, fetches: Any, feed: Dict[tf.Tensor, np.ndarray]) -> Any:
         return self._session.run(fetches, feed)
