@@ -22,7 +22,7 @@ class Series:
             stacked.
         dashed: a line that is a bound, not a course.
         labels: what each value is, to be shown when it is pointed at; none, or as many.
-        low: where each value's interval begins, of bars; none, or as many.
+        low: where each value's interval begins, of bars and lines; none, or as many.
         high: where it ends.
     """
 

@@ -3,7 +3,7 @@
 import io
 import math
 import textwrap
-from typing import Any, Dict, List
+from typing import Any, Dict, List, Optional
 
 import matplotlib
 import numpy as np
@@ -142,9 +142,9 @@ def _draw(axes: Axes, chart: Chart) -> None:
 
 
 def _line(axes: Axes, series: Series) -> None:
-    axes.plot(
-        series.x, series.y, label=series.name, color=colour(series.role), linewidth=1.6,
-        linestyle="--" if series.dashed else "-", drawstyle=_DRAWN[series.mark],
+    axes.errorbar(
+        series.x, series.y, _errors(series), label=series.name, color=colour(series.role), linewidth=1.6,
+        elinewidth=0.8, linestyle="--" if series.dashed else "-", drawstyle=_DRAWN[series.mark],
         marker="o" if len(series.x) < 60 and not series.dashed else "", markersize=3.5,
     )  # fmt: skip
 
@@ -155,13 +155,18 @@ def _bars(axes: Axes, series: Series, number: int, count: int) -> None:
     places = np.arange(len(series.x)) if names else np.asarray(series.x, float)
     width = _BAR / count
     offset = (number - (count - 1) / 2) * width
-    errors = None
-    if series.low:
-        errors = np.maximum(0, [np.subtract(series.y, series.low), np.subtract(series.high, series.y)])
     axes.bar(
-        places + offset, series.y, width, label=series.name, color=colour(series.role), yerr=errors, ecolor=_QUIET,
-        error_kw={"elinewidth": 0.8},
+        places + offset, series.y, width, label=series.name, color=colour(series.role), yerr=_errors(series),
+        ecolor=_QUIET, error_kw={"elinewidth": 0.8},
     )  # fmt: skip
     if names:
         axes.set_xticks(places)
         axes.set_xticklabels(series.x)
+
+
+def _errors(series: Series) -> Optional[np.ndarray]:
+    """How far its intervals reach below and above its values, [2, n]."""
+    if not series.low:
+        return None
+    reach: np.ndarray = np.maximum(0, [np.subtract(series.y, series.low), np.subtract(series.high, series.y)])
+    return reach

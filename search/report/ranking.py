@@ -6,12 +6,11 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 from edgeflownas.errors import InputError
 from search.agreement import Figure
 from search.rank import last_of
-from search.report.chart import Chart, Section, Series, Table, option_role
+from search.report.chart import Chart, Mark, Section, Series, Table
 from search.report.contents import Contents
 
 TITLE = "Ranking"
 _NAMES = {"kendall_tau": "tau", "spearman_rho": "rho", "pearson_r": "r"}
-_FIGURES = "Kendall's tau, Spearman's rho, Pearson's r, overlap"
 
 
 def ranking_section(runs: Sequence[Contents]) -> Optional[Section]:
@@ -25,21 +24,26 @@ def ranking_section(runs: Sequence[Contents]) -> Optional[Section]:
         return None
     text: List[str] = []
     pairs: List[Series] = []
-    charts: List[Chart] = []
+    trend: List[Series] = []
+    last: List[Series] = []
     tables: List[Table] = []
     for number, contents in having:
         try:
             text.append(_sentence(contents))
             pairs += _pairs(contents, f"run {number}")
-            charts.append(_agreement(contents))
+            trend += _trend(contents, f"run {number}")
+            last += _last(contents, f"run {number}")
             tables.append(_table(contents))
         except (KeyError, TypeError, ValueError, IndexError):
             raise InputError(
                 f"{contents.run.rank_file}: is damaged or of an earlier version; `rank` writes it anew"
             ) from None
     axes = "EPE with the supernet's weights, px", "EPE trained alone, px"
-    scatter = Chart("What the supernet says", *axes, tuple(pairs))
-    return Section("ranking", TITLE, tuple(text), (scatter, *charts), tuple(tables))
+    charts = [Chart("What the supernet says", *axes, tuple(pairs))]
+    if any(len(series.x) > 1 for series in trend):
+        charts.append(Chart("Kendall's tau over the training (95 %)", "epoch", "tau", tuple(trend)))
+    charts.append(Chart("Agreement by the last weights (95 %)", "figure", "agreement", tuple(last)))
+    return Section("ranking", TITLE, tuple(text), tuple(charts), tuple(tables))
 
 
 def _sentence(contents: Contents) -> str:
@@ -86,20 +90,39 @@ def _figures(ranking: Mapping[str, Any]) -> Dict[str, Figure]:
     return {said: Figure(**ranking[name]) for name, said in names.items()}
 
 
-def _agreement(contents: Contents) -> Chart:
-    """A group of bars for each figure, a bar in it for each set of weights, from early to late."""
-    listed = contents.ranking["rankings"]
+def _trend(contents: Contents, role: str) -> List[Series]:
+    """Kendall's tau of the weights of each epoch, with statistics of their own and with those of all."""
     series = []
-    for number, ranking in enumerate(listed):
-        found = _figures(ranking)
-        figures = list(found.values())
-        series.append(Series(
-            _called(ranking), list(found), [each.value for each in figures],
-            option_role(number, len(listed)) if ranking["recalibrated"] else "muted", "bars",
-            labels=[str(each) for each in figures], low=[each.low for each in figures],
-            high=[each.high for each in figures],
-        ))  # fmt: skip
-    return Chart(f"Agreement in {contents.name}, with 95 % intervals: {_FIGURES}", "figure", "agreement", tuple(series))
+    for recalibrated in (False, True):
+        listed = [
+            each for each in contents.ranking["rankings"]
+            if each["recalibrated"] is recalibrated and each["epoch"] is not None
+        ]  # fmt: skip
+        if listed:
+            name = contents.name if recalibrated else f"{contents.name}, not recalibrated"
+            taus = [Figure(**each["kendall_tau"]) for each in listed]
+            epochs = [each["epoch"] for each in listed]
+            series.append(_intervals(name, epochs, taus, role if recalibrated else "muted", "line"))
+    return series
+
+
+def _last(contents: Contents, role: str) -> List[Series]:
+    """All figures of agreement by the last weights, likewise."""
+    series = []
+    for recalibrated in (False, True):
+        last = last_of(contents.ranking["rankings"], recalibrated)
+        if last is not None:
+            found = _figures(last)
+            colour, name = role if recalibrated else "muted", f"{contents.name}, {_called(last)}"
+            series.append(_intervals(name, list(found), list(found.values()), colour, "bars"))
+    return series
+
+
+def _intervals(name: str, x: Sequence[Any], figures: Sequence[Figure], role: str, mark: Mark) -> Series:
+    return Series(
+        name, x, [each.value for each in figures], role, mark, labels=[str(each) for each in figures],
+        low=[each.low for each in figures], high=[each.high for each in figures],
+    )  # fmt: skip
 
 
 def _table(contents: Contents) -> Table:
@@ -107,9 +130,15 @@ def _table(contents: Contents) -> Table:
     for ranking in contents.ranking["rankings"]:
         figures = _figures(ranking)
         rows.append((
-            ranking["weights"], ranking["epoch"], "own" if ranking["recalibrated"] else "of all paths",
-            ranking["mean_epe"], *map(str, figures.values()), ranking["inversions"],
+            _within(Path(ranking["weights"]), contents.run.folder), ranking["epoch"],
+            "own" if ranking["recalibrated"] else "of all paths", ranking["mean_epe"], *map(str, figures.values()),
+            ranking["inversions"],
         ))  # fmt: skip
     names = [f"{name} (95 %)" for name in figures]
     headings = ("weights", "epoch", "BN statistics", "mean EPE, px", *names, "wrong pairs")
     return Table(contents.name, headings, tuple(rows))
+
+
+def _within(path: Path, folder: Path) -> str:
+    """A path as it is called in a folder."""
+    return str(path.relative_to(folder) if folder in path.parents else path)

@@ -68,7 +68,7 @@ def write_report(
             bar.advance(section.title)
     several = len(runs) > 1
     text = page(
-        title=" and ".join(_names(runs)),
+        title=", ".join(_names(runs)),
         subtitle="Several runs side by side." if several else subtitle(runs[0]),
         tiles=() if several else tiles(runs[0], found[0]),
         overview=overview(runs, found) if several else None,

@@ -1,6 +1,6 @@
 """The supernet's training: its curves, and how fair it was."""
 
-from typing import List, Sequence, Tuple
+from typing import List, Mapping, Sequence, Tuple
 
 from search.report.chart import Chart, Section, Series, counted, level, option_role
 from search.report.contents import Contents, Log, Training
@@ -73,14 +73,29 @@ def fairness_section(runs: Sequence[Contents]) -> Section:
         options = max(len(each) for each in counts.values())
         series = []
         for option in range(options):
-            genes = [gene for gene, each in counts.items() if option < len(each)]
-            values = [float(counts[gene][option]) for gene in genes]
+            having = [gene for gene, each in counts.items() if option < len(each)]
+            values = [float(counts[gene][option]) for gene in having]
+            genes = [_shortened(gene) for gene in having]
             series.append(Series(f"option {option}", genes, values, option_role(option, options), "bars"))
         charts.append(Chart(name, "gene", "times trained", tuple(series)))
-        gap = max(max(each) - min(each) for each in counts.values())
-        fair = "every option of a gene was trained equally often, as FairNAS asks"
-        unfair = f"options of a gene were trained unequally often, up to {gap:,} times more"
-        text.append(f"{name}: {unfair if gap else fair}.")
+        text.append(f"{name}: {_how_fair(counts)}.")
     if not charts:
         return Section("fairness", title, (_why_none(runs, "There are no counts yet: `train` writes fairness.json."),))
     return Section("fairness", title, tuple(text), tuple(charts))
+
+
+def _how_fair(counts: Mapping[str, Sequence[int]]) -> str:
+    """In words, from how often each option was trained. Where paths do not divide by the options, one more is fair."""
+    gaps = {gene: max(each) - min(each) for gene, each in counts.items()}
+    paths = max(sum(each) for each in counts.values())
+    if any(gap > (paths % len(counts[gene]) > 0) for gene, gap in gaps.items()):
+        most = max(gaps.values())
+        return f"options of a gene were trained unequally often, one {counted(most, 'time')} more than another"
+    fair = "every option of a gene was trained equally often, as FairNAS asks"
+    return f"{fair}, but for what is left where the paths do not divide" if any(gaps.values()) else fair
+
+
+def _shortened(gene: str) -> str:
+    """Genes that are trained as one, by the first and the last of them."""
+    first, *others = gene.split("+")
+    return f"{first} to {others[-1]}" if others else gene

@@ -49,6 +49,7 @@ function trace(series, chart) {
   if (series.mark === "bars") return { ...made, type: "bar", textposition: "none", marker: { color: paint }, error_y: interval(series) };
   made.type = "scatter";
   if (series.mark === "points") return { ...made, mode: "markers", marker: { color: paint, size: 9 } };
+  made.error_y = interval(series);
   made.mode = series.x.length < 60 && !series.dashed ? "lines+markers" : "lines";
   made.line = { color: paint, width: 2, dash: series.dashed ? "dash" : "solid", shape: SHAPES[series.mark] };
   made.marker = { color: paint, size: 5 };
@@ -64,7 +65,7 @@ function interval(series) {
   const gaps = (more, less) => more.map((each, at) => Math.max(0, each - less[at]));
   return {
     type: "data", symmetric: false, array: gaps(series.high, series.y), arrayminus: gaps(series.y, series.low),
-    color: css("--quiet"), thickness: 1, width: 3,
+    color: series.mark === "bars" ? css("--quiet") : colour(series.role), thickness: 1, width: 3,
   };
 }
 

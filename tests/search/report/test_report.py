@@ -197,7 +197,16 @@ def test_an_unfair_training_is_not_called_fair(demo):
     counts = {**training.fairness, "EB1": [12288, 12288, 12287]}
     unfair = replace(contents, trainings=[training._replace(fairness=counts)])
     said = fairness_section([unfair]).text[0]
-    assert "up to 1 times more" in said and "FairNAS" not in said
+    assert "one 1 time more" in said and "FairNAS" not in said
+
+
+def test_what_is_left_of_paths_that_do_not_divide_is_not_unfair(demo):
+    contents = read(demo.folder)
+    (training,) = contents.trainings
+    for counts, fair in (([3, 2, 2, 2], True), ([3, 3, 2, 1], False)):
+        uneven = training._replace(fairness={"EB0": [3, 3, 3], "EB1+DB0": counts})
+        (said,) = fairness_section([replace(contents, trainings=[uneven])]).text
+        assert ("FairNAS" in said) == fair, counts
 
 
 def test_a_training_in_stages_shows_each_of_them(tmp_path):
@@ -231,18 +240,23 @@ def test_the_queue_and_the_final_front(demo):
 def test_ranking_by_each_of_the_weights(written, demo):
     content = json.loads(demo.rank_file.read_text())
     section = ranking_section([read(demo.folder)])
-    scatter, agreement = section.charts
+    scatter, trend, agreement = section.charts
     assert [list(series.x) for series in scatter.series] == [content["rankings"][at]["epe"] for at in (3, 2)]
     assert all(list(series.y) == content["children"]["epe"] for series in scatter.series)
     assert scatter.series[1].labels == content["architectures"] and "epoch 2" in scatter.series[1].name
-    for series, ranking in zip(agreement.series, content["rankings"]):
+    for series, own in zip(trend.series, (False, True)):
+        taus = [each["kendall_tau"] for each in content["rankings"] if each["recalibrated"] is own]
+        assert list(series.x) == [1, 2]
+        for what, found in (("value", series.y), ("low", series.low), ("high", series.high)):
+            assert list(found) == [tau[what] for tau in taus]
+    for series, ranking in zip(agreement.series, (content["rankings"][at] for at in (3, 2))):
         named = ["kendall_tau", "spearman_rho", "pearson_r", "top_1_overlap"]
         for what, found in (("value", series.y), ("low", series.low), ("high", series.high)):
             assert list(found) == [ranking[name][what] for name in named]
     tau = content["rankings"][2]["kendall_tau"]
     assert f"tau of {tau['value']:.3f} ({tau['low']:.2f} to {tau['high']:.2f})" in section.text[0]
     rows = csv_rows(written / "report" / "ranking.csv")
-    found = [row for row in rows if row["x"] == "tau" and row["series"] == "epoch 2"]
+    found = [row for row in rows if row["x"] == "tau" and row["series"].endswith("epoch 2")]
     assert [(float(row["low"]), float(row["high"])) for row in found] == [(tau["low"], tau["high"])]
 
 
