@@ -1,6 +1,7 @@
 """The command line ``edgeflownas-search``: finds the command, and turns what goes wrong into one line and an exit code.
 
-Exit codes: 0 done; 1 failed; 2 wrong usage, configuration or data; 130 interrupted, with the command that continues.
+Exit codes: 0 done; 1 failed; 2 wrong usage, configuration or data; 130 interrupted, with the command that
+continues or begins again.
 """
 
 import importlib
@@ -53,6 +54,9 @@ COMMANDS: Dict[str, _Entry] = {
 # Flags that say how to begin, which a command that is continued has done.
 _NOT_AGAIN = ("--restart", "--from-previous", "--no-resume")
 
+# Commands that keep nothing of what they did before they were stopped.
+_ANEW = {"data", "evaluate", "rank", "report", "export", "dask", "completion"}
+
 
 class _Commands(click.Group):
     """Commands by name, imported when called."""
@@ -82,8 +86,8 @@ _SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100, "s
 def cli() -> None:
     """Finds the best optical-flow networks for a microcontroller NPU.
 
-    A run is a folder, results/NAME, made from a configuration; every command that was stopped goes on when it is called
-    again. COMMAND --help says more.
+    A run is a folder, results/NAME, made from a configuration; a search, training or retraining that was stopped goes on
+    when it is called again. COMMAND --help says more.
     """
 
 
@@ -108,7 +112,8 @@ def main() -> None:
     if code == 130:
         words = [word for word in sys.argv[1:] if word not in _NOT_AGAIN]
         again = " ".join(shlex.quote(word) for word in [_program(), *words])
-        click.echo(f"\ninterrupted; to continue: {again}", err=True)
+        what = "do it again" if _ANEW.intersection(words[:1]) else "continue"
+        click.echo(f"\ninterrupted; to {what}: {again}", err=True)
     sys.exit(code if isinstance(code, int) else 0)
 
 

@@ -63,3 +63,15 @@ def test_failures_and_interruptions_have_their_codes(monkeypatch, capsys, error,
     with pytest.raises(SystemExit) as leave:
         cli.main()
     assert leave.value.code == code and said in capsys.readouterr().err
+
+
+def test_a_command_that_keeps_nothing_is_not_said_to_continue(monkeypatch, capsys):
+    def interrupt(**_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli.cli, "main", interrupt)
+    for words, said in ((["rank", "--config", "my.yaml"], "do it again"), (["train", "--config", "rank"], "continue")):
+        monkeypatch.setattr(sys, "argv", ["edgeflownas-search", *words])
+        with pytest.raises(SystemExit):
+            cli.main()
+        assert f"interrupted; to {said}: edgeflownas-search {' '.join(words)}\n" in capsys.readouterr().err
