@@ -86,7 +86,7 @@ _SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100, "s
 def cli() -> None:
     """Finds the best optical-flow networks for a microcontroller NPU.
 
-    A run is a folder, results/NAME, made from a configuration; a search, training or retraining that was stopped goes on
+    A run is a folder, results/NAME, made from a configuration; a search or a training that was stopped goes on
     when it is called again. COMMAND --help says more.
     """
 
