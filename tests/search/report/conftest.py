@@ -33,6 +33,12 @@ def page(demo: Run) -> Path:
     return path
 
 
+@pytest.fixture
+def written(page: Path) -> Path:
+    """The folder of it."""
+    return page.parent
+
+
 @pytest.fixture(autouse=True)
 def _root(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(Path(__file__).parents[3])

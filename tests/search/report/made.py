@@ -1,16 +1,18 @@
 """Runs on the demo's exact scores: as a search leaves them, made in seconds, without a network."""
 
 import contextlib
+import csv
 import functools
 import json
 import os
 import shutil
 from pathlib import Path
-from typing import Any, Dict, Iterator
+from typing import Any, Dict, Iterator, List
 
 import cv2
 import h5py
 import numpy as np
+from click.testing import CliRunner, Result
 
 from edgeflownas.checkpoint import digest
 from edgeflownas.data.flow_picture import LABELS
@@ -18,6 +20,7 @@ from edgeflownas.files import write_json, write_text
 from edgeflownas.lock import locked
 from edgeflownas.space import Architecture
 from search import rank
+from search.cli import cli
 from search.evolution import Evolution
 from search.identity import Identity
 from search.queue.build import build
@@ -159,3 +162,15 @@ def embedded(page: str) -> Dict[str, object]:
     start = page.index('id="data">') + len('id="data">')
     content: Dict[str, object] = json.loads(page[start : page.index("</script>", start)])
     return content
+
+
+def report(*words: object) -> Result:
+    """Calls ``report``, without pictures and the compiler."""
+    arguments = ["report", *map(str, words), "--pairs", "0", "--no-parts"]
+    return CliRunner(mix_stderr=False).invoke(cli, arguments, catch_exceptions=False, standalone_mode=False)
+
+
+def csv_rows(path: Path) -> List[Dict[str, str]]:
+    """The rows of a CSV file by heading."""
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))

@@ -1,0 +1,39 @@
+"""A section as a PNG."""
+
+
+
+from search.report import images
+from search.report.chart import Chart, Section, Series, Table
+
+
+def test_a_png_is_drawn_from_the_same_values():
+    lines = Series("a", [0, 1, 2], [3.0, 1.0, 2.5], "run 0", "front", labels=("x", "y", "z"))
+    dots = Series("b", [0.5, 1.5], [2.0, 4.0], "option 1/3", "points")
+    areas = tuple(Series(str(i), [0, 1], [0.25 + i / 2, 0.75 - i / 2], f"option {i}/2", "area") for i in range(2))
+    bars = tuple(Series(str(i), ["EB0", "EB1"], [4.0 + i, 5.0], f"option {i}/2", "bars") for i in range(2))
+    charts = (Chart("", "", "", (lines, dots)), Chart("", "", "", areas, share=True), Chart("", "", "", bars))
+    axes = images.section_figure(Section("key", "Title", charts=charts)).axes
+    assert [line.get_xydata().tolist() for line in axes[0].lines] == [
+        [[0, 3.0], [1, 1.0], [2, 2.5]], [[0.5, 2.0], [1.5, 4.0]],
+    ]  # fmt: skip
+    assert axes[0].lines[0].get_drawstyle() == "steps-pre"
+    tops = [max(y for _, y in area.get_paths()[0].vertices) for area in axes[1].collections]
+    assert tops == [0.75, 1.0]
+    assert sorted(bar.get_height() for bar in axes[2].patches) == [4.0, 5.0, 5.0, 5.0]
+
+
+def test_intervals_of_bars_are_drawn():
+    bars = Series("a", ["tau", "rho"], [0.5, 0.25], "run 0", "bars", low=[0.25, 0.25], high=[1.0, 0.75])
+    (axes,) = images.section_figure(Section("key", "Title", charts=(Chart("", "", "", (bars,)),))).axes
+    ends = [segment[:, 1].tolist() for segment in axes.collections[0].get_segments()]
+    assert ends == [[0.25, 1.0], [0.25, 0.75]]
+
+
+def test_a_png_without_charts_shows_sentences_and_tables():
+    facts = Table("Facts", ("what", "it is"), (("seed", 7), ("EPE", 1.25)))
+    tables = (facts, Table("config", (), (("a: 1\nb: 2\n",),)))
+    (_, text) = images.section_figure(Section("key", "Title", ("Said of `evolve`.",), tables=tables)).texts
+    assert text.get_text().splitlines() == [
+        "Said of evolve.", "", "Facts", "what  it is", "seed  7", "EPE   1.2500", "", "config", "a: 1", "b: 2",
+    ]  # fmt: skip
+    assert images.section_png(Section("key", "Title", ("1 $ 2",))), "no formula"

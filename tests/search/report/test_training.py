@@ -1,0 +1,46 @@
+"""Curves and fairness of trainings."""
+
+from dataclasses import replace
+
+from edgeflownas.files import write_json, write_text
+from search.report.contents import read
+from search.report.training import fairness_section, training_section
+from search.run import Run
+from tests.search.report.made import CONFIG, report
+
+
+def test_an_unfair_training_is_not_called_fair(demo):
+    contents = read(demo.folder)
+    assert "equally often" in fairness_section([contents]).text[0]
+    (training,) = contents.trainings
+    counts = {**training.fairness, "EB1": [12288, 12288, 12287]}
+    unfair = replace(contents, trainings=[training._replace(fairness=counts)])
+    said = fairness_section([unfair]).text[0]
+    assert "one 1 time more" in said and "FairNAS" not in said
+
+
+def test_what_is_left_of_paths_that_do_not_divide_is_not_unfair(demo):
+    contents = read(demo.folder)
+    (training,) = contents.trainings
+    for counts, fair in (([3, 2, 2, 2], True), ([3, 3, 2, 1], False)):
+        uneven = training._replace(fairness={"EB0": [3, 3, 3], "EB1+DB0": counts})
+        (said,) = fairness_section([replace(contents, trainings=[uneven])]).text
+        assert ("FairNAS" in said) == fair, counts
+
+
+def test_a_training_in_stages_shows_each_of_them(tmp_path):
+    run = Run.open(CONFIG, tmp_path / "run", ["strategy=staged", "supernet=null"])
+    run.write_config()
+    for name, epe in (("stage1", 3.0), ("stage2", 2.0), ("", 1.0)):
+        (run.supernet_folder / name).mkdir(parents=True, exist_ok=True)
+        log = f"epoch,steps,loss,epe,share,wall_s\n1,9,2.0,{epe},0.5,1\n"
+        write_text(run.supernet_folder / name / "log.csv", log)
+        counts = {"EB0": [9, 9], "EB1+DB0": [6, 6, 6]}
+        write_json(run.supernet_folder / name / "fairness.json", {"gap": 0, "counts": counts})
+    contents = read(run.folder)
+    epe, _ = training_section([contents]).charts
+    curves = [(series.name, list(series.y)) for series in epe.series if series.mark == "line" and not series.dashed]
+    assert curves == [("run, stage 1", [3.0]), ("run, stage 2", [2.0]), ("run, stage 3", [1.0])]
+    assert len({series.role for series in epe.series[:3]}) == 3 and epe.series[2].role == "run 0"
+    assert [chart.title for chart in fairness_section([contents]).charts] == [name for name, _ in curves]
+    assert report(run.folder).exit_code == 0 and "EPE of the pool" in (run.folder / "report.html").read_text()
