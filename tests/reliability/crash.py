@@ -89,7 +89,10 @@ class Scene:
         pid = self.start(name, run, first, more)
         code, _ = ended(pid, LIMIT)
         if code is None:
-            os.killpg(pid, signal.SIGKILL)
+            os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
+        kill_group(pid)
+        if code is None:
             raise AssertionError(f"{name} hangs in {run}")
         return code
 
@@ -131,7 +134,11 @@ def kill(pid: int, rng: random.Random) -> None:
     os.waitpid(pid, 0)
     if alone:
         time.sleep(rng.uniform(0, 0.2))
-    # The others are nobody's children any more: when they have ended is seen by their group.
+    kill_group(pid)
+
+
+def kill_group(pid: int) -> None:
+    """Kills what a command that has ended has left, and waits for it: it is nobody's child any more."""
     with contextlib.suppress(ProcessLookupError):
         while True:
             os.killpg(pid, signal.SIGKILL)

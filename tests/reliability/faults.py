@@ -1,11 +1,12 @@
 """Promise 1: every write of a command dies, or fails for want of room, at each of its steps; then it is continued."""
 
+import multiprocessing
 import os
 import shutil
 import signal
 import tempfile
 import time
-from typing import Any, Callable, Dict, Sequence, Tuple
+from typing import Any, Dict, Sequence, Tuple
 
 from tests.reliability import crash
 
@@ -19,32 +20,47 @@ STEPS: Sequence[Tuple[str, str, bool]] = (
 )
 
 
-def faulty(step: Tuple[str, str, bool], at: int, die: bool) -> Callable[[], None]:
-    """Makes the n-th call of a step in this process die, or fail for want of room."""
-    _, name, after = step
-    module: Any = tempfile if name == "mkstemp" else os
-    left = [at]
+class Fault:
+    """The n-th call of a step, counted over a command's processes, dies or fails for want of room.
 
-    def install() -> None:
-        function = getattr(module, name)
+    Attributes:
+        happened: whether it was called so often.
+    """
+
+    def __init__(self, step: Tuple[str, str, bool], at: int, die: bool) -> None:
+        _, self._name, self._after = step
+        self._die = die
+        self._left = multiprocessing.Value("i", at)
+
+    @property
+    def happened(self) -> bool:
+        return self._left.value <= 0  # type: ignore[attr-defined]
+
+    def install(self) -> None:
+        """Lies in wait in this process, and those that are forked from it."""
+        module: Any = tempfile if self._name == "mkstemp" else os
+        function = getattr(module, self._name)
 
         def call(*words: Any, **others: Any) -> Any:
-            left[0] -= 1
-            if left[0]:
+            with self._left.get_lock():
+                self._left.value -= 1  # type: ignore[attr-defined]
+                now = self._left.value == 0  # type: ignore[attr-defined]
+            if not now:
                 return function(*words, **others)
-            if after:
+            if self._after:
                 function(*words, **others)
-            if die:
+            if self._die:
                 os.kill(os.getpid(), signal.SIGKILL)
             raise OSError(28, "No space left on device")
 
-        setattr(module, name, call)
-
-    return install
+        setattr(module, self._name, call)
 
 
 def check(scene: crash.Scene, name: str, most: int = 10**6) -> Dict[str, Any]:
     """Has every write of a command die, and fail, at each of its steps; then continues.
+
+    Where a command starts others, the process that dies is the one that writes; if it is the first, the others are
+    killed behind it.
 
     Args:
         scene: to run in.
@@ -60,17 +76,17 @@ def check(scene: crash.Scene, name: str, most: int = 10**6) -> Dict[str, Any]:
             for at in range(1, most + 1):
                 run = scene.folder / f"{name} step"
                 scene.prepared(name, run)
-                where = f"{step[0]} {at}, {'killed' if die else 'no room'}"
-                code = scene.call(name, run, faulty(step, at, die))
+                where, fault = f"{step[0]} {at}, {'killed' if die else 'no room'}", Fault(step, at, die)
+                code = scene.call(name, run, fault.install)
                 text = (run / "output.log").read_text()
                 assert "Traceback" not in text, f"{name}, {where}: {text[-3000:]}"
                 crash.whole(run)
+                faults += fault.happened
                 if code:
-                    faults += 1
                     assert scene.call(name, run) == 0, f"{name}, {where}: {(run / 'output.log').read_text()[-3000:]}"
                 crash.compare(name, crash.result(run), expected.result, where)
                 shutil.rmtree(str(run))
-                if not code:
+                if not fault.happened:
                     break
     seconds = time.monotonic() - started
     return {"command": name, "faults": faults, "equal": faults, "seconds": round(seconds, 1)}
