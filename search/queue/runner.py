@@ -43,11 +43,22 @@ def run(queue: Queue, beat: Callable[[], None] = lambda: None) -> List[Row]:
         while True:
             waiting = [each.index for each in rows(queue) if each.to_do]
             if not waiting:
+                _clear(queue)
                 return rows(queue)
             for index in waiting:
                 if row(queue, index).to_do:
                     _work(queue.task(index), stop, look)
                 stop.raise_if_set()
+
+
+def _clear(queue: Queue) -> None:
+    """Removes the claims of processes that were killed when their task had ended."""
+    for each in rows(queue):
+        with contextlib.suppress(InputError):
+            task = queue.task(each.index)
+            if task.paths.claim.exists():
+                with claimed(task):
+                    pass
 
 
 def command(folder: Path, index: int) -> List[str]:

@@ -164,7 +164,7 @@ def _leads_out(path: Path, folder: Path) -> bool:
     try:
         real = Path(os.path.realpath(str(path)))
         return real.is_symlink() or Path(os.path.realpath(str(folder))) not in real.parents  # a link: to itself
-    except ValueError:  # a name that no file can have
+    except (OSError, ValueError):  # a name that no file can have
         return True
 
 

@@ -79,6 +79,20 @@ def test_task_that_another_process_works_on_is_left_to_it(tmp_path: Path, monkey
     assert as_json(rows(queue))[0]["crashes"] == 1, "the death of the other is counted"
 
 
+def test_claim_of_a_process_that_was_killed_behind_its_task_is_removed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    queue = small_queue(tmp_path)
+    work(monkeypatch, {0: OPENED + "with claimed(task) as claim: claim.begin(); claim.change(state='failed')"})
+    assert words(runner.run(queue)) == ["failed", "done", "done"]
+    for index in (0, 1):
+        code = f"with claimed(task): os.kill(os.getpid(), {signal.SIGKILL:d})"
+        subprocess.run([sys.executable, "-c", OPENED + code, str(queue.paths.folder), str(index)], check=False)
+        assert queue.task(index).paths.claim.exists()
+    assert words(runner.run(queue)) == ["failed", "done", "done"]
+    assert not list(queue.paths.folder.rglob("claim"))
+
+
 def test_death_is_one_crash_where_another_had_died_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     queue = small_queue(tmp_path)
     for index in queue.indices:

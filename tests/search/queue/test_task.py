@@ -83,7 +83,9 @@ def test_value_that_unfolds_without_end_is_refused_at_once(queue: Queue) -> None
     assert len(str(refused.value)) < 1000
 
 
-@pytest.mark.parametrize("name", ["../supernet.h5", "/etc/passwd", "tasks/../../../trained.h5", ".", "", "link.h5"])
+@pytest.mark.parametrize(
+    "name", ["../supernet.h5", "/etc/passwd", "tasks/../../../trained.h5", ".", "", "link.h5", "long" * 99]
+)
 def test_weights_outside_the_queue_are_never_opened(queue: Queue, name: str) -> None:
     link = queue.paths.folder / "link.h5"
     if not link.exists():
