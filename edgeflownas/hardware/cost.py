@@ -322,7 +322,7 @@ class CostTable:
         for key in {**mine, **wanted}:
             if mine.get(key) != wanted.get(key):
                 raise InputError(
-                    f"hardware.table: the cost table is for another {part}: {key} is {mine.get(key)} there, and "
+                    f"hardware.table: the cost table is for another {part}: {key} is {mine.get(key)!s:.200} there, and "
                     f"{wanted.get(key)} here; set hardware.table to one that fits, or {MEND}"
                 )
 

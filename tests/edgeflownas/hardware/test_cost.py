@@ -233,6 +233,11 @@ def test_table_of_other_networks_is_refused_by_the_difference() -> None:
 def test_table_of_another_board_is_refused_by_the_difference() -> None:
     with pytest.raises(InputError, match="another board: name is Grove Vision AI V2 there, and Ethos-U65"):
         table_of(TINY, made_up).check_board(Board.load(BOARDS / "u65_256.yaml"))
+    table = table_of(TINY, made_up)
+    table.content.board["name"] = "9" * 10_000
+    with pytest.raises(InputError, match="another board: name is 999") as refused:
+        table.check_board(grove())
+    assert len(str(refused.value)) < 500
 
 
 @pytest.mark.parametrize("name", SHIPPED)
