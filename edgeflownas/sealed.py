@@ -14,6 +14,7 @@ from typing import Any, BinaryIO, Dict, Iterator, Optional
 
 import h5py
 
+from edgeflownas import global_heap
 from edgeflownas.files import keep, replacing
 
 _USER_BLOCK = 512
@@ -112,6 +113,13 @@ class _Pages(io.RawIOBase):
         self._size = max(self._size, self._place)
         return done
 
+    def at(self, place: int, count: int) -> bytes:
+        """So many bytes from a place on, fewer at the end."""
+        self.seek(place)
+        found = bytearray(max(0, min(count, self._size - place)))
+        self.readinto(found)
+        return bytes(found)
+
     def seek(self, place: int, whence: int = os.SEEK_SET) -> int:
         """Goes to a place."""
         self._place = place + {os.SEEK_SET: 0, os.SEEK_CUR: self._place, os.SEEK_END: self._size}[whence]
@@ -147,8 +155,11 @@ def read(path: Path) -> File:
     """
     pages = _Pages(path.open("rb", buffering=0))
     pages.check()
-    if not pages.seek(0, os.SEEK_END):
+    size = pages.seek(0, os.SEEK_END)
+    if not size:
         raise DamagedError("empty")  # of which h5py would make a new one
+    if not global_heap.readable(pages.at, size):
+        raise DamagedError("not HDF5 that can be read (its superblock or a global heap is malformed)")
     try:
         return File(pages, "r+")
     except (OSError, RuntimeError, ValueError) as error:

@@ -82,6 +82,8 @@ def _batch(target: Target, folder: Path, seeds: List[bytes], seed: str, numbers:
         data = made(seeds, seed, number)
         started = time.process_time()
         signal.setitimer(signal.ITIMER_PROF, SECONDS)
+        # A library that does not return ends the process, a little later.
+        resource.setrlimit(resource.RLIMIT_CPU, (int(started + SECONDS) + 2, resource.RLIM_INFINITY))
         try:
             with guarded(folder):
                 target.read(folder, data)
