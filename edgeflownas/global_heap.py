@@ -29,7 +29,16 @@ def readable(read: Read, size: int) -> bool:
     sizes = _SIZES_AT[start[8]]
     if start[sizes : sizes + 2] != b"\x08\x08":  # as everywhere; with others, heaps look different
         return False
-    return all(_ends(read, place, size - place) for place in _collections(read, size))
+    end = 0
+    for place in _collections(read, size):
+        taken = _size(read, place)
+        if taken > size - place:  # more than the file has: HDF5 does not take it for a heap
+            continue
+        # One within another is no heap of HDF5's either, and many would take long to walk through.
+        if place < end or not _ends(read(place, taken)):
+            return False
+        end = place + taken
+    return True
 
 
 def _collections(read: Read, size: int) -> Iterator[int]:
@@ -42,17 +51,19 @@ def _collections(read: Read, size: int) -> Iterator[int]:
             place = part.find(_MAGIC, place + 1)
 
 
-def _ends(read: Read, start: int, room: int) -> bool:
-    """Whether the objects of a heap lead to its end; what claims more than the file has is none."""
-    header = read(start, _HEADER)
-    size = struct.unpack("<Q", header[8:])[0] if len(header) == _HEADER else room + 1
-    if size > room:
-        return True
-    heap, place = read(start, size), _HEADER
-    while place + _HEADER <= size:
+def _size(read: Read, place: int) -> int:
+    """Of a heap, as its header says."""
+    header = read(place, _HEADER).ljust(_HEADER, b"\xff")
+    return int.from_bytes(header[8:], "little")
+
+
+def _ends(heap: bytes) -> bool:
+    """Whether the objects of a heap lead to its end."""
+    place = _HEADER
+    while place + _HEADER <= len(heap):
         index, length = struct.unpack_from("<H6xQ", heap, place)
         taken = _HEADER + (length + 7) // 8 * 8 if index else length  # the rest, which is free, counts its own header
-        if not _HEADER <= taken <= size - place:
+        if not _HEADER <= taken <= len(heap) - place:
             return False
         place += taken
     return True

@@ -113,13 +113,6 @@ class _Pages(io.RawIOBase):
         self._size = max(self._size, self._place)
         return done
 
-    def at(self, place: int, count: int) -> bytes:
-        """So many bytes from a place on, fewer at the end."""
-        self.seek(place)
-        found = bytearray(max(0, min(count, self._size - place)))
-        self.readinto(found)
-        return bytes(found)
-
     def seek(self, place: int, whence: int = os.SEEK_SET) -> int:
         """Goes to a place."""
         self._place = place + {os.SEEK_SET: 0, os.SEEK_CUR: self._place, os.SEEK_END: self._size}[whence]
@@ -153,12 +146,13 @@ def read(path: Path) -> File:
         DamagedError: it is not as it was written.
         OSError: it cannot be read.
     """
-    pages = _Pages(path.open("rb", buffering=0))
+    on_disk = path.open("rb", buffering=0)
+    pages = _Pages(on_disk)
     pages.check()
     size = pages.seek(0, os.SEEK_END)
     if not size:
         raise DamagedError("empty")  # of which h5py would make a new one
-    if not global_heap.readable(pages.at, size):
+    if not global_heap.readable(lambda place, count: os.pread(on_disk.fileno(), count, _USER_BLOCK + place), size):
         raise DamagedError("not HDF5 that can be read (its superblock or a global heap is malformed)")
     try:
         return File(pages, "r+")

@@ -58,6 +58,15 @@ def test_a_heap_over_the_border_of_two_parts_is_found(tmp_path: Path) -> None:
         assert not readable(moved)
 
 
+def test_heaps_within_heaps_are_not_read_one_by_one(tmp_path: Path) -> None:
+    """Each holds an empty object, and the next one as an object that leads to its end: all of them would take hours."""
+    count = 1 << 18
+    sizes = range(32 * count, 0, -48)
+    heaps = b"".join(struct.pack("<8sQHHIQ", b"GCOL\x01", size, 1, 1, 0, 0) for size in sizes).ljust(32 * count, b"\0")
+    assert global_heap._ends(heaps) and global_heap._ends(heaps[32:][: sizes[1]])
+    assert not readable(image_of(tmp_path / "x.h5", 0) + heaps)
+
+
 def test_a_sealed_file_with_such_a_heap_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "x.h5"
     with sealed.create() as file:
