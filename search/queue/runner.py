@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
-from typing import Callable, List
+from typing import Callable, List, Sequence
 
 from edgeflownas.errors import InputError
 from edgeflownas.progress import say
@@ -41,9 +41,10 @@ def run(queue: Queue, beat: Callable[[], None] = lambda: None) -> List[Row]:
             beat()
 
         while True:
-            waiting = [each.index for each in rows(queue) if each.to_do]
+            listed = rows(queue)
+            waiting = [each.index for each in listed if each.to_do]
             if not waiting:
-                _clear(queue)
+                _clear(queue, listed)
                 return rows(queue)
             for index in waiting:
                 if row(queue, index).to_do:
@@ -51,9 +52,9 @@ def run(queue: Queue, beat: Callable[[], None] = lambda: None) -> List[Row]:
                 stop.raise_if_set()
 
 
-def _clear(queue: Queue) -> None:
+def _clear(queue: Queue, listed: Sequence[Row]) -> None:
     """Removes the claims of processes that were killed when their task had ended."""
-    for each in rows(queue):
+    for each in listed:
         with contextlib.suppress(InputError):
             task = queue.task(each.index)
             if task.paths.claim.exists():

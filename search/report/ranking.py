@@ -1,7 +1,7 @@
 """How well the supernet ranks children that were trained alone: what ``rank`` has found."""
 
 from pathlib import Path
-from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
+from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 from edgeflownas.errors import InputError
 from search.agreement import Figure
@@ -70,17 +70,21 @@ def _called(ranking: Mapping[str, Any]) -> str:
     return name if ranking["recalibrated"] else f"{name}, not recalibrated"
 
 
+def _kinds(contents: Contents, role: str) -> Iterator[Tuple[List[Mapping[str, Any]], str]]:
+    """Rankings with BN statistics of all, and with own ones, where there are some; and the colour of each."""
+    for recalibrated, colour in ((False, "muted"), (True, role)):
+        listed = [each for each in contents.ranking["rankings"] if each["recalibrated"] is recalibrated]
+        if listed:
+            yield listed, colour
+
+
 def _pairs(contents: Contents, role: str) -> List[Series]:
     """A point for each child, by the last weights."""
-    found, series = contents.ranking, []
-    for recalibrated in (False, True):
-        last = last_of(found["rankings"], recalibrated)
-        if last is not None:
-            name = f"{contents.name}, {_called(last)}"
-            colour = role if recalibrated else "muted"
-            labels = found["architectures"]
-            series.append(Series(name, last["epe"], found["children"]["epe"], colour, "points", labels=labels))
-    return series
+    labels, children = contents.ranking["architectures"], contents.ranking["children"]["epe"]
+    return [
+        Series(f"{contents.name}, {_called(last)}", last["epe"], children, colour, "points", labels=labels)
+        for (*_, last), colour in _kinds(contents, role)
+    ]
 
 
 def _figures(ranking: Mapping[str, Any]) -> Dict[str, Figure]:
@@ -91,30 +95,23 @@ def _figures(ranking: Mapping[str, Any]) -> Dict[str, Figure]:
 
 
 def _trend(contents: Contents, role: str) -> List[Series]:
-    """Kendall's tau of the weights of each epoch, with statistics of their own and with those of all."""
+    """Kendall's tau of the weights of each epoch."""
     series = []
-    for recalibrated in (False, True):
-        listed = [
-            each for each in contents.ranking["rankings"]
-            if each["recalibrated"] is recalibrated and each["epoch"] is not None
-        ]  # fmt: skip
+    for rankings, colour in _kinds(contents, role):
+        listed = [each for each in rankings if each["epoch"] is not None]
         if listed:
-            name = contents.name if recalibrated else f"{contents.name}, not recalibrated"
+            name = contents.name if listed[0]["recalibrated"] else f"{contents.name}, not recalibrated"
             taus = [Figure(**each["kendall_tau"]) for each in listed]
-            epochs = [each["epoch"] for each in listed]
-            series.append(_intervals(name, epochs, taus, role if recalibrated else "muted", "line"))
+            series.append(_intervals(name, [each["epoch"] for each in listed], taus, colour, "line"))
     return series
 
 
 def _last(contents: Contents, role: str) -> List[Series]:
-    """All figures of agreement by the last weights, likewise."""
+    """All figures of agreement by the last weights."""
     series = []
-    for recalibrated in (False, True):
-        last = last_of(contents.ranking["rankings"], recalibrated)
-        if last is not None:
-            found = _figures(last)
-            colour, name = role if recalibrated else "muted", f"{contents.name}, {_called(last)}"
-            series.append(_intervals(name, list(found), list(found.values()), colour, "bars"))
+    for (*_, last), colour in _kinds(contents, role):
+        found, name = _figures(last), f"{contents.name}, {_called(last)}"
+        series.append(_intervals(name, list(found), list(found.values()), colour, "bars"))
     return series
 
 

@@ -92,8 +92,7 @@ class Scene:
             os.kill(pid, signal.SIGKILL)
             os.waitpid(pid, 0)
         kill_group(pid)
-        if code is None:
-            raise AssertionError(f"{name} hangs in {run}")
+        assert code is not None, f"{name} hangs in {run}"
         return code
 
     def prepared(self, name: str, run: Path) -> None:
