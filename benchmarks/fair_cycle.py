@@ -21,8 +21,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.memory import peak_mib
-from edgeflownas.losses import multiscale_loss
-from edgeflownas.network import (
+from edgeflownas.network.build import (
     BatchNorm,
     Layer,
     accumulated,
@@ -34,9 +33,10 @@ from edgeflownas.network import (
     plain,
     variables,
 )
-from edgeflownas.session import session
-from edgeflownas.skeleton import Kind, Skeleton
-from edgeflownas.space import Space
+from edgeflownas.network.losses import multiscale_loss
+from edgeflownas.network.skeleton import Kind, Skeleton
+from edgeflownas.network.space import Space
+from edgeflownas.tf_runtime.session import session
 from supernet.fairness import FairSampler, routing
 from supernet.routed import fair_cycle
 

@@ -22,7 +22,7 @@ from edgeflownas.hardware.build import build_tables
 from edgeflownas.hardware.compiler import Compiler, user_cache
 from edgeflownas.hardware.cost import CostTable
 from edgeflownas.hardware.networks import Networks
-from edgeflownas.skeleton import Skeleton
+from edgeflownas.network.skeleton import Skeleton
 
 BOARDS = ("grove_vision_ai_v2", "u55_128_high_end_embedded", "u65_256")
 

@@ -21,7 +21,7 @@ from edgeflownas.hardware.board import Board
 from edgeflownas.hardware.compiler import Compiler, user_cache
 from edgeflownas.hardware.cost import Figures
 from edgeflownas.hardware.networks import Networks
-from edgeflownas.skeleton import Skeleton
+from edgeflownas.network.skeleton import Skeleton
 
 SIZES = ((176, 224), (192, 256))
 PUBLISHED = "published: transposed 1694 KiB and 5.32 FPS, bilinear 1386 KiB"

@@ -22,10 +22,10 @@ from rich.table import Table
 
 from edgeflownas.data.datasets import open_datasets
 from edgeflownas.data.pipeline import Batch, batches
-from edgeflownas.devices import chosen_devices
-from edgeflownas.evaluation import EvaluationData
-from edgeflownas.network import initial_weights
-from edgeflownas.space import Space
+from edgeflownas.evaluation.child import EvaluationData
+from edgeflownas.network.build import initial_weights
+from edgeflownas.network.space import Space
+from edgeflownas.tf_runtime.devices import chosen_devices
 from search.run import Run
 from supernet.fairness import FairSampler
 from supernet.training import FairCycle

@@ -6,11 +6,11 @@ from typing import Callable, Dict, Iterator, List, NamedTuple, Sequence
 import numpy as np
 
 from edgeflownas.config import EvolutionConfig
-from edgeflownas.space import Architecture
-from search.archive import Archive
-from search.evolution import Evolution
-from search.objectives import Objectives
-from search.scoring import COST_FIGURES, Cost, Score
+from edgeflownas.network.space import Architecture
+from search.nsga2.archive import Archive
+from search.nsga2.evolution import Evolution
+from search.nsga2.objectives import Objectives
+from search.nsga2.scoring import COST_FIGURES, Cost, Score
 
 _BATCH = 52  # architectures that random search asks for at once
 _PEER_POPULATION = 20  # the best of 12, 20, 40, 52 and 100 for pymoo on the supernet that settings were tuned on

@@ -17,7 +17,7 @@ import numpy as np
 import psutil
 from selenium import webdriver
 
-from edgeflownas.files import write_json
+from edgeflownas.storage.files import write_json
 from tests.search.report.browser import browser, complaints, interactive, show
 
 

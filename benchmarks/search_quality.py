@@ -28,10 +28,10 @@ from rich.table import Table as RichTable
 from benchmarks.peers import SEARCHES, Table
 from benchmarks.tree_computation import TreeComputation, alone, mean_alone
 from edgeflownas.config import Config, validate
-from edgeflownas.skeleton import Skeleton
-from edgeflownas.space import Architecture, Space
-from search.objectives import SIGNS, Objectives, nondominated
-from search.search_file import read_archive
+from edgeflownas.network.skeleton import Skeleton
+from edgeflownas.network.space import Architecture, Space
+from search.nsga2.objectives import SIGNS, Objectives, nondominated
+from search.storage.search_file import read_archive
 
 SHARES = (0.9, 0.99, 0.999)  # of the exact hypervolume
 MEASURES = ("requested", "scored", "computation", "by our tree")

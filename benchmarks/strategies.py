@@ -27,10 +27,10 @@ from rich.table import Table
 from benchmarks.strategies_plots import scatter, trend
 from benchmarks.strategies_runs import Children, Supernet, opened, read_supernet
 from edgeflownas.errors import InputError
-from edgeflownas.files import write_json
-from search.agreement import Figure
+from edgeflownas.storage.files import write_json
+from search.ranking.agreement import Figure
+from search.ranking.truth import Truth, read_truth
 from search.strategies import staged
-from search.truth import Truth, read_truth
 
 GROUPS = {"strict": "A", "uniform": "A, uniform", "staged": "B"}
 

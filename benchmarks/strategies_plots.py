@@ -8,8 +8,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from benchmarks.strategies_runs import Supernet
-from edgeflownas.files import replacing
-from search.truth import Truth
+from edgeflownas.storage.files import replacing
+from search.ranking.truth import Truth
 
 _DPI = 120
 _COLOURS = ("tab:blue", "tab:orange", "tab:green")  # of the groups

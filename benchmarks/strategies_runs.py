@@ -9,13 +9,13 @@ import h5py
 import numpy as np
 
 from edgeflownas.errors import InputError
-from search.objectives import Objectives, nondominated
+from search.nsga2.objectives import Objectives, nondominated
 from search.queue.queue import Queue
 from search.queue.retrain import result_of
-from search.rank import Ranking, ranked
+from search.ranking.rank import Ranking, ranked
+from search.ranking.truth import Truth
 from search.run import Run
 from search.strategies import staged
-from search.truth import Truth
 
 _RANDOM_ORDERS = 1000
 

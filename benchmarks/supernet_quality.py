@@ -17,11 +17,11 @@ from rich.console import Console
 from rich.table import Table
 from scipy.stats import spearmanr
 
-from edgeflownas.checkpoint import digest
 from edgeflownas.data.datasets import open_datasets
-from edgeflownas.evaluation import EvaluationData
+from edgeflownas.evaluation.child import EvaluationData
+from edgeflownas.network.space import Architecture, Space
 from edgeflownas.progress import progress
-from edgeflownas.space import Architecture, Space
+from edgeflownas.storage.checkpoint import digest
 from search.run import Run
 from supernet.fairness import covering_pool
 from supernet.training import POOL_CYCLES, POOL_SEED

@@ -32,13 +32,13 @@ from benchmarks.fair_cycle import one_hot_network
 from benchmarks.memory import peak_mib
 from edgeflownas.config import EvaluationConfig, ProceduralData
 from edgeflownas.data.datasets import open_datasets
-from edgeflownas.evaluation import ChildEvaluator, EvaluationData
-from edgeflownas.losses import endpoint_error_sums
-from edgeflownas.network import BatchNorm, FixedNorm, initial_weights, normalised_images, variables
-from edgeflownas.recalibration import averaged
-from edgeflownas.session import session
-from edgeflownas.skeleton import Kind, Skeleton
-from edgeflownas.space import Architecture, Space
+from edgeflownas.evaluation.child import ChildEvaluator, EvaluationData
+from edgeflownas.evaluation.recalibration import averaged
+from edgeflownas.network.build import BatchNorm, FixedNorm, initial_weights, normalised_images, variables
+from edgeflownas.network.losses import endpoint_error_sums
+from edgeflownas.network.skeleton import Kind, Skeleton
+from edgeflownas.network.space import Architecture, Space
+from edgeflownas.tf_runtime.session import session
 from supernet.heads import fed
 from supernet.tree import TreeEvaluator
 

@@ -5,8 +5,8 @@ from typing import Dict, List, Sequence, Set, Tuple
 
 import numpy as np
 
-from edgeflownas.skeleton import Kind, Skeleton, Stage
-from edgeflownas.space import Architecture
+from edgeflownas.network.skeleton import Kind, Skeleton, Stage
+from edgeflownas.network.space import Architecture
 
 _FLOW = 2  # of the four channels of a flow output, those that the tree evaluator computes
 

@@ -18,11 +18,11 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from edgeflownas.network.space import Architecture
 from edgeflownas.progress import say
-from edgeflownas.space import Architecture
-from search.evaluator import open_evaluator
+from search.nsga2.scoring import Evaluator, Score
 from search.run import Run
-from search.scoring import Evaluator, Score
+from search.workers.evaluator import open_evaluator
 
 
 def scores(evaluator: Evaluator, architectures: Sequence[Architecture]) -> List[Score]:

@@ -5,15 +5,15 @@ from typing import Any, Dict, Optional, Sequence, Tuple
 
 import numpy as np
 
-from edgeflownas import checkpoint
 from edgeflownas.config import ChildConfig, Config, dump, load
 from edgeflownas.errors import InputError
-from edgeflownas.files import write_text
 from edgeflownas.hardware.board import Board
 from edgeflownas.hardware.cost import CostTable
 from edgeflownas.hardware.networks import Networks
-from edgeflownas.skeleton import Skeleton
-from edgeflownas.space import Architecture, Space
+from edgeflownas.network.skeleton import Skeleton
+from edgeflownas.network.space import Architecture, Space
+from edgeflownas.storage import checkpoint
+from edgeflownas.storage.files import write_text
 
 # A sum that several threads share out depends in its last digits on how many they are. With one, the same
 # architectures get the same EPE on any number of cores.

@@ -13,7 +13,7 @@ from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 
-from edgeflownas.space import Architecture, Space
+from edgeflownas.network.space import Architecture, Space
 
 
 class Group(NamedTuple):

@@ -11,9 +11,9 @@ from typing import List, Sequence
 
 import tensorflow.compat.v1 as tf
 
-from edgeflownas.devices import HOST
-from edgeflownas.network import BatchNorm, Weights, accumulated, apply_stage
-from edgeflownas.skeleton import Kind, Skeleton, Stage
+from edgeflownas.network.build import BatchNorm, Weights, accumulated, apply_stage
+from edgeflownas.network.skeleton import Kind, Skeleton, Stage
+from edgeflownas.tf_runtime.devices import HOST
 from supernet.routed import chosen
 
 

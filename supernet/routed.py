@@ -10,8 +10,8 @@ from typing import Callable, List, Sequence, Tuple
 
 import tensorflow.compat.v1 as tf
 
-from edgeflownas.network import BatchNorm, Weights, accumulated, apply_stage
-from edgeflownas.skeleton import Kind, Skeleton, Stage
+from edgeflownas.network.build import BatchNorm, Weights, accumulated, apply_stage
+from edgeflownas.network.skeleton import Kind, Skeleton, Stage
 
 
 def chosen(index: tf.Tensor, branches: Sequence[Callable[[], tf.Tensor]]) -> tf.Tensor:

@@ -9,10 +9,10 @@ from typing import Dict, List, Mapping, Sequence, Tuple
 
 import numpy as np
 
-from edgeflownas.evaluation import ChildEvaluator, EvaluationData
-from edgeflownas.recalibration import Statistics
-from edgeflownas.skeleton import Skeleton
-from edgeflownas.space import Architecture, Space
+from edgeflownas.evaluation.child import ChildEvaluator, EvaluationData
+from edgeflownas.evaluation.recalibration import Statistics
+from edgeflownas.network.skeleton import Skeleton
+from edgeflownas.network.space import Architecture, Space
 from supernet.fairness import covering_pool
 
 _CYCLES = 4  # of architectures that are averaged over

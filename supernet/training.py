@@ -8,16 +8,16 @@ import tensorflow.compat.v1 as tf
 
 from edgeflownas.config import Config, TrainConfig
 from edgeflownas.data.datasets import open_datasets, pairs_identity
-from edgeflownas.devices import Devices, chosen_devices
 from edgeflownas.errors import InputError
-from edgeflownas.evaluation import EvaluationData
-from edgeflownas.files import write_json
-from edgeflownas.graph_step import GraphStep, Inputs
-from edgeflownas.losses import multiscale_loss
-from edgeflownas.network import Weights, begun_as_identity, initial_weights, normalised_images
-from edgeflownas.skeleton import Skeleton
-from edgeflownas.space import Space
-from edgeflownas.training import Training
+from edgeflownas.evaluation.child import EvaluationData
+from edgeflownas.network.build import Weights, begun_as_identity, initial_weights, normalised_images
+from edgeflownas.network.losses import multiscale_loss
+from edgeflownas.network.skeleton import Skeleton
+from edgeflownas.network.space import Space
+from edgeflownas.storage.files import write_json
+from edgeflownas.tf_runtime.devices import Devices, chosen_devices
+from edgeflownas.training.loop import Training
+from edgeflownas.training.step import GraphStep, Inputs
 from supernet.fairness import SAMPLERS, Group, Sampler, covering_pool, own_slots, routing
 from supernet.parallel import parallel_cycle
 from supernet.routed import fair_cycle

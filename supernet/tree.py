@@ -15,13 +15,13 @@ import numpy as np
 import tensorflow.compat.v1 as tf
 
 from edgeflownas.data.pipeline import Batch
-from edgeflownas.devices import Devices, first_of
-from edgeflownas.evaluation import EvaluationData
-from edgeflownas.network import BatchNorm, FixedNorm, Layer, apply_stage, normalised_images, variables
-from edgeflownas.recalibration import Statistics, averaged
-from edgeflownas.session import load_variables, session
-from edgeflownas.skeleton import IMAGE_CHANNELS, Kind, Skeleton, Stage
-from edgeflownas.space import Architecture, Space
+from edgeflownas.evaluation.child import EvaluationData
+from edgeflownas.evaluation.recalibration import Statistics, averaged
+from edgeflownas.network.build import BatchNorm, FixedNorm, Layer, apply_stage, normalised_images, variables
+from edgeflownas.network.skeleton import IMAGE_CHANNELS, Kind, Skeleton, Stage
+from edgeflownas.network.space import Architecture, Space
+from edgeflownas.tf_runtime.devices import Devices, first_of
+from edgeflownas.tf_runtime.session import load_variables, session
 from supernet.heads import Heads, NormTensors, Options, error_sums, fed, tiles
 
 Score = Tuple[Architecture, float]

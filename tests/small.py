@@ -6,9 +6,9 @@ import numpy as np
 
 from edgeflownas.config import EvaluationConfig, ProceduralData, TrainConfig
 from edgeflownas.data.procedural import ProceduralDataset
-from edgeflownas.evaluation import EvaluationData
-from edgeflownas.network import initial_weights
-from edgeflownas.skeleton import Kind, Skeleton, Stage
+from edgeflownas.evaluation.child import EvaluationData
+from edgeflownas.network.build import initial_weights
+from edgeflownas.network.skeleton import Kind, Skeleton, Stage
 
 DATA = ProceduralData(kind="procedural", height=32, width=48, train_pairs=16, val_pairs=6, motion=4.0)
 EVALUATION = EvaluationConfig(calibration_pairs=6, calibration_batch=4, batch_size=4)

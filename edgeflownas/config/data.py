@@ -6,7 +6,7 @@ from pydantic import Field, field_validator
 from typing_extensions import Annotated, Literal
 
 from edgeflownas.config.section import Section
-from edgeflownas.skeleton import STAGES
+from edgeflownas.network.skeleton import STAGES
 
 MULTIPLE = max(stage.scale for stage in STAGES)  # of the sides that the network takes
 Side = Annotated[int, Field(ge=MULTIPLE)]

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Dict, Mapping
 
 from edgeflownas.errors import InputError
-from edgeflownas.files import write_text
+from edgeflownas.storage.files import write_text
 
 _HEADING = "# Bad files, from `data check`: name and reason, separated by a tab"
 

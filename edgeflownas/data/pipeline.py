@@ -7,8 +7,8 @@ import numpy as np
 import tensorflow.compat.v1 as tf
 
 from edgeflownas.data.sample import FlowDataset
-from edgeflownas.devices import CPU
-from edgeflownas.session import session
+from edgeflownas.tf_runtime.devices import CPU
+from edgeflownas.tf_runtime.session import session
 
 _AHEAD = 4  # batches
 

@@ -6,7 +6,6 @@ from typing import Dict, List, Sequence, Set
 
 import numpy as np
 
-from edgeflownas import checkpoint
 from edgeflownas.errors import InputError
 from edgeflownas.hardware.compiler import CacheEntry, Compiler
 from edgeflownas.hardware.cost import (
@@ -22,8 +21,9 @@ from edgeflownas.hardware.cost import (
 from edgeflownas.hardware.layers import part_cycles
 from edgeflownas.hardware.networks import RANDOM, Networks
 from edgeflownas.hardware.pool import Entries, Pool
+from edgeflownas.network.space import Architecture, Space
 from edgeflownas.progress import progress
-from edgeflownas.space import Architecture, Space
+from edgeflownas.storage import checkpoint
 
 MOST = 40  # architectures that a table is made from
 SRAM_PEAK = "SRAM peak"

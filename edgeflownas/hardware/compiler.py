@@ -9,7 +9,6 @@ from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 from pydantic import Field
 
-from edgeflownas import record
 from edgeflownas.config import HardwareConfig, Section, validate
 from edgeflownas.errors import InputError
 from edgeflownas.hardware.board import Board
@@ -17,6 +16,7 @@ from edgeflownas.hardware.cost import Cost, Figures
 from edgeflownas.hardware.networks import Networks
 from edgeflownas.hardware.report import Compiled, Layer
 from edgeflownas.hardware.vela import VERSION, Vela
+from edgeflownas.storage import record
 
 
 class CacheEntry(Section):

@@ -20,10 +20,10 @@ from typing_extensions import Literal
 
 from edgeflownas.config import Section, read_yaml, validate
 from edgeflownas.errors import InputError
-from edgeflownas.files import keep, previous, replacing
 from edgeflownas.hardware.board import Board
-from edgeflownas.skeleton import Skeleton
-from edgeflownas.space import Architecture, Space
+from edgeflownas.network.skeleton import Skeleton
+from edgeflownas.network.space import Architecture, Space
+from edgeflownas.storage.files import keep, previous, replacing
 
 _ROUNDED = 1e-4  # percent; recorded errors are rounded
 _LARGEST = 1 << 50  # cycles; sums of more could overflow

@@ -6,9 +6,9 @@ from typing import List, Mapping, Optional, Sequence
 import numpy as np
 import tensorflow.compat.v1 as tf
 
-from edgeflownas.network import BatchNorm, FixedNorm, child, normalised_images, plain
-from edgeflownas.recalibration import Statistics
-from edgeflownas.skeleton import IMAGE_CHANNELS, Skeleton
+from edgeflownas.evaluation.recalibration import Statistics
+from edgeflownas.network.build import BatchNorm, FixedNorm, child, normalised_images, plain
+from edgeflownas.network.skeleton import IMAGE_CHANNELS, Skeleton
 
 
 def export(

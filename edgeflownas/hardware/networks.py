@@ -1,5 +1,6 @@
 """The networks of a space as they are exported: with trained weights, or with random ones for their cost alone."""
 
+import ast
 import functools
 import hashlib
 from pathlib import Path
@@ -7,13 +8,15 @@ from typing import Any, Dict, Mapping, NamedTuple, Optional, Sequence
 
 import numpy as np
 
-from edgeflownas import checkpoint
-from edgeflownas.recalibration import Statistics, as_tensors
-from edgeflownas.skeleton import Skeleton
-from edgeflownas.space import Space
+from edgeflownas.evaluation.recalibration import Statistics, as_tensors
+from edgeflownas.network.skeleton import Skeleton
+from edgeflownas.network.space import Space
+from edgeflownas.storage import checkpoint
 
-# They decide what the exported file looks like: under other code, the figures in the cache are of another file.
-_CODE = ("network.py", "upsampling.py", "hardware/export.py")
+# The modules that decide what the exported file looks like: cached figures of other code are figures of another file.
+_CODE = ("network/build.py", "network/upsampling.py", "hardware/export.py")
+
+_DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 
 RANDOM = "random"  # where a digest of weights is asked for
 
@@ -89,7 +92,7 @@ class Networks:
 
 def stand_in(skeleton: Skeleton, height: int, width: int) -> Trained:
     """Random weights and images, always the same: for the figures, which do not need trained ones."""
-    from edgeflownas.network import initial_weights
+    from edgeflownas.network.build import initial_weights
 
     rng = np.random.default_rng(0)
     weights = initial_weights(skeleton.parameters(), rng)
@@ -99,4 +102,13 @@ def stand_in(skeleton: Skeleton, height: int, width: int) -> Trained:
 @functools.lru_cache(maxsize=None)
 def _code() -> str:
     package = Path(__file__).parents[1]
-    return hashlib.sha256(b"".join((package / name).read_bytes() for name in _CODE)).hexdigest()
+    return hashlib.sha256("".join(code_of((package / name).read_text("utf-8")) for name in _CODE).encode()).hexdigest()
+
+
+def code_of(source: str) -> str:
+    """Returns what Python source computes, as text that does not depend on its comments, docstrings or layout."""
+    tree = ast.parse(source)
+    for node in ast.walk(tree):
+        if isinstance(node, _DOCUMENTED) and ast.get_docstring(node, clean=False) is not None:
+            node.body = node.body[1:]
+    return ast.dump(tree)

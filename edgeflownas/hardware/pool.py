@@ -12,8 +12,8 @@ from typing import Callable, Dict, List, Optional, Sequence, Tuple, Type
 
 from edgeflownas.hardware.compiler import CacheEntry, Compiler, inspect_each
 from edgeflownas.hardware.networks import Networks
+from edgeflownas.network.space import Architecture
 from edgeflownas.signals import stop_flag
-from edgeflownas.space import Architecture
 
 Entries = List[CacheEntry]  # of one architecture, one per compiler
 Done = Callable[[Architecture], None]

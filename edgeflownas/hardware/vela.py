@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any, List, Optional
 
 from edgeflownas.errors import InputError
-from edgeflownas.files import temporary_folder, write_text
 from edgeflownas.hardware import report
 from edgeflownas.hardware.board import Board
 from edgeflownas.hardware.report import Compiled
 from edgeflownas.progress import say
+from edgeflownas.storage.files import temporary_folder, write_text
 
 _TAIL = 200  # lines of Vela's output that are kept of a failed compile
 _ANSWER = 60.0  # seconds in which Vela tells its version

@@ -12,15 +12,15 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from edgeflownas import checkpoint
 from edgeflownas.errors import InputError
-from edgeflownas.files import use_previous
 from edgeflownas.hardware.board import Board
 from edgeflownas.hardware.cost import Cost, CostTable
 from edgeflownas.hardware.networks import RANDOM
 from edgeflownas.progress import progress, say
-from search import layer_view
-from search.options import InOrder, run_options
+from edgeflownas.storage import checkpoint
+from edgeflownas.storage.files import use_previous
+from search.commands import layer_view
+from search.commands.options import InOrder, run_options
 from search.run import Run
 
 

@@ -6,7 +6,7 @@ Its own commands cannot be used: those of the last version for Python 3.7 do not
 import click
 
 from edgeflownas.errors import InputError
-from search.options import InOrder
+from search.commands.options import InOrder
 
 try:
     from distributed.cli.dask_scheduler import main as scheduler

@@ -14,7 +14,7 @@ from edgeflownas.data.check import Findings, check
 from edgeflownas.data.exclusion import write_exclusion
 from edgeflownas.errors import InputError
 from edgeflownas.progress import say
-from search.options import InOrder, data_options, run_options
+from search.commands.options import InOrder, data_options, run_options
 from search.run import Run
 
 _SHOWN = 20  # bad files that are printed; the list has all

@@ -7,21 +7,21 @@ from typing import Optional
 import click
 from rich.console import Console
 
-from edgeflownas.checkpoint import digest
-from edgeflownas.files import remove_leftovers, use_previous
 from edgeflownas.hardware.board import Board
-from edgeflownas.lock import locked
 from edgeflownas.progress import say
-from search.compiled_front import FrontCompiler
-from search.enumeration import enumerate_space, selected
-from search.evaluator import open_evaluator
-from search.evolution import Evolution
-from search.front import front_table, records
-from search.identity import Identity
-from search.options import run_options
+from edgeflownas.storage.checkpoint import digest
+from edgeflownas.storage.files import remove_leftovers, use_previous
+from edgeflownas.storage.lock import locked
+from search.commands.options import run_options
+from search.nsga2.compiled_front import FrontCompiler
+from search.nsga2.evolution import Evolution
+from search.nsga2.scoring import checked_cost
 from search.run import Run
-from search.scoring import checked_cost
-from search.space_file import SpaceFile
+from search.storage.front import front_table, records
+from search.storage.identity import Identity
+from search.storage.space_file import SpaceFile
+from search.strategies.enumeration import enumerate_space, selected
+from search.workers.evaluator import open_evaluator
 
 
 @click.command()

@@ -14,10 +14,10 @@ from rich.table import Table
 from edgeflownas.config import DataConfig
 from edgeflownas.data.sample import FlowDataset
 from edgeflownas.errors import InputError
-from edgeflownas.files import write_text
+from edgeflownas.network.space import Architecture
 from edgeflownas.progress import phase, progress
-from edgeflownas.space import Architecture
-from search.options import data_options, run_options
+from edgeflownas.storage.files import write_text
+from search.commands.options import data_options, run_options
 from search.run import Run
 
 # What is shown to people: key and heading, each in the order of the columns.
@@ -78,7 +78,7 @@ def command(
         raise click.UsageError("name an architecture, or a --task of the queue")
     if dry_run:
         with phase("loading TensorFlow"):
-            from search.dry_run import show_evaluation
+            from search.commands.dry_run import show_evaluation
 
         show_evaluation(run, other, [subject.architecture for subject in subjects], *_opened(run, other))
         return
@@ -122,8 +122,8 @@ def _assessed(
 ) -> Dict[str, Any]:
     """Scores all subjects on the same pairs."""
     with phase("loading TensorFlow"):
-        from edgeflownas.assessment import assess
-        from search.predictors import calibration_images, predictor
+        from edgeflownas.evaluation.assessment import assess
+        from search.workers.predictors import calibration_images, predictor
 
     config = other or run.config.data
     calibration = calibration_images(run)

@@ -9,19 +9,19 @@ import numpy as np
 from rich.console import Console
 
 from edgeflownas.errors import InputError
-from edgeflownas.files import remove_leftovers, write_json
 from edgeflownas.hardware.cost import CostTable
-from edgeflownas.lock import locked
 from edgeflownas.progress import say
-from search.compiled_front import FrontCompiler
-from search.evolution import Evolution
-from search.front import front_table, records, write_front
-from search.identity import Identity
-from search.options import run_options
+from edgeflownas.storage.files import remove_leftovers, write_json
+from edgeflownas.storage.lock import locked
+from search.commands.options import run_options
+from search.nsga2.compiled_front import FrontCompiler
+from search.nsga2.evolution import Evolution
 from search.queue.build import build
 from search.run import Run
-from search.search_file import SearchFile, set_aside, use_previous
-from search.space_file import whole_space
+from search.storage.front import front_table, records, write_front
+from search.storage.identity import Identity
+from search.storage.search_file import SearchFile, set_aside, use_previous
+from search.storage.space_file import whole_space
 from search.strategies.independent import INDEPENDENT
 from search.strategies.one_shot import ONE_SHOT
 from search.strategies.staged import STAGED

@@ -10,19 +10,19 @@ import numpy as np
 from rich.console import Console
 
 from edgeflownas.data.datasets import open_datasets
-from edgeflownas.files import replacing, write_json
+from edgeflownas.evaluation.recalibration import among
 from edgeflownas.hardware.board import Board
 from edgeflownas.hardware.compiler import Compiler
 from edgeflownas.hardware.networks import Networks, Trained
 from edgeflownas.hardware.report import Compiled
+from edgeflownas.network.space import Architecture
 from edgeflownas.progress import phase, progress, say
-from edgeflownas.recalibration import among
-from edgeflownas.space import Architecture
-from search.options import run_options
+from edgeflownas.storage.files import replacing, write_json
+from search.commands.options import run_options
 from search.run import SCORING_THREADS, Run
 
 if TYPE_CHECKING:  # else TensorFlow would be loaded for --help
-    from edgeflownas.evaluation import EvaluationData
+    from edgeflownas.evaluation.child import EvaluationData
 
 _REPRESENTATIVE = 16  # training pairs that the ranges of activations are taken from
 
@@ -94,7 +94,7 @@ def _compiler(run: Run, board: Optional[Path], int8_io: Optional[bool]) -> Compi
 
 def _data(run: Run, pairs: int) -> "EvaluationData":
     """Images for recalibration, and so many validation pairs."""
-    from edgeflownas.evaluation import EvaluationData
+    from edgeflownas.evaluation.child import EvaluationData
 
     train, val = open_datasets(run.config.data)
     config = run.config.evaluation
@@ -106,7 +106,7 @@ def _trained(
     run: Run, architecture: Architecture, tensors: Dict[str, np.ndarray], data: "EvaluationData"
 ) -> Tuple[Trained, float]:
     """What is exported, and its EPE in float32."""
-    from edgeflownas.evaluation import ChildEvaluator
+    from edgeflownas.evaluation.child import ChildEvaluator
 
     evaluator = ChildEvaluator(run.skeleton, architecture, data, SCORING_THREADS)
     statistics = among(tensors) or evaluator.recalibrate(tensors)

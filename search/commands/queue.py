@@ -9,16 +9,14 @@ from typing import Any, Dict, Sequence, Tuple
 import click
 from rich.console import Console
 
-from edgeflownas.checkpoint import digest
 from edgeflownas.errors import InputError
 from edgeflownas.hardware.compiler import Compiler
 from edgeflownas.hardware.cost import CostTable
-from edgeflownas.lock import locked
 from edgeflownas.progress import say
-from search.agreement import agreement
-from search.evolution import Evolution
-from search.identity import Identity
-from search.options import InOrder, run_options
+from edgeflownas.storage.checkpoint import digest
+from edgeflownas.storage.lock import locked
+from search.commands.options import InOrder, run_options
+from search.nsga2.evolution import Evolution
 from search.queue import build as building
 from search.queue import collect as collecting
 from search.queue import control, final_front, runner, status, submit
@@ -26,8 +24,10 @@ from search.queue.final_epe import final_epes
 from search.queue.published import EDGEFLOWNET
 from search.queue.queue import Queue
 from search.queue.watch import Overview, watch
+from search.ranking.agreement import agreement
 from search.run import Run
-from search.search_file import SearchFile
+from search.storage.identity import Identity
+from search.storage.search_file import SearchFile
 from search.strategies.independent import INDEPENDENT, build_sample
 
 _TABLE_COLUMNS = 100  # at least, where the output is no terminal

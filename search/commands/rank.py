@@ -9,14 +9,14 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from edgeflownas import checkpoint
-from edgeflownas.files import write_json
 from edgeflownas.progress import phase, progress, say
-from search import rank
-from search.options import run_options
-from search.rank import Ranking
+from edgeflownas.storage import checkpoint
+from edgeflownas.storage.files import write_json
+from search.commands.options import run_options
+from search.ranking import rank
+from search.ranking.rank import Ranking
+from search.ranking.truth import Truth, read_truth
 from search.run import SCORING_THREADS, Run
-from search.truth import Truth, read_truth
 
 
 @click.command()
@@ -50,7 +50,7 @@ def command(
     for path in paths:  # before anything takes time
         run.fitting_weights(path)
     rankings, zero = _rankings(run, truth, paths, without_recalibration)
-    from search.rank_plot import plot
+    from search.ranking.plot import plot
 
     result = rank.as_json(run.space, truth, rankings, zero)
     rank.write_table(run.rank_file.with_suffix(".csv"), run.space, truth, rankings)
@@ -76,7 +76,7 @@ def _rankings(
     """Scores the children with all weights."""
     with phase("reading images and building the supernet"):
         from edgeflownas.data.datasets import open_datasets
-        from edgeflownas.evaluation import EvaluationData
+        from edgeflownas.evaluation.child import EvaluationData
         from supernet.shared_norm import SharedNormEvaluator
         from supernet.tree import TreeEvaluator
 

@@ -12,7 +12,7 @@ from rich.console import Console
 
 from edgeflownas.config import ChildConfig
 from edgeflownas.progress import console, phase, say
-from search.options import gpu_option, set_option
+from search.commands.options import gpu_option, set_option
 from search.queue.queue import Queue
 from search.queue.retrain import retrain
 from search.queue.status import row
@@ -76,7 +76,7 @@ def command(
 def _show(config: ChildConfig, weights: Optional[Dict[str, np.ndarray]], devices: Optional[List[int]]) -> None:
     config = _on(config, devices)
     with phase("loading TensorFlow"):
-        from search.dry_run import show_retraining
+        from search.commands.dry_run import show_retraining
 
     show_retraining(config, weights)
 
@@ -85,7 +85,7 @@ def _on(config: Child, devices: Optional[List[int]]) -> Child:
     """The training on the GPUs that the command line names; tells of one that is not there before it has begun."""
     if devices is None:
         return config
-    from edgeflownas.devices import chosen_devices
+    from edgeflownas.tf_runtime.devices import chosen_devices
 
     chosen_devices(devices)
     return config.on(devices)

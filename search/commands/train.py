@@ -6,12 +6,12 @@ from typing import Any, Dict, Optional
 import click
 import numpy as np
 
-from edgeflownas import checkpoint
 from edgeflownas.config import Config, validate
 from edgeflownas.errors import InputError
-from edgeflownas.lock import Lock, locked
 from edgeflownas.progress import phase, say
-from search.options import gpu_option, run_options
+from edgeflownas.storage import checkpoint
+from edgeflownas.storage.lock import Lock, locked
+from search.commands.options import gpu_option, run_options
 from search.run import Run
 from search.strategies import staged
 
@@ -40,7 +40,7 @@ def command(
         raise InputError("strategy: independent shares no weights, so there is no supernet to train; call `evolve`")
     if dry_run:
         with phase("loading TensorFlow"):
-            from search.dry_run import show_supernet_training
+            from search.commands.dry_run import show_supernet_training
 
         show_supernet_training(run, run.fitting_weights(init_from) if init_from else None)
         return

@@ -8,14 +8,15 @@ from typing import List, Mapping, Optional, Sequence
 
 import numpy as np
 
-from edgeflownas import checkpoint, record
 from edgeflownas.config import dump
 from edgeflownas.errors import InputError
-from edgeflownas.files import draft_folder, remove_leftovers, set_aside, sha256, write_text
-from edgeflownas.lock import held
 from edgeflownas.progress import say
-from search.archive import Archive
-from search.objectives import Objectives
+from edgeflownas.storage import checkpoint, record
+from edgeflownas.storage.files import draft_folder, remove_leftovers, set_aside, sha256, write_text
+from edgeflownas.storage.lock import held
+from search.nsga2.archive import Archive
+from search.nsga2.objectives import Objectives
+from search.nsga2.scoring import COST_FIGURES, COST_SOURCES
 from search.queue import slurm
 from search.queue.paths import QueuePaths
 from search.queue.queue import Queue, QueueFile
@@ -23,7 +24,6 @@ from search.queue.script import job_name
 from search.queue.selection import RULES, Front, fps_targets
 from search.queue.task import Found, State, TaskConfig
 from search.run import Run
-from search.scoring import COST_FIGURES, COST_SOURCES
 
 
 def build(run: Run, archive: Archive, front: np.ndarray, rebuild: bool = False) -> Queue:

@@ -7,12 +7,12 @@ import threading
 import time
 from typing import Any, Callable, Iterator, Optional, Tuple
 
-from edgeflownas import record
 from edgeflownas.config import validate
 from edgeflownas.errors import InputError
-from edgeflownas.lock import Lock, locked
 from edgeflownas.progress import Standing, say
-from edgeflownas.slurm import this_job
+from edgeflownas.storage import record
+from edgeflownas.storage.lock import Lock, locked
+from edgeflownas.storage.slurm import this_job
 from search.queue.task import State, Task, printable
 
 HEARTBEAT = 10.0  # seconds

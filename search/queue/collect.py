@@ -5,17 +5,17 @@ from typing import Callable, Dict, List, Mapping, Optional, Tuple
 
 import numpy as np
 
-from edgeflownas import checkpoint
 from edgeflownas.data.datasets import open_datasets
 from edgeflownas.errors import InputError
+from edgeflownas.evaluation.recalibration import among
 from edgeflownas.hardware.compiler import Compiler
 from edgeflownas.hardware.cost import Cost
 from edgeflownas.hardware.networks import Networks, Trained
+from edgeflownas.network.skeleton import Skeleton
+from edgeflownas.network.space import Space
 from edgeflownas.progress import progress, say
-from edgeflownas.recalibration import among
-from edgeflownas.skeleton import Skeleton
-from edgeflownas.space import Space
-from search.objectives import nondominated, points_of
+from edgeflownas.storage import checkpoint
+from search.nsga2.objectives import nondominated, points_of
 from search.queue.final_epe import FinalEpe
 from search.queue.queue import Queue
 from search.queue.retrain import result_of

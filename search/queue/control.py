@@ -4,10 +4,10 @@ import contextlib
 from pathlib import Path
 from typing import List, Sequence
 
-from edgeflownas import checkpoint, files, record
 from edgeflownas.errors import InputError
-from edgeflownas.lock import locked
 from edgeflownas.progress import say
+from edgeflownas.storage import checkpoint, files, record
+from edgeflownas.storage.lock import locked
 from search.queue import slurm
 from search.queue.claim import STALE_AFTER, claimed
 from search.queue.queue import Queue

@@ -5,13 +5,13 @@ from typing import Any, Dict, List, Mapping
 import numpy as np
 from pydantic import Field
 
-from edgeflownas import checkpoint, record
 from edgeflownas.config import Section, validate
 from edgeflownas.errors import InputError
+from edgeflownas.evaluation.recalibration import among
+from edgeflownas.network.skeleton import Skeleton
+from edgeflownas.network.space import Space
 from edgeflownas.progress import progress, say
-from edgeflownas.recalibration import among
-from edgeflownas.skeleton import Skeleton
-from edgeflownas.space import Space
+from edgeflownas.storage import checkpoint, record
 from search.queue.task import Task
 
 
@@ -78,9 +78,9 @@ def _known(task: Task, digest: str) -> Dict[str, FinalEpe]:
 
 
 def _scored(task: Task, tensors: Mapping[str, np.ndarray], name: str, data: Dict[str, Any]) -> FinalEpe:
-    from edgeflownas.assessment import assess
     from edgeflownas.data.datasets import open_part
-    from edgeflownas.prediction import Predictor
+    from edgeflownas.evaluation.assessment import assess
+    from edgeflownas.evaluation.prediction import Predictor
 
     config = task.config
     skeleton = Skeleton(config.network.width)

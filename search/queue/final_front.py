@@ -9,7 +9,7 @@ from typing import Any, Dict, Mapping, Optional
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from edgeflownas.files import write_text
+from edgeflownas.storage.files import write_text
 from search.queue.collect import Collection, Survivor
 from search.queue.published import Published
 

@@ -11,11 +11,11 @@ from typing import Iterator
 
 from pydantic import Field
 
-from edgeflownas import checkpoint, record
 from edgeflownas.config import Section, validate
 from edgeflownas.errors import InputError
 from edgeflownas.progress import say
 from edgeflownas.signals import Interrupted, StopFlag, stop_flag
+from edgeflownas.storage import checkpoint, record
 from search.queue.claim import Claim, claimed
 from search.queue.task import Task, Word
 
@@ -81,7 +81,7 @@ def _attempt(task: Task, claim: Claim, stop: StopFlag) -> None:
 
 def _trained(task: Task, claim: Claim, stop: StopFlag) -> Result:
     """Trains to the end."""
-    from edgeflownas.stages import retraining
+    from edgeflownas.training.stages import retraining
 
     weights = task.first_weights()
     stop.raise_if_set()

@@ -6,12 +6,12 @@ from typing import Dict, List, Optional
 
 from pydantic import Field
 
-from edgeflownas import record
 from edgeflownas.config import ClusterConfig, Section, validate
 from edgeflownas.errors import InputError
-from edgeflownas.files import set_aside, write_text
-from edgeflownas.lock import locked
 from edgeflownas.progress import say
+from edgeflownas.storage import record
+from edgeflownas.storage.files import set_aside, write_text
+from edgeflownas.storage.lock import locked
 from search.queue import slurm
 from search.queue.paths import QueuePaths
 from search.queue.queue import Queue

@@ -18,11 +18,11 @@ import numpy as np
 from pydantic import Field
 from typing_extensions import Literal
 
-from edgeflownas import checkpoint, record
 from edgeflownas.config import ChildConfig, Section, read_yaml, validate
 from edgeflownas.errors import InputError
 from edgeflownas.hardware.cost import Cost
-from edgeflownas.lock import held
+from edgeflownas.storage import checkpoint, record
+from edgeflownas.storage.lock import held
 from search.queue.paths import QueuePaths
 
 _TAIL_BYTES = 4096  # of a log, enough for the lines that are shown

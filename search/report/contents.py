@@ -9,19 +9,19 @@ from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence
 import numpy as np
 import yaml
 
-from edgeflownas import sealed
 from edgeflownas.config import Config, load, validate
 from edgeflownas.errors import InputError
-from edgeflownas.files import read_json
 from edgeflownas.hardware.board import Board
-from edgeflownas.lock import held
-from search.archive import Archive
-from search.identity import Identity
-from search.objectives import Objectives, nondominated
+from edgeflownas.storage import sealed
+from edgeflownas.storage.files import read_json
+from edgeflownas.storage.lock import held
+from search.nsga2.archive import Archive
+from search.nsga2.objectives import Objectives, nondominated
 from search.queue.queue import Queue
 from search.run import Run
-from search.search_file import MALFORMED, read_archive
-from search.space_file import whole_space
+from search.storage.identity import Identity
+from search.storage.search_file import MALFORMED, read_archive
+from search.storage.space_file import whole_space
 
 # A training's log, one line an epoch.
 Log = List[Dict[str, float]]

@@ -5,10 +5,10 @@ from typing import Any, Dict, List, Optional, Sequence
 
 import numpy as np
 
+from search.nsga2.scoring import COST_SOURCES
 from search.report.contents import Contents
 from search.report.parts import PartCycles
 from search.report.points import ORIGINS, Points
-from search.scoring import COST_SOURCES
 
 _TYPES = {"f8": np.float64, "i4": np.int32, "u1": np.uint8}
 

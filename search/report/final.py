@@ -5,7 +5,7 @@ from typing import Any, Dict, List, Optional, Sequence, Tuple
 import numpy as np
 
 from edgeflownas.errors import InputError
-from search.objectives import nondominated
+from search.nsga2.objectives import nondominated
 from search.queue.published import EDGEFLOWNET
 from search.report.chart import Chart, Section, Series, Table, counted
 from search.report.contents import Contents

@@ -8,8 +8,8 @@ import numpy as np
 
 from edgeflownas.data.flow_picture import ERROR_COLOURS, LABELS, panels
 from edgeflownas.errors import InputError
+from edgeflownas.network.space import Architecture
 from edgeflownas.progress import phase, progress, say
-from edgeflownas.space import Architecture
 from search.queue.status import rows
 from search.report.chart import Picture, Section, Table
 from search.report.contents import Contents
@@ -98,7 +98,7 @@ def _drawn(
         return []
     with phase("loading TensorFlow"):
         from edgeflownas.data.datasets import open_part
-        from search.predictors import calibration_images, predictor
+        from search.workers.predictors import calibration_images, predictor
 
     run = contents.run
     found: List[Tuple[Picture, Tuple[Any, ...]]] = []

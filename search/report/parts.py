@@ -10,8 +10,8 @@ from typing import Dict, List, Optional
 from edgeflownas.errors import InputError
 from edgeflownas.hardware.compiler import Compiler
 from edgeflownas.hardware.layers import part_of
+from edgeflownas.network.space import Architecture, Space
 from edgeflownas.progress import progress, say
-from edgeflownas.space import Architecture, Space
 from search.run import Run
 
 # NPU cycles of each part, one value an option of its gene; a fixed part has one value.

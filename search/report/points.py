@@ -5,11 +5,11 @@ from typing import Dict, List, Optional, Tuple
 
 import numpy as np
 
-from edgeflownas.space import Space
-from search.archive import COLUMNS, Archive
+from edgeflownas.network.space import Space
+from search.nsga2.archive import COLUMNS, Archive
+from search.nsga2.scoring import COST_SOURCES
 from search.report.chart import Table
 from search.report.contents import Contents
-from search.scoring import COST_SOURCES
 
 ORIGINS = ("asked for", "scored along", "enumerated only")
 

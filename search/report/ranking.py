@@ -4,8 +4,8 @@ from pathlib import Path
 from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 from edgeflownas.errors import InputError
-from search.agreement import Figure
-from search.rank import last_of
+from search.ranking.agreement import Figure
+from search.ranking.rank import last_of
 from search.report.chart import Chart, Mark, Section, Series, Table
 from search.report.contents import Contents
 

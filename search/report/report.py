@@ -4,8 +4,8 @@ from pathlib import Path
 from typing import Callable, List, Optional, Sequence
 
 from edgeflownas.errors import InputError
-from edgeflownas.files import replacing, write_text
 from edgeflownas.progress import progress
+from edgeflownas.storage.files import replacing, write_text
 from search.report import images
 from search.report.chart import Section
 from search.report.contents import Contents

@@ -3,10 +3,10 @@
 from typing import List, Optional, Sequence, Tuple
 
 from edgeflownas.errors import InputError
-from search.agreement import agreement
 from search.queue.queue import Queue
 from search.queue.retrain import Result, result_of
 from search.queue.status import Row, rows, summary
+from search.ranking.agreement import agreement
 from search.report.chart import Chart, Section, Series, Table
 from search.report.contents import Contents, log
 

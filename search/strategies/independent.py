@@ -12,13 +12,13 @@ from typing import List
 
 from edgeflownas.errors import InputError
 from edgeflownas.progress import say
+from search.nsga2.scoring import COST_FIGURES, Score, checked_cost
 from search.queue import build, runner
 from search.queue.queue import Queue
 from search.queue.retrain import result_of
 from search.queue.status import rows, summary
 from search.queue.task import Found
 from search.run import Run
-from search.scoring import COST_FIGURES, Score, checked_cost
 from search.strategies.strategy import Search, Strategy
 from supernet.fairness import fair_sample
 

@@ -1,10 +1,10 @@
 """Strategy A: one supernet holds everything, and NSGA-II searches over its weights."""
 
 from edgeflownas.progress import say
-from search import loop
-from search.evaluator import open_evaluator
+from search.strategies import loop
 from search.strategies.strategy import Search, Strategy
-from search.view import View
+from search.strategies.view import View
+from search.workers.evaluator import open_evaluator
 
 
 def search(search: Search) -> str:

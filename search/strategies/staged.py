@@ -24,18 +24,18 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from edgeflownas import checkpoint, record
 from edgeflownas.errors import InputError
-from edgeflownas.files import write_text
-from edgeflownas.lock import Lock
+from edgeflownas.network.space import Architecture, Space
 from edgeflownas.progress import phase, progress, say
-from edgeflownas.space import Architecture, Space
-from search.evaluator import open_evaluator
-from search.objectives import points_of
-from search.operators import Fitness, Individual, select
+from edgeflownas.storage import checkpoint, record
+from edgeflownas.storage.files import write_text
+from edgeflownas.storage.lock import Lock
+from search.nsga2.objectives import points_of
+from search.nsga2.operators import Fitness, Individual, select
+from search.nsga2.scoring import COST_FIGURES, Score, checked_cost, scored
 from search.run import Run
-from search.scoring import COST_FIGURES, Score, checked_cost, scored
 from search.strategies.strategy import Search, Strategy
+from search.workers.evaluator import open_evaluator
 from supernet.fairness import Group, all_free
 
 _SHOWN = 10  # rows of a table for people

@@ -6,12 +6,12 @@ from typing import Any, Callable, Dict, Mapping, NamedTuple, Optional
 
 import numpy as np
 
-from edgeflownas.checkpoint import digest
-from edgeflownas.lock import Lock
-from search.compiled_front import FrontCompiler
-from search.evolution import Evolution
+from edgeflownas.storage.checkpoint import digest
+from edgeflownas.storage.lock import Lock
+from search.nsga2.compiled_front import FrontCompiler
+from search.nsga2.evolution import Evolution
 from search.run import Run
-from search.search_file import SearchFile
+from search.storage.search_file import SearchFile
 
 
 class Search(NamedTuple):

@@ -8,14 +8,14 @@ import pytest
 from benchmarks.strategies import summed_up
 from benchmarks.strategies_plots import scatter, trend
 from benchmarks.strategies_runs import Children
-from edgeflownas import checkpoint
 from edgeflownas.errors import InputError
-from edgeflownas.files import write_json, write_text
-from search import rank
+from edgeflownas.storage import checkpoint
+from edgeflownas.storage.files import write_json, write_text
 from search.queue.build import place, task_of
 from search.queue.task import Found
+from search.ranking import rank
+from search.ranking.truth import Truth
 from search.run import Run
-from search.truth import Truth
 from tests.search.queue.small import finish, small_run
 
 # EPE and FPS: 222222222, 111111111 and 000000000 are the front, 012012012 is dominated.

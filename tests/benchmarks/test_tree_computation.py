@@ -5,8 +5,8 @@ from typing import Any, List
 import pytest
 
 from benchmarks.tree_computation import TreeComputation, alone, mean_alone
-from edgeflownas.skeleton import Kind, Skeleton, Stage
-from edgeflownas.space import Architecture, Space
+from edgeflownas.network.skeleton import Kind, Skeleton, Stage
+from edgeflownas.network.space import Architecture, Space
 from supernet.tree import TreeEvaluator
 from tests.small import DATA, OTHER_STAGES, evaluation_data, weights_for
 

@@ -18,11 +18,11 @@ from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Tu
 
 import yaml
 
-from edgeflownas import checkpoint, record, sealed
-from edgeflownas.skeleton import Skeleton
+from edgeflownas.network.skeleton import Skeleton
+from edgeflownas.storage import checkpoint, record, sealed
 from tests.processes import in_child
 from tests.reliability import stand_ins
-from tests.search.test_search_file import content
+from tests.search.storage.test_search_file import content
 from tests.small import weights_for
 
 ROOT = Path(__file__).parents[2]

@@ -7,15 +7,15 @@ from typing import Any, Callable, Dict, List, NamedTuple
 
 import numpy as np
 
-from edgeflownas import checkpoint, files, record
 from edgeflownas.config import validate
 from edgeflownas.errors import InputError
 from edgeflownas.hardware.cost import CostTable
-from search import search_file
-from search.evolution import Evolution
+from edgeflownas.storage import checkpoint, files, record
+from search.nsga2.evolution import Evolution
 from search.queue.task import State
-from search.search_file import SearchFile
-from search.space_file import SpaceFile
+from search.storage import search_file
+from search.storage.search_file import SearchFile
+from search.storage.space_file import SpaceFile
 from tests.search.stand_ins import SMALL, Oracle, Table, evolution_config, identity
 
 IDENTITY = identity(SMALL)

@@ -10,8 +10,8 @@ from typing import Any, Dict, Sequence, Tuple
 
 from tests.reliability import crash
 
-# The steps of a write, as calls that ``edgeflownas.files`` makes: after open; after write, which is before fsync;
-# before rename, which is after fsync; after rename. The last fsync is that of the folder.
+# The steps of a write, as calls that ``edgeflownas.storage.files`` makes: after open; after write, which is before
+# fsync; before rename, which is after fsync; after rename. The last fsync is that of the folder.
 STEPS: Sequence[Tuple[str, str, bool]] = (
     ("after open", "mkstemp", True),
     ("before fsync", "fsync", False),

@@ -4,7 +4,7 @@ import random
 import shutil
 from typing import Any, Dict
 
-from edgeflownas.files import previous
+from edgeflownas.storage.files import previous
 from tests.reliability import damage
 from tests.reliability.crash import Scene, compare, reference, result
 

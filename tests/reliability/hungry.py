@@ -5,9 +5,9 @@ from typing import Iterator, List, Sequence
 
 import numpy as np
 
-from edgeflownas.space import Architecture
-from search.processes import Processes
-from search.scoring import Score
+from edgeflownas.network.space import Architecture
+from search.nsga2.scoring import Score
+from search.workers.processes import Processes
 from tests.search.stand_ins import epe_of
 
 
@@ -28,7 +28,7 @@ class Hungry:
         self._rooms = rooms
 
     def score(self, architectures: Sequence[Architecture]) -> Iterator[List[Score]]:
-        """As ``search.scoring.Evaluator``."""
+        """As ``search.nsga2.scoring.Evaluator``."""
         workers = Processes(1, [])
         try:
             yield workers.submit(score, architectures, next(self._rooms)).result()

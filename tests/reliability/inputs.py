@@ -15,20 +15,20 @@ import numpy as np
 import yaml
 from rich.console import Console
 
-from edgeflownas import checkpoint, record, sealed
 from edgeflownas.config import load, validate
 from edgeflownas.data.formats import read_flow, read_image
 from edgeflownas.errors import InputError
 from edgeflownas.hardware import report
 from edgeflownas.hardware.board import Board
 from edgeflownas.hardware.cost import CostTable
-from edgeflownas.skeleton import Skeleton
-from edgeflownas.space import Space
+from edgeflownas.network.skeleton import Skeleton
+from edgeflownas.network.space import Space
+from edgeflownas.storage import checkpoint, record, sealed
+from search.nsga2.scoring import checked_cost
 from search.queue import status
 from search.queue.paths import QueuePaths
 from search.queue.task import State, Task
-from search.scoring import checked_cost
-from search.search_file import SearchFile
+from search.storage.search_file import SearchFile
 from tests.reliability import damage, resealed
 
 CONFIGS = Path(__file__).parents[2] / "configs"

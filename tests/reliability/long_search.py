@@ -10,15 +10,15 @@ from typing import Any, Dict, Iterator, List, Sequence
 
 import numpy as np
 
-from edgeflownas import files, sealed
 from edgeflownas.config import EvolutionConfig
-from edgeflownas.lock import locked
-from edgeflownas.space import Architecture, Space
-from search.archive import COLUMNS, Archive
-from search.evolution import Evolution, Generation
-from search.loop import Status, evolve
-from search.scoring import Score
-from search.search_file import SearchFile, read_archive
+from edgeflownas.network.space import Architecture, Space
+from edgeflownas.storage import files, sealed
+from edgeflownas.storage.lock import locked
+from search.nsga2.archive import COLUMNS, Archive
+from search.nsga2.evolution import Evolution, Generation
+from search.nsga2.scoring import Score
+from search.storage.search_file import SearchFile, read_archive
+from search.strategies.loop import Status, evolve
 from tests.search.stand_ins import Table, epe_of, evolution_config, identity, space_of
 
 POPULATION = 100

@@ -8,8 +8,8 @@ from typing import List
 
 import yaml
 
-from edgeflownas import record, sealed
 from edgeflownas.hardware import cost
+from edgeflownas.storage import record, sealed
 
 _NO_CONTENT = (yaml.YAMLError, ValueError, TypeError, AttributeError, RecursionError)
 

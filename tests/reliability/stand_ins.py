@@ -17,17 +17,19 @@ from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence
 import numpy as np
 import tensorflow.compat.v1 as tf
 
-from edgeflownas import child_training, training
 from edgeflownas.data.pipeline import Batch
-from edgeflownas.files import write_json
 from edgeflownas.hardware import pool
 from edgeflownas.hardware.cost import Cost, CostTable, Figures
 from edgeflownas.hardware.networks import Networks
 from edgeflownas.hardware.vela import Vela
-from search import cli, enumeration
-from search.evaluator import Opened
+from edgeflownas.storage.files import write_json
+from edgeflownas.training import child as child_training
+from edgeflownas.training import loop as training
+from search import cli
 from search.queue import runner
-from search.space_file import SpaceFile
+from search.storage.space_file import SpaceFile
+from search.strategies import enumeration
+from search.workers.evaluator import Opened
 from supernet import training as supernet_training
 from supernet.fairness import FairSampler
 from tests.processes import in_child

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from edgeflownas import checkpoint, record
 from edgeflownas.errors import InputError
-from edgeflownas.files import previous
 from edgeflownas.hardware.cost import CostTable
+from edgeflownas.storage import checkpoint, record
+from edgeflownas.storage.files import previous
 from search.commands import cost
 from search.queue import control
 from search.queue.claim import claimed

@@ -17,8 +17,8 @@ import search
 import supernet
 from edgeflownas.config import dump, load
 from edgeflownas.errors import InputError
-from edgeflownas.skeleton import Skeleton
-from edgeflownas.space import Space
+from edgeflownas.network.skeleton import Skeleton
+from edgeflownas.network.space import Space
 from search.queue.paths import QueuePaths
 from search.queue.queue import Queue
 from search.queue.status import row

@@ -12,20 +12,20 @@ import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
 
-from edgeflownas import checkpoint
 from edgeflownas.config import TrainConfig
 from edgeflownas.data.formats import read_flow
 from edgeflownas.data.sample import Sample
 from edgeflownas.errors import InputError
-from edgeflownas.files import previous
-from edgeflownas.lock import locked
-from edgeflownas.session import session
-from edgeflownas.training import Training
-from search.search_file import SearchFile
+from edgeflownas.storage import checkpoint
+from edgeflownas.storage.files import previous
+from edgeflownas.storage.lock import locked
+from edgeflownas.tf_runtime.session import session
+from edgeflownas.training.loop import Training
+from search.storage.search_file import SearchFile
 from tests.reliability import damage
 from tests.reliability.hungry import Hungry
 from tests.reliability.stand_ins import Cycle
-from tests.search.test_search_file import IDENTITY, content, search
+from tests.search.storage.test_search_file import IDENTITY, content, search
 
 
 @pytest.fixture()

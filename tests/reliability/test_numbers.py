@@ -10,14 +10,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from edgeflownas.errors import InputError
-from edgeflownas.lock import locked
-from edgeflownas.space import Architecture
-from search.archive import LARGEST_EPE
-from search.evolution import Evolution, Generation
-from search.loop import evolve
-from search.operators import select
-from search.scoring import EvaluatorError
-from search.search_file import SearchFile
+from edgeflownas.network.space import Architecture
+from edgeflownas.storage.lock import locked
+from search.nsga2.archive import LARGEST_EPE
+from search.nsga2.evolution import Evolution, Generation
+from search.nsga2.operators import select
+from search.nsga2.scoring import EvaluatorError
+from search.storage.search_file import SearchFile
+from search.strategies.loop import evolve
 from tests.search.stand_ins import SMALL, Cost, Oracle, Table, epe_of, evolution_config, identity
 
 IMPOSSIBLE = (math.nan, math.inf, -math.inf, -1.0, -1e-300, 1e300, 2 * LARGEST_EPE)

@@ -6,17 +6,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edgeflownas import checkpoint
 from edgeflownas.config import load
 from edgeflownas.data.datasets import open_datasets
-from edgeflownas.evaluation import EvaluationData
-from edgeflownas.skeleton import Skeleton
-from search.identity import Identity
+from edgeflownas.evaluation.child import EvaluationData
+from edgeflownas.network.skeleton import Skeleton
+from edgeflownas.storage import checkpoint
 from search.run import SCORING_THREADS, Run
-from search.space_file import SpaceFile
+from search.storage.identity import Identity
+from search.storage.space_file import SpaceFile
 from supernet.tree import TreeEvaluator
 from tests.reliability import long_search
-from tests.search.test_search_file import content, search
+from tests.search.storage.test_search_file import content, search
 
 ROOT = Path(__file__).parents[2]
 DEMO = ROOT / "results" / "reference" / "demo"

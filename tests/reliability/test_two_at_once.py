@@ -8,9 +8,9 @@ from typing import Any, Dict, Mapping, Set
 import numpy as np
 import pytest
 
-from edgeflownas import checkpoint, record
 from edgeflownas.errors import InputError
-from edgeflownas.lock import locked
+from edgeflownas.storage import checkpoint, record
+from edgeflownas.storage.lock import locked
 from search.queue.claim import claimed
 from search.queue.collect import collect
 from search.queue.final_epe import FinalEpe
@@ -20,9 +20,9 @@ from search.queue.status import as_json, rows
 from search.queue.task import Task
 from tests.processes import ended, in_child
 from tests.reliability.test_crash import done
+from tests.search.commands.test_evolve import Command
 from tests.search.queue.small import small_queue
 from tests.search.queue.test_collect import no_vela
-from tests.search.test_evolve_command import Command
 
 EPOCHS = 6
 

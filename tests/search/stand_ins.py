@@ -10,12 +10,12 @@ from typing import Any, Callable, ContextManager, Dict, Iterator, List, NamedTup
 import numpy as np
 
 from edgeflownas.config import Config, EvolutionConfig, load
-from edgeflownas.space import Architecture, Gene, Space
-from search.evaluator import Opened
-from search.evolution import Evolution, Generation
-from search.identity import Identity
+from edgeflownas.network.space import Architecture, Gene, Space
+from search.nsga2.evolution import Evolution, Generation
+from search.nsga2.scoring import Score
 from search.run import Run
-from search.scoring import Score
+from search.storage.identity import Identity
+from search.workers.evaluator import Opened
 
 CONFIG = Path(__file__).parents[2] / "configs" / "demo.yaml"
 _SEARCH = Path(__file__).parent / "search.yaml"

@@ -9,19 +9,20 @@ from typing import Any, Callable, Dict, List, Optional
 
 import pytest
 
-from edgeflownas import sealed
 from edgeflownas.errors import InputError
-from edgeflownas.files import remove_leftovers
-from edgeflownas.lock import locked
+from edgeflownas.network.space import Architecture
 from edgeflownas.signals import Interrupted
-from edgeflownas.space import Architecture
-from search import loop, search_file
-from search.evolution import Evolution
-from search.loop import Status, evolve
-from search.search_file import SearchFile
+from edgeflownas.storage import sealed
+from edgeflownas.storage.files import remove_leftovers
+from edgeflownas.storage.lock import locked
+from search.nsga2.evolution import Evolution
+from search.storage import search_file
+from search.storage.search_file import SearchFile
+from search.strategies import loop
+from search.strategies.loop import Status, evolve
 from tests.processes import ended, in_child
 from tests.search.stand_ins import MEDIUM, Oracle, Table, epe_of, evolution_config, identity
-from tests.search.test_search_file import content
+from tests.search.storage.test_search_file import content
 
 IDENTITY = identity(MEDIUM)
 

@@ -15,7 +15,7 @@ from tests.terminal import ROOT, in_terminal
 EVOLVE = """
 import contextlib, sys
 from search import cli
-from search.evaluator import Opened
+from search.workers.evaluator import Opened
 from search.strategies import one_shot
 from tests.search.stand_ins import Oracle
 one_shot.open_evaluator = lambda run, weights: contextlib.nullcontext(Opened(Oracle(run.space, seconds=0.01), 8.0))
@@ -35,10 +35,10 @@ with progress("collecting what was retrained", 3) as outer:
 """
 COMPILING = """
 import time
-from search.evolution import Evolution
-from search.loop import Status
+from search.nsga2.evolution import Evolution
+from search.strategies.loop import Status
 from search.run import Run
-from search.view import View
+from search.strategies.view import View
 from tests.search.report.made import CONFIG
 run = Run.open(CONFIG)
 evolution = Evolution(run.space, run.config.evolution, run.cost_table()[0], 1)

@@ -3,8 +3,8 @@ import json
 import numpy as np
 import pytest
 
-from edgeflownas.skeleton import Skeleton
-from edgeflownas.space import Space
+from edgeflownas.network.skeleton import Skeleton
+from edgeflownas.network.space import Space
 from supernet.fairness import (
     FairSampler,
     Group,

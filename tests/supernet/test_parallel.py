@@ -8,11 +8,11 @@ import pytest
 import tensorflow.compat.v1 as tf
 
 from edgeflownas.data.pipeline import batches
-from edgeflownas.devices import CPU, Devices
 from edgeflownas.errors import InputError
-from edgeflownas.network import variables
-from edgeflownas.skeleton import Kind, Skeleton, Stage
-from edgeflownas.space import Space
+from edgeflownas.network.build import variables
+from edgeflownas.network.skeleton import Kind, Skeleton, Stage
+from edgeflownas.network.space import Space
+from edgeflownas.tf_runtime.devices import CPU, Devices
 from supernet.fairness import FairSampler
 from supernet.parallel import parallel_cycle
 from supernet.training import FairCycle

@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from edgeflownas.evaluation import ChildEvaluator
-from edgeflownas.skeleton import Skeleton
-from edgeflownas.space import Space
+from edgeflownas.evaluation.child import ChildEvaluator
+from edgeflownas.network.skeleton import Skeleton
+from edgeflownas.network.space import Space
 from supernet import shared_norm
 from supernet.fairness import covering_pool
 from supernet.shared_norm import SharedNormEvaluator

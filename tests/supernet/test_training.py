@@ -8,14 +8,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edgeflownas import checkpoint
-from edgeflownas.child_training import ChildStep
 from edgeflownas.config import Config, dump, load
 from edgeflownas.data.pipeline import batches
-from edgeflownas.devices import CPU
 from edgeflownas.errors import InputError
-from edgeflownas.skeleton import Kind, Skeleton
-from edgeflownas.space import Space
+from edgeflownas.network.skeleton import Kind, Skeleton
+from edgeflownas.network.space import Space
+from edgeflownas.storage import checkpoint
+from edgeflownas.tf_runtime.devices import CPU
+from edgeflownas.training.child import ChildStep
 from supernet.fairness import FairSampler, Group, UniformSampler, all_free
 from supernet.training import FairCycle, supernet_training
 from tests.small import THREE_GENES, TRAIN, datasets, evaluation_data, weights_for

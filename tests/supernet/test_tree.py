@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
 
-from edgeflownas import checkpoint
-from edgeflownas.evaluation import ChildEvaluator
-from edgeflownas.skeleton import STAGES, Skeleton
-from edgeflownas.space import Space
+from edgeflownas.evaluation.child import ChildEvaluator
+from edgeflownas.network.skeleton import STAGES, Skeleton
+from edgeflownas.network.space import Space
+from edgeflownas.storage import checkpoint
 from supernet.tree import TreeEvaluator
 from tests.small import OTHER_STAGES, evaluation_data, weights_for
 

@@ -11,7 +11,7 @@ from edgeflownas.hardware.compiler import CacheEntry, Compiler
 from edgeflownas.hardware.cost import CostTable, Figures, Predictor, prediction_errors, single_changes
 from edgeflownas.hardware.networks import Networks, stand_in
 from edgeflownas.hardware.report import Layer
-from edgeflownas.space import Architecture
+from edgeflownas.network.space import Architecture
 from tests.edgeflownas.hardware.tiny import BOARDS, HEIGHT, TINY, VELA, WIDTH, grove
 from tests.search.stand_ins import space_of
 

@@ -11,7 +11,7 @@ from edgeflownas.hardware.cost import Cost
 from edgeflownas.hardware.layers import part_cycles
 from edgeflownas.hardware.networks import Networks, stand_in
 from edgeflownas.hardware.report import Compiled
-from edgeflownas.skeleton import Skeleton
+from edgeflownas.network.skeleton import Skeleton
 from tests.edgeflownas.hardware.tiny import BOARDS, HEIGHT, TINY, VELA, WIDTH, grove
 
 Cached = Tuple[Path, Cost]

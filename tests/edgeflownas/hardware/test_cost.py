@@ -23,8 +23,8 @@ from edgeflownas.hardware.cost import (
     prediction_errors,
     single_changes,
 )
-from edgeflownas.skeleton import STAGES, Kind, Skeleton, Stage
-from edgeflownas.space import Architecture, Space
+from edgeflownas.network.skeleton import STAGES, Kind, Skeleton, Stage
+from edgeflownas.network.space import Architecture, Space
 from tests.edgeflownas.hardware.tiny import BOARDS, HEIGHT, TINY, WIDTH, grove
 from tests.small import OTHER_STAGES
 

@@ -5,14 +5,14 @@ import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
 
-from edgeflownas.evaluation import ChildEvaluator
+from edgeflownas.evaluation.child import ChildEvaluator
 from edgeflownas.hardware.export import export
 from edgeflownas.hardware.layers import part_of
 from edgeflownas.hardware.networks import stand_in
 from edgeflownas.hardware.quantised import Quantised
 from edgeflownas.hardware.vela import Vela
-from edgeflownas.skeleton import Skeleton
-from edgeflownas.space import Space
+from edgeflownas.network.skeleton import Skeleton
+from edgeflownas.network.space import Space
 from tests.edgeflownas.hardware.tiny import HEIGHT, TINY, VELA, WIDTH, grove
 from tests.small import evaluation_data, weights_for
 

@@ -11,8 +11,8 @@ import pytest
 from edgeflownas.hardware.compiler import Compiler
 from edgeflownas.hardware.networks import Networks
 from edgeflownas.hardware.pool import Pool
+from edgeflownas.network.space import Architecture
 from edgeflownas.signals import Interrupted, stop_flag
-from edgeflownas.space import Architecture
 from tests.edgeflownas.hardware.tiny import HEIGHT, ROOT, TINY, VELA, WIDTH, grove
 
 NETWORKS = Networks(TINY, HEIGHT, WIDTH)

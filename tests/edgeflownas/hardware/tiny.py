@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from edgeflownas.hardware.board import Board
-from edgeflownas.skeleton import Kind, Skeleton, Stage
+from edgeflownas.network.skeleton import Kind, Skeleton, Stage
 
 ROOT = Path(__file__).parents[3]
 BOARDS = ROOT / "configs/hardware"

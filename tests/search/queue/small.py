@@ -8,10 +8,10 @@ from typing import Any, Callable, Dict, Mapping, Tuple
 
 import numpy as np
 
-from edgeflownas import checkpoint, record
 from edgeflownas.config import Config, validate
 from edgeflownas.hardware.cost import Cost
-from search.archive import Archive
+from edgeflownas.storage import checkpoint, record
+from search.nsga2.archive import Archive
 from search.queue.build import build
 from search.queue.claim import claimed
 from search.queue.queue import Queue

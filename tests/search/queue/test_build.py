@@ -7,9 +7,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from edgeflownas import checkpoint
 from edgeflownas.errors import InputError
-from edgeflownas.files import sha256
+from edgeflownas.storage import checkpoint
+from edgeflownas.storage.files import sha256
 from search.queue.build import build
 from search.queue.claim import claimed
 from search.queue.queue import Queue

@@ -10,8 +10,8 @@ from typing import Iterator, List
 import pytest
 
 from edgeflownas.errors import InputError
-from edgeflownas.files import read_json
 from edgeflownas.progress import Standing
+from edgeflownas.storage.files import read_json
 from search.queue import claim as claim_module
 from search.queue.claim import claimed
 from search.queue.queue import Queue

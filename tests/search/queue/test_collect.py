@@ -8,11 +8,11 @@ import pytest
 import yaml
 from rich.console import Console
 
-from edgeflownas import checkpoint, record
 from edgeflownas.config import HardwareConfig
 from edgeflownas.errors import InputError
 from edgeflownas.hardware.compiler import Compiler
 from edgeflownas.hardware.cost import Cost
+from edgeflownas.storage import checkpoint, record
 from search.queue.claim import claimed
 from search.queue.collect import Collection, Survivor, collect
 from search.queue.final_epe import FinalEpe, final_epes

@@ -9,10 +9,10 @@ from typing import Any, Callable, Dict, List
 
 import pytest
 
-from edgeflownas import checkpoint, record
-from edgeflownas.child_training import ChildStep
 from edgeflownas.config import validate
 from edgeflownas.errors import InputError
+from edgeflownas.storage import checkpoint, record
+from edgeflownas.training.child import ChildStep
 from search.commands.retrain import command
 from search.queue.retrain import Result, retrain
 from search.queue.task import Task
@@ -25,7 +25,7 @@ SECOND_EPOCH = 6  # a step in its middle
 KILLED = f"""
 import os, signal, sys
 from pathlib import Path
-from edgeflownas.child_training import ChildStep
+from edgeflownas.training.child import ChildStep
 from search.queue.queue import Queue
 from search.queue.retrain import retrain
 run, steps = ChildStep.run, []

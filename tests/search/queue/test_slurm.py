@@ -14,8 +14,8 @@ from typing import Callable, Dict, Iterator, List, NamedTuple, Optional, Set, Tu
 import pytest
 import yaml
 
-from edgeflownas import checkpoint, record
 from edgeflownas.config import ClusterConfig
+from edgeflownas.storage import checkpoint, record
 from search.queue import control, submit
 from search.queue.build import build
 from search.queue.queue import Queue

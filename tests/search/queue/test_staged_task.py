@@ -1,7 +1,7 @@
 from pathlib import Path
 
-from edgeflownas import checkpoint, record
 from edgeflownas.config import validate
+from edgeflownas.storage import checkpoint, record
 from search.queue.retrain import Result, retrain
 from search.queue.status import row
 from tests.search.queue.small import CONTENT, TRAIN, small_queue

@@ -11,11 +11,11 @@ from typing import Any, Callable, Dict, List
 
 import pytest
 
-from edgeflownas import record
 from edgeflownas.config import ClusterConfig
 from edgeflownas.errors import InputError
-from edgeflownas.files import read_json
-from edgeflownas.lock import locked
+from edgeflownas.storage import record
+from edgeflownas.storage.files import read_json
+from edgeflownas.storage.lock import locked
 from search.queue import control, runner, submit, watch
 from search.queue.build import build
 from search.queue.claim import claimed
@@ -280,7 +280,7 @@ def test_process_that_works_on_a_cancelled_task_saves_and_stops(
     queue: Queue, slurm: Slurm, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """By the mark alone, whatever Slurm does."""
-    from edgeflownas.child_training import ChildStep
+    from edgeflownas.training.child import ChildStep
     from search.queue import claim
 
     step, done = ChildStep.run, []

@@ -4,8 +4,8 @@ from typing import Any, Callable, Dict
 import pytest
 import yaml
 
-from edgeflownas import checkpoint, record
 from edgeflownas.errors import InputError
+from edgeflownas.storage import checkpoint, record
 from search.queue.queue import Queue
 from search.queue.status import row
 from search.queue.task import printable

@@ -14,26 +14,26 @@ import h5py
 import numpy as np
 from click.testing import CliRunner, Result
 
-from edgeflownas.checkpoint import digest
 from edgeflownas.data.flow_picture import LABELS
-from edgeflownas.files import write_json, write_text
-from edgeflownas.lock import locked
-from edgeflownas.space import Architecture
-from search import rank
+from edgeflownas.network.space import Architecture
+from edgeflownas.storage.checkpoint import digest
+from edgeflownas.storage.files import write_json, write_text
+from edgeflownas.storage.lock import locked
 from search.cli import cli
-from search.evolution import Evolution
-from search.identity import Identity
+from search.nsga2.evolution import Evolution
 from search.queue.build import build
 from search.queue.collect import Collection, Survivor
 from search.queue.final_front import write_final_front
+from search.ranking import rank
+from search.ranking.truth import Truth
 from search.report.chart import Picture, Section
 from search.report.contents import read
 from search.run import Run
-from search.search_file import SearchFile
-from search.space_file import SpaceFile
+from search.storage.identity import Identity
+from search.storage.search_file import SearchFile
+from search.storage.space_file import SpaceFile
 from search.strategies.independent import INDEPENDENT, build_sample
 from search.strategies.strategy import Search
-from search.truth import Truth
 from tests.search.queue.small import finish
 
 ROOT = Path(__file__).parents[3]

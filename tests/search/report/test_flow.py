@@ -11,11 +11,11 @@ from edgeflownas.data.datasets import open_part
 from edgeflownas.data.flow_colour import flow_colours
 from edgeflownas.data.flow_picture import ERROR_COLOURS, error_colours, panels
 from edgeflownas.data.sample import Sample
-from edgeflownas.files import write_text
 from edgeflownas.hardware.board import Board
-from search.predictors import calibration_images, predictor
+from edgeflownas.storage.files import write_text
 from search.report.contents import Contents
 from search.report.flow import flow_section
+from search.workers.predictors import calibration_images, predictor
 from tests.search.queue.small import small_run
 
 

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from edgeflownas.errors import InputError
-from edgeflownas.files import write_text
+from edgeflownas.storage.files import write_text
 from search.report.contents import read
 from search.report.ranking import ranking_section
 from search.run import Run

@@ -8,7 +8,7 @@ import cv2
 import pytest
 
 from edgeflownas.errors import InputError
-from edgeflownas.files import write_text
+from edgeflownas.storage.files import write_text
 from search.report.chart import Chart, Section, Series, Table
 from search.report.contents import names, read
 from search.report.page import page

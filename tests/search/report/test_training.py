@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from edgeflownas.files import write_json, write_text
+from edgeflownas.storage.files import write_json, write_text
 from search.report.contents import read
 from search.report.training import fairness_section, training_section
 from search.run import Run

@@ -7,8 +7,8 @@ import pytest
 
 from edgeflownas.config import EvolutionConfig
 from edgeflownas.errors import InputError
-from edgeflownas.space import Architecture
-from search.evolution import Evolution
+from edgeflownas.network.space import Architecture
+from search.nsga2.evolution import Evolution
 from search.queue import runner
 from search.queue.queue import Queue
 from search.run import Run

@@ -7,12 +7,12 @@ from typing import Any, Dict, List, Optional, Tuple
 import numpy as np
 import pytest
 
-from edgeflownas import checkpoint
 from edgeflownas.config import Config, StagedConfig, validate
 from edgeflownas.errors import InputError
+from edgeflownas.network.skeleton import Skeleton
+from edgeflownas.network.space import Architecture
 from edgeflownas.signals import Interrupted
-from edgeflownas.skeleton import Skeleton
-from edgeflownas.space import Architecture
+from edgeflownas.storage import checkpoint
 from search.run import Run
 from search.strategies import staged
 from search.strategies.staged import Kept

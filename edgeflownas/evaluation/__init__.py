@@ -1,0 +1,1 @@
+"""How good is one network? Recalibrated statistics, end-point errors, predictions and benchmark metrics."""

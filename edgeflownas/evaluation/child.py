@@ -1,0 +1,198 @@
+"""The end-point error of one architecture, with recalibrated batch normalisation: the plain way.
+
+A supernet's tree evaluator is tested against this one; retrained children are scored by it.
+"""
+
+import hashlib
+from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
+
+import numpy as np
+import tensorflow.compat.v1 as tf
+
+from edgeflownas.config import EvaluationConfig
+from edgeflownas.data.pipeline import Batch, batches
+from edgeflownas.data.sample import FlowDataset
+from edgeflownas.errors import InputError
+from edgeflownas.evaluation.recalibration import Statistics, averaged
+from edgeflownas.network.build import BatchNorm, FixedNorm, child, normalised_images
+from edgeflownas.network.losses import endpoint_error_sums
+from edgeflownas.network.skeleton import Skeleton
+from edgeflownas.tf_runtime.devices import Devices, first_of
+from edgeflownas.tf_runtime.session import session
+
+_HELD_BYTES = 1 << 30  # of validation images; beyond it they are read from disk every time
+
+
+class _Streamed(Sequence[Batch]):
+    """Batches that are read anew each time, where they are too many to be held."""
+
+    def __init__(self, dataset: FlowDataset, indices: Sequence[int], batch_size: int, threads: int) -> None:
+        """Of samples of a data set, so many in a batch."""
+        self._dataset, self._indices, self._batch_size, self._threads = dataset, indices, batch_size, threads
+
+    def __len__(self) -> int:
+        """Number of batches."""
+        return len(range(0, len(self._indices), self._batch_size))
+
+    def __iter__(self) -> Iterator[Batch]:
+        """Reads all batches."""
+        return batches(self._dataset, self._indices, self._batch_size, threads=self._threads)
+
+    def __getitem__(self, place: Any) -> Any:
+        """Reads one batch."""
+        chosen = self._indices[place * self._batch_size :][: self._batch_size]
+        return next(batches(self._dataset, chosen, self._batch_size, threads=1))
+
+
+class EvaluationData:
+    """The fixed images that architectures are scored with.
+
+    Attributes:
+        calibration: training images, in a fixed order, that BN statistics are taken from.
+    """
+
+    def __init__(self, train: FlowDataset, val: FlowDataset, config: EvaluationConfig, threads: int) -> None:
+        """Reads the images for recalibration.
+
+        Raises:
+            InputError: a pair cannot be used.
+        """
+        few = train.few(config.calibration_pairs)
+        self.calibration: List[Batch] = list(batches(train, few, config.calibration_batch, threads=threads))
+        self._streamed = _Streamed(val, val.few(config.val_pairs or len(val)), config.batch_size, threads)
+        self._held: Optional[Sequence[Batch]] = None
+        self._sums: Optional[Tuple[float, float]] = None
+        self._sha256 = hashlib.sha256()
+
+    @property
+    def validation(self) -> Sequence[Batch]:
+        """Images and flow that the EPE is taken over; held in memory where there is room for them."""
+        if self._held is None:
+            first = self._streamed[0]
+            size = sum(part.nbytes for part in first) * len(self._streamed)
+            self._held = list(self._streamed) if size <= _HELD_BYTES else self._streamed
+        return self._held
+
+    @property
+    def valid_pixels(self) -> float:
+        """Number of pixels with known flow, over all validation images."""
+        return self._summed()[0]
+
+    def zero_flow_epe(self) -> float:
+        """EPE of predicting no motion, pixels.
+
+        Raises:
+            InputError: no validation pair knows of any motion.
+        """
+        pixels, total = self._summed()
+        return total / pixels
+
+    def digest(self) -> str:
+        """SHA-256 of all images and flow: says whether two processes score with the same."""
+        self._summed()
+        digest = self._sha256.copy()
+        for batch in self.calibration:
+            _hash(digest, batch)
+        return digest.hexdigest()
+
+    def _summed(self) -> Tuple[float, float]:
+        """Number of valid pixels, and the sum of the lengths of their flow."""
+        if self._sums is None:
+            pixels, total = 0.0, 0.0
+            for batch in self.validation:
+                pixels += batch.valid.sum(dtype=np.float64)
+                total += (np.linalg.norm(batch.flow, axis=-1) * batch.valid[..., 0]).sum(dtype=np.float64)
+                _hash(self._sha256, batch)
+            if not pixels or not total:
+                raise InputError("data: the validation pairs know of no motion: there is nothing to score; name others")
+            self._sums = float(pixels), float(total)
+        return self._sums
+
+
+def _hash(digest: Any, batch: Batch) -> None:
+    for part in batch:
+        digest.update(np.ascontiguousarray(part))
+
+
+class ChildEvaluator:
+    """Scores one architecture under any weights."""
+
+    def __init__(
+        self,
+        skeleton: Skeleton,
+        architecture: Sequence[int],
+        data: EvaluationData,
+        threads: int,
+        devices: Optional[Devices] = None,
+    ) -> None:
+        """Builds the network once for recalibration and once for inference.
+
+        It computes on the first of the devices; None: where TensorFlow chooses.
+        """
+        self._data = data
+        height, width = data.calibration[0].images.shape[1:3]
+        with tf.Graph().as_default() as graph, first_of(devices):
+            self._images = tf.placeholder(tf.uint8, [None, height, width, 6])
+            self._flow = tf.placeholder(tf.float32, [None, height, width, 2])
+            self._valid = tf.placeholder(tf.float32, [None, height, width, 1])
+            self._weights = {
+                name: tf.placeholder(tf.float32, shape)
+                for name, shape in skeleton.parameters(architecture).items()
+            }
+            x = normalised_images(self._images)
+            norm = BatchNorm(self._weights)
+            child(skeleton, architecture, x, norm)
+            self._batch_statistics = norm.statistics
+            self._statistics = {
+                name: (tf.placeholder(tf.float32, mean.shape), tf.placeholder(tf.float32, variance.shape))
+                for name, (mean, variance) in norm.statistics.items()
+            }
+            fixed = FixedNorm(self._weights, self._statistics)
+            self._prediction = child(skeleton, architecture, x, fixed)[-1]
+            self._errors = endpoint_error_sums(self._prediction, self._flow, self._valid)
+        self._session = session(graph, threads, devices)
+
+    @property
+    def norms(self) -> List[str]:
+        """Names of the architecture's BNs."""
+        return list(self._statistics)
+
+    def recalibrate(self, weights: Mapping[str, np.ndarray]) -> Statistics:
+        """BN statistics under the weights (which may hold more than this architecture uses)."""
+        feed = self._weight_feed(weights)
+        results = []
+        for batch in self._data.calibration:
+            found = self._session.run(self._batch_statistics, {**feed, self._images: batch.images})
+            results.append((len(batch.images), found))
+        return averaged(results)
+
+    def epe(self, weights: Mapping[str, np.ndarray], statistics: Statistics) -> float:
+        """EPE over all valid pixels of all validation images, in pixels of the input."""
+        feed = self._inference_feed(weights, statistics)
+        total = 0.0
+        for batch in self._data.validation:
+            data = {self._images: batch.images, self._flow: batch.flow, self._valid: batch.valid}
+            total += self._session.run(self._errors, {**feed, **data}).sum(dtype=np.float64)
+        return float(total / self._data.valid_pixels)
+
+    def predict(
+        self, weights: Mapping[str, np.ndarray], statistics: Statistics, images: np.ndarray
+    ) -> np.ndarray:
+        """Flow and uncertainty, [B, H, W, 4], of images, uint8 [B, H, W, 6]."""
+        feed = self._inference_feed(weights, statistics)
+        return self._session.run(self._prediction, {**feed, self._images: images})
+
+    def score(self, weights: Mapping[str, np.ndarray]) -> float:
+        """Recalibrates, and returns the EPE."""
+        return self.epe(weights, self.recalibrate(weights))
+
+    def _weight_feed(self, weights: Mapping[str, np.ndarray]) -> Dict[tf.Tensor, np.ndarray]:
+        return {tensor: weights[name] for name, tensor in self._weights.items()}
+
+    def _inference_feed(
+        self, weights: Mapping[str, np.ndarray], statistics: Statistics
+    ) -> Dict[tf.Tensor, np.ndarray]:
+        feed = self._weight_feed(weights)
+        for name, pair in self._statistics.items():
+            feed.update(zip(pair, statistics[name]))
+        return feed

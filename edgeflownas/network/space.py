@@ -1,0 +1,147 @@
+"""The search space: genes, architectures, and their spelling as digits. Knows no network and no TensorFlow.
+
+An architecture is a tuple with one option per gene, ``(2, 1, 0, 0, 1, 2, 0, 0, 1)``, written ``210012001``. Every
+option runs from light (0) to heavy.
+"""
+
+import itertools
+from dataclasses import dataclass, field
+from typing import Iterator, List, Optional, Sequence, Tuple, Union
+
+import numpy as np
+
+from edgeflownas.errors import InputError
+from edgeflownas.network.skeleton import Kind, Skeleton
+
+Architecture = Tuple[int, ...]
+
+_SHOWN = 40  # letters of a text that is no architecture
+
+
+@dataclass(frozen=True)
+class Gene:
+    """One choice: its name, its place in the network, and its options from light to heavy."""
+
+    name: str
+    place: str
+    options: Tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Space:
+    """All combinations of the genes' options.
+
+    Attributes:
+        genes: in the order of the network.
+        backbone: how many of the genes, from the first on, come before the heads.
+        outputs: places of the flow stages' genes, which nothing but the flow depends on.
+        counts: number of options of each gene.
+    """
+
+    genes: Tuple[Gene, ...]
+    backbone: int
+    outputs: Tuple[int, ...]
+    counts: Tuple[int, ...] = field(init=False, repr=False, compare=False)
+
+    @classmethod
+    def of(cls, skeleton: Skeleton) -> "Space":
+        """The space of a skeleton: its choice blocks, with the heads beginning at the first flow stage."""
+        genes: List[Gene] = []
+        outputs: List[int] = []
+        backbone: Optional[int] = None
+        for stage in skeleton.stages:
+            if stage.kind is Kind.FLOW and backbone is None:
+                backbone = len(genes)
+            if len(stage.options) == 1:
+                continue
+            if stage.kind is Kind.FLOW:
+                outputs.append(len(genes))
+            options = tuple(
+                f"{n} block{'s' * (n > 1)}" if stage.kind is Kind.RESIDUAL else f"{n}x{n}" for n in stage.options
+            )
+            genes.append(Gene(stage.name, f"{stage.kind.value} at 1/{stage.scale}", options))
+        return cls(tuple(genes), len(genes) if backbone is None else backbone, tuple(outputs))
+
+    def __post_init__(self) -> None:
+        """Counts the options, and refuses a gene whose options cannot be written as one digit."""
+        for gene in self.genes:
+            if not 2 <= len(gene.options) <= 10:
+                raise ValueError(f"gene {gene.name} has {len(gene.options)} options: a gene has 2 to 10")
+        object.__setattr__(self, "counts", tuple(len(gene.options) for gene in self.genes))
+
+    @property
+    def size(self) -> int:
+        """Number of architectures."""
+        return int(np.prod(self.counts))
+
+    def parse(self, text: str) -> Architecture:
+        """Reads an architecture from its digits.
+
+        Raises:
+            InputError: the text has another length than the space has genes, or names an option that a gene has not.
+        """
+        if len(text) != len(self.genes) or not (text.isascii() and text.isdigit()):
+            example = "".join("0" for _ in self.genes)
+            raise InputError(
+                f"architecture {text[:_SHOWN]!r}: must be {len(self.genes)} digits, one per gene "
+                f"({' '.join(gene.name for gene in self.genes)}), such as {example}"
+            )
+        architecture = tuple(int(digit) for digit in text)
+        for gene, option in zip(self.genes, architecture):
+            if option >= len(gene.options):
+                raise InputError(
+                    f"architecture {text[:_SHOWN]!r}: gene {gene.name} has options 0 to {len(gene.options) - 1}, "
+                    f"not {option}"
+                )
+        return architecture
+
+    def format(self, architecture: Sequence[int]) -> str:
+        """Writes an architecture as digits."""
+        return "".join(str(int(option)) for option in architecture)
+
+    def all(self) -> Iterator[Architecture]:
+        """Every architecture, in the order of their digits (depth first)."""
+        return itertools.product(*map(range, self.counts))
+
+    def index(self, architecture: Sequence[int]) -> int:
+        """Where an architecture stands in ``all``.
+
+        Raises:
+            LookupError: it is none of this space.
+        """
+        counts, index = self.counts, 0
+        if len(architecture) != len(counts):
+            raise LookupError(f"{len(architecture)} genes are none of the architectures with {len(counts)}")
+        for option, count in zip(architecture, counts):
+            if not 0 <= option < count:
+                raise LookupError(f"there is no option {option} of {count}")
+            index = index * count + option
+        return index
+
+    def indices(self, genes: Union[np.ndarray, Sequence[Sequence[int]]]) -> np.ndarray:
+        """Where architectures, or rows of genes [N, genes], stand in ``all``: [N].
+
+        Raises:
+            ValueError: one is none of this space.
+        """
+        table = np.reshape(np.array(genes, int), (-1, len(self.genes)))
+        return np.ravel_multi_index(tuple(table.T), self.counts)
+
+    def at(self, indices: np.ndarray) -> List[Architecture]:
+        """The architectures that stand at some indices of ``all``."""
+        return [tuple(genes) for genes in np.transpose(np.unravel_index(indices, self.counts)).tolist()]
+
+    def trunk(self, architecture: Architecture) -> Architecture:
+        """The architecture's options but those of flow outputs."""
+        return tuple(option for place, option in enumerate(architecture) if place not in self.outputs)
+
+    def with_all_outputs(self, architectures: Sequence[Architecture]) -> np.ndarray:
+        """Each architecture with every combination of flow outputs, in order: [architectures, combinations, genes]."""
+        combinations = np.array(list(np.ndindex(*(self.counts[place] for place in self.outputs))), int)
+        genes = np.reshape(np.array(architectures, int), (-1, 1, len(self.genes))).repeat(len(combinations), axis=1)
+        genes[:, :, list(self.outputs)] = combinations
+        return genes
+
+    def random(self, rng: np.random.Generator) -> Architecture:
+        """Draws an architecture uniformly."""
+        return tuple(int(rng.integers(count)) for count in self.counts)

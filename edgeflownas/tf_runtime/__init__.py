@@ -1,0 +1,1 @@
+"""Which TensorFlow runs, and on what? Sessions and devices."""

@@ -1,0 +1,1 @@
+"""How is one network trained? The loop, one optimisation step, and retraining in stages."""

@@ -1,0 +1,175 @@
+"""What a training would be, and what it would take, measured on a few steps; nothing is written."""
+
+import resource
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Callable, Mapping, Optional, Sequence, Tuple
+
+import click
+import numpy as np
+
+from edgeflownas.config import ChildConfig, DataConfig, DataFile, Section, TrainConfig, dump
+from edgeflownas.data.datasets import open_part
+from edgeflownas.data.sample import FlowDataset, Sample
+from edgeflownas.evaluation.metrics import FlowMetrics
+from edgeflownas.evaluation.prediction import Predictor
+from edgeflownas.network.build import initial_weights
+from edgeflownas.network.skeleton import Skeleton
+from edgeflownas.network.space import Architecture, Space
+from edgeflownas.progress import phase
+from edgeflownas.training.child import child_training
+from edgeflownas.training.loop import Training
+from edgeflownas.training.stages import opened_stages
+from search.run import SCORING_THREADS, Run
+from supernet.fairness import SAMPLERS
+from supernet.training import supernet_training
+
+_STEPS = 3  # that are measured
+
+
+def show_supernet_training(run: Run, weights: Optional[Mapping[str, np.ndarray]]) -> None:
+    """Shows the training of a run's supernet; weights are those to begin with.
+
+    Raises:
+        InputError: the data cannot be used.
+    """
+    config = run.config
+    _show_config(config)
+    lightest = [0] * len(run.space.genes)
+    heaviest = [len(gene.options) - 1 for gene in run.space.genes]
+    parts = {part: open_part(config.data, part) for part in ("train", "val")}
+    measuring = phase(f"building the supernet, and measuring {_STEPS} cycles")
+    with measuring, tempfile.TemporaryDirectory() as folder:
+        training = supernet_training(config, Path(folder), {}, weights)
+        seconds = training.rehearse(_STEPS)
+    _show_files(config.data, parts)
+    _show_network(run.skeleton, config.data.padded_size, [lightest, heaviest], run.skeleton.parameters())
+    recipe = config.train
+    if config.strategy == "staged":
+        epochs = [config.staged.epochs_of(stage, recipe.epochs) for stage in range(3)]
+        click.echo(f"stages: of {', '.join(map(str, epochs))} epochs; measured with all genes free")
+        recipe = recipe.model_copy(update={"epochs": sum(epochs)})
+    paths = SAMPLERS[recipe.sampling](run.space, np.random.default_rng(config.seed), None).paths
+    _show_time(training, recipe, seconds, f"cycle of {paths} path{'s' if paths > 1 else ''}")
+
+
+def show_retraining(config: ChildConfig, weights: Optional[Mapping[str, np.ndarray]]) -> None:
+    """Shows the training of one architecture, stage by stage; weights are those to begin with.
+
+    Raises:
+        InputError: the data or the weights cannot be used.
+    """
+    _show_config(config)
+    skeleton = Skeleton(config.network.width)
+    architecture = Space.of(skeleton).parse(config.architecture)
+    with tempfile.TemporaryDirectory() as folder:
+        stages = opened_stages(config, Path(folder))
+        for number, stage in enumerate(stages, 1):
+            click.echo(f"stage {number} of {len(stages)}")
+            with phase(f"building the network, and measuring {_STEPS} steps"):
+                training = child_training(stage.config, stage.folder, weights, stage.datasets)
+                seconds = training.rehearse(_STEPS)
+            assert isinstance(stage.config.train, TrainConfig), "one stage"
+            _show_files(stage.config.data, dict(zip(("train", "val"), stage.datasets)))
+            _show_network(skeleton, stage.config.data.padded_size, [architecture], skeleton.parameters(architecture))
+            _show_time(training, stage.config.train, seconds, "step")
+
+
+def show_evaluation(
+    run: Run,
+    other: Optional[DataConfig],
+    architectures: Sequence[Architecture],
+    dataset: FlowDataset,
+    indices: Sequence[int],
+) -> None:
+    """Shows what scoring would take. Time and memory do not hang on weights, so random ones do.
+
+    Args:
+        run: of the architectures.
+        other: data set whose pairs are scored in full size; None: the run's own, as in the search.
+        architectures: to be scored.
+        dataset: the pairs.
+        indices: those of them to be scored.
+
+    Raises:
+        InputError: a pair cannot be used.
+    """
+    _show_config(run.config)
+    if other is not None:
+        _show_config(DataFile(data=other))
+    _show_files(other or run.config.data, {"val": dataset})
+    measured = [indices[place * len(indices) // (_STEPS + 1)] for place in range(_STEPS + 1)]
+    read = dataset.whole if other is not None else lambda index: dataset.sample(index, None)
+    size = read(measured[0]).valid.shape
+    height, width = (side + -side % run.skeleton.multiple for side in size)
+    seconds = 0.0
+    for architecture in architectures:
+        _show_network(run.skeleton, (height, width), [architecture], run.skeleton.parameters(architecture))
+        seconds += _seconds_a_pair(run, architecture, read, measured)
+    click.echo(f"time: {seconds:.3f} s a pair, {_duration(seconds * len(indices))} for {len(indices):,} pairs")
+    _show_memory()
+
+
+def _seconds_a_pair(
+    run: Run, architecture: Architecture, read: Callable[[int], Sample], indices: Sequence[int]
+) -> float:
+    """Reads, predicts and compares pairs: the median, after one that is not counted."""
+    weights = initial_weights(run.skeleton.parameters(architecture), np.random.default_rng(run.config.seed))
+    gammas = {name[: -len("/gamma")]: value for name, value in weights.items() if name.endswith("/gamma")}
+    statistics = {name: (np.zeros_like(gamma), np.ones_like(gamma)) for name, gamma in gammas.items()}
+    predicting, seconds = Predictor(run.skeleton, architecture, weights, statistics, SCORING_THREADS), []
+    for index in indices:
+        started = time.monotonic()
+        sample = read(index)
+        FlowMetrics().add(predicting.flow(sample.images), sample)
+        seconds.append(time.monotonic() - started)
+    predicting.close()
+    return float(np.median(seconds[1:]))
+
+
+def _show_config(config: Section) -> None:
+    click.echo(dump(config))
+
+
+def _show_files(config: DataConfig, parts: Mapping[str, FlowDataset]) -> None:
+    """The pairs there are, and the first of each part."""
+    for part, dataset in parts.items():
+        click.echo(f"{part}: {len(dataset):,} pairs of {config.kind}, the first is {' '.join(dataset.files(0))}")
+
+
+def _show_network(
+    skeleton: Skeleton, size: Tuple[int, int], ends: Sequence[Sequence[int]], parameters: Mapping[str, Tuple[int, ...]]
+) -> None:
+    """Size and arithmetic."""
+    height, width = size
+    count = sum(int(np.prod(shape)) for shape in parameters.values())
+    macs = " to ".join(f"{skeleton.macs(each, height, width) / 1e6:,.1f}" for each in ends)
+    click.echo(f"network: {count:,} parameters; a path takes {macs} million MACs on a pair of {height}x{width} pixels")
+
+
+def _show_time(training: Training, recipe: TrainConfig, seconds: float, step: str) -> None:
+    """Steps, time and memory."""
+    steps = training.steps_per_epoch
+    epoch = steps * seconds
+    click.echo(
+        f"steps: {steps:,} per epoch, {steps * recipe.epochs:,} in {recipe.epochs} epochs; "
+        f"a {step} takes {seconds:.3f} s ({recipe.batch_size / seconds:.1f} pairs/s)"
+    )
+    click.echo(f"time: {_duration(epoch)} per epoch, {_duration(epoch * recipe.epochs)} in all, scoring not counted")
+    _show_memory()
+
+
+def _show_memory() -> None:
+    # Linux counts in KiB, macOS in bytes.
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform != "darwin" else 2**30)
+    click.echo(f"memory: {peak:.2f} GiB of this process, at its peak so far; a GPU's own is not counted")
+
+
+def _duration(seconds: float) -> str:
+    """Seconds for people."""
+    for unit, size in (("days", 86400.0), ("h", 3600.0), ("min", 60.0)):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.1f} {unit}"
+    return f"{seconds:.0f} s"

@@ -1,0 +1,103 @@
+"""What the parts of an architecture cost on a board, as tables."""
+
+from dataclasses import asdict, dataclass
+from typing import Any, Dict, List, Sequence
+
+from rich.box import SIMPLE_HEAD
+from rich.table import Table
+
+from edgeflownas.hardware.compiler import Compiler
+from edgeflownas.hardware.cost import Figures
+from edgeflownas.hardware.layers import Part, parts
+from edgeflownas.hardware.networks import Networks
+from edgeflownas.network.space import Architecture
+
+
+@dataclass(frozen=True)
+class View:
+    """An architecture, as the compiler sees it.
+
+    Attributes:
+        figures: of the whole.
+        parts: in the order in which they begin to run.
+    """
+
+    figures: Figures
+    parts: List[Part]
+
+    def record(self) -> Dict[str, Any]:
+        """In plain types."""
+        return {**self.figures.model_dump(), "parts": [asdict(part) for part in self.parts]}
+
+
+def view(compiler: Compiler, networks: Networks, architecture: Architecture) -> View:
+    """Compiles an architecture twice: for the board, and for one on which nothing waits for weights.
+
+    Raises:
+        InputError: there is no Vela, or the architecture cannot be compiled.
+    """
+    entry = compiler.inspect(networks, architecture)
+    fast = compiler.for_board(compiler.board.without_waiting()).inspect(networks, architecture)
+    return View(entry.figures, parts(entry.layers, fast.layers))
+
+
+def one(name: str, found: View) -> Table:
+    """The parts of an architecture."""
+    table = _table(f"{name}: {found.figures.cycles:,} cycles, SRAM peak {found.figures.sram_kib:.1f} KiB")
+    for heading in ("cycles", "share", "MAC use", "SRAM KiB", "waiting", "on CPU"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for part in found.parts:
+        table.add_row(
+            part.name,
+            f"{part.cycles:,}",
+            f"{part.share:.1%}",
+            f"{part.utilisation:.1f} %",
+            f"{part.sram_kib:.1f}",
+            f"{part.waiting:,}" if part.waiting else "",
+            str(part.on_cpu or ""),
+        )
+    return table
+
+
+def two(names: Sequence[str], found: Sequence[View]) -> Table:
+    """The parts of two architectures, side by side, and what the second one has more; within 80 columns."""
+    table = _table(f"{names[1]} beside {names[0]}: cycles; share and MAC use of the second")
+    table.padding, table.show_edge = (0, 0, 0, 0), False
+    for heading in (names[0], names[1], "difference", "waiting", "share", "MAC %", "SRAM KiB"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    first, second = ({part.name: part for part in each.parts} for each in found)
+    for name in [*first, *(name for name in second if name not in first)]:
+        a, b = first.get(name), second.get(name)
+        cycles = [0 if part is None else part.cycles for part in (a, b)]
+        waiting = [0 if part is None else part.waiting or 0 for part in (a, b)]
+        sram = [0.0 if part is None else part.sram_kib for part in (a, b)]
+        table.add_row(
+            name,
+            f"{cycles[0]:,}",
+            f"{cycles[1]:,}",
+            _signed(cycles[1] - cycles[0]),
+            _signed(waiting[1] - waiting[0]),
+            "" if b is None else f"{b.share:.1%}",
+            "" if b is None else f"{b.utilisation:.1f}",
+            f"{sram[1] - sram[0]:+.1f}" if sram[0] != sram[1] else "",
+        )
+    totals = [each.figures for each in found]
+    table.add_section()
+    table.add_row(
+        "whole",
+        *(f"{total.cycles:,}" for total in totals),
+        _signed(totals[1].cycles - totals[0].cycles),
+        *("", "", ""),
+        f"{totals[1].sram_kib - totals[0].sram_kib:+.1f}",
+    )
+    return table
+
+
+def _table(title: str) -> Table:
+    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    table.add_column("part", no_wrap=True)
+    return table
+
+
+def _signed(value: int) -> str:
+    return f"{value:+,}" if value else ""

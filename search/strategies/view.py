@@ -1,0 +1,106 @@
+"""What is seen of a running search: a live table on a terminal, plain lines elsewhere."""
+
+import time
+from types import TracebackType
+from typing import List, Optional, Tuple, Type
+
+import numpy as np
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+
+from edgeflownas.progress import console, say
+from search.nsga2.evolution import Evolution
+from search.strategies.loop import Status
+
+_PLAIN_EVERY = 15.0  # seconds between plain lines within a generation
+
+
+class View:
+    """Shows a search while it runs; a context manager."""
+
+    def __init__(self, evolution: Evolution) -> None:
+        self._evolution = evolution
+        space = evolution.space
+        self._backbones = int(np.prod(space.counts[: space.backbone]))
+        self._figures = self._read()
+        self._generation = self._of(evolution.number)
+        self._live: Optional[Live] = None
+        self._last = self._since = time.monotonic()
+
+    def __enter__(self) -> "View":
+        """Begins to show."""
+        if console.is_terminal:
+            self._live = Live(console=console, auto_refresh=False)
+            self._live.start()
+        return self
+
+    def __exit__(
+        self, kind: Optional[Type[BaseException]], error: Optional[BaseException], trace: Optional[TracebackType]
+    ) -> None:
+        """Leaves the last state on the screen."""
+        if self._live is not None:
+            self._live.stop()
+
+    def show(self, status: Status) -> None:
+        """Shows the search as it is."""
+        whole = status.done == status.total
+        if whole:
+            self._figures = self._read()
+        self._since = time.monotonic()
+        self._generation = self._of(status.generation)
+        figures = [self._generation, *self._figures, ("duplicates avoided", f"{status.duplicates:,}")]
+        figures.append(("time left at most", _duration(status.seconds_left)))
+        if self._live is not None:
+            self._live.update(_table(figures, "this generation", status.done, status.total, "scored"), refresh=True)
+        elif whole:
+            say(", ".join(f"{name} {value}" for name, value in figures))
+        elif time.monotonic() - self._last > _PLAIN_EVERY:
+            say(f"  generation {status.generation + 1}: {status.done:,} of {status.total:,} architectures scored")
+        else:
+            return
+        self._last = time.monotonic()
+
+    def compiling(self, done: int, total: int) -> None:
+        """Shows how far the compiling of a generation's front is, and how long that will take."""
+        left = _duration((time.monotonic() - self._since) / done * (total - done))
+        if self._live is not None:
+            figures = [self._generation, *self._figures, ("front compiled in", left)]
+            self._live.update(_table(figures, "compiling the front", done, total, "compiled"), refresh=True)
+        elif time.monotonic() - self._last > _PLAIN_EVERY:
+            say(f"  compiling the front: {done} of {total}, {left} left")
+            self._last = time.monotonic()
+
+    def _of(self, generation: int) -> Tuple[str, str]:
+        return "generation", f"{generation + 1} of {self._evolution.config.generations}"
+
+    def _read(self) -> List[Tuple[str, str]]:
+        """The figures that change with a generation."""
+        archive = self._evolution.archive
+        best = self._evolution.best_epe()
+        return [
+            ("requested", f"{archive.evaluations:,}"),
+            ("scored", f"{len(archive):,}"),
+            ("backbones", f"{archive.backbones} of {self._backbones}"),
+            ("hypervolume", f"{self._evolution.hypervolume():.6g}"),
+            ("best EPE", f"{best:.4f} px" if np.isfinite(best) else "-"),
+            ("front", f"{len(self._evolution.front())}"),
+        ]
+
+
+def _table(figures: List[Tuple[str, str]], work: str, done: int, total: int, word: str) -> Table:
+    """Two figures a line, and a bar: within 80 columns."""
+    table = Table.grid(padding=(0, 2))
+    for style in ("dim", "bold", "dim", "bold"):
+        table.add_column(style=style)
+    for first, second in zip(figures[::2], figures[1::2] + [("", "")]):
+        table.add_row(*first, *second)
+    bar = ProgressBar(total=total, completed=done, width=20)
+    table.add_row(work, bar, f"{done:,} of {total:,}", word)
+    return table
+
+
+def _duration(seconds: float) -> str:
+    minutes, seconds = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{seconds:02d}"

@@ -1,0 +1,74 @@
+import numpy as np
+import pytest
+
+from edgeflownas.errors import InputError
+from edgeflownas.network.skeleton import Kind, Skeleton, Stage
+from edgeflownas.network.space import Gene, Space
+from tests.small import OTHER_STAGES
+
+SPACE = Space.of(Skeleton(32))
+
+
+def gene(options):
+    return Gene("G", "", tuple(map(str, range(options))))
+
+
+def test_the_space_is_that_of_nine_genes_with_three_options():
+    assert [gene.name for gene in SPACE.genes] == ["EB0", "EB1", "DB0", "DB1", "H0Out", "H1", "H1Out", "H2", "H2Out"]
+    assert SPACE.counts == (3,) * 9
+    assert SPACE.size == 19683
+    assert SPACE.backbone == 4
+
+
+def test_options_are_named_from_light_to_heavy():
+    assert SPACE.genes[0].options == ("1 block", "2 blocks", "3 blocks")
+    assert SPACE.genes[5].options == ("3x3", "5x5", "7x7")
+    assert SPACE.genes[5].place == "up at 1/2"
+
+
+def test_all_architectures_are_distinct_sorted_and_spelled_both_ways():
+    every = list(SPACE.all())
+    assert len(set(every)) == SPACE.size and every == sorted(every)
+    assert all(SPACE.parse(SPACE.format(architecture)) == architecture for architecture in every[::97])
+
+
+def test_an_architecture_has_a_place_among_all():
+    space = Space((gene(2), gene(5), gene(3)), 1, (2,))
+    every = list(space.all())
+    assert [space.index(architecture) for architecture in every] == list(range(30)) == space.indices(every).tolist()
+    assert space.at(np.arange(30)) == every and space.at(np.array([7])) == [every[7]]
+
+
+@pytest.mark.parametrize("genes", [(2, 0, 0), (0, 5, 0), (0, 0, -1), (0, 0), (0, 0, 0, 0), ()])
+def test_what_is_none_of_the_architectures_has_no_place(genes):
+    space = Space((gene(2), gene(5), gene(3)), 1, (2,))
+    with pytest.raises(LookupError):
+        space.index(genes)
+    if len(genes) == 3:
+        with pytest.raises(ValueError):
+            space.indices([genes])
+
+
+@pytest.mark.parametrize("text", ["", "00000000", "0000000000", "00000000x", "00000000²", "0000 0000"])
+def test_what_is_not_digits_of_the_right_number_is_refused(text):
+    with pytest.raises(InputError, match="9 digits, one per gene .*H2Out.*such as 000000000"):
+        SPACE.parse(text)
+
+
+def test_an_option_that_a_gene_has_not_is_refused_by_name():
+    with pytest.raises(InputError, match="'000030000': gene H0Out has options 0 to 2, not 3"):
+        SPACE.parse("000030000")
+
+
+def test_another_space_needs_nothing_but_its_stages():
+    space = Space.of(Skeleton(4, OTHER_STAGES))
+    assert space.counts == (2, 4, 2, 3, 2) and space.backbone == 2 and space.size == 96
+    rng = np.random.default_rng(0)
+    drawn = {space.random(rng) for _ in range(2000)}
+    assert drawn == set(space.all())
+
+
+def test_a_gene_that_one_digit_cannot_spell_is_refused():
+    stage = Stage("E0", Kind.CONV, scale=2, width=2, options=tuple(range(1, 23, 2)))
+    with pytest.raises(ValueError, match="gene E0 has 11 options"):
+        Space.of(Skeleton(4, (stage,)))

@@ -1,0 +1,345 @@
+import fcntl
+import functools
+import json
+import os
+import random
+import signal
+import tempfile
+import time
+from pathlib import Path
+from typing import Any, List
+
+import pytest
+
+from edgeflownas.errors import InputError
+from edgeflownas.storage import lock as module
+from edgeflownas.storage.lock import STALE_AFTER, held, locked
+from edgeflownas.storage.process import machine
+from tests.processes import ended, in_child
+
+
+def hold(path: Path) -> int:
+    """A process that holds a lock until it is ended."""
+
+    def held() -> None:
+        with locked(path, "it"):
+            (path.parent / "held").touch()
+            time.sleep(60)
+
+    pid = in_child(held)
+    while not (path.parent / "held").exists():
+        time.sleep(0.005)
+    (path.parent / "held").unlink()
+    return pid
+
+
+def foreign(path: Path, **changes: Any) -> None:
+    """A lock file that another machine left."""
+    path.write_text(json.dumps({"machine": "elsewhere boot pid:[1]", "pid": os.getpid(), "started": "1", **changes}))
+
+
+def test_a_lock_is_there_while_it_is_held_and_only_then(tmp_path: Path) -> None:
+    path = tmp_path / "new folder" / "lock"
+    for _ in range(2):
+        with locked(path, "it"):
+            assert path.exists()
+        assert not path.exists()
+    with pytest.raises(KeyError), locked(path, "it"):
+        raise KeyError
+    assert list(path.parent.iterdir()) == []
+
+
+def test_a_second_holder_is_refused_and_told_who_the_first_is(tmp_path: Path) -> None:
+    path = tmp_path / "lock"
+    pid = hold(path)
+    try:
+        with pytest.raises(InputError, match=f"run demo: in use by process {pid} on "), locked(path, "run demo"):
+            pytest.fail("two holders")
+        assert path.exists()
+    finally:
+        os.kill(pid, signal.SIGKILL)
+        ended(pid)
+
+
+def test_the_same_process_is_refused_too(tmp_path: Path) -> None:
+    with locked(tmp_path / "lock", "it"):
+        with pytest.raises(InputError), locked(tmp_path / "lock", "it"):
+            pytest.fail("two holders")
+        assert (tmp_path / "lock").exists()
+
+
+@pytest.mark.parametrize("reaped", [True, False])
+def test_the_lock_of_a_killed_process_is_taken_over(tmp_path: Path, reaped: bool) -> None:
+    path = tmp_path / "lock"
+    pid = hold(path)
+    os.kill(pid, signal.SIGKILL)
+    if reaped:
+        ended(pid)
+    else:
+        os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+    with locked(path, "it") as lock:
+        lock.beat()
+    assert list(tmp_path.iterdir()) == []
+    if not reaped:
+        ended(pid)
+
+
+def test_a_later_process_of_the_same_number_is_no_holder(tmp_path: Path) -> None:
+    path = tmp_path / "lock"
+    foreign(path, machine=machine(), started="12")
+    with locked(path, "it"):
+        pass
+
+
+@pytest.mark.parametrize("content", [None, "garbage", "[]", "5", '{"machine": 1}'])
+def test_elsewhere_a_holder_lives_as_long_as_its_heart_beats(tmp_path: Path, content: Any) -> None:
+    path = tmp_path / "lock"
+    foreign(path)
+    if content is not None:
+        path.write_text(content)
+    os.utime(path, (time.time() - STALE_AFTER + 60,) * 2)
+    with pytest.raises(InputError, match="in use by"), locked(path, "it"):
+        pytest.fail("two holders")
+    os.utime(path, (time.time() - STALE_AFTER - 60,) * 2)
+    with locked(path, "it"):
+        pass
+
+
+def test_a_lock_file_left_empty_by_a_kill_is_taken_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_WRITING", 0.05)
+    (tmp_path / "lock").touch()
+    with locked(tmp_path / "lock", "it"):
+        pass
+
+
+def test_the_heart_beats(tmp_path: Path) -> None:
+    path = tmp_path / "lock"
+    with locked(path, "it") as lock:
+        os.utime(path, (1, 1))
+        lock.beat()
+        assert time.time() - path.stat().st_mtime < 60
+
+
+def test_a_lost_lock_is_noticed_and_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "lock"
+    with locked(path, "it") as lock:
+        foreign(path)
+        with pytest.raises(InputError, match="lost its lock"):
+            lock.beat()
+    assert path.exists()
+    path.unlink()
+    with locked(path, "it") as lock:
+        path.unlink()
+        with pytest.raises(InputError, match="lost its lock"):
+            lock.beat()
+
+
+def test_a_lock_made_since_is_not_taken_for_the_stale_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two see the same stale lock; the faster has made its own before the slower's turn."""
+    path = tmp_path / "lock"
+
+    def faster(*_: Any) -> bool:
+        path.unlink()
+        foreign(path, pid=77)
+        return True
+
+    for where, name in ((module, "_stale"), (fcntl, "flock")):
+        foreign(path)
+        os.utime(path, (1, 1))
+        with monkeypatch.context() as patch:
+            patch.setattr(where, name, faster)
+            module._clear_away(path, "it")
+        assert json.loads(path.read_text())["pid"] == 77
+    assert [each.name for each in tmp_path.iterdir()] == ["lock"]
+
+
+def test_those_who_find_the_same_stale_lock_go_one_after_the_other(tmp_path: Path) -> None:
+    path = tmp_path / "lock"
+    foreign(path)
+    os.utime(path, (1, 1))
+
+    def first() -> None:
+        with path.open("r+") as stale:
+            fcntl.flock(stale, fcntl.LOCK_EX)
+            (tmp_path / "at it").touch()
+            time.sleep(0.3)
+            foreign(tmp_path / "new", pid=77)
+            os.replace(str(tmp_path / "new"), str(path))
+
+    child = in_child(first)
+    while not (tmp_path / "at it").exists():
+        time.sleep(0.005)
+    module._clear_away(path, "it")
+    assert json.loads(path.read_text())["pid"] == 77
+    assert ended(child) == 0
+
+
+@pytest.mark.parametrize("flock", [True, False])
+def test_of_many_that_find_a_stale_lock_one_gets_it_at_a_time(
+    tmp_path: Path, flock: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each that gets it leaves a stale one behind, as if it had been killed; also where flock holds nobody off."""
+    if not flock:
+        samestat = os.path.samestat
+
+        def slowly(*words: Any) -> bool:
+            same = samestat(*words)
+            time.sleep(random.uniform(0, 0.01))  # in which others do the same
+            return same
+
+        monkeypatch.setattr(fcntl, "flock", lambda *_: None)
+        monkeypatch.setattr(os.path, "samestat", slowly)
+    path, inside = tmp_path / "lock", tmp_path / "inside"
+
+    def compete(number: int) -> None:
+        random.seed(number)
+        for _ in range(150 if flock else 50):
+            try:
+                with locked(path, "it"):
+                    os.close(os.open(inside, os.O_CREAT | os.O_EXCL))  # fails if another is inside
+                    time.sleep(0.001 if flock else 0.005)
+                    inside.unlink()
+                    dead = tmp_path / str(os.getpid())
+                    foreign(dead, machine=machine(), started="12")
+                    os.replace(str(dead), str(path))
+            except InputError:
+                time.sleep(0.001)
+
+    children: List[int] = [in_child(functools.partial(compete, number)) for number in range(4)]
+    assert [ended(child) for child in children] == [0] * 4
+
+
+def test_whether_a_lock_is_held_can_be_asked(tmp_path: Path) -> None:
+    path = tmp_path / "lock"
+    assert not held(path)
+    with locked(path, "it"):
+        assert held(path)
+    assert not held(path)
+    foreign(path)
+    assert held(path)
+    os.utime(path, (1, 1))
+    assert not held(path)
+    foreign(path, stale_after=1e12)
+    os.utime(path, (1, 1))
+    assert held(path)
+
+
+def in_slurm(monkeypatch: pytest.MonkeyPatch, **variables: str) -> None:
+    for name in ("CLUSTER_NAME", "JOB_ID", "ARRAY_JOB_ID", "ARRAY_TASK_ID", "RESTART_COUNT"):
+        monkeypatch.delenv(f"SLURM_{name}", raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(f"SLURM_{name}", value)
+
+
+ELEMENT = {"CLUSTER_NAME": "lab", "JOB_ID": "14", "ARRAY_JOB_ID": "12", "ARRAY_TASK_ID": "2"}
+
+
+def test_requeued_job_takes_over_its_own_lock_from_another_machine_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "lock"
+    in_slurm(monkeypatch, **ELEMENT)
+    with locked(path, "it"):
+        content = json.loads(path.read_text())
+    assert content["job"] == ["lab", "12_2", 0]
+    foreign(path, job=content["job"])
+    in_slurm(monkeypatch, **ELEMENT, RESTART_COUNT="1")
+    with locked(path, "it"):
+        assert json.loads(path.read_text())["job"] == ["lab", "12_2", 1]
+
+
+@pytest.mark.parametrize(
+    "holder, changes",
+    [
+        (["lab", "12_2", 0], {}),  # the same start of the job: another step of it
+        (["lab", "12_2", 1], {"RESTART_COUNT": "1"}),
+        (["lab", "12_2", 2], {"RESTART_COUNT": "1"}),  # this one is the old one, and not yet dead
+        (["lab", "12_3", 0], {"RESTART_COUNT": "1"}),
+        (["lab", "11_2", 0], {"RESTART_COUNT": "1"}),
+        (["other", "12_2", 0], {"RESTART_COUNT": "1"}),
+        (None, {"RESTART_COUNT": "1"}),
+        ("12_2", {"RESTART_COUNT": "1"}),
+        (["lab", "12_2", "0"], {"RESTART_COUNT": "1"}),
+        (["lab", "12_2", 0], {"RESTART_COUNT": "many"}),
+    ],
+)
+def test_no_other_job_and_no_other_start_takes_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, holder: Any, changes: Any
+) -> None:
+    path = tmp_path / "lock"
+    foreign(path, job=holder)
+    in_slurm(monkeypatch, **{**ELEMENT, **changes})
+    with pytest.raises(InputError, match="in use"), locked(path, "it"):
+        pass
+
+
+def test_requeued_job_does_not_take_over_from_a_process_that_lives_on_this_machine(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "lock"
+    in_slurm(monkeypatch, **ELEMENT)
+    with locked(path, "it"):
+        in_slurm(monkeypatch, **ELEMENT, RESTART_COUNT="1")
+        with pytest.raises(InputError, match="in use"), locked(path, "it"):
+            pass
+
+
+def test_job_that_is_no_array_is_known_by_its_number(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "lock"
+    foreign(path, job=["", "14", 0])
+    in_slurm(monkeypatch, JOB_ID="14", RESTART_COUNT="3")
+    with locked(path, "it"):
+        pass
+
+
+def test_a_stale_lock_whose_remover_was_killed_is_removed_a_minute_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "lock"
+    foreign(path)
+    os.utime(path, (1, 1))
+    removed = Path.unlink
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "unlink", lambda self: None)  # as if it had been killed before it could
+        module._clear_away(path, "it")
+    assert Path.unlink is removed and len(list(tmp_path.iterdir())) == 2
+    with pytest.raises(InputError, match="others keep taking the lock"), locked(path, "it"):
+        pytest.fail("removed at once")
+    monkeypatch.setattr(module, "_REMOVING", -1.0)
+    with locked(path, "it"):
+        pass
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_lock_that_cannot_be_written_is_told_in_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    refused = pytest.raises(OSError, match="the search: the lock .* cannot be written: No space left.*make room")
+    with refused as error, locked(tmp_path / "lock", "the search"):
+        pytest.fail("held")
+    assert "\n" not in str(error.value) and list(tmp_path.iterdir()) == []
+
+
+def test_who_may_only_look_sees_whether_a_lock_is_held(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(**_: Any) -> None:
+        raise OSError(30, "Read-only file system")
+
+    monkeypatch.setattr(tempfile, "TemporaryFile", refused)
+    foreign(tmp_path / "lock")
+    assert held(tmp_path / "lock")
+    os.utime(tmp_path / "lock", (1, 1))
+    assert not held(tmp_path / "lock")
+
+
+def test_a_lock_that_can_be_written_no_more_is_told_in_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*_: Any) -> None:
+        raise OSError(30, "Read-only file system")
+
+    with locked(tmp_path / "lock", "the search") as lock, monkeypatch.context() as patch:
+        patch.setattr(os, "utime", refused)
+        with pytest.raises(OSError, match="the search: the lock .* cannot be written: Read-only file system; .*intact"):
+            lock.beat()

@@ -1,0 +1,184 @@
+"""A training in two stages on two data sets, stopped in both, against the same one left in peace."""
+
+import os
+import signal
+from pathlib import Path
+from typing import Any, Dict, List, Tuple
+
+import numpy as np
+import pytest
+
+from edgeflownas.config import ChildConfig, ListData, NetworkConfig, StageConfig
+from edgeflownas.errors import InputError
+from edgeflownas.network.skeleton import Skeleton
+from edgeflownas.signals import Interrupted
+from edgeflownas.storage import checkpoint
+from edgeflownas.training.child import ChildStep
+from edgeflownas.training.loop import Training
+from edgeflownas.training.stages import StagedTraining, retraining
+from tests.small import DATA, EVALUATION, TRAIN, weights_for
+
+OTHER = DATA.model_copy(update={"seed": 9, "height": 48, "width": 64, "train_pairs": 12})
+STAGES = [
+    StageConfig(**TRAIN.model_dump()),  # two epochs of four steps
+    StageConfig(**{**TRAIN.model_dump(), "learning_rate": 1e-4}, data=OTHER),  # two epochs of three steps
+]
+
+
+def config(**changes: Any) -> ChildConfig:
+    parts: Dict[str, Any] = {
+        "architecture": "000000000",
+        "seed": 1,
+        "threads": 1,
+        "network": NetworkConfig(width=2),
+        "data": DATA,
+        "train": STAGES,
+        "evaluation": EVALUATION,
+    }
+    return ChildConfig(**{**parts, **changes})
+
+
+def weights() -> Dict[str, np.ndarray]:
+    return weights_for(Skeleton(2))
+
+
+def outcome(folder: Path) -> Dict[str, Any]:
+    """All that must not depend on how often it was stopped."""
+    found: Dict[str, Any] = {}
+    for name in ("stage1/best.h5", "stage1/last.h5", "best.h5", "last.h5"):
+        tensors, state = checkpoint.load(folder / name)
+        found[name] = checkpoint.digest(tensors), state.get("epe"), state["identity"]
+        found[name + " curve"] = [
+            {key: value for key, value in line.items() if key != "wall_s"}
+            for line in state.get("place", {}).get("history", [])
+        ]
+    return found
+
+
+@pytest.fixture(scope="module")
+def peaceful(tmp_path_factory: pytest.TempPathFactory) -> Tuple[Path, Dict[str, float]]:
+    folder = tmp_path_factory.mktemp("peaceful")
+    training = retraining(config(), folder, weights())
+    assert isinstance(training, StagedTraining) and not training.resume()
+    assert tuple(training.standing())[:3] == (0, 0, 8 + 6)
+    last = training.run()
+    assert tuple(training.standing())[:3] == (4, 14, 14)
+    return folder, last
+
+
+def test_each_stage_has_its_data_and_begins_with_the_best_of_the_one_before(peaceful: Any) -> None:
+    folder, last = peaceful
+    (first, one), (_, two) = (checkpoint.load(folder / name) for name in ("stage1/best.h5", "best.h5"))
+    names = [name for name in first if not name.endswith(("/mean", "/variance"))]
+    assert two["identity"]["first weights"] == checkpoint.digest({name: first[name] for name in names})
+    assert (one["identity"]["data"]["seed"], two["identity"]["data"]["seed"]) == (DATA.seed, 9)
+    assert (last["epoch"], last["steps"]) == (2, 6)
+    own = checkpoint.load(folder / "last.h5")[1]["place"]["wall_s"]
+    assert last["wall_s"] > own, "the seconds of both stages"
+
+
+@pytest.mark.parametrize("number", [6, 12], ids=["first stage", "second stage"])
+def test_stopped_in_either_stage_and_continued_it_ends_bit_for_bit_the_same(
+    number: int, peaceful: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, steps = ChildStep.run, []
+
+    def counted(*arguments: Any) -> float:
+        steps.append(run(*arguments))
+        if len(steps) == number:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return float(steps[-1])
+
+    monkeypatch.setattr(ChildStep, "run", counted)
+    with pytest.raises(Interrupted):
+        retraining(config(), tmp_path, weights()).run()
+    training = retraining(config(), tmp_path, weights())
+    assert training.resume() and training.standing().step == number
+    training.run()
+    assert len(steps) == 14, "no step was done twice, and none left out"
+    assert outcome(tmp_path) == outcome(peaceful[0])
+
+
+def test_died_between_two_stages_it_goes_on_with_the_second(
+    peaceful: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = Training.run
+    calls: List[Any] = []
+
+    def dies(self: Training, *arguments: Any) -> Dict[str, float]:
+        calls.append(run(self, *arguments))
+        if len(calls) == 1:
+            raise KeyError
+        return calls[-1]
+
+    monkeypatch.setattr(Training, "run", dies)
+    with pytest.raises(KeyError):
+        retraining(config(), tmp_path, weights()).run()
+    assert not (tmp_path / "stage1" / "finished.json").exists()
+    training = retraining(config(), tmp_path, weights())
+    assert training.resume()
+    training.run()
+    assert outcome(tmp_path) == outcome(peaceful[0])
+
+
+@pytest.mark.parametrize(
+    ("changes", "named"),
+    [
+        ({"train": [STAGES[0].model_copy(update={"epochs": 3}), STAGES[1]]}, "stage1/best.h5: .*another train"),
+        ({"train": [STAGES[0].model_copy(update={"data": OTHER}), STAGES[1]]}, "stage1/best.h5: .*another data"),
+        ({"seed": 2}, "stage1/best.h5: .*another seed"),
+        ({"train": [STAGES[0], STAGES[1].model_copy(update={"epochs": 3})]}, "last.h5: .*another train"),
+    ],
+)
+def test_no_stage_is_continued_as_another(peaceful: Any, changes: Dict[str, Any], named: str) -> None:
+    with pytest.raises(InputError, match=named):
+        retraining(config(**changes), peaceful[0], weights()).resume()
+
+
+def test_what_is_wrong_with_a_later_stage_is_told_before_the_first_begins(tmp_path: Path) -> None:
+    missing = STAGES[1].model_copy(update={"data": ListData(kind="list", val_list=str(tmp_path / "none.txt"))})
+    with pytest.raises(InputError, match="train.1.data.val_list: .*none.txt: cannot be read"):
+        retraining(config(train=[STAGES[0], missing]), tmp_path, weights())
+    large = STAGES[1].model_copy(update={"batch_size": 13})
+    with pytest.raises(InputError, match="train.1.batch_size: 13 is more than the 12 training pairs"):
+        retraining(config(train=[STAGES[0], large]), tmp_path, weights())
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_stage_that_does_not_improve_ends_early_and_the_next_one_is_trained(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    epes = iter([2.0, 3.0, 3.0, 9.0, 5.0, 6.0])
+    monkeypatch.setattr(ChildStep, "evaluate", lambda self: next(epes))
+    first = STAGES[0].model_copy(update={"epochs": 9, "patience": 2})
+    training = retraining(config(train=[first, STAGES[1]]), tmp_path, weights())
+    last = training.run()
+    assert len(checkpoint.load(tmp_path / "stage1" / "last.h5")[1]["place"]["history"]) == 3
+    assert checkpoint.load(tmp_path / "stage1" / "best.h5")[1]["epoch"] == 1
+    assert last["epe"] == 5.0 and training.standing().epoch == 11
+
+
+def test_a_recipe_of_one_stage_is_a_plain_training(tmp_path: Path) -> None:
+    assert isinstance(retraining(config(train=TRAIN), tmp_path, weights()), Training)
+
+
+def test_a_loss_that_is_not_finite_stops_the_training_and_names_its_files(
+    peaceful: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, files = ChildStep.run, []
+
+    def spoilt(self: ChildStep, batch: Any, *arguments: Any) -> float:
+        files.append(batch)
+        if len(files) == 6:
+            batch = batch._replace(flow=np.full_like(batch.flow, np.nan))
+        return run(self, batch, *arguments)
+
+    monkeypatch.setattr(ChildStep, "run", spoilt)
+    with pytest.raises(FloatingPointError, match="not-finite.json"):
+        retraining(config(train=TRAIN), tmp_path, weights()).run()
+    assert checkpoint.load(tmp_path / "last.h5")[1]["place"]["epoch"] == 1
+    from edgeflownas.data.pipeline import shuffled
+    from edgeflownas.storage.files import read_json
+
+    expected = [[f"scene {index} of seed 0, train"] for index in shuffled(16, 1, 1)[4:8]]
+    assert read_json(tmp_path / "not-finite.json") == {"step": 5, "files": expected}

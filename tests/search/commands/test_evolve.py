@@ -1,0 +1,235 @@
+"""The command as a user calls it, with an evaluator that answers at once."""
+
+import contextlib
+import csv
+import functools
+import json
+import os
+import re
+import signal
+import sys
+from pathlib import Path
+from typing import Any, ContextManager, List, NamedTuple
+
+import numpy as np
+import pytest
+
+from edgeflownas.config import load
+from edgeflownas.hardware.cost import CostTable
+from edgeflownas.network.skeleton import Skeleton
+from edgeflownas.network.space import Architecture
+from edgeflownas.storage import checkpoint, record
+from search import cli
+from search.nsga2.scoring import Evaluator
+from search.run import Run
+from search.strategies import one_shot
+from search.workers.evaluator import Opened, open_evaluator
+from tests.search.stand_ins import CONFIG, Oracle, brute_force_front, epe_of
+from tests.search.storage.test_search_file import content
+
+WIDTH = load(CONFIG).network.width
+LOAD = CostTable.load
+
+
+@functools.lru_cache(maxsize=None)
+def table(path: Path) -> CostTable:
+    """The real table, which predicts each architecture once for all tests."""
+    content = LOAD(path)
+    predictor = content._predictor
+    predictor.figures = functools.lru_cache(maxsize=None)(predictor.figures)  # type: ignore[method-assign]
+    return content
+
+
+class Result(NamedTuple):
+    code: int
+    out: str
+    error: str
+
+
+class Command:
+    """Calls ``evolve``, or another command, on a run of its own."""
+
+    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture) -> None:
+        self.folder = folder / "run"
+        self.weights = folder / "supernet.h5"
+        self.oracle: Evaluator = Oracle(Run.open(CONFIG).space)
+        self._monkeypatch, self._capsys = monkeypatch, capsys
+        monkeypatch.setattr(one_shot, "open_evaluator", self._open)
+        monkeypatch.setattr(CostTable, "load", table)
+        monkeypatch.chdir(CONFIG.parents[1])
+        self.train(0.0)
+
+    def train(self, value: float) -> None:
+        shapes = Skeleton(WIDTH).parameters()
+        checkpoint.save(self.weights, {name: np.full(shape, value) for name, shape in shapes.items()}, {})
+
+    def __call__(self, *words: str, generations: int = 2) -> Result:
+        return self.run("evolve", *words, generations=generations)
+
+    def run(self, name: str, *words: str, generations: int = 2) -> Result:
+        settings = [f"supernet={self.weights}", "evolution.population=4", f"evolution.generations={generations}"]
+        settings.append("hardware.compile_front=false")
+        overrides = [word for setting in settings for word in ("--set", setting)]
+        argv = [name, "--config", str(CONFIG), "--run", str(self.folder), *overrides, *words]
+        self._monkeypatch.setattr(sys, "argv", ["edgeflownas-search", *argv])
+        with pytest.raises(SystemExit) as end:
+            cli.main()
+        captured = self._capsys.readouterr()
+        return Result(int(end.value.code or 0), captured.out, captured.err)
+
+    def _open(self, run: Run, weights: Any) -> ContextManager[Opened]:
+        return contextlib.nullcontext(Opened(self.oracle, 8.0))
+
+
+@pytest.fixture
+def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture) -> Command:
+    return Command(tmp_path, monkeypatch, capsys)
+
+
+def test_a_search_ends_with_its_front_and_its_checkpoint(command: Command) -> None:
+    result = command("--json")
+    assert result.code == 0, result.error
+    said = json.loads(result.out)
+    assert said["generations"] == 2
+    assert said["scored"] == said["requested"] * 27  # with all flow outputs
+    assert said["zero_flow_epe"] == 8.0
+    with (command.folder / "front.csv").open(newline="") as file:
+        front = list(csv.DictReader(file))
+    assert [row["architecture"] for row in front] == [row["architecture"] for row in said["front"]]
+    assert {(row["vela"], row["board"]) for row in front} == {("5.2.0", "Grove Vision AI V2")}
+    assert said["hardware"]["vela"] == "5.2.0" and said["hardware"]["accelerator"] == "ethos-u55-64"
+    assert {row["cost_source"] for row in front} == {"predicted"}, "the table is of other weights"
+    assert float(front[0]["epe"]) == said["best_epe"] == min(float(row["epe"]) for row in front)
+    points = np.array([[row["epe"], -row["fps"]] for row in said["front"]])
+    assert len(brute_force_front(points)) == len(front)
+    assert (command.folder / "search.h5").exists()
+    assert "population: 4" in (command.folder / "config.yaml").read_text()
+    assert not (command.folder / "search.lock").exists()
+
+
+def test_people_see_the_front_and_zero_flow_beside_the_best_epe(command: Command) -> None:
+    result = command()
+    assert result.code == 0, result.error
+    assert re.search(r"Best EPE \d\.\d{4} px; that of zero flow is 8\.0000 px", result.out)
+    assert "2 generations are done" in result.out
+    best = next(iter(csv.DictReader((command.folder / "front.csv").open())))["architecture"]
+    assert best in result.out
+    assert "Grove Vision AI V2: Vela 5.2.0, ethos-u55-64, Grove_Vision_AI_V2, Shared_Sram" in result.out
+    assert len(re.findall("^generation ", result.error, re.M)) == 2
+
+
+def test_a_run_that_has_a_checkpoint_is_continued(command: Command, tmp_path: Path) -> None:
+    command(generations=1)
+    assert command().code == 0
+    parts = content(command.folder / "search.h5")
+    again = command()
+    assert again.code == 0 and "2 generations are done" in again.out
+    assert content(command.folder / "search.h5") == parts
+    command.folder = tmp_path / "whole"
+    command()
+    assert content(command.folder / "search.h5") == parts
+
+
+def test_restart_sets_the_old_checkpoint_aside(command: Command) -> None:
+    command()
+    first = (command.folder / "search.h5").read_bytes()
+    assert command("--set", "seed=9").code == 2
+    assert command("--set", "seed=9", "--restart").code == 0
+    assert (command.folder / "search.h5.1").read_bytes() == first
+
+
+def test_an_interrupted_search_tells_how_to_continue_it(command: Command) -> None:
+    def epe(architecture: Architecture) -> float:
+        if len(asked) == 150:
+            os.kill(os.getpid(), signal.SIGTERM)
+        asked.append(architecture)
+        return epe_of(architecture)
+
+    asked: List[Architecture] = []
+    command.oracle = Oracle(Run.open(CONFIG).space, epe)
+    result = command("--restart")
+    assert result.code == 130
+    assert f"to continue: edgeflownas-search evolve --config {CONFIG}" in result.error
+    assert "--restart" not in result.error
+    assert not (command.folder / "search.lock").exists()
+
+
+def test_damage_is_told_and_the_one_before_used_on_request(command: Command) -> None:
+    command()
+    path = command.folder / "search.h5"
+    whole = content(path)
+    path.write_bytes(path.read_bytes()[:-100])
+    result = command()
+    assert result.code == 2 and "--from-previous" in result.error
+    assert len(result.error.strip().splitlines()) == 1
+    assert command("--from-previous").code == 0
+    assert content(path) == whole
+
+
+def test_another_supernet_is_refused(command: Command) -> None:
+    command()
+    command.train(1.0)
+    result = command()
+    assert result.code == 2 and "the supernet is" in result.error
+    assert len(result.error.strip().splitlines()) == 1
+
+
+def test_an_infeasible_cap_is_refused_before_anything_is_scored(command: Command) -> None:
+    result = command("--set", "evolution.max_sram_kib=1.0")
+    assert result.code == 2
+    assert re.search(r"no architecture fits 1 KiB; the smallest SRAM peak in the space is [\d.]+ KiB", result.error)
+    assert len(result.error.strip().splitlines()) == 1
+    assert not (command.folder / "search.h5").exists()
+
+
+def test_with_a_real_supernet_the_archive_holds_what_the_tree_evaluator_says(
+    command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from edgeflownas.data.datasets import open_datasets
+    from edgeflownas.evaluation.child import ChildEvaluator, EvaluationData
+
+    monkeypatch.setattr(one_shot, "open_evaluator", open_evaluator)
+    rng = np.random.default_rng(0)
+    skeleton = Skeleton(WIDTH)
+    weights = {name: rng.normal(0, 0.1, shape).astype(np.float32) for name, shape in skeleton.parameters().items()}
+    checkpoint.save(command.weights, weights, {})
+    settings = ["data.val_pairs=2", "evaluation.calibration_pairs=2", "evolution.complete_outputs=false"]
+    words = [word for setting in settings for word in ("--set", setting)]
+    result = command(*words, "--json", generations=1)
+    assert result.code == 0, result.error
+    best = json.loads(result.out)["front"][0]
+    config = load(CONFIG, settings)
+    data = EvaluationData(*open_datasets(config.data), config.evaluation, 1)
+    architecture = [int(digit) for digit in best["architecture"]]
+    assert best["epe"] == pytest.approx(ChildEvaluator(skeleton, architecture, data, 1).score(weights), rel=1e-5)
+    assert json.loads(result.out)["zero_flow_epe"] == data.zero_flow_epe()
+
+
+def test_a_supernet_of_no_use_is_named(command: Command) -> None:
+    command.oracle = Oracle(Run.open(CONFIG).space, lambda architecture: float("nan"))
+    result = command()
+    assert result.code == 2
+    assert f"{command.weights}: gives no architecture" in result.error and "train anew" in result.error
+
+
+def test_a_reference_point_that_nothing_reaches_is_told(command: Command) -> None:
+    result = command("--set", "evolution.reference_point={epe: 0.1, fps: 0}")
+    assert result.code == 0 and "The hypervolume is 0" in result.out
+
+
+def test_two_ways_to_begin_exclude_each_other(command: Command) -> None:
+    assert command("--restart", "--from-previous").code == 2
+
+
+def test_a_table_of_another_board_is_refused(command: Command) -> None:
+    result = command("--set", "hardware.board=configs/hardware/u65_256.yaml")
+    assert result.code == 2 and "another board" in result.error
+
+
+def test_the_front_is_shown_even_if_a_queue_that_has_begun_holds_other_tasks(command: Command) -> None:
+    assert command().code == 0
+    state = command.folder / "queue" / "tasks" / "000" / "state.json"
+    record.write(state, {**record.read(state), "attempts": 1})
+    result = command("--json", "--set", "queue.size=2")
+    assert result.code == 2 and "queue build --rebuild" in result.error
+    assert json.loads(result.out)["front"]

@@ -1,0 +1,112 @@
+"""The command as a user calls it, on random weights."""
+
+import json
+import re
+import sys
+from pathlib import Path
+from typing import Any, Dict
+
+import numpy as np
+import pytest
+
+from edgeflownas.evaluation.recalibration import as_tensors
+from edgeflownas.hardware.quantised import Quantised
+from edgeflownas.network.skeleton import Skeleton
+from edgeflownas.storage import checkpoint
+from search import cli
+from tests.search.stand_ins import CONFIG
+from tests.small import weights_for
+
+TINY = CONFIG.with_name("tiny.yaml")
+ARCHITECTURE = "102010201"
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("weights") / "supernet.h5"
+    checkpoint.save(path, weights_for(Skeleton(4)), {})
+    return path
+
+
+@pytest.fixture
+def call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture) -> Any:
+    monkeypatch.chdir(CONFIG.parents[1])
+
+    def run(*words: str) -> Any:
+        argv = ["edgeflownas-search", "export", "--config", str(TINY), "--run", str(tmp_path), "--pairs", "3", *words]
+        monkeypatch.setattr(sys, "argv", argv)
+        with pytest.raises(SystemExit) as end:
+            cli.main()
+        captured = capsys.readouterr()
+        return int(end.value.code or 0), captured.out, captured.err
+
+    return run
+
+
+def result(outcome: Any) -> Dict[str, Any]:
+    code, out, error = outcome
+    assert code == 0, error
+    found: Dict[str, Any] = json.loads(out)
+    return found
+
+
+def test_export_leaves_both_files_and_says_what_int8_costs(call: Any, weights: Path, tmp_path: Path) -> None:
+    found = result(call(ARCHITECTURE, "--weights", str(weights), "--json"))
+    assert found["on_cpu"] == []
+    assert found["source"] == "compiled"
+    assert found["settings"].startswith("Vela 5.2.0, ethos-u55-64, Grove_Vision_AI_V2")
+    for name in ("epe_float32", "epe_int8", "zero_flow_epe"):
+        assert 0 < found[name] < 1000
+    assert found["epe_int8"] != found["epe_float32"]
+    assert found["epe_int8"] == pytest.approx(found["epe_float32"], rel=0.2)
+    assert found["input"]["scale"] > 0
+    model = (tmp_path / "export" / f"{ARCHITECTURE}_int8_ends.tflite").read_bytes()
+    assert str(tmp_path / "export" / f"{ARCHITECTURE}_int8_ends.tflite") == found["network"]
+    assert Quantised(model).predict(np.zeros((32, 48, 6), np.uint8)).shape == (32, 48, 4)
+    assert b"ethos-u" in Path(found["compiled"]).read_bytes()
+    assert json.loads(Path(found["record"]).read_text()) == found
+    again = result(call(ARCHITECTURE, "--weights", str(weights), "--json"))
+    assert (tmp_path / "export" / f"{ARCHITECTURE}_int8_ends.tflite").read_bytes() == model
+    assert again == found
+
+
+def test_float_ends_are_left_to_the_cpu_and_named(call: Any, weights: Path) -> None:
+    code, out, error = call(ARCHITECTURE, "--weights", str(weights), "--float-io")
+    assert code == 0, error
+    assert "on the CPU: Quantize images_int8, Dequantize flow; FPS and ms do not count its time" in out
+    assert "float32 ends" in out
+    assert "fits into the arena of 1689.6 KiB" in out
+
+
+def test_retrained_child_keeps_its_statistics(call: Any, weights: Path, tmp_path: Path) -> None:
+    skeleton = Skeleton(4)
+    tensors, _ = checkpoint.load(weights)
+    architecture = tuple(int(digit) for digit in ARCHITECTURE)
+    own = {name: tensors[name] for name in skeleton.parameters(architecture)}
+    norms = [name[: -len("/gamma")] for name in own if name.endswith("/gamma")]
+    statistics = {name: (own[f"{name}/beta"] * 0 + 0.1, own[f"{name}/beta"] * 0 + 2.0) for name in norms}
+    child = tmp_path / "child.h5"
+    checkpoint.save(child, {**own, **as_tensors(statistics)}, {})
+    kept = result(call(ARCHITECTURE, "--weights", str(child), "--json"))
+    recalibrated = result(call(ARCHITECTURE, "--weights", str(weights), "--json"))
+    assert kept["epe_float32"] != recalibrated["epe_float32"]
+    assert kept["latency_ms"] == recalibrated["latency_ms"]
+    code, _, error = call("000000000", "--weights", str(child))
+    assert code == 2 and "do not fit architecture 000000000" in error
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["10201020"], "architecture '10201020': must be 9 digits"),
+        ([ARCHITECTURE], "weights .*supernet/best.h5: no such file"),
+        ([ARCHITECTURE, "--set", "hardware.vela=nowhere"], "vela nowhere: no such program; install it"),
+        ([ARCHITECTURE, "--board", "nowhere.yaml"], "board nowhere.yaml: cannot be read"),
+    ],
+)
+def test_what_is_missing_is_one_line(call: Any, words: Any, message: str) -> None:
+    code, _, error = call(*words)
+    assert code == 2
+    (line,) = error.splitlines()
+    assert line.startswith("edgeflownas-search: ")
+    assert re.search(message, line)

@@ -1,0 +1,199 @@
+"""``queue`` and ``retrain`` as a user calls them, behind a search by an evaluator that answers at once."""
+
+import csv
+import json
+import shutil
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any, Callable, List
+
+import numpy as np
+import pytest
+
+from edgeflownas.network.skeleton import Skeleton
+from edgeflownas.storage import checkpoint
+from search import cli
+from search.commands import queue as queue_command
+from search.queue import runner
+from search.queue.claim import claimed
+from search.queue.queue import Queue
+from search.run import Run
+from search.strategies import one_shot
+from tests.search.commands.test_evolve import Result
+from tests.search.queue.test_collect import finish, scored
+from tests.search.queue.test_runner import NOT_BEGUN
+from tests.search.stand_ins import CONFIG, oracle_opened
+
+Call = Callable[..., Result]
+
+
+def ended(monkeypatch: pytest.MonkeyPatch, folder: Path, *words: str) -> int:
+    """Calls a command on the run in a folder; gives its exit code."""
+    settings = [f"supernet={folder / 'supernet.h5'}", "evolution.population=4", "evolution.generations=1"]
+    settings += ["hardware.vela=no-such-vela", "hardware.compile_front=false", "queue.size=3"]
+    run = ["--config", str(CONFIG), "--run", str(folder / "run")]
+    run += [word for setting in settings for word in ("--set", setting)]
+    monkeypatch.chdir(CONFIG.parents[1])
+    monkeypatch.setattr(sys, "argv", ["edgeflownas-search", *words, *(run if words[0] != "retrain" else [])])
+    with pytest.raises(SystemExit) as end:
+        cli.main()
+    return int(end.value.code or 0)
+
+
+@pytest.fixture(scope="module")
+def searched(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a supernet, and a run that was searched and has its queue built."""
+    folder = tmp_path_factory.mktemp("searched")
+    shapes = Skeleton(8).parameters()
+    checkpoint.save(folder / "supernet.h5", {name: np.zeros(shape, np.float32) for name, shape in shapes.items()}, {})
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setattr(one_shot, "open_evaluator", oracle_opened)
+        assert ended(monkeypatch, folder, "evolve") == 0
+        assert ended(monkeypatch, folder, "queue", "build", "--rebuild") == 0
+    return folder
+
+
+@pytest.fixture
+def call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture) -> Call:
+    """Calls a command, and captures what it prints."""
+
+    def called(*words: str) -> Result:
+        code = ended(monkeypatch, tmp_path, *words)
+        captured = capsys.readouterr()
+        return Result(code, captured.out, captured.err)
+
+    return called
+
+
+@pytest.fixture
+def queue(searched: Path, tmp_path: Path) -> Queue:
+    shutil.copytree(str(searched / "run"), str(tmp_path / "run"))
+    shutil.copy(str(searched / "supernet.h5"), str(tmp_path))
+    return Queue(tmp_path / "run" / "queue")
+
+
+def architectures(queue: Queue) -> List[str]:
+    return [queue.task(index).config.architecture for index in queue.indices]
+
+
+def refused(result: Result, word: str) -> None:
+    assert result.code == 2 and word in result.error
+    assert len(result.error.strip().splitlines()) == 1
+
+
+def test_queue_is_built_from_the_search_file_alone(call: Call, queue: Queue, tmp_path: Path) -> None:
+    with (tmp_path / "run" / "front.csv").open() as file:
+        front = [record["architecture"] for record in csv.DictReader(file)]
+    chosen = architectures(queue)
+    assert len(chosen) == 3 and chosen[0] == front[0] and chosen[-1] == front[-1] and set(chosen) <= set(front)
+    (tmp_path / "run" / "front.csv").unlink()
+    again = call("queue", "build")
+    assert again.code == 0 and "is built already" in again.error
+    assert architectures(Queue(queue.paths.folder)) == chosen
+    assert queue.file.search_sha256 and not (tmp_path / "run" / "search.lock").exists()
+
+
+def test_queue_of_another_supernet_is_not_built(call: Call, queue: Queue, tmp_path: Path) -> None:
+    run = Run.open(CONFIG, tmp_path / "run", [f"supernet={tmp_path / 'supernet.h5'}"])
+    checkpoint.save(run.supernet_file, {name: value + 1 for name, value in run.supernet_weights().items()}, {})
+    refused(call("queue", "build"), "the supernet is")
+
+
+def test_what_is_not_there_is_told_with_the_mend(call: Call) -> None:
+    refused(call("queue", "build"), "search first, with `evolve`")
+    for command in ("run", "status", "collect"):
+        refused(call("queue", command), "`queue build`")
+
+
+def test_status_is_a_table_and_json(call: Call, queue: Queue) -> None:
+    with claimed(queue.task(1)) as claim:
+        claim.begin()
+        claim.crashed("no \x1b[31mmoney")
+    result = call("queue", "status")
+    assert result.code == 0 and all(architecture in result.out for architecture in architectures(queue))
+    assert "task 1, queued: no  [31mmoney" in result.out and "\x1b" not in result.out
+    rows = json.loads(call("queue", "status", "--json").out)
+    assert [(row["index"], row["word"], row["crashes"]) for row in rows] == [
+        (0, "queued", 0), (1, "queued", 1), (2, "queued", 0)
+    ]  # fmt: skip
+
+
+def test_run_ends_with_an_error_if_a_task_has_failed(
+    call: Call, queue: Queue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runner, "command", lambda folder, index: [sys.executable, "-c", NOT_BEGUN])
+    result = call("queue", "run")
+    assert result.code == 1 and result.out.count("failed: ended with exit code 3") == 3
+
+
+def test_collect_writes_the_final_front_and_says_how_well_the_supernet_ranked(
+    call: Call, queue: Queue, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refused(call("queue", "collect"), "nothing to collect yet (3 queued)")
+    for index in (0, 1):
+        finish(queue, index, 1.0 + index)
+    monkeypatch.setattr(queue_command, "final_epes", scored)
+    result = call("queue", "collect")
+    assert result.code == 0 and "not all tasks are done: 2 done, 1 queued" in result.error
+    assert "Kendall tau of supernet EPE and retrained EPE: 1.000 (n = 2, 95 %" in result.out
+    assert "EdgeFlowNet, as published: 1694 KiB" in result.out and "the two cannot be compared" in result.out
+    assert "`predicted` were not compiled" in result.out
+    finish(queue, 2, 0.5)
+    said = json.loads(call("queue", "collect", "--json").out)
+    assert (said["n"], said["missing"]) == (3, 0) and said["kendall_tau"] == pytest.approx(-1 / 3)
+    low, high = said["kendall_tau_95"]
+    assert -1 <= low <= said["kendall_tau"] <= high <= 1 and said["published"]["comparable"] is False
+    assert said["survivors"][0]["final"]["procedural"]["epe"] == 3.0
+    with (tmp_path / "run" / "final_front.csv").open() as file:
+        records = list(csv.DictReader(file))
+    assert [record["architecture"] for record in records] == [architectures(queue)[index] for index in (2, 0, 1)]
+    assert [record["on_front"] for record in records] == ["1", "0", "0"]
+    assert said["hardware"]["vela"] == "5.2.0" and "Vela 5.2.0, ethos-u55-64" in result.out
+    assert [(record["vela"], record["board"]) for record in records] == [("5.2.0", "Grove Vision AI V2")] * 3
+
+
+def test_retrain_refuses_what_it_cannot_work_on(call: Call, queue: Queue) -> None:
+    folder: Any = str(queue.paths.folder)
+    with claimed(queue.task(0)):
+        refused(call("retrain", "--queue", folder, "--index", "0"), "task 0: in use by process")
+    refused(call("retrain", "--queue", folder, "--index", "3"), "tasks 0 to 2")
+    refused(call("retrain", "--queue", folder + "x", "--index", "0"), "`queue build`")
+    assert call("retrain", "--queue", folder, "--index", "-1").code == 2
+
+
+def test_submit_shows_what_it_would_hand_in_and_says_where_slurm_is_missing(
+    call: Call, queue: Queue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    result = call("queue", "submit", "--dry-run", "--set", "cluster.partition=debug", "--set", "cluster.throttle=2")
+    assert result.code == 0 and result.out == queue.paths.script.read_text()
+    assert "#SBATCH --partition=debug" in result.out and "sbatch --array=0-2%2" in result.error
+    monkeypatch.setenv("PATH", "/nowhere")
+    refused(call("queue", "submit"), "is Slurm on this machine?")
+    refused(call("queue", "submit", "--set", "cluster.partition='a; id'"), "cluster.partition")
+    assert not queue.paths.submissions.exists()
+
+
+def test_tasks_are_given_up_and_taken_up_by_number(call: Call, queue: Queue) -> None:
+    assert call("queue", "cancel").code == 2 and call("queue", "cancel", "1", "--all").code == 2
+    refused(call("queue", "cancel", "3"), "tasks 0 to 2")
+    result = call("queue", "cancel", "1")
+    assert result.code == 0 and "task 1, failed: cancelled" in result.out
+    refused(call("queue", "retry", "0"), "task 0: is queued")
+    assert call("queue", "cancel", "--all").out.count("failed: cancelled") == 3
+    assert call("queue", "retry").out.count("queued") == 3
+
+
+def test_status_is_watched_until_nothing_is_left(call: Call, queue: Queue) -> None:
+    def work() -> None:
+        for index in queue.indices:
+            time.sleep(0.3)
+            finish(queue, index, 1.0)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    result = call("queue", "status", "--watch")
+    thread.join()
+    assert result.code == 0 and result.out.count("done") == 3
+    assert "task 0 " in result.error and ": done, epoch 0/" in result.error

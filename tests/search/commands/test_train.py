@@ -1,0 +1,88 @@
+import sys
+from pathlib import Path
+
+import click
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from edgeflownas.errors import InputError
+from edgeflownas.network.skeleton import Skeleton
+from edgeflownas.storage import checkpoint
+from edgeflownas.storage.lock import locked
+from search import cli
+from search.commands import train
+from search.commands.options import GpuDevices
+from search.run import Run
+from supernet import training
+
+CONFIG = Path(__file__).parents[3] / "configs" / "tiny.yaml"
+
+
+def test_a_second_training_in_a_folder_is_refused_and_touches_nothing(tmp_path, monkeypatch, capsys):
+    argv = ["edgeflownas-search", "train", "--config", str(CONFIG), "--run", str(tmp_path)]
+    monkeypatch.setattr(sys, "argv", argv)
+    with locked(tmp_path / "supernet" / "train.lock", "training"), pytest.raises(SystemExit) as end:
+        cli.main()
+    assert end.value.code == 2 and "in use by process" in capsys.readouterr().err
+    assert not list((tmp_path / "supernet").iterdir())
+
+
+def test_the_command_that_continues_says_nothing_that_forbids_it(tmp_path, monkeypatch, capsys):
+    program = str(tmp_path / "edgeflownas-search")
+    monkeypatch.setattr(sys, "argv", [program, "train", "--config", "a b.yaml", "--no-resume"])
+
+    def interrupt(**_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli.cli, "main", interrupt)
+    with pytest.raises(SystemExit):
+        cli.main()
+    assert f"to continue: {program} train --config 'a b.yaml'\n" in capsys.readouterr().err
+
+
+def test_weights_of_another_network_are_refused_even_where_shapes_agree(tmp_path):
+    run = Run.open(CONFIG, tmp_path)
+    weights = {name: np.zeros(shape, np.float32) for name, shape in Skeleton(4).parameters().items()}
+    path = tmp_path / "weights.h5"
+    checkpoint.save(path, weights, {"identity": {"network": run.skeleton.digest()}})
+    assert set(run.fitting_weights(path)) == set(weights)
+    checkpoint.save(path, weights, {"identity": {"network": "another"}})
+    with pytest.raises(InputError, match="are of another network"):
+        run.fitting_weights(path)
+
+
+def called(tmp_path, monkeypatch, *options):
+    """The run that ``train`` is called for, and what it prints."""
+    runs = []
+    monkeypatch.setattr(train, "_train", lambda run, *_: runs.append(run))
+    arguments = ["--config", str(CONFIG), "--run", str(tmp_path), *options]
+    result = CliRunner().invoke(train.command, arguments)
+    return runs, result
+
+
+@pytest.mark.parametrize(("options", "devices"), [([], None), (["none"], []), (["1"], [1]), (["0,2"], [0, 2])])
+def test_gpu_device_says_what_to_train_on_and_leaves_the_training_the_same(tmp_path, monkeypatch, options, devices):
+    (run,), result = called(tmp_path, monkeypatch, *[word for option in options for word in ("--gpu-device", option)])
+    assert result.exit_code == 0, result.output
+    assert run.config.train.devices == devices
+    assert run.training_identity() == Run.open(CONFIG, tmp_path).training_identity()
+
+
+@pytest.mark.parametrize(
+    ("text", "message"), [("-1", "is not 0"), ("all", "nor none"), ("0,", "is not 0"), ("1,01", "names a GPU twice")]
+)
+def test_gpu_devices_that_make_no_sense_are_refused(text, message):
+    with pytest.raises(click.BadParameter, match=message):
+        GpuDevices().convert(text, None, None)
+
+
+def test_a_gpu_that_is_not_there_ends_in_one_line_before_anything_is_read(tmp_path, monkeypatch, capsys):
+    argv = ["edgeflownas-search", "train", "--config", str(CONFIG), "--run", str(tmp_path), "--gpu-device", "99"]
+    monkeypatch.setattr(sys, "argv", argv)
+    monkeypatch.setattr(training, "open_datasets", None)
+    with pytest.raises(SystemExit) as end:
+        cli.main()
+    assert end.value.code == 2
+    *_, error = capsys.readouterr().err.strip().splitlines()
+    assert "train.devices: TensorFlow sees" in error and "not GPU 99" in error

@@ -1,0 +1,67 @@
+from typing import Any, List, Optional, Tuple
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from search.nsga2.archive import Archive
+from search.nsga2.competition import Competition
+from search.nsga2.objectives import Objectives
+from tests.search.stand_ins import MEDIUM, Cost, brute_force_front
+
+REFERENCE: Any = {"epe": 6.0, "latency_ms": 6.0, "sram_kib": 6.0, "npu_cycles": 6.0}
+Row = Tuple[float, float, float, float]  # EPE, NaN being a failure, and costs; few values make many ties
+rows_strategy = st.lists(
+    st.tuples(st.sampled_from([0.0, 1.0, 2.0, 3.0, 7.0, float("nan")]), *[st.integers(1, 5).map(float)] * 3),
+    max_size=40,
+)
+
+
+def appended(archive: Archive, rows: List[Row]) -> None:
+    generation = int(archive.column("generation").max(initial=-1)) + 1
+    places = MEDIUM.at(np.arange(len(archive), len(archive) + len(rows)))
+    costs = [Cost(1.0, latency, sram, cycles) for _, latency, sram, cycles in rows]
+    archive.append([(place, row[0]) for place, row in zip(places, rows)], costs, generation, set())
+
+
+@pytest.mark.parametrize("names", [["epe"], ["epe", "latency_ms"], ["epe", "npu_cycles", "latency_ms"]])
+@settings(deadline=None, max_examples=60)
+@given(rows=rows_strategy, cap=st.sampled_from([None, 3.0]), parts=st.lists(st.integers(0, 40), max_size=5))
+def test_a_front_that_was_kept_up_to_date_is_that_of_all_rows(
+    names: List[Any], rows: List[Row], cap: Optional[float], parts: List[int]
+) -> None:
+    archive, objectives = Archive(MEDIUM), Objectives(names, REFERENCE)
+    competition = Competition(archive, objectives, cap)
+    bounds = [0, *sorted(min(part, len(rows)) for part in parts), len(rows)]
+    volumes = []
+    for start, end in zip(bounds, bounds[1:]):
+        volumes.append(competition.hypervolume())
+        appended(archive, rows[start:end])
+        right = [i for i, row in enumerate(rows[:end]) if row[0] == row[0] and (cap is None or row[2] <= cap)]
+        points = objectives.points(archive, np.array(right, int))
+        front = competition.front()
+        assert sorted(front) == [right[i] for i in brute_force_front(points)]
+        assert objectives.points(archive, front).tolist() == sorted(objectives.points(archive, front).tolist())
+        assert competition.hypervolume() == objectives.hypervolume(points)
+        assert competition.best_epe() == min([rows[i][0] for i in right], default=np.inf)
+    generation = archive.column("generation").max(initial=0)
+    before = archive.column("generation") < generation
+    assert (
+        competition.hypervolume_before(generation)
+        == Competition(
+            Archive.restore(MEDIUM, {name: archive.column(name)[before] for name in archive._columns}), objectives, cap
+        ).hypervolume()
+    )
+
+
+def test_what_is_said_of_changed_costs_is_forgotten() -> None:
+    archive, objectives = Archive(MEDIUM), Objectives(["epe", "latency_ms"], REFERENCE)
+    competition = Competition(archive, objectives, None)
+    appended(archive, [(1.0, 1.0, 1.0, 1.0), (2.0, 2.0, 1.0, 1.0)])
+    competition.remember(1, 1)
+    assert competition.front().tolist() == [0] and competition.hypervolume() == 25
+    archive.replace_costs(np.array([0]), [Cost(1.0, 5.0, 1.0, 1.0)])
+    competition.forget()
+    assert competition.front().tolist() == [0, 1] and competition.hypervolume() == 5 + 16 - 4
+    assert competition.hypervolume_before(1) == 17

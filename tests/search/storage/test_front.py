@@ -1,0 +1,91 @@
+import csv
+import io
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+from edgeflownas.network.skeleton import Skeleton
+from edgeflownas.network.space import Space
+from search.nsga2.archive import Archive
+from search.nsga2.evolution import Evolution
+from search.storage.front import front_table, records, write_front
+from search.strategies import view as module
+from search.strategies.loop import Status
+from search.strategies.view import View
+from tests.search.stand_ins import MEDIUM, SMALL, Cost, Oracle, Table, epe_of, evolution_config, step
+
+
+def archive_of(space: Space, count: int = 20) -> Archive:
+    archive, table = Archive(space), Table()
+    rows = [each for each, _ in zip(space.all(), range(count))]
+    archive.append([(each, epe_of(each)) for each in rows], [table.cost(each) for each in rows], 3, set())
+    return archive
+
+
+def test_the_file_holds_every_digit_and_the_genes_by_name(tmp_path: Path) -> None:
+    archive = archive_of(SMALL)
+    write_front(tmp_path / "front.csv", archive, np.array([7, 2]), {"vela": "5.2.0", "board": "a board"})
+    with (tmp_path / "front.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert list(rows[0]) == [
+        *("architecture", "G0", "G1", "G2", "G3"),
+        *("epe", "fps", "latency_ms", "sram_kib", "npu_cycles", "cost_source", "generation"),
+        *("vela", "board"),
+    ]
+    for row, number in zip(rows, (7, 2)):
+        architecture = archive.architectures([number])[0]
+        assert SMALL.parse(row["architecture"]) == architecture
+        assert tuple(int(row[f"G{i}"]) for i in range(4)) == architecture
+        for name in ("epe", "fps", "latency_ms", "sram_kib", "npu_cycles"):
+            assert float(row[name]) == archive.column(name)[number]
+        assert (row["cost_source"], row["generation"]) == ("predicted", "3")
+        assert (row["vela"], row["board"]) == ("5.2.0", "a board")
+
+
+def test_the_table_fits_80_columns() -> None:
+    space = Space.of(Skeleton(32))
+    archive = Archive(space)
+    rows = [each for each, _ in zip(space.all(), range(3))]
+    large = Cost(1234.56, 12345.6, 12345.6, 1234567890.0, "predicted")
+    archive.append([(each, 123.456) for each in rows], [large] * 3, 999, set())
+    console = Console(file=io.StringIO(), width=80)
+    with console.capture() as capture:
+        console.print(front_table(archive, np.arange(3)))
+    text = capture.get()
+    assert all(len(line) <= 80 for line in text.splitlines())
+    figures = ("123.4560", "1234.56", "12345.6", "1234.568", "999", "predicted")
+    for word in (*map(space.format, rows), *figures, "EPE px", "SRAM KiB"):
+        assert word in text, word
+    assert "…" not in text
+
+
+def test_records_are_plain() -> None:
+    for record in records(archive_of(SMALL), np.arange(3)):
+        assert {type(value) for value in record.values()} <= {int, float, str}
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_the_view_shows_every_figure_within_80_columns(monkeypatch: pytest.MonkeyPatch, terminal: bool) -> None:
+    out = io.StringIO()
+    console = Console(file=out, force_terminal=terminal, width=80, color_system=None)
+    monkeypatch.setattr(module, "console", console)
+    monkeypatch.setattr(module, "say", lambda text: console.print(text, soft_wrap=True))
+    evolution = Evolution(MEDIUM, evolution_config(complete_outputs=True), Table(), 1)
+    with View(evolution) as view:
+        view.show(Status(0, 36, 144, 0, 4000.0))
+        assert ("36 of 144" in out.getvalue()) == terminal
+        step(evolution, Oracle(MEDIUM))
+        view.show(Status(0, 144, 144, 1234, 4000.0))
+    text = out.getvalue()
+    for word in (
+        *("generation", "1 of 30", "requested", "8", "scored", f"{len(evolution.archive):,}", "backbones"),
+        *(f"{evolution.archive.backbones} of 18", "hypervolume", f"{evolution.hypervolume():.6g}", "best EPE"),
+        *(f"{evolution.best_epe():.4f} px", "front", str(len(evolution.front())), "duplicates avoided", "1,234"),
+        *("time left", "1:06:40"),
+    ):
+        assert word in text, word
+    assert not terminal or all(len(line) <= 80 for line in re.sub("\x1b.*?[a-zA-Z]", "", text).splitlines())
+    assert terminal or len(text.splitlines()) == 1

@@ -1,0 +1,307 @@
+"""Scores by workers: real processes and a real Dask cluster, at the smallest size."""
+
+import concurrent.futures
+import contextlib
+import logging
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from concurrent.futures.process import BrokenProcessPool
+from pathlib import Path
+from typing import Any, Callable, Iterator, List, Optional, Set
+
+import numpy as np
+import pytest
+
+from edgeflownas.errors import InputError
+from edgeflownas.network.skeleton import Skeleton
+from edgeflownas.network.space import Architecture, Space
+from edgeflownas.signals import Interrupted
+from edgeflownas.storage import checkpoint
+from search.nsga2.scoring import Score
+from search.run import Run
+from search.workers import worker
+from search.workers.evaluator import open_evaluator
+from search.workers.shared import Crew, SharedEvaluator, parts
+from search.workers.worker import Answer, Setup
+from tests.search.stand_ins import MEDIUM, SMALL
+from tests.small import DATA, EVALUATION, weights_for
+
+pytestmark = pytest.mark.timeout(900)  # TensorFlow starts a dozen times, which takes long on a busy machine
+
+ROOT = Path(__file__).parents[3]
+CONFIG = ROOT / "configs" / "tiny.yaml"
+SETTINGS = ("data.val_pairs=4", "evaluation.calibration_pairs=4", "threads=1")
+WEIGHTS = weights_for(Skeleton(4))
+SETUP = Setup(
+    width=4, weights="w.h5", weights_sha256="0", data=DATA, evaluation=EVALUATION, threads=1, gpu=False
+)
+HEADS = ((0, 0, 0, 0, 0), (1, 2, 0, 1, 2), (2, 0, 2, 0, 1))
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("run")
+    checkpoint.save(folder / "supernet.h5", WEIGHTS, {})
+    return folder
+
+
+def run_with(folder: Path, *settings: str) -> Run:
+    return Run.open(CONFIG, folder, [f"supernet={folder / 'supernet.h5'}", *SETTINGS, *settings])
+
+
+def asked(space: Space) -> List[Architecture]:
+    backbones = np.ndindex(*space.counts[: space.backbone])
+    return [(*backbone, *head) for backbone in backbones for head in HEADS]
+
+
+def scored(run: Run, on_group: Optional[Callable[[int], None]] = None) -> List[List[Score]]:
+    """Scores all backbones with some heads; after each, something may happen."""
+    groups = []
+    with open_evaluator(run, WEIGHTS) as opened:
+        for group in opened.evaluator.score(asked(run.space)):
+            groups.append(group)
+            if on_group is not None:
+                on_group(len(groups))
+    return sorted(groups)
+
+
+@pytest.fixture(scope="module")
+def reference(folder: Path) -> List[List[Score]]:
+    """By the process itself."""
+    return scored(run_with(folder))
+
+
+@pytest.fixture(scope="module")
+def dask() -> Iterator[Any]:
+    from distributed import LocalCluster
+
+    with LocalCluster(
+        n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None, silence_logs=logging.CRITICAL
+    ) as cluster:
+        yield cluster
+
+
+def pids() -> Set[int]:
+    return {process.pid for process in multiprocessing.active_children() if process.pid is not None}
+
+
+def test_two_workers_score_to_the_last_bit_as_one_though_one_is_killed(
+    folder: Path, reference: List[List[Score]], capsys: pytest.CaptureFixture
+) -> None:
+    children: List[Set[int]] = []
+
+    def kill_one(done: int) -> None:
+        if done == 4:
+            children.append(pids())
+            os.kill(max(children[0]), signal.SIGKILL)
+        if done == 81:
+            children.append(pids())
+
+    assert scored(run_with(folder, "evaluation.workers=2"), kill_one) == reference
+    assert [len(each) for each in children] == [2, 2]
+    assert len(children[0] & children[1]) == 1  # the other one worked on
+    assert capsys.readouterr().err.count("a worker was killed") == 1
+    assert not pids()
+
+
+def test_four_workers_score_to_the_last_bit_as_one(folder: Path, reference: List[List[Score]]) -> None:
+    assert scored(run_with(folder, "evaluation.workers=4")) == reference
+
+
+def test_dask_scores_to_the_last_bit_as_one_though_a_worker_is_killed(
+    dask: Any, folder: Path, reference: List[List[Score]]
+) -> None:
+    def kill_one(done: int) -> None:
+        if done == 4:
+            os.kill(dask.workers[0].pid, signal.SIGKILL)
+
+    assert scored(run_with(folder, f"evaluation.scheduler={dask.scheduler_address}"), kill_one) == reference
+
+
+def test_all_heads_and_zero_flow_are_those_of_one(dask: Any, folder: Path) -> None:
+    found = []
+    asked = [backbone + head for backbone in ((0, 1, 2, 0), (2, 2, 2, 2)) for head in np.ndindex(3, 3, 3, 3, 3)]
+    for setting in ("evaluation.workers=1", f"evaluation.scheduler={dask.scheduler_address}"):
+        with open_evaluator(run_with(folder, setting), WEIGHTS) as opened:
+            groups = sorted(opened.evaluator.score(asked))
+            assert [len(group) for group in groups] == [243, 243]
+            found.append((opened.zero_flow_epe, groups))
+    assert found[0] == found[1]
+
+
+def test_a_worker_with_other_code_is_refused(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(worker, "CODE", "0" * 64)
+    with pytest.raises(InputError, match=r"worker \d+ on \S+ in \S+: has other code .*0{12} here") as refusal:
+        scored(run_with(folder, "evaluation.workers=2"))
+    assert "\n" not in str(refusal.value)
+
+
+def test_a_worker_with_another_supernet_is_refused(dask: Any, folder: Path, tmp_path: Path) -> None:
+    checkpoint.save(tmp_path / "supernet.h5", weights_for(Skeleton(4), seed=1), {})  # trained on meanwhile
+    for setting in ("evaluation.workers=2", f"evaluation.scheduler={dask.scheduler_address}"):
+        with pytest.raises(InputError, match="is another supernet there") as refusal:
+            scored(run_with(tmp_path, setting))
+        assert "\n" not in str(refusal.value)
+
+
+@pytest.mark.skipif(Path("/proc/driver/nvidia").exists(), reason="there is a GPU")
+def test_a_gpu_that_is_not_there_is_told(folder: Path) -> None:
+    with pytest.raises(InputError, match="evaluation.devices: TensorFlow does not see GPU 3"):
+        scored(run_with(folder, "evaluation.devices=[3]"))
+
+
+def test_no_dask_scheduler_is_told(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("search.workers.dask_cluster._ANSWERS_WITHIN", 1)
+    with pytest.raises(InputError, match="evaluation.scheduler tcp://127.0.0.1:9: does not answer"):
+        scored(run_with(folder, "evaluation.scheduler=tcp://127.0.0.1:9"))
+
+
+def test_backbones_that_kill_every_worker_end_in_one_line(folder: Path) -> None:
+    over = threading.Event()
+
+    def killer() -> None:
+        while not over.wait(0.05):
+            for pid in pids():
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+
+    thread = threading.Thread(target=killer)
+    thread.start()
+    try:
+        with pytest.raises(OSError, match="have killed every worker") as failure:
+            scored(run_with(folder, "evaluation.workers=2"))
+    finally:
+        over.set()
+        thread.join()
+    assert "\n" not in str(failure.value)
+
+
+class Stub(concurrent.futures.Executor):
+    """Answers at once, from one worker after the other."""
+
+    def __init__(self, *answers: Any) -> None:
+        self._answers = iter(answers)
+        self.running: List[concurrent.futures.Future[Any]] = []
+
+    def submit(self, fn: Callable[..., Any], *args: Any, **kwargs: Any) -> "concurrent.futures.Future[Any]":
+        future: concurrent.futures.Future[Any] = concurrent.futures.Future()
+        answer = next(self._answers, None)
+        if isinstance(answer, BaseException):
+            future.set_exception(answer)
+        elif answer is not None:
+            future.set_result(answer)
+        else:
+            self.running.append(future)
+        return future
+
+
+def shared(executor: concurrent.futures.Executor, count: int = 1) -> SharedEvaluator:
+    return SharedEvaluator(Crew(executor, lambda: count, BrokenProcessPool), SETUP, SMALL)
+
+
+def test_workers_with_other_images_or_libraries_are_refused() -> None:
+    answers = [Answer([], 1.0, "images a", "A"), Answer([], 1.0, "images b", "B")]
+    with pytest.raises(InputError, match="worker . scores with images ., but worker . with images .; let all have the"):
+        list(shared(Stub(*answers)).score([(0, 0, 0, 0), (1, 0, 0, 0)]))
+
+
+@pytest.mark.parametrize(
+    ("error", "kind", "message"),
+    [
+        (BrokenProcessPool(), OSError, "fewer workers"),
+        (concurrent.futures.CancelledError(), OSError, "scheduler has ended"),
+        (ModuleNotFoundError("No module named 'search'"), InputError, "No module named 'search'.*install the same"),
+    ],
+)
+def test_what_goes_wrong_in_workers_is_told_in_a_line(error: Exception, kind: type, message: str) -> None:
+    with pytest.raises(kind, match=message):
+        list(shared(Stub(error)).score([(0, 0, 0, 0)]))
+
+
+@pytest.mark.timeout(60)
+def test_a_signal_stops_the_wait_and_what_waits_is_called_off() -> None:
+    executor = Stub()
+    threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGTERM)).start()
+    begun = time.monotonic()
+    with pytest.raises(Interrupted):
+        list(shared(executor, 2).score(list(SMALL.all())))
+    assert time.monotonic() - begun < 3
+    assert len(executor.running) == 4 and all(future.cancelled() for future in executor.running)
+
+
+def test_absent_workers_are_told_and_waited_for(capsys: pytest.CaptureFixture) -> None:
+    counts = iter([0, 0, 0, 1])
+    executor = Stub()
+
+    def count() -> int:
+        left = next(counts, 1)
+        if left:
+            executor.running[0].set_result(Answer([], 1.5, "", ""))
+        return left
+
+    assert SharedEvaluator(Crew(executor, count, BrokenProcessPool), SETUP, SMALL).zero_flow_epe() == 1.5
+    assert capsys.readouterr().err.count("waiting for one") == 1
+
+
+@pytest.mark.parametrize("workers", [1, 2, 4, 7, 100])
+@pytest.mark.parametrize("count", [0, 1, 5, 60, 648])
+def test_work_is_parted_by_subtrees(workers: int, count: int) -> None:
+    rng = np.random.default_rng(count)
+    asked = [MEDIUM.random(rng) for _ in range(count)]
+    pieces = parts(MEDIUM, asked, workers)
+    assert sorted(sum(pieces, [])) == sorted(set(asked))  # each once
+    below = MEDIUM.backbone
+    backbones = [{each[:below] for each in piece} for piece in pieces]
+    assert sum(map(len, backbones)) == len(set().union(*backbones))  # none in two pieces
+    assert all(len({backbone[:-1] for backbone in each}) == 1 for each in backbones)
+    assert all(len(each) == 1 for each in backbones[-workers:])
+
+
+@pytest.mark.parametrize("workers", [2, 3, 4, 8, 16])
+def test_work_is_shared_out_evenly(workers: int) -> None:
+    """By whoever is free, when each backbone of a whole space takes as long."""
+    space = Space.of(Skeleton(4))
+    pieces = parts(space, asked(space), workers)
+    busy = [0] * workers
+    for piece in pieces:
+        busy[busy.index(min(busy))] += len({each[: space.backbone] for each in piece})
+    assert max(busy) - 81 / workers <= 1
+
+
+def test_dask_commands_are_there() -> None:
+    for name in ("scheduler", "worker"):
+        words = [sys.executable, "-m", "search", "dask", name, "--help"]
+        said = subprocess.run(words, cwd=str(ROOT), check=True, stdout=subprocess.PIPE, text=True).stdout
+        assert "--scheduler-file" in said
+
+
+COMMAND = [
+    *(sys.executable, "-m", "search", "evolve", "--config", str(CONFIG), "--set", "evaluation.workers=2"),
+    *("--set", "evolution.population=80", "--set", "data.val_pairs=512", "--set", "hardware.compile_front=false"),
+    *("--set", "evolution.generations=40", "--set", "evolution.patience=0"),
+]
+
+
+@pytest.mark.parametrize("moment", ["starting", "scoring"])
+def test_ctrl_c_ends_the_command_and_its_workers_at_once(folder: Path, moment: str) -> None:
+    words = ["--set", f"supernet={folder / 'supernet.h5'}", "--run", str(folder / moment)]
+    command = subprocess.Popen(
+        [*COMMAND, *words], cwd=str(ROOT), stderr=subprocess.PIPE, universal_newlines=True, start_new_session=True
+    )
+    assert command.stderr is not None
+    for line in command.stderr:
+        if "building the supernet" in line:
+            break
+    time.sleep(0.8 if moment == "starting" else 15)
+    assert command.poll() is None
+    os.killpg(command.pid, signal.SIGINT)  # as a terminal does: all processes get it
+    begun = time.monotonic()
+    said = command.stderr.read()  # until the last process has gone
+    assert command.wait() == 130, said
+    assert time.monotonic() - begun < 15
+    assert "to continue: " in said and "Traceback" not in said, said
