@@ -110,7 +110,7 @@ def test_a_file_that_is_open_when_the_program_ends_does_no_harm(tmp_path: Path) 
     path = tmp_path / "x.h5"
     written(path, 1)
     program = (
-        "import builtins, pathlib, sys; from edgeflownas import sealed\n"
+        "import builtins, pathlib, sys; from edgeflownas.storage import sealed\n"
         "file = sealed.read(pathlib.Path(sys.argv[1])); file['y'] = range(9)\n"
         "sys.modules['json'].kept = builtins.kept = file"
     )
