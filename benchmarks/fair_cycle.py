@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Callable, Dict, List
 
 import numpy as np
-import tensorflow.compat.v1 as tf
 from rich.console import Console
 from rich.table import Table
 
@@ -37,6 +36,7 @@ from edgeflownas.network.losses import multiscale_loss
 from edgeflownas.network.skeleton import Kind, Skeleton
 from edgeflownas.network.space import Space
 from edgeflownas.tf_runtime.session import session
+from edgeflownas.tf_runtime.stack import tf
 from supernet.fairness import FairSampler, routing
 from supernet.routed import fair_cycle
 

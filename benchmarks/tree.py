@@ -24,7 +24,6 @@ from typing import Any, Callable, Dict, Iterator, List, Sequence, Tuple
 
 import h5py
 import numpy as np
-import tensorflow.compat.v1 as tf
 from rich.console import Console
 from rich.table import Table
 
@@ -39,6 +38,7 @@ from edgeflownas.network.losses import endpoint_error_sums
 from edgeflownas.network.skeleton import Kind, Skeleton
 from edgeflownas.network.space import Architecture, Space
 from edgeflownas.tf_runtime.session import session
+from edgeflownas.tf_runtime.stack import tf
 from supernet.heads import fed
 from supernet.tree import TreeEvaluator
 

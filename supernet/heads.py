@@ -11,13 +11,13 @@ from typing import Dict, List, NamedTuple, Sequence, Tuple, Union
 
 import cv2
 import numpy as np
-import tensorflow.compat.v1 as tf
 
 from edgeflownas.data.pipeline import Batch
 from edgeflownas.network.build import BatchNorm, FixedNorm, Weights, apply_stage
 from edgeflownas.network.convolution import conv2d
 from edgeflownas.network.skeleton import Kind, Skeleton, Stage
 from edgeflownas.network.upsampling import doubled
+from edgeflownas.tf_runtime.stack import tf
 
 Options = Tuple[int, ...]
 FlowKey = Tuple[int, Options]

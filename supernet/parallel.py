@@ -9,11 +9,10 @@ gradients are those of one device; and it computes only the options that it take
 import functools
 from typing import List, Sequence
 
-import tensorflow.compat.v1 as tf
-
 from edgeflownas.network.build import BatchNorm, Weights, accumulated, apply_stage
 from edgeflownas.network.skeleton import Kind, Skeleton, Stage
 from edgeflownas.tf_runtime.devices import HOST
+from edgeflownas.tf_runtime.stack import tf
 from supernet.routed import chosen
 
 

@@ -8,10 +8,9 @@ and the activations themselves are passed on, not copied.
 import functools
 from typing import Callable, List, Sequence, Tuple
 
-import tensorflow.compat.v1 as tf
-
 from edgeflownas.network.build import BatchNorm, Weights, accumulated, apply_stage
 from edgeflownas.network.skeleton import Kind, Skeleton, Stage
+from edgeflownas.tf_runtime.stack import tf
 
 
 def chosen(index: tf.Tensor, branches: Sequence[Callable[[], tf.Tensor]]) -> tf.Tensor:

@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import Any, Dict, List, Mapping, Optional, Sequence
 
 import numpy as np
-import tensorflow.compat.v1 as tf
 
 from edgeflownas.config import Config, TrainConfig
 from edgeflownas.data.datasets import open_datasets, pairs_identity
@@ -16,6 +15,7 @@ from edgeflownas.network.skeleton import Skeleton
 from edgeflownas.network.space import Space
 from edgeflownas.storage.files import write_json
 from edgeflownas.tf_runtime.devices import Devices, chosen_devices
+from edgeflownas.tf_runtime.stack import tf
 from edgeflownas.training.loop import Training
 from edgeflownas.training.step import GraphStep, Inputs
 from supernet.fairness import SAMPLERS, Group, Sampler, covering_pool, own_slots, routing

@@ -12,7 +12,6 @@ import itertools
 from typing import Any, Dict, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
-import tensorflow.compat.v1 as tf
 
 from edgeflownas.data.pipeline import Batch
 from edgeflownas.evaluation.child import EvaluationData
@@ -22,6 +21,7 @@ from edgeflownas.network.skeleton import IMAGE_CHANNELS, Kind, Skeleton, Stage
 from edgeflownas.network.space import Architecture, Space
 from edgeflownas.tf_runtime.devices import Devices, first_of
 from edgeflownas.tf_runtime.session import load_variables, session
+from edgeflownas.tf_runtime.stack import tf
 from supernet.heads import Heads, NormTensors, Options, error_sums, fed, tiles
 
 Score = Tuple[Architecture, float]

@@ -4,11 +4,11 @@ import contextlib
 from typing import Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
-import tensorflow.compat.v1 as tf
 
 from edgeflownas.data.sample import FlowDataset
 from edgeflownas.tf_runtime.devices import CPU
 from edgeflownas.tf_runtime.session import session
+from edgeflownas.tf_runtime.stack import tf
 
 _AHEAD = 4  # batches
 

@@ -7,7 +7,6 @@ import hashlib
 from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 import numpy as np
-import tensorflow.compat.v1 as tf
 
 from edgeflownas.config import EvaluationConfig
 from edgeflownas.data.pipeline import Batch, batches
@@ -19,6 +18,7 @@ from edgeflownas.network.losses import endpoint_error_sums
 from edgeflownas.network.skeleton import Skeleton
 from edgeflownas.tf_runtime.devices import Devices, first_of
 from edgeflownas.tf_runtime.session import session
+from edgeflownas.tf_runtime.stack import tf
 
 _HELD_BYTES = 1 << 30  # of validation images; beyond it they are read from disk every time
 

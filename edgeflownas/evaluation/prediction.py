@@ -3,12 +3,12 @@
 from typing import Dict, Mapping, Sequence, Tuple
 
 import numpy as np
-import tensorflow.compat.v1 as tf
 
 from edgeflownas.evaluation.recalibration import Statistics
 from edgeflownas.network.build import FixedNorm, child, normalised_images
 from edgeflownas.network.skeleton import IMAGE_CHANNELS, Skeleton
 from edgeflownas.tf_runtime.session import session
+from edgeflownas.tf_runtime.stack import tf
 
 _SIZES = 8  # of images, for which a graph is kept: KITTI has 7
 

@@ -152,7 +152,7 @@ def _table(
     command: str,
     seconds: float,
 ) -> CostTable:
-    import tensorflow.compat.v1 as tf
+    from edgeflownas.tf_runtime.stack import tf
 
     space = networks.space
     compiled = {architecture: entry.figures for architecture, entry in needed.items()}

@@ -4,11 +4,11 @@ import importlib
 from typing import List, Mapping, Optional, Sequence
 
 import numpy as np
-import tensorflow.compat.v1 as tf
 
 from edgeflownas.evaluation.recalibration import Statistics
 from edgeflownas.network.build import BatchNorm, FixedNorm, child, normalised_images, plain
 from edgeflownas.network.skeleton import IMAGE_CHANNELS, Skeleton
+from edgeflownas.tf_runtime.stack import tf
 
 
 def export(

@@ -3,9 +3,9 @@
 from typing import Any, Callable, Dict, NamedTuple, Sequence
 
 import numpy as np
-import tensorflow.compat.v1 as tf
 
 from edgeflownas.data.pipeline import Batch
+from edgeflownas.tf_runtime.stack import tf
 
 
 class End(NamedTuple):

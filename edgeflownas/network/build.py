@@ -7,13 +7,13 @@ weights come from and how a convolution is normalised, is in the *layer* that is
 from typing import Callable, Dict, List, Mapping, Sequence, Tuple
 
 import numpy as np
-import tensorflow.compat.v1 as tf
 from typing_extensions import Protocol
 
 from edgeflownas.network.convolution import conv2d
 from edgeflownas.network.normalisation import batch_norm
 from edgeflownas.network.skeleton import Convolution, Kind, Skeleton, Stage
 from edgeflownas.network.upsampling import doubled, doubled_conv2d
+from edgeflownas.tf_runtime.stack import tf
 
 EPSILON = 1e-3  # of batch normalisation, added to the variance
 _LAST_OF_BLOCK = "/bn1/gamma"  # as Skeleton.convolutions names it

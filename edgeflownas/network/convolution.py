@@ -13,9 +13,8 @@ On a GPU the built-in convolution stays.
 
 from typing import Callable, Tuple
 
-import tensorflow.compat.v1 as tf
-
 from edgeflownas.tf_runtime.devices import on_gpu
+from edgeflownas.tf_runtime.stack import tf
 
 _NARROW = 8  # up to so many output channels packing was measured to win
 _SMALL = 16 * 24  # on smaller maps, in pixels, it does not

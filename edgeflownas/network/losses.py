@@ -2,7 +2,7 @@
 
 from typing import List, Tuple
 
-import tensorflow.compat.v1 as tf
+from edgeflownas.tf_runtime.stack import tf
 
 MIN_SIGMA = 1e-3  # pixels
 

@@ -6,9 +6,8 @@ ends. Here a row of pixels with all its channels is one long vector, against whi
 
 from typing import Callable, Tuple
 
-import tensorflow.compat.v1 as tf
-
 from edgeflownas.tf_runtime.devices import on_gpu
+from edgeflownas.tf_runtime.stack import tf
 
 _NARROW = 8  # up to so many channels this was measured to win
 _SMALL = 32 * 48  # on smaller maps, in pixels, it does not: it takes more operators

@@ -9,10 +9,10 @@ import functools
 from typing import Callable, List, Sequence, Tuple
 
 import numpy as np
-import tensorflow.compat.v1 as tf
 
 from edgeflownas.network.convolution import conv2d, padded_conv2d
 from edgeflownas.tf_runtime.devices import on_gpu
+from edgeflownas.tf_runtime.stack import tf
 
 Range = Tuple[int, int]  # of positions, from and to
 

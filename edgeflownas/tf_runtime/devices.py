@@ -2,11 +2,11 @@
 
 from typing import ContextManager, NamedTuple, Optional, Sequence, Tuple
 
-import tensorflow.compat.v1 as tf
 from typing_extensions import Literal
 
 from edgeflownas.errors import InputError
 from edgeflownas.progress import say
+from edgeflownas.tf_runtime.stack import tf
 
 HOST = "/device:CPU:0"  # what a step is fed and what decides its way stay there
 

@@ -1,16 +1,11 @@
 """TensorFlow sessions, as every part of the project opens them."""
 
-import os
 from typing import Any, Mapping, Optional
 
 import numpy as np
-import tensorflow.compat.v1 as tf
 
 from edgeflownas.tf_runtime.devices import Devices
-
-# Otherwise the first session's number of threads, such as that of a reader of images, is every later session's, too.
-os.environ["TF_OVERRIDE_GLOBAL_THREADPOOL"] = "1"
-tf.logging.set_verbosity(tf.logging.ERROR)  # 1.15 warns at length of its own deprecations
+from edgeflownas.tf_runtime.stack import tf
 
 
 class _Session(tf.Session):

@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
 import numpy as np
-import tensorflow.compat.v1 as tf
 
 from edgeflownas.config import ChildConfig, TrainConfig
 from edgeflownas.data.datasets import open_datasets, pairs_identity
@@ -18,6 +17,7 @@ from edgeflownas.network.skeleton import Skeleton
 from edgeflownas.network.space import Space
 from edgeflownas.storage import checkpoint
 from edgeflownas.tf_runtime.devices import HOST, Devices, chosen_devices
+from edgeflownas.tf_runtime.stack import tf
 from edgeflownas.training.loop import Training
 from edgeflownas.training.step import GraphStep, Inputs
 

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any, Callable, Dict, List, Mapping, Optional
 
 import numpy as np
-import tensorflow.compat.v1 as tf
 from typing_extensions import Protocol
 
 from edgeflownas.config import TrainConfig
@@ -24,6 +23,7 @@ from edgeflownas.progress import Bar, Standing, progress, say
 from edgeflownas.signals import StopFlag, stop_flag
 from edgeflownas.storage import checkpoint
 from edgeflownas.storage.files import previous, remove_leftovers, write_json, write_text
+from edgeflownas.tf_runtime.stack import tf
 from edgeflownas.training.optimizer import learning_rate
 
 _STOPPING = "saves and stops"  # has room behind a bar in 80 columns

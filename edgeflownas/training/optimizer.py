@@ -3,9 +3,8 @@
 import math
 from typing import Mapping, Tuple
 
-import tensorflow.compat.v1 as tf
-
 from edgeflownas.config import TrainConfig
+from edgeflownas.tf_runtime.stack import tf
 
 
 def learning_rate(config: TrainConfig, step: int, steps: int) -> float:

@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import Any, Dict, List, Mapping, NamedTuple
 
 import numpy as np
-import tensorflow.compat.v1 as tf
 
 from edgeflownas.config import TrainConfig
 from edgeflownas.data.pipeline import Batch
@@ -12,6 +11,7 @@ from edgeflownas.network.build import Weights, variables
 from edgeflownas.network.skeleton import IMAGE_CHANNELS
 from edgeflownas.tf_runtime.devices import HOST, Devices, first_of
 from edgeflownas.tf_runtime.session import load_variables, session
+from edgeflownas.tf_runtime.stack import tf
 from edgeflownas.training.optimizer import minimise
 
 

@@ -132,9 +132,8 @@ def _built(setup: str) -> _Built:
             f"{wanted.weights} is another supernet there than the search began with (sha256 {found:.12}, not "
             f"{wanted.weights_sha256:.12}); let both read the same file, and do not train into it meanwhile"
         )
-    import tensorflow.compat.v1 as tf
-
     from edgeflownas.evaluation.child import EvaluationData
+    from edgeflownas.tf_runtime.stack import tf
     from supernet.tree import TreeEvaluator
 
     if wanted.gpu and not tf.config.experimental.list_physical_devices("GPU"):

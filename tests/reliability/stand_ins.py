@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence
 
 import numpy as np
-import tensorflow.compat.v1 as tf
 
 from edgeflownas.data.pipeline import Batch
 from edgeflownas.hardware import pool
@@ -23,6 +22,7 @@ from edgeflownas.hardware.cost import Cost, CostTable, Figures
 from edgeflownas.hardware.networks import Networks
 from edgeflownas.hardware.vela import Vela
 from edgeflownas.storage.files import write_json
+from edgeflownas.tf_runtime.stack import tf
 from edgeflownas.training import child as child_training
 from edgeflownas.training import loop as training
 from search import cli

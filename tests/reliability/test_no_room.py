@@ -10,7 +10,6 @@ from typing import Any, Dict, Iterator, List, Optional, Tuple
 
 import numpy as np
 import pytest
-import tensorflow.compat.v1 as tf
 
 from edgeflownas.config import TrainConfig
 from edgeflownas.data.formats import read_flow
@@ -20,6 +19,7 @@ from edgeflownas.storage import checkpoint
 from edgeflownas.storage.files import previous
 from edgeflownas.storage.lock import locked
 from edgeflownas.tf_runtime.session import session
+from edgeflownas.tf_runtime.stack import tf
 from edgeflownas.training.loop import Training
 from search.storage.search_file import SearchFile
 from tests.reliability import damage

@@ -5,7 +5,6 @@ from collections import Counter
 
 import numpy as np
 import pytest
-import tensorflow.compat.v1 as tf
 
 from edgeflownas.data.pipeline import batches
 from edgeflownas.errors import InputError
@@ -13,6 +12,7 @@ from edgeflownas.network.build import variables
 from edgeflownas.network.skeleton import Kind, Skeleton, Stage
 from edgeflownas.network.space import Space
 from edgeflownas.tf_runtime.devices import CPU, Devices
+from edgeflownas.tf_runtime.stack import tf
 from supernet.fairness import FairSampler
 from supernet.parallel import parallel_cycle
 from supernet.training import FairCycle

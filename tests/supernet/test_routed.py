@@ -2,13 +2,13 @@
 
 import numpy as np
 import pytest
-import tensorflow.compat.v1 as tf
 
 from edgeflownas.network.build import BatchNorm, child, normalised_images, variables
 from edgeflownas.network.losses import multiscale_loss
 from edgeflownas.network.skeleton import STAGES, Skeleton
 from edgeflownas.network.space import Space
 from edgeflownas.tf_runtime.session import session
+from edgeflownas.tf_runtime.stack import tf
 from supernet.fairness import FairSampler, routing
 from supernet.routed import fair_cycle, permuted
 from tests.small import DATA, OTHER_STAGES, datasets, weights_for

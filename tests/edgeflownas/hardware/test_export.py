@@ -3,7 +3,6 @@ from typing import Any, List
 
 import numpy as np
 import pytest
-import tensorflow.compat.v1 as tf
 
 from edgeflownas.evaluation.child import ChildEvaluator
 from edgeflownas.hardware.export import export
@@ -13,6 +12,7 @@ from edgeflownas.hardware.quantised import Quantised
 from edgeflownas.hardware.vela import Vela
 from edgeflownas.network.skeleton import Skeleton
 from edgeflownas.network.space import Space
+from edgeflownas.tf_runtime.stack import tf
 from tests.edgeflownas.hardware.tiny import HEIGHT, TINY, VELA, WIDTH, grove
 from tests.small import evaluation_data, weights_for
 

@@ -2,9 +2,9 @@ import itertools
 
 import numpy as np
 import pytest
-import tensorflow.compat.v1 as tf
 
 from edgeflownas.network.convolution import conv2d
+from edgeflownas.tf_runtime.stack import tf
 
 # Narrow and wide outputs, small and large maps, odd sides: every way that conv2d may take.
 SHAPES = [(16, 24, 5, 4), (16, 24, 3, 24), (8, 6, 5, 4), (15, 26, 3, 4), (32, 48, 8, 8)]

@@ -1,7 +1,7 @@
 import numpy as np
-import tensorflow.compat.v1 as tf
 
 from edgeflownas.network.losses import endpoint_error_sums, multiscale_loss
+from edgeflownas.tf_runtime.stack import tf
 
 
 def run(tensor):

@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
-import tensorflow.compat.v1 as tf
 
 from edgeflownas.network.normalisation import batch_norm
 from edgeflownas.tf_runtime.session import session
+from edgeflownas.tf_runtime.stack import tf
 
 EPSILON = 1e-3
 

@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
-import tensorflow.compat.v1 as tf
 
 from edgeflownas.network.upsampling import doubled, doubled_conv2d
 from edgeflownas.tf_runtime.session import session
+from edgeflownas.tf_runtime.stack import tf
 
 
 def test_doubled_is_interpolation_with_the_last_pixel_repeated():

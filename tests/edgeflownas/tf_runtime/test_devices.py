@@ -1,6 +1,5 @@
 import numpy as np
 import pytest
-import tensorflow.compat.v1 as tf
 
 from edgeflownas.errors import InputError
 from edgeflownas.network.build import BatchNorm, child, variables
@@ -11,6 +10,7 @@ from edgeflownas.network.upsampling import doubled_conv2d
 from edgeflownas.tf_runtime import devices
 from edgeflownas.tf_runtime.devices import CPU, Devices, chosen_devices, first_of
 from edgeflownas.tf_runtime.session import session
+from edgeflownas.tf_runtime.stack import tf
 from tests.small import weights_for
 
 

@@ -9,7 +9,7 @@ ROOT = Path(__file__).parents[3]
 # Convolutions that two threads would share, and that do not depend on one another, by a session behind another one.
 _COMPUTE = """
 import os
-import tensorflow.compat.v1 as tf
+from edgeflownas.tf_runtime.stack import tf
 from edgeflownas.tf_runtime.session import session
 
 def seconds():

@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
-import tensorflow.compat.v1 as tf
 
 from edgeflownas.config import TrainConfig
 from edgeflownas.network.build import variables
+from edgeflownas.tf_runtime.stack import tf
 from edgeflownas.training.optimizer import learning_rate, minimise
 
 CONFIG = TrainConfig(epochs=1, learning_rate=0.1, warmup_steps=10, weight_decay=0.5, clip_norm=1.0)
