@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.table import Table
 
 from edgeflownas.hardware.board import Board
-from edgeflownas.hardware.compiler import Compiler, user_cache
+from edgeflownas.hardware.compiler import Compiler, user_cache_folder
 from edgeflownas.hardware.cost import Figures
 from edgeflownas.hardware.networks import Networks
 from edgeflownas.network.skeleton import Skeleton
@@ -99,7 +99,7 @@ def main() -> None:
     parser.add_argument("--board", type=Path, default=Path("configs/hardware/grove_vision_ai_v2.yaml"))
     parser.add_argument("--vela", default=".venv-vela/bin/vela")
     parser.add_argument("--vela-python", default=".venv-vela/bin/python")
-    parser.add_argument("--cache", type=Path, default=user_cache())
+    parser.add_argument("--cache", type=Path, default=user_cache_folder())
     parser.add_argument("--json", type=Path, default=Path("results/benchmarks/hardware_premise.json"))
     options = parser.parse_args()
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")

@@ -9,16 +9,16 @@ import numpy as np
 from edgeflownas.errors import InputError
 from edgeflownas.hardware.compiler import CacheEntry, Compiler
 from edgeflownas.hardware.cost import (
+    CostPredictor,
     CostTable,
-    Meeting,
+    Interaction,
     Network,
     Origin,
-    Predictor,
     TableFile,
     prediction_errors,
     single_changes,
 )
-from edgeflownas.hardware.layers import part_cycles
+from edgeflownas.hardware.layers import cycles_by_part
 from edgeflownas.hardware.networks import RANDOM, Networks
 from edgeflownas.hardware.pool import Entries, Pool
 from edgeflownas.network.space import Architecture, Space
@@ -59,10 +59,10 @@ def build_tables(
     with Pool(compilers, networks, jobs) as pool:
         figures = _compiled(pool, space, singles, "compiling single changes")
         meetings = [
-            meeting_genes(space, {each: entries[board] for each, entries in figures.items()})
+            find_interactions(space, {each: entries[board] for each, entries in figures.items()})
             for board in range(len(compilers))
         ]
-        needed = [singles + combinations(space, groups, MOST - len(singles)) for groups in meetings]
+        needed = [singles + combine_options(space, groups, MOST - len(singles)) for groups in meetings]
         together = [each for each in dict.fromkeys(itertools.chain(*needed)) if each not in figures]
         held_out = _held_out(space, set(singles) | set(together), checks)
         figures.update(_compiled(pool, space, together + held_out, "compiling combinations and checks"))
@@ -74,7 +74,7 @@ def build_tables(
     ]  # fmt: skip
 
 
-def meeting_genes(space: Space, compiled: Dict[Architecture, CacheEntry]) -> Dict[Group, List[str]]:
+def find_interactions(space: Space, compiled: Dict[Architecture, CacheEntry]) -> Dict[Group, List[str]]:
     """Which genes do something together, by the compiler's word on single changes.
 
     Args:
@@ -85,12 +85,12 @@ def meeting_genes(space: Space, compiled: Dict[Architecture, CacheEntry]) -> Dic
         Groups of genes, each with the parts of the network whose cost hangs on several of them.
     """
     base = compiled[(0,) * len(space.genes)]
-    cycles = part_cycles(base.layers)
+    cycles = cycles_by_part(base.layers)
     moved: Dict[str, Set[int]] = {}
     for architecture, entry in compiled.items():
         for gene, option in enumerate(architecture):
             if option:
-                for part, value in part_cycles(entry.layers).items():
+                for part, value in cycles_by_part(entry.layers).items():
                     if abs(value - cycles.get(part, 0)) > _NEGLIGIBLE * base.figures.cycles:
                         moved.setdefault(part, set()).add(gene)
                 if entry.figures.sram_kib != base.figures.sram_kib:
@@ -106,7 +106,7 @@ def meeting_genes(space: Space, compiled: Dict[Architecture, CacheEntry]) -> Dic
     }
 
 
-def combinations(space: Space, groups: Dict[Group, List[str]], most: int) -> List[Architecture]:
+def combine_options(space: Space, groups: Dict[Group, List[str]], most: int) -> List[Architecture]:
     """Changes of several genes of a group at once: all of two genes, then of three, and so on; at most so many."""
     found = []
     for group in groups:
@@ -169,9 +169,9 @@ def _table(
         board=compiler.board.description(),
         network=Network.of(networks.skeleton, *networks.size),
         together=[
-            Meeting(genes=[space.genes[gene].name for gene in group], why=why) for group, why in groups.items()
+            Interaction(genes=[space.genes[gene].name for gene in group], why=why) for group, why in groups.items()
         ],
-        error_percent=prediction_errors(Predictor(space.counts, compiled), held_out),
+        error_percent=prediction_errors(CostPredictor(space.counts, compiled), held_out),
         compiled={space.format(architecture): value for architecture, value in compiled.items()},
         held_out={space.format(architecture): value for architecture, value in held_out.items()},
     )

@@ -14,7 +14,7 @@ from edgeflownas.errors import InputError
 from edgeflownas.hardware.board import Board
 from edgeflownas.hardware.cost import Cost, Figures
 from edgeflownas.hardware.networks import Networks
-from edgeflownas.hardware.report import Compiled, Layer
+from edgeflownas.hardware.report import Compiled, CompiledLayer
 from edgeflownas.hardware.vela import VERSION, Vela
 from edgeflownas.storage import record
 
@@ -23,7 +23,7 @@ class CacheEntry(Section):
     """What is kept of a compile."""
 
     figures: Figures
-    layers: List[Layer] = Field(description="operators in the order in which they run")
+    layers: List[CompiledLayer] = Field(description="operators in the order in which they run")
 
 
 class Compiler:
@@ -49,14 +49,14 @@ class Compiler:
         self._cache = cache
 
     @classmethod
-    def of(cls, config: HardwareConfig) -> "Compiler":
+    def from_config(cls, config: HardwareConfig) -> "Compiler":
         """The compiler that a configuration names, with the user's cache.
 
         Raises:
             InputError: the board's files are wrong.
         """
         board = Board.load(Path(config.board))
-        return cls(board, config.vela, config.vela_timeout, user_cache(), config.vela_version)
+        return cls(board, config.vela, config.vela_timeout, user_cache_folder(), config.vela_version)
 
     def for_board(self, board: Board) -> "Compiler":
         """The same compiler for another board."""
@@ -80,7 +80,7 @@ class Compiler:
         """
         return self.inspect(networks, architecture).figures.cost(self.board.clock_hz, "compiled")
 
-    def known(self, networks: Networks, architecture: Sequence[int]) -> Optional[CacheEntry]:
+    def find_cached(self, networks: Networks, architecture: Sequence[int]) -> Optional[CacheEntry]:
         """An architecture's figures and operators, if they are in the cache.
 
         Raises:
@@ -94,9 +94,9 @@ class Compiler:
         Raises:
             InputError: there is no Vela, or the architecture cannot be compiled.
         """
-        return inspect_each([self], networks, architecture)[0]
+        return inspect_for_boards([self], networks, architecture)[0]
 
-    def keep(self, networks: Networks, architecture: Sequence[int], compiled: Compiled) -> CacheEntry:
+    def store(self, networks: Networks, architecture: Sequence[int], compiled: Compiled) -> CacheEntry:
         """Puts what a compile gave into the cache."""
         entry = CacheEntry(figures=compiled.figures, layers=list(compiled.layers))
         path, key = self._place(networks, architecture)
@@ -114,7 +114,7 @@ class Compiler:
         return self._cache / f"{digest}.json", key
 
 
-def inspect_each(
+def inspect_for_boards(
     compilers: Sequence[Compiler], networks: Networks, architecture: Sequence[int]
 ) -> List[CacheEntry]:
     """An architecture's figures and operators for several boards; it is exported once, and only where it has to be.
@@ -125,18 +125,18 @@ def inspect_each(
     models: Dict[bool, bytes] = {}
     entries = []
     for compiler in compilers:
-        entry = compiler.known(networks, architecture)
+        entry = compiler.find_cached(networks, architecture)
         if entry is None:
             int8_io = compiler.board.settings.int8_io
             if int8_io not in models:
                 models[int8_io] = networks.export(architecture, int8_io)
             compiled = compiler.compile(networks.space.format(architecture), models[int8_io])
-            entry = compiler.keep(networks, architecture, compiled)
+            entry = compiler.store(networks, architecture, compiled)
         entries.append(entry)
     return entries
 
 
-def user_cache() -> Path:
+def user_cache_folder() -> Path:
     """Where figures are kept between runs."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "edgeflownas" / "compiled"
 

@@ -28,8 +28,8 @@ from edgeflownas.storage.files import keep, previous, replacing
 _ROUNDED = 1e-4  # percent; recorded errors are rounded
 _LARGEST = 1 << 50  # cycles; sums of more could overflow
 
-MAKE = "make it with 'edgeflownas-search cost build'"
-MEND = MAKE.replace("it", "it again", 1)
+BUILD_HINT = "make it with 'edgeflownas-search cost build'"
+REBUILD_HINT = BUILD_HINT.replace("it", "it again", 1)
 
 
 @dataclass(frozen=True)
@@ -93,14 +93,14 @@ class Origin(Section):
     weights: str = Field("random", description="SHA-256 of the supernet's weights that were compiled, or random")
 
 
-class Error(Section):
+class PredictionError(Section):
     """How far predictions were off on the held-out architectures, percent of the compiled figure."""
 
     mean: float
     max: float
 
 
-class Meeting(Section):
+class Interaction(Section):
     """Genes whose costs do not simply add up."""
 
     genes: List[str]
@@ -115,13 +115,13 @@ class TableFile(Section):
     origin: Origin
     board: Dict[str, Any]
     network: Network
-    together: List[Meeting] = Field([], description="genes that are compiled in all combinations, and why")
-    error_percent: Dict[str, Error]
+    together: List[Interaction] = Field([], description="genes that are compiled in all combinations, and why")
+    error_percent: Dict[str, PredictionError]
     compiled: Dict[str, Figures] = Field(description="figures that the table predicts from")
     held_out: Dict[str, Figures] = Field(description="figures that it was checked on")
 
 
-class Predictor:
+class CostPredictor:
     """Figures of any architecture from those of a few.
 
     The lightest architecture and every change of one of its genes must be among them. A compiled architecture adds
@@ -193,7 +193,7 @@ def single_changes(counts: Sequence[int]) -> List[Architecture]:
     return [base, *changed]
 
 
-def prediction_errors(predictor: Predictor, compiled: Mapping[Architecture, Figures]) -> Dict[str, Error]:
+def prediction_errors(predictor: CostPredictor, compiled: Mapping[Architecture, Figures]) -> Dict[str, PredictionError]:
     """Mean and largest error of the predictions, in percent of the compiled figure."""
     errors = {}
     for name in ("npu_cycles", "cycles", "sram_kib"):
@@ -201,7 +201,7 @@ def prediction_errors(predictor: Predictor, compiled: Mapping[Architecture, Figu
             100 * abs(getattr(predictor.figures(architecture), name) / getattr(figures, name) - 1)
             for architecture, figures in compiled.items()
         ]
-        errors[name] = Error(mean=round(float(np.mean(relative)), 6), max=round(float(np.max(relative)), 6))
+        errors[name] = PredictionError(mean=round(float(np.mean(relative)), 6), max=round(float(np.max(relative)), 6))
     return errors
 
 
@@ -224,7 +224,7 @@ class CostTable:
         held_out = {_architecture(text, counts): figures for text, figures in content.held_out.items()}
         self._known = {**held_out, **compiled}
         self._source = "compiled"
-        self._predictor = Predictor(counts, compiled)
+        self._predictor = CostPredictor(counts, compiled)
         system = content.board["vela_config"][f"System_Config.{content.board['system_config']}"]
         self._clock_hz = float(system["core_clock"])
 
@@ -247,22 +247,22 @@ class CostTable:
     @classmethod
     def _load(cls, path: Path) -> "CostTable":
         if not path.is_file():
-            raise InputError(f"cost table {path}: no such file; {MAKE}, or set hardware.table")
+            raise InputError(f"cost table {path}: no such file; {BUILD_HINT}, or set hardware.table")
         content = read_yaml(path, "cost table")
         if content.get("format") != TableFile.model_fields["format"].default:
-            raise InputError(f"cost table {path}: is not a cost table; {MEND}")
+            raise InputError(f"cost table {path}: is not a cost table; {REBUILD_HINT}")
         try:
             whole = content.get("sha256") == _digest(content) and path.read_text(encoding="utf-8") == _text(content)
         except (TypeError, ValueError, RecursionError):
             whole = False
         if not whole:  # by its checksum, or by a change that YAML does not see
-            raise InputError(f"cost table {path}: is damaged (checksum); restore it, or {MEND}")
+            raise InputError(f"cost table {path}: is damaged (checksum); restore it, or {REBUILD_HINT}")
         del content["sha256"]
         table_file: TableFile = validate(content, TableFile, f"cost table {path}")
         try:
             return cls(table_file)
         except (ValueError, LookupError, TypeError) as error:  # a board of which anything can be missing
-            raise InputError(f"cost table {path}: cannot be used: {error}; {MEND}") from None
+            raise InputError(f"cost table {path}: cannot be used: {error}; {REBUILD_HINT}") from None
 
     def save(self, path: Path) -> None:
         """Writes the table, whole or not at all."""
@@ -285,7 +285,7 @@ class CostTable:
             return self._known[key].cost(self._clock_hz, self._source)
         return self._predictor.figures(key).cost(self._clock_hz, "predicted")
 
-    def of(self, weights_sha256: str, vela: str) -> "CostTable":
+    def for_weights(self, weights_sha256: str, vela: str) -> "CostTable":
         """The table for these weights: of others' compiled figures it makes predictions."""
         origin = self.content.origin
         table = copy.copy(self)
@@ -293,7 +293,7 @@ class CostTable:
             table._source = "predicted"
         return table
 
-    def off_percent(self, architecture: Architecture, compiled: Cost) -> Dict[str, float]:
+    def excess_errors(self, architecture: Architecture, compiled: Cost) -> Dict[str, float]:
         """By how much predictions are off, in percent of the compiled figure: those by more than the table's error."""
         predicted, off = self.cost(architecture), {}
         for name, recorded in (("npu_cycles", "npu_cycles"), ("latency_ms", "cycles"), ("sram_kib", "sram_kib")):
@@ -323,7 +323,7 @@ class CostTable:
             if mine.get(key) != wanted.get(key):
                 raise InputError(
                     f"hardware.table: the cost table is for another {part}: {key} is {mine.get(key)!s:.200} there, and "
-                    f"{wanted.get(key)} here; set hardware.table to one that fits, or {MEND}"
+                    f"{wanted.get(key)} here; set hardware.table to one that fits, or {REBUILD_HINT}"
                 )
 
 

@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 from typing import Dict, List, Optional, Sequence
 
-from edgeflownas.hardware.report import Layer
+from edgeflownas.hardware.report import CompiledLayer
 
 ACCUMULATION = "accumulation"
 _NUMBER = re.compile(r"_[0-9]+$")
@@ -36,7 +36,7 @@ class Part:
     on_cpu: int
 
 
-def part_of(layer: Layer) -> str:
+def part_of(layer: CompiledLayer) -> str:
     """The part that an operator belongs to: the exporter names operators after their stages."""
     if layer.target == "CPU" and layer.operator in _ENDS:
         return _ENDS[layer.operator]
@@ -44,7 +44,7 @@ def part_of(layer: Layer) -> str:
     return _NUMBER.sub("", first) if slash else ACCUMULATION  # the last operator is named as the output is: "flow"
 
 
-def part_cycles(layers: Sequence[Layer]) -> Dict[str, int]:
+def cycles_by_part(layers: Sequence[CompiledLayer]) -> Dict[str, int]:
     """Cycles of each part, in the order in which the parts begin."""
     cycles: Dict[str, int] = {}
     for layer in layers:
@@ -52,7 +52,9 @@ def part_cycles(layers: Sequence[Layer]) -> Dict[str, int]:
     return cycles
 
 
-def parts(layers: Sequence[Layer], without_waiting: Optional[Sequence[Layer]] = None) -> List[Part]:
+def summarise_parts(
+    layers: Sequence[CompiledLayer], without_waiting: Optional[Sequence[CompiledLayer]] = None
+) -> List[Part]:
     """Adds operators up.
 
     Args:
@@ -60,9 +62,9 @@ def parts(layers: Sequence[Layer], without_waiting: Optional[Sequence[Layer]] = 
         without_waiting: of the same network with weights in a memory as fast as SRAM.
     """
     total = sum(layer.cycles for layer in layers)
-    fast = None if without_waiting is None else part_cycles(without_waiting)
+    fast = None if without_waiting is None else cycles_by_part(without_waiting)
     result = []
-    for name, cycles in part_cycles(layers).items():
+    for name, cycles in cycles_by_part(layers).items():
         mine = [layer for layer in layers if part_of(layer) == name]
         result.append(
             Part(

@@ -21,7 +21,7 @@ _DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 RANDOM = "random"  # where a digest of weights is asked for
 
 
-class Trained(NamedTuple):
+class TrainedNetwork(NamedTuple):
     """What makes an architecture a network.
 
     Attributes:
@@ -45,7 +45,7 @@ class Networks:
         trained: weights and images; None: fixed random ones.
     """
 
-    def __init__(self, skeleton: Skeleton, height: int, width: int, trained: Optional[Trained] = None) -> None:
+    def __init__(self, skeleton: Skeleton, height: int, width: int, trained: Optional[TrainedNetwork] = None) -> None:
         self.skeleton = skeleton
         self.space = Space.of(skeleton)
         self.size = (height, width)
@@ -63,13 +63,13 @@ class Networks:
         """
         if weights is None:
             return cls(skeleton, height, width)
-        return cls(skeleton, height, width, stand_in(skeleton, height, width)._replace(weights=weights))
+        return cls(skeleton, height, width, random_network(skeleton, height, width)._replace(weights=weights))
 
     def export(self, architecture: Sequence[int], int8_io: bool) -> bytes:
         """Quantises an architecture; see ``export.export``."""
         from edgeflownas.hardware.export import export
 
-        parts = self.trained or stand_in(self.skeleton, *self.size)
+        parts = self.trained or random_network(self.skeleton, *self.size)
         return export(self.skeleton, architecture, *parts, int8_io)
 
     def key(self, architecture: Sequence[int]) -> Dict[str, Any]:
@@ -82,7 +82,7 @@ class Networks:
             "code": _code(),
         }
 
-    def _digest(self, trained: Trained, architecture: Sequence[int]) -> str:
+    def _digest(self, trained: TrainedNetwork, architecture: Sequence[int]) -> str:
         """Of what an architecture takes from its weights and images."""
         tensors = {name: trained.weights[name] for name in self.skeleton.parameters(architecture)}
         norms = {name[: -len("/gamma")] for name in tensors if name.endswith("/gamma")}
@@ -90,13 +90,13 @@ class Networks:
         return checkpoint.digest({**tensors, **as_tensors(statistics), "images": trained.images})
 
 
-def stand_in(skeleton: Skeleton, height: int, width: int) -> Trained:
+def random_network(skeleton: Skeleton, height: int, width: int) -> TrainedNetwork:
     """Random weights and images, always the same: for the figures, which do not need trained ones."""
     from edgeflownas.network.build import initial_weights
 
     rng = np.random.default_rng(0)
     weights = initial_weights(skeleton.parameters(), rng)
-    return Trained(weights, None, rng.integers(0, 256, (2, height, width, 6)).astype(np.uint8))
+    return TrainedNetwork(weights, None, rng.integers(0, 256, (2, height, width, 6)).astype(np.uint8))
 
 
 @functools.lru_cache(maxsize=None)

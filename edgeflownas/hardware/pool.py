@@ -10,7 +10,7 @@ from concurrent.futures.process import BrokenProcessPool, ProcessPoolExecutor
 from types import TracebackType
 from typing import Callable, Dict, List, Optional, Sequence, Tuple, Type
 
-from edgeflownas.hardware.compiler import CacheEntry, Compiler, inspect_each
+from edgeflownas.hardware.compiler import CacheEntry, Compiler, inspect_for_boards
 from edgeflownas.hardware.networks import Networks
 from edgeflownas.network.space import Architecture
 from edgeflownas.signals import stop_flag
@@ -71,7 +71,7 @@ class Pool:
         found: Dict[Architecture, Entries] = {}
         missing = []
         for architecture in architectures:
-            known = [compiler.known(self.networks, architecture) for compiler in self._compilers]
+            known = [compiler.find_cached(self.networks, architecture) for compiler in self._compilers]
             entries = [entry for entry in known if entry is not None]
             if len(entries) == len(known):
                 found[architecture] = entries
@@ -129,7 +129,7 @@ def _end_with(parent: int) -> None:
 
 
 def _inspect(architecture: Architecture) -> Entries:
-    return inspect_each(*_work, architecture)
+    return inspect_for_boards(*_work, architecture)
 
 
 def _result(future: "concurrent.futures.Future[Entries]") -> Entries:

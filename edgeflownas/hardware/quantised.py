@@ -15,7 +15,7 @@ class End(NamedTuple):
     zero_point: int
 
 
-class Quantised:
+class QuantisedNetwork:
     """An exported network, ready to run.
 
     Attributes:

@@ -19,7 +19,7 @@ _COLUMNS_3_8 = {
 }
 
 
-class Layer(Section):
+class CompiledLayer(Section):
     """One operator of the compiled network, in the order in which it runs.
 
     Attributes:
@@ -58,7 +58,7 @@ class Compiled:
     """
 
     figures: Figures
-    layers: Tuple[Layer, ...]
+    layers: Tuple[CompiledLayer, ...]
     model: bytes
 
 
@@ -104,7 +104,7 @@ def parse_summary(row: Dict[str, str]) -> Figures:
     )
 
 
-def parse_layer(row: Dict[str, str]) -> Layer:
+def parse_layer(row: Dict[str, str]) -> CompiledLayer:
     """Reads a line of Vela's table of operators.
 
     Raises:
@@ -113,7 +113,7 @@ def parse_layer(row: Dict[str, str]) -> Layer:
     """
     if _COLUMNS_3_8["Original Operator"] in row:
         row = {**{new: row[old] for new, old in _COLUMNS_3_8.items()}, "Target": "NPU", **row}
-    return Layer(
+    return CompiledLayer(
         operator=row["Original Operator"],
         name=row["Name"],
         target=row["Target"],
@@ -127,8 +127,8 @@ def parse_layer(row: Dict[str, str]) -> Layer:
     )
 
 
-def _on_cpu(operator: str, name: str) -> Layer:
-    return Layer(
+def _on_cpu(operator: str, name: str) -> CompiledLayer:
+    return CompiledLayer(
         operator=operator,
         name=name,
         target="CPU",

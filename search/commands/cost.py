@@ -61,7 +61,7 @@ def build(
         say(f"{path}: was damaged, and is now the one before" if mended else f"{path}: is not damaged")
         return
     words = " ".join(shlex.quote(word) for word in ["edgeflownas-search", *sys.argv[1:]])
-    compiler, networks = Compiler.of(hardware), run.networks()
+    compiler, networks = Compiler.from_config(hardware), run.networks()
     say(f"{run.weights_said()}; {compiler.summary()}")
     (table,) = build_tables([compiler], networks, checks, jobs, words)
     table.save(path)
@@ -98,7 +98,7 @@ def _from_table(run: Run, architectures: Tuple[str, ...]) -> Tuple[List[Dict[str
     table, board = run.cost_table()
     origin, weights = table.content.origin, table.content.origin.weights
     mine = checkpoint.digest(run.supernet_weights()) if run.supernet_file.exists() else RANDOM
-    table = table.of(mine, run.config.hardware.vela_version)
+    table = table.for_weights(mine, run.config.hardware.vela_version)
     found = [_record(text, table.cost(run.space.parse(text)), board, origin.vela) for text in architectures]
     said = f"table of {'random weights' if weights == RANDOM else f'the weights {weights:.12} (sha256)'}"
     return found, f"{board.summary(origin.vela)}; {said}"
@@ -109,7 +109,7 @@ def _compiled(run: Run, architectures: Tuple[str, ...]) -> Tuple[List[Dict[str, 
     from edgeflownas.hardware.compiler import Compiler
 
     parsed = [run.space.parse(text) for text in architectures]
-    compiler = Compiler.of(run.config.hardware)
+    compiler = Compiler.from_config(run.config.hardware)
     settings, networks = f"{compiler.summary()}; {run.weights_said()}", run.networks()
     found = []
     with progress(f"compiling for {compiler.board.settings.name}", len(parsed)) as bar:
@@ -166,7 +166,7 @@ def _show_layers(run: Run, architectures: Tuple[str, ...], as_json: bool) -> Non
 
     if len(architectures) > 2:
         raise click.UsageError(f"--layers: shows one architecture, or the difference of two, not {len(architectures)}")
-    compiler = Compiler.of(run.config.hardware)
+    compiler = Compiler.from_config(run.config.hardware)
     views, networks = [], run.networks()
     with progress(f"compiling for {compiler.board.settings.name}", len(architectures)) as bar:
         for text in architectures:

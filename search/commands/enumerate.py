@@ -42,7 +42,7 @@ def command(run: Run, backbones: str, heads: str, from_previous: bool, as_json: 
     wanted = selected(run.space, backbones, heads)
     table, board = run.cost_table()
     weights = run.supernet_weights()
-    table = table.of(digest(weights), run.config.hardware.vela_version)
+    table = table.for_weights(digest(weights), run.config.hardware.vela_version)
     with contextlib.ExitStack() as stack:
         compiler: Optional[FrontCompiler] = None
         if run.config.hardware.compile_front:

@@ -47,7 +47,7 @@ def command(run: Run, restart: bool, from_previous: bool, as_json: bool) -> None
     table, board = run.cost_table()
     weights = strategy.weights(run)
     source = strategy.source(run, weights)
-    table = table.of(source, run.config.hardware.vela_version)
+    table = table.for_weights(source, run.config.hardware.vela_version)
     with contextlib.ExitStack() as stack:
         compiler = None
         if run.config.hardware.compile_front and strategy.shares_weights:

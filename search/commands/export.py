@@ -13,7 +13,7 @@ from edgeflownas.data.datasets import open_datasets
 from edgeflownas.evaluation.recalibration import among
 from edgeflownas.hardware.board import Board
 from edgeflownas.hardware.compiler import Compiler
-from edgeflownas.hardware.networks import Networks, Trained
+from edgeflownas.hardware.networks import Networks, TrainedNetwork
 from edgeflownas.hardware.report import Compiled
 from edgeflownas.network.space import Architecture
 from edgeflownas.progress import phase, progress, say
@@ -87,7 +87,7 @@ def command(
 
 def _compiler(run: Run, board: Optional[Path], int8_io: Optional[bool]) -> Compiler:
     """For the board that is named, with the ends that are asked for."""
-    compiler = Compiler.of(run.config.hardware)
+    compiler = Compiler.from_config(run.config.hardware)
     chosen = compiler.board if board is None else Board.load(board)
     return compiler.for_board(chosen if int8_io is None else chosen.with_settings(int8_io=int8_io))
 
@@ -104,21 +104,21 @@ def _data(run: Run, pairs: int) -> "EvaluationData":
 
 def _trained(
     run: Run, architecture: Architecture, tensors: Dict[str, np.ndarray], data: "EvaluationData"
-) -> Tuple[Trained, float]:
+) -> Tuple[TrainedNetwork, float]:
     """What is exported, and its EPE in float32."""
     from edgeflownas.evaluation.child import ChildEvaluator
 
     evaluator = ChildEvaluator(run.skeleton, architecture, data, SCORING_THREADS)
     statistics = among(tensors) or evaluator.recalibrate(tensors)
     images = np.concatenate([batch.images for batch in data.calibration])[:_REPRESENTATIVE]
-    return Trained(tensors, statistics, images), evaluator.epe(tensors, statistics)
+    return TrainedNetwork(tensors, statistics, images), evaluator.epe(tensors, statistics)
 
 
 def _int8_epe(model: bytes, data: "EvaluationData") -> Tuple[float, Dict[str, Any]]:
     """The EPE of the quantised network, and what its integers mean."""
-    from edgeflownas.hardware.quantised import Quantised
+    from edgeflownas.hardware.quantised import QuantisedNetwork
 
-    quantised = Quantised(model)
+    quantised = QuantisedNetwork(model)
     count = sum(len(batch.images) for batch in data.validation)
     with progress("running the quantised network", count) as bar:
         epe = quantised.epe(data.validation, bar.advance)

@@ -8,7 +8,7 @@ from rich.table import Table
 
 from edgeflownas.hardware.compiler import Compiler
 from edgeflownas.hardware.cost import Figures
-from edgeflownas.hardware.layers import Part, parts
+from edgeflownas.hardware.layers import Part, summarise_parts
 from edgeflownas.hardware.networks import Networks
 from edgeflownas.network.space import Architecture
 
@@ -38,7 +38,7 @@ def view(compiler: Compiler, networks: Networks, architecture: Architecture) -> 
     """
     entry = compiler.inspect(networks, architecture)
     fast = compiler.for_board(compiler.board.without_waiting()).inspect(networks, architecture)
-    return View(entry.figures, parts(entry.layers, fast.layers))
+    return View(entry.figures, summarise_parts(entry.layers, fast.layers))
 
 
 def one(name: str, found: View) -> Table:

@@ -155,7 +155,7 @@ def retry(run: Run, indices: Tuple[int, ...], from_previous: bool) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 def collect(run: Run, as_json: bool) -> None:
     """Gathers the retrained networks: final_front.csv, and how well the supernet had ranked them."""
-    queue, compiler = Queue(run.queue_folder), Compiler.of(run.config.hardware)
+    queue, compiler = Queue(run.queue_folder), Compiler.from_config(run.config.hardware)
     collection = collecting.collect(queue, compiler, final_epes)
     vela = run.config.hardware.vela_version  # a search is of one, and only that one compiles
     hardware = compiler.board.provenance(vela)

@@ -7,7 +7,7 @@ import numpy as np
 
 from edgeflownas.errors import InputError
 from edgeflownas.hardware.compiler import Compiler
-from edgeflownas.hardware.cost import MEND, Cost, CostTable
+from edgeflownas.hardware.cost import REBUILD_HINT, Cost, CostTable
 from edgeflownas.hardware.networks import Networks
 from edgeflownas.hardware.pool import Pool
 from edgeflownas.network.space import Architecture
@@ -35,12 +35,12 @@ class FrontCompiler:
         Raises:
             InputError: there is no Vela, or the board's files are wrong.
         """
-        self._compiler = Compiler.of(run.config.hardware)
+        self._compiler = Compiler.from_config(run.config.hardware)
         try:
             vela = self._compiler.vela.version
         except InputError as error:
             raise InputError(f"{error}, or hardware.compile_front=false for a front of predicted figures") from None
-        self.table = table.of(digest(weights), vela)
+        self.table = table.for_weights(digest(weights), vela)
         self.vela = vela
         self.told: Optional[Callable[[int, int], None]] = None
         networks = Networks.with_weights(run.skeleton, *run.config.data.padded_size, weights)
@@ -81,7 +81,7 @@ class FrontCompiler:
         off = [
             (percent, name, architecture)
             for architecture, cost in costs.items()
-            for name, percent in self.table.off_percent(architecture, cost).items()
+            for name, percent in self.table.excess_errors(architecture, cost).items()
         ]
         if off and not self._warned:
             percent, name, architecture = max(off)
@@ -89,7 +89,7 @@ class FrontCompiler:
             say(
                 f"warning: predictions are off by more than the cost table's recorded error: {name} of "
                 f"{self._pool.networks.space.format(architecture)} by {percent:.3f} %; all of them will stand in "
-                f"hardware.json. A table for these weights predicts better: {MEND}"
+                f"hardware.json. A table for these weights predicts better: {REBUILD_HINT}"
             )
 
     def record(self, archive: Archive) -> Dict[str, Any]:
@@ -98,7 +98,7 @@ class FrontCompiler:
         off = {}
         for row, architecture in zip(rows, archive.architectures(rows)):
             figures = {name: float(archive.column(name)[row]) for name in COST_FIGURES}
-            percent = self.table.off_percent(architecture, Cost(**figures, source="compiled"))
+            percent = self.table.excess_errors(architecture, Cost(**figures, source="compiled"))
             if percent:
                 off[archive.space.format(architecture)] = percent
         content = self.table.content

@@ -10,7 +10,7 @@ from edgeflownas.errors import InputError
 from edgeflownas.evaluation.recalibration import among
 from edgeflownas.hardware.compiler import Compiler
 from edgeflownas.hardware.cost import Cost
-from edgeflownas.hardware.networks import Networks, Trained
+from edgeflownas.hardware.networks import Networks, TrainedNetwork
 from edgeflownas.network.skeleton import Skeleton
 from edgeflownas.network.space import Space
 from edgeflownas.progress import progress, say
@@ -147,7 +147,7 @@ def _compiled(task: Task, tensors: Dict[str, np.ndarray], compiler: Compiler) ->
     images = np.stack([train.sample(index, None).images for index in range(min(_IMAGES, len(train)))])
     height, width = images.shape[1:3]
     try:
-        networks = Networks(skeleton, height, width, Trained(tensors, among(tensors), images))
+        networks = Networks(skeleton, height, width, TrainedNetwork(tensors, among(tensors), images))
         return compiler.cost(networks, architecture)
     except InputError as error:
         say(f"architecture {config.architecture}: its hardware figures stay as they were predicted: {error}")

@@ -25,7 +25,7 @@ def part_cycles(run: Run) -> Optional[PartCycles]:
     """
     wanted = uniform_architectures(run.space)
     try:
-        compiler, networks = Compiler.of(run.config.hardware), run.networks()
+        compiler, networks = Compiler.from_config(run.config.hardware), run.networks()
         found: List[Dict[str, int]] = []
         with progress("compiling for the cycles of parts", len(wanted)) as bar:
             for architecture in wanted:

@@ -6,11 +6,11 @@ import pytest
 
 from edgeflownas.errors import InputError
 from edgeflownas.hardware.board import Board
-from edgeflownas.hardware.build import SRAM_PEAK, build_tables, combinations, meeting_genes
+from edgeflownas.hardware.build import SRAM_PEAK, build_tables, combine_options, find_interactions
 from edgeflownas.hardware.compiler import CacheEntry, Compiler
-from edgeflownas.hardware.cost import CostTable, Figures, Predictor, prediction_errors, single_changes
-from edgeflownas.hardware.networks import Networks, stand_in
-from edgeflownas.hardware.report import Layer
+from edgeflownas.hardware.cost import CostPredictor, CostTable, Figures, prediction_errors, single_changes
+from edgeflownas.hardware.networks import Networks, random_network
+from edgeflownas.hardware.report import CompiledLayer
 from edgeflownas.network.space import Architecture
 from tests.edgeflownas.hardware.tiny import BOARDS, HEIGHT, TINY, VELA, WIDTH, grove
 from tests.search.stand_ins import space_of
@@ -19,8 +19,8 @@ NETWORKS = Networks(TINY, HEIGHT, WIDTH)
 SPACE = space_of((3, 3, 3, 2), backbone=2)
 
 
-def layer(name: str, cycles: int) -> Layer:
-    return Layer(
+def layer(name: str, cycles: int) -> CompiledLayer:
+    return CompiledLayer(
         operator="Conv2D", name=f"{name}/Relu", target="NPU", cycles=cycles, npu_cycles=cycles, macs=1,
         utilisation=50.0, sram_bytes=1024, flash_cycles=0, dram_cycles=0,
     )  # fmt: skip
@@ -43,14 +43,14 @@ def compiled(architectures: List[Architecture]) -> Dict[Architecture, CacheEntry
 
 def test_genes_that_meet_are_found_and_their_combinations_make_predictions_exact() -> None:
     singles = single_changes(SPACE.counts)
-    groups = meeting_genes(SPACE, compiled(singles))
+    groups = find_interactions(SPACE, compiled(singles))
     assert groups == {(1, 2, 3): ["C", SRAM_PEAK]}
-    together = combinations(SPACE, groups, 40)
+    together = combine_options(SPACE, groups, 40)
     assert len(together) == len(set(together)) == 3 * 3 * 2 - 6
     everything = {a: entry.figures for a, entry in compiled(list(SPACE.all())).items()}
-    predictor = Predictor(SPACE.counts, {a: everything[a] for a in singles + together})
+    predictor = CostPredictor(SPACE.counts, {a: everything[a] for a in singles + together})
     assert all(error.max == 0.0 for error in prediction_errors(predictor, everything).values())
-    without = Predictor(SPACE.counts, {a: everything[a] for a in singles})
+    without = CostPredictor(SPACE.counts, {a: everything[a] for a in singles})
     assert prediction_errors(without, everything)["cycles"].max > 1
 
 
@@ -60,12 +60,12 @@ def test_genes_that_only_touch_their_own_parts_do_not_meet() -> None:
         total = sum(each.cycles for each in layers)
         return CacheEntry(figures=Figures(npu_cycles=total, cycles=total, sram_kib=10.0), layers=layers)
 
-    assert meeting_genes(SPACE, {a: additive(a) for a in single_changes(SPACE.counts)}) == {}
+    assert find_interactions(SPACE, {a: additive(a) for a in single_changes(SPACE.counts)}) == {}
 
 
 @pytest.mark.parametrize("most", [0, 5, 12, 100])
 def test_few_combinations_are_those_of_fewest_genes(most: int) -> None:
-    found = combinations(SPACE, {(1, 2, 3): []}, most)
+    found = combine_options(SPACE, {(1, 2, 3): []}, most)
     changes = [sum(option > 0 for option in each) for each in found]
     assert len(found) == min(most, 12)
     assert changes == sorted(changes)
@@ -74,7 +74,7 @@ def test_few_combinations_are_those_of_fewest_genes(most: int) -> None:
 
 
 def test_separate_groups_are_not_combined() -> None:
-    found = combinations(SPACE, {(0, 1): [], (2, 3): []}, 100)
+    found = combine_options(SPACE, {(0, 1): [], (2, 3): []}, 100)
     assert found and all(any(each[:2]) != any(each[2:]) for each in found)
 
 
@@ -112,16 +112,16 @@ def test_failed_compile_ends_the_build_in_one_line(tmp_path: Path) -> None:
 def test_more_checks_than_architectures_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     compiler = Compiler(Board.load(grove().path), VELA, 120.0, tmp_path)
     known: Callable[..., CacheEntry] = lambda *_: like_the_compiler((0, 0, 0, 0))  # noqa: E731
-    monkeypatch.setattr(Compiler, "known", known)
+    monkeypatch.setattr(Compiler, "find_cached", known)
     with pytest.raises(InputError, match="--checks 3: the space has only 2 other"):
         build_tables([compiler], NETWORKS, checks=3, jobs=1, command="made by a test")
 
 
 def test_table_names_the_weights_it_is_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Compiler, "known", lambda *_: like_the_compiler((0, 0, 0, 0)))
+    monkeypatch.setattr(Compiler, "find_cached", lambda *_: like_the_compiler((0, 0, 0, 0)))
     compiler = Compiler(grove(), VELA, 120.0, tmp_path)
     networks = [
-        Networks(TINY, HEIGHT, WIDTH, stand_in(TINY, HEIGHT, WIDTH)._replace(weights={"a": np.full(3, value)}))
+        Networks(TINY, HEIGHT, WIDTH, random_network(TINY, HEIGHT, WIDTH)._replace(weights={"a": np.full(3, value)}))
         for value in (1.0, 2.0)
     ]
     monkeypatch.setattr(Networks, "key", lambda *_: {})

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from edgeflownas.hardware.board import Board
-from edgeflownas.hardware.compiler import Compiler, inspect_each
+from edgeflownas.hardware.compiler import Compiler, inspect_for_boards
 from edgeflownas.hardware.cost import Cost
-from edgeflownas.hardware.layers import part_cycles
-from edgeflownas.hardware.networks import Networks, stand_in
+from edgeflownas.hardware.layers import cycles_by_part
+from edgeflownas.hardware.networks import Networks, random_network
 from edgeflownas.hardware.report import Compiled
 from edgeflownas.network.skeleton import Skeleton
 from tests.edgeflownas.hardware.tiny import BOARDS, HEIGHT, TINY, VELA, WIDTH, grove
@@ -57,8 +57,8 @@ def test_cost_is_that_of_the_layers(cache: Cached) -> None:
 def test_anything_that_bears_on_the_figures_is_in_the_key(cache: Cached) -> None:
     folder, _ = cache
     compiler = Compiler(grove(), VELA, 120.0, folder)
-    trained = stand_in(TINY, HEIGHT, WIDTH)
-    assert compiler.known(NETWORKS, (1, 0)) is not None
+    trained = random_network(TINY, HEIGHT, WIDTH)
+    assert compiler.find_cached(NETWORKS, (1, 0)) is not None
     others: List[Any] = [
         (Networks(Skeleton(16, TINY.stages), HEIGHT, WIDTH), (1, 0)),
         (NETWORKS, (2, 0)),
@@ -66,14 +66,14 @@ def test_anything_that_bears_on_the_figures_is_in_the_key(cache: Cached) -> None
         (Networks(TINY, HEIGHT, WIDTH, trained), (1, 0)),
     ]
     for arguments in others:
-        assert compiler.known(*arguments) is None
-    assert compiler.for_board(Board.load(BOARDS / "u65_256.yaml")).known(NETWORKS, (1, 0)) is None
-    assert compiler.for_board(grove().with_settings(optimise="Size")).known(NETWORKS, (1, 0)) is None
-    assert compiler.for_board(grove().without_waiting()).known(NETWORKS, (1, 0)) is None
+        assert compiler.find_cached(*arguments) is None
+    assert compiler.for_board(Board.load(BOARDS / "u65_256.yaml")).find_cached(NETWORKS, (1, 0)) is None
+    assert compiler.for_board(grove().with_settings(optimise="Size")).find_cached(NETWORKS, (1, 0)) is None
+    assert compiler.for_board(grove().without_waiting()).find_cached(NETWORKS, (1, 0)) is None
 
 
 def test_key_names_what_an_architecture_takes_from_weights_and_nothing_else() -> None:
-    trained = stand_in(TINY, HEIGHT, WIDTH)
+    trained = random_network(TINY, HEIGHT, WIDTH)
     key = Networks(TINY, HEIGHT, WIDTH, trained).key((1, 0))
     for name in trained.weights:
         changed = {**trained.weights, name: trained.weights[name] + np.float32(1)}
@@ -87,7 +87,7 @@ def test_key_names_what_an_architecture_takes_from_weights_and_nothing_else() ->
 
 def test_statistics_and_images_do_not_bear_on_figures(tmp_path: Path) -> None:
     rng = np.random.default_rng(3)
-    trained = stand_in(TINY, HEIGHT, WIDTH)
+    trained = random_network(TINY, HEIGHT, WIDTH)
     other = trained._replace(
         statistics={
             name[: -len("/gamma")]: (rng.normal(0, 0.5, shape).astype("f4"), rng.uniform(0.1, 5, shape).astype("f4"))
@@ -100,12 +100,12 @@ def test_statistics_and_images_do_not_bear_on_figures(tmp_path: Path) -> None:
     found = [compiler.inspect(Networks(TINY, HEIGHT, WIDTH, each), (1, 1)) for each in (trained, other)]
     assert compiler.compiles == 2
     assert found[0].figures == found[1].figures
-    assert part_cycles(found[0].layers) == part_cycles(found[1].layers)
+    assert cycles_by_part(found[0].layers) == cycles_by_part(found[1].layers)
 
 
 def test_weights_compile_whose_activations_are_zero_under_other_statistics(cache: Cached, tmp_path: Path) -> None:
     _, cost = cache
-    weights = dict(stand_in(TINY, HEIGHT, WIDTH).weights)
+    weights = dict(random_network(TINY, HEIGHT, WIDTH).weights)
     for name, value in weights.items():
         if name == "Up/0/kernel":
             weights[name] = value * np.float32(0.05)
@@ -126,10 +126,10 @@ def test_several_boards_share_one_export(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.setattr(Networks, "export", counting)
     first = Compiler(grove(), VELA, 120.0, tmp_path)
     compilers = [first, first.for_board(Board.load(BOARDS / "u65_256.yaml"))]
-    entries = inspect_each(compilers, NETWORKS, (0, 1))
+    entries = inspect_for_boards(compilers, NETWORKS, (0, 1))
     assert exports == [True]
     assert entries[0].figures != entries[1].figures
-    assert inspect_each(compilers, NETWORKS, (0, 1)) == entries
+    assert inspect_for_boards(compilers, NETWORKS, (0, 1)) == entries
     assert exports == [True]
 
 
@@ -138,7 +138,7 @@ def test_key_names_the_version_of_vela(cache: Cached, tmp_path: Path) -> None:
     newer = tmp_path / "vela"
     newer.write_text("#!/bin/bash\necho 5.3.0\n")
     newer.chmod(0o755)
-    assert Compiler(grove(), str(newer), 120.0, folder, "5.3.0").known(NETWORKS, (1, 0)) is None
+    assert Compiler(grove(), str(newer), 120.0, folder, "5.3.0").find_cached(NETWORKS, (1, 0)) is None
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"key": {}}'])
@@ -146,7 +146,7 @@ def test_damaged_entry_is_made_again(cache: Cached, tmp_path: Path, content: str
     folder, _ = cache
     (entry,) = folder.glob("*.json")
     (tmp_path / entry.name).write_text(content)
-    assert Compiler(grove(), VELA, 120.0, tmp_path).known(NETWORKS, (1, 0)) is None
+    assert Compiler(grove(), VELA, 120.0, tmp_path).find_cached(NETWORKS, (1, 0)) is None
 
 
 def test_entry_says_what_it_is_of(cache: Cached) -> None:

@@ -13,12 +13,12 @@ from edgeflownas.errors import InputError
 from edgeflownas.hardware import cost as module
 from edgeflownas.hardware.board import Board
 from edgeflownas.hardware.cost import (
+    CostPredictor,
     CostTable,
-    Error,
     Figures,
     Network,
     Origin,
-    Predictor,
+    PredictionError,
     TableFile,
     prediction_errors,
     single_changes,
@@ -79,7 +79,7 @@ def test_sums_over_genes_are_predicted_exactly_and_pairs_where_they_were_compile
     known = set(single_changes(counts))
     if with_pairs:
         known |= {a for a in everything if sum(option > 0 for option in a) == 2}
-    predictor = Predictor(counts, {a: figures(a) for a in known})
+    predictor = CostPredictor(counts, {a: figures(a) for a in known})
     for architecture in everything:
         assert predictor.figures(architecture) == figures(architecture)
 
@@ -88,7 +88,7 @@ def test_needs_every_single_change() -> None:
     compiled = {a: made_up(a) for a in single_changes((3, 2))}
     del compiled[2, 0]
     with pytest.raises(ValueError, match="architecture 20 is missing"):
-        Predictor((3, 2), compiled)
+        CostPredictor((3, 2), compiled)
 
 
 def test_errors_are_those_of_the_compiled_figure() -> None:
@@ -97,7 +97,7 @@ def test_errors_are_those_of_the_compiled_figure() -> None:
         (1, 1): Figures(npu_cycles=80, cycles=100, sram_kib=10.0),
         (0, 1): Figures(npu_cycles=100, cycles=100, sram_kib=20.0),
     }
-    errors = prediction_errors(Predictor((2, 2), compiled), held_out)
+    errors = prediction_errors(CostPredictor((2, 2), compiled), held_out)
     assert (errors["npu_cycles"].mean, errors["npu_cycles"].max) == (12.5, 25.0)
     assert (errors["cycles"].mean, errors["cycles"].max) == (0.0, 0.0)
     assert (errors["sram_kib"].mean, errors["sram_kib"].max) == (25.0, 50.0)
@@ -114,9 +114,9 @@ def test_units_and_source() -> None:
 
 def test_figures_of_other_weights_or_another_vela_are_predictions() -> None:
     table = table_of(TINY, made_up)
-    assert table.of("random", "5.2.0").cost((0, 0)).source == "compiled"
+    assert table.for_weights("random", "5.2.0").cost((0, 0)).source == "compiled"
     for weights, vela in (("0" * 64, "5.2.0"), ("random", "3.8.0")):
-        other = table.of(weights, vela).cost((0, 0))
+        other = table.for_weights(weights, vela).cost((0, 0))
         assert other.source == "predicted"
         assert other.latency_ms == table.cost((0, 0)).latency_ms
     assert table.cost((0, 0)).source == "compiled"
@@ -125,14 +125,16 @@ def test_figures_of_other_weights_or_another_vela_are_predictions() -> None:
 def test_prediction_is_off_when_it_is_worse_than_recorded() -> None:
     table = table_of(TINY, made_up)
     table.content.error_percent.update(
-        npu_cycles=Error(mean=0.0, max=0.0), cycles=Error(mean=0.1, max=1.0), sram_kib=Error(mean=0.0, max=0.0)
+        npu_cycles=PredictionError(mean=0.0, max=0.0),
+        cycles=PredictionError(mean=0.1, max=1.0),
+        sram_kib=PredictionError(mean=0.0, max=0.0),
     )
     cost = table.cost((1, 1))
-    assert table.off_percent((1, 1), cost) == {}
+    assert table.excess_errors((1, 1), cost) == {}
     slower = dataclasses.replace(cost, latency_ms=cost.latency_ms * 1.009)
-    assert table.off_percent((1, 1), slower) == {}
+    assert table.excess_errors((1, 1), slower) == {}
     slower = dataclasses.replace(cost, latency_ms=cost.latency_ms * 1.02, npu_cycles=cost.npu_cycles * 2)
-    assert table.off_percent((1, 1), slower) == pytest.approx({"latency_ms": 100 * 0.02 / 1.02, "npu_cycles": 50.0})
+    assert table.excess_errors((1, 1), slower) == pytest.approx({"latency_ms": 100 * 0.02 / 1.02, "npu_cycles": 50.0})
 
 
 def test_peak_is_looked_up_where_genes_were_compiled_together_and_the_highest_elsewhere() -> None:
@@ -140,14 +142,14 @@ def test_peak_is_looked_up_where_genes_were_compiled_together_and_the_highest_el
     compiled: Dict[Architecture, Figures] = {
         a: Figures(npu_cycles=1, cycles=1, sram_kib=peak) for a, peak in peaks.items()
     }
-    predictor = Predictor((2, 2, 2), compiled)
+    predictor = CostPredictor((2, 2, 2), compiled)
     assert predictor.figures((1, 1, 1)).sram_kib == 12.0
     assert predictor.figures((0, 1, 1)).sram_kib == 9.0
     compiled[1, 1, 0] = Figures(npu_cycles=1, cycles=1, sram_kib=11.0)
-    predictor = Predictor((2, 2, 2), compiled)
+    predictor = CostPredictor((2, 2, 2), compiled)
     assert [predictor.figures((1, 1, c)).sram_kib for c in (0, 1)] == [11.0, 11.0]
     compiled[1, 0, 1] = Figures(npu_cycles=1, cycles=1, sram_kib=11.5)  # now the third gene moves the peak, too
-    assert Predictor((2, 2, 2), compiled).figures((1, 1, 1)).sram_kib == 11.5
+    assert CostPredictor((2, 2, 2), compiled).figures((1, 1, 1)).sram_kib == 11.5
 
 
 @pytest.mark.parametrize("stages", [STAGES, OTHER_STAGES], ids=["nine genes", "other space"])
@@ -252,7 +254,7 @@ def test_shipped_tables_are_of_this_network_and_board(name: str) -> None:
     assert len(compiled) <= 40
     assert len(held_out) >= 20
     assert not set(compiled) & set(held_out)
-    assert prediction_errors(Predictor(space.counts, compiled), held_out) == table.content.error_percent
+    assert prediction_errors(CostPredictor(space.counts, compiled), held_out) == table.content.error_percent
     assert table.content.error_percent["cycles"].max <= 0.1
 
 

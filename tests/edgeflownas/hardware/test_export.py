@@ -7,8 +7,8 @@ import pytest
 from edgeflownas.evaluation.child import ChildEvaluator
 from edgeflownas.hardware.export import export
 from edgeflownas.hardware.layers import part_of
-from edgeflownas.hardware.networks import stand_in
-from edgeflownas.hardware.quantised import Quantised
+from edgeflownas.hardware.networks import random_network
+from edgeflownas.hardware.quantised import QuantisedNetwork
 from edgeflownas.hardware.vela import Vela
 from edgeflownas.network.skeleton import Skeleton
 from edgeflownas.network.space import Space
@@ -41,7 +41,7 @@ def test_quantised_network_predicts_what_the_float_network_does(trained: Network
     ends = [interpreter.get_input_details()[0], interpreter.get_output_details()[0]]
     kind = np.int8 if int8_io else np.float32
     assert [(end["name"], end["dtype"]) for end in ends] == [("images", kind), ("flow", kind)]
-    quantised = Quantised(model)
+    quantised = QuantisedNetwork(model)
     assert bool(quantised.input.scale) == bool(quantised.output.scale) == int8_io
     found = np.stack([quantised.predict(image) for image in images])
     assert found.shape == expected.shape
@@ -51,7 +51,7 @@ def test_quantised_network_predicts_what_the_float_network_does(trained: Network
 
 def test_epe_of_the_quantised_network_pools_valid_pixels(trained: Network) -> None:
     skeleton, architecture, weights, statistics, images, _ = trained
-    quantised = Quantised(export(skeleton, architecture, weights, statistics, images, int8_io=True))
+    quantised = QuantisedNetwork(export(skeleton, architecture, weights, statistics, images, int8_io=True))
     batches = evaluation_data().validation
     done: List[int] = []
     total = pixels = 0.0
@@ -82,7 +82,7 @@ def test_whole_network_runs_on_the_npu(trained: Network, tmp_path: Path) -> None
 
 
 def test_float_ends_are_converted_on_the_cpu_and_nothing_else(tmp_path: Path) -> None:
-    model = export(TINY, (2, 1), *stand_in(TINY, HEIGHT, WIDTH), int8_io=False)
+    model = export(TINY, (2, 1), *random_network(TINY, HEIGHT, WIDTH), int8_io=False)
     compiled = Vela(VELA, 120.0).compile("network", model, grove(), tmp_path)
     on_cpu = [layer.operator for layer in compiled.layers if layer.target == "CPU"]
     assert on_cpu == ["Quantize", "Dequantize"]
@@ -90,7 +90,7 @@ def test_float_ends_are_converted_on_the_cpu_and_nothing_else(tmp_path: Path) ->
 
 @pytest.mark.parametrize("part", ["weights", "statistics"])
 def test_what_is_not_finite_is_not_exported(part: str) -> None:
-    weights, _, images = stand_in(TINY, HEIGHT, WIDTH)
+    weights, _, images = random_network(TINY, HEIGHT, WIDTH)
     statistics = {name[: -len("/gamma")]: (value, value) for name, value in weights.items() if name.endswith("/gamma")}
     if part == "weights":
         weights["Out/0/kernel"][0, 0, 0, 0] = np.nan

@@ -41,7 +41,7 @@ def test_pool_gives_what_the_compiler_does_and_starts_nothing_for_what_is_known(
         assert pool._processes is None
         found = pool.compile([(2, 1), (1, 0)], told.append)
         assert list(found) == [(2, 1), (1, 0)]
-        assert found[2, 1] == [compiler.known(NETWORKS, (2, 1))]
+        assert found[2, 1] == [compiler.find_cached(NETWORKS, (2, 1))]
         assert pool._processes is not None
     assert sorted(told) == [(1, 0), (1, 0), (2, 1)]
 

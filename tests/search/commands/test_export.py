@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from edgeflownas.evaluation.recalibration import as_tensors
-from edgeflownas.hardware.quantised import Quantised
+from edgeflownas.hardware.quantised import QuantisedNetwork
 from edgeflownas.network.skeleton import Skeleton
 from edgeflownas.storage import checkpoint
 from search import cli
@@ -62,7 +62,7 @@ def test_export_leaves_both_files_and_says_what_int8_costs(call: Any, weights: P
     assert found["input"]["scale"] > 0
     model = (tmp_path / "export" / f"{ARCHITECTURE}_int8_ends.tflite").read_bytes()
     assert str(tmp_path / "export" / f"{ARCHITECTURE}_int8_ends.tflite") == found["network"]
-    assert Quantised(model).predict(np.zeros((32, 48, 6), np.uint8)).shape == (32, 48, 4)
+    assert QuantisedNetwork(model).predict(np.zeros((32, 48, 6), np.uint8)).shape == (32, 48, 4)
     assert b"ethos-u" in Path(found["compiled"]).read_bytes()
     assert json.loads(Path(found["record"]).read_text()) == found
     again = result(call(ARCHITECTURE, "--weights", str(weights), "--json"))

@@ -46,7 +46,7 @@ class Stand:
 
 
 def no_vela() -> Compiler:
-    return Compiler.of(HardwareConfig.model_validate({"table": "", "vela": "no-such-vela"}))
+    return Compiler.from_config(HardwareConfig.model_validate({"table": "", "vela": "no-such-vela"}))
 
 
 def finish(queue: Queue, index: int, epe: float) -> None:

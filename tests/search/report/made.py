@@ -78,7 +78,7 @@ def searched(folder: Path, generations: int = 3, *overrides: str, enumerated: bo
             shutil.copy(str(REFERENCE / name), str(supernet.with_name(name)))
     run = Run.open(CONFIG, folder, [f"supernet={supernet}", *overrides])
     weights, (table, _) = digest(run.supernet_weights()), run.cost_table()
-    table = table.of(weights, "5.2.0")
+    table = table.for_weights(weights, "5.2.0")
     file = SearchFile(run.search_file, Identity.of(run, weights))
     file.zero_flow_epe = 4.629
     evolution = Evolution(run.space, run.config.evolution, table, run.config.seed, file.archive)
@@ -105,7 +105,7 @@ def alone(folder: Path) -> Run:
         finish(queue, index, 2.5 - index / 4)
     write_text(queue.paths.submissions, "{}")  # the others are Slurm's
     file = SearchFile(run.search_file, Identity.of(run, source))
-    evolution = Evolution(run.space, run.config.evolution, table.of(source, "5.2.0"), 1, file.archive)
+    evolution = Evolution(run.space, run.config.evolution, table.for_weights(source, "5.2.0"), 1, file.archive)
     with locked(run.folder / "search.lock", "run") as lock:
         INDEPENDENT.search(Search(run, {}, evolution, file, lock, None))
         file.save()
