@@ -22,6 +22,7 @@ from edgeflownas.hardware.build import build_tables
 from edgeflownas.hardware.compiler import Compiler, user_cache_folder
 from edgeflownas.hardware.cost import CostTable
 from edgeflownas.hardware.networks import Networks
+from edgeflownas.hardware.vela import default_command
 from edgeflownas.network.skeleton import Skeleton
 
 BOARDS = ("grove_vision_ai_v2", "u55_128_high_end_embedded", "u65_256")
@@ -35,7 +36,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--columns", type=int, default=224, help="pixels")
     parser.add_argument("--checks", type=int, default=100, help="held-out random architectures per board")
     parser.add_argument("--jobs", type=int, default=2, help="compiles side by side")
-    parser.add_argument("--vela", default=".venv-vela/bin/vela")
+    parser.add_argument("--vela", default=default_command())
     parser.add_argument("--cache", type=Path, default=user_cache_folder())
     parser.add_argument("--json", type=Path, default=Path("results/benchmarks/hardware_cost.json"))
     return parser.parse_args()

@@ -21,6 +21,7 @@ from edgeflownas.hardware.board import Board
 from edgeflownas.hardware.compiler import Compiler, user_cache_folder
 from edgeflownas.hardware.cost import Figures
 from edgeflownas.hardware.networks import Networks
+from edgeflownas.hardware.vela import default_command
 from edgeflownas.network.skeleton import Skeleton
 
 SIZES = ((176, 224), (192, 256))
@@ -97,7 +98,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--width", type=int, default=32, help="base width c")
     parser.add_argument("--board", type=Path, default=Path("configs/hardware/grove_vision_ai_v2.yaml"))
-    parser.add_argument("--vela", default=".venv-vela/bin/vela")
+    parser.add_argument("--vela", default=default_command())
     parser.add_argument("--vela-python", default=".venv-vela/bin/python")
     parser.add_argument("--cache", type=Path, default=user_cache_folder())
     parser.add_argument("--json", type=Path, default=Path("results/benchmarks/hardware_premise.json"))

@@ -1,15 +1,24 @@
 #!/usr/bin/env bash
-# Prints the path of a Python of the version asked for: find_python.sh 3.7, or, the preferred first,
-# find_python.sh 3.11 3.10. It is looked for in $PYTHON37, on PATH, in pyenv, in conda and at last with uv.
+# Prints the path of a working Python of one of the given versions, the preferred one first:
+#     find_python.sh 3.13 3.12 3.11 3.10
+# Searches $PYTHON313 and its like, PATH, pyenv, conda and uv for each version. Exits with 1 and a message if there is none.
 set -u
 
-# Only running it tells: a pyenv shim may have no Python behind it, Debian's python3 may lack ensurepip, a
-# Python built at home may lack ssl. The real path is printed, as .venv can't be made anew by its own Python.
+# Only running a candidate shows whether it works: a pyenv shim may have no Python behind it, Debian's python3 may lack
+# ensurepip, a Python built from source may lack ssl. Prints the real path, as a virtual environment cannot be
+# recreated by its own Python.
 probe='
-import ctypes, ensurepip, os, ssl, sys, venv, zlib
+import importlib, os, sys
 if "%d.%d" % sys.version_info[:2] != sys.argv[1]:
     sys.exit(1)
-print(os.path.realpath(sys.executable))'
+path = os.path.realpath(sys.executable)
+for module in ("ctypes", "ssl", "zlib", "venv", "ensurepip"):
+    try:
+        importlib.import_module(module)
+    except ImportError:
+        print("lacks %s %s" % (module, path))
+        sys.exit(0)
+print(path)'
 
 from_variable() {
     local name=PYTHON${1/./}
@@ -35,22 +44,41 @@ from_conda() {
 }
 
 from_uv() {
-    export UV_PYTHON_PREFERENCE=only-managed # or a pyenv shim that fails ends uv's search
-    uv python find --system "$1" || { uv python install "$1" >&2 && uv python find --system "$1"; }
+    export UV_PYTHON_PREFERENCE=only-managed # otherwise a failing pyenv shim ends uv's search
+    uv python find --system "$1"
 }
 
-for source in from_variable from_path from_pyenv from_conda from_uv; do
-    for version; do
+incomplete=""
+find_version() { # sets "incomplete" to the first Python of this version that lacks a module
+    local source candidate answer
+    for source in from_variable from_path from_pyenv from_conda from_uv; do
         while IFS= read -r candidate; do
-            "${candidate:-false}" -I -c "$probe" "$version" </dev/null && exit
-        done < <("$source" "$version")
+            answer=$("${candidate:-false}" -I -c "$probe" "$1" </dev/null) || continue
+            case "$answer" in
+                /*) printf '%s\n' "$answer"; return 0 ;;
+                "lacks "*) incomplete=${incomplete:-${answer#lacks }} ;;
+            esac
+        done < <("$source" "$1")
     done
-done 2>/dev/null
+    return 1
+} 2>/dev/null
 
-variable=PYTHON${1/./} versions="$*"
-cat >&2 <<MESSAGE
-No working Python ${versions// / or } with venv and ssl was found on PATH or in pyenv, conda or uv.
-Install one (pyenv install $1, or conda create -n py${1/./} python=$1)
-or set $variable=/path/to/python$1${!variable:+ (${!variable} does not work)}.
-MESSAGE
+for version; do
+    find_version "$version" && exit 0
+done
+
+versions="$*"
+if [ -n "$incomplete" ]; then
+    module=${incomplete%% *} path=${incomplete#* }
+    case $module in
+        venv | ensurepip) mend="install the package python3-venv (apt-get install python3-venv)" ;;
+        *) mend="install a Python that has it" ;;
+    esac
+    echo "$path has no module $module: $mend, then run the same command again" >&2
+    exit 1
+fi
+variable=PYTHON${1/./}
+echo "No working Python ${versions// / or } with venv and ssl was found on PATH or in pyenv, conda or uv. Install one" \
+    "(pyenv install $1, or conda create -n py${1/./} python=$1)" \
+    "or set $variable=/path/to/python$1${!variable:+ (${!variable} does not work)}." >&2
 exit 1

@@ -11,11 +11,13 @@ from typing import Iterator, List, Tuple
 
 import pytest
 
+from edgeflownas.hardware.vela import default_command
+
 ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "docs" / "extending.md").read_text()
 SECTIONS = {part.splitlines()[0]: part for part in re.split(r"^## ", PAGE, flags=re.MULTILINE)[1:]}
 COPIED = ("edgeflownas", "supernet", "search", "configs", "results/reference/demo")
-VELA = ROOT / ".venv-vela" / "bin" / "vela"
+VELA = ROOT / default_command()
 PROGRAM = [sys.executable, "-m", "search"]
 
 
@@ -50,8 +52,8 @@ def run(copy: Path, command: List[str]) -> str:
 def test_an_example_does_what_the_page_says(name, tmp_path):
     for folder in COPIED:
         shutil.copytree(str(ROOT / folder), str(tmp_path / folder), ignore=shutil.ignore_patterns("__pycache__"))
-    if VELA.exists():
-        (tmp_path / ".venv-vela").symlink_to(VELA.parents[1])
+    if (ROOT / ".venv-vela").exists():
+        (tmp_path / ".venv-vela").symlink_to(ROOT / ".venv-vela")
     ran = 0
     for kind, content in blocks(SECTIONS[name]):
         if kind == "diff":
@@ -62,7 +64,7 @@ def test_an_example_does_what_the_page_says(name, tmp_path):
             program, *words = shlex.split(line)
             assert program == "edgeflownas-search"
             if "--compile" in words and not VELA.exists():
-                pytest.skip("needs Vela: make vela")
+                pytest.skip("needs Vela: make env")
             run(tmp_path, [*PROGRAM, *words])
             ran += 1
     assert ran, "each example ends in something that runs"

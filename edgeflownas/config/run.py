@@ -119,7 +119,9 @@ class HardwareConfig(Section):
 
     board: str = Field("configs/hardware/grove_vision_ai_v2.yaml", description="file that describes the board")
     table: str = Field(description="cost table, made by the compiler for this board, base width and size")
-    vela: str = Field(".venv-vela/bin/vela", description="command that runs Vela")
+    vela: Optional[str] = Field(
+        None, description="command that runs Vela; by default the one beside the running Python, or .venv-vela/bin/vela"
+    )
     vela_version: Literal["5.2.0", "3.8.0"] = Field(
         "5.2.0", description="of Vela; 3.8.0, the last for Python 3.7, reports far more SRAM"
     )

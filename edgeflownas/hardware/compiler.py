@@ -15,7 +15,7 @@ from edgeflownas.hardware.board import Board
 from edgeflownas.hardware.cost import Cost, Figures
 from edgeflownas.hardware.networks import Networks
 from edgeflownas.hardware.report import Compiled, CompiledLayer
-from edgeflownas.hardware.vela import VERSION, Vela
+from edgeflownas.hardware.vela import VERSION, Vela, default_command
 from edgeflownas.storage import record
 
 
@@ -56,7 +56,8 @@ class Compiler:
             InputError: the board's files are wrong.
         """
         board = Board.load(Path(config.board))
-        return cls(board, config.vela, config.vela_timeout, user_cache_folder(), config.vela_version)
+        command = config.vela or default_command()
+        return cls(board, command, config.vela_timeout, user_cache_folder(), config.vela_version)
 
     def for_board(self, board: Board) -> "Compiler":
         """The same compiler for another board."""

@@ -1,11 +1,13 @@
 """Vela, Arm's compiler for Ethos-U NPUs, as a program of its own.
 
-It needs a newer Python than TensorFlow 1.15 does, so it lives in another environment and is called as a command.
+It needs a newer Python than TensorFlow 1.15 does, so the legacy stack calls it in another environment; on the modern
+stack it lies in the same one. Either way it is called as a command.
 """
 
 import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any, List, Optional
 
@@ -26,6 +28,12 @@ _WARNING = (
     "2310 instead of 1673 KiB for the lightest architecture at c = 32, 176x224 on Grove Vision AI V2 (optimised for "
     "size, instead of 679 KiB), more than the board has. Its figures are not comparable to others"
 )
+
+
+def default_command() -> str:
+    """Returns the path of the Vela beside the running Python, or of ``make env``'s where there is none."""
+    beside = Path(sys.executable).parent / "vela"
+    return str(beside) if beside.exists() else ".venv-vela/bin/vela"
 
 
 class CompileError(InputError):
@@ -146,7 +154,7 @@ class Vela:
 
 def _target(version: str) -> str:
     """How to install a version."""
-    return "make vela38" if version == OLD_VERSION else "make vela"
+    return "make vela38" if version == OLD_VERSION else "make env"
 
 
 def _keep(logs: Path, name: str, board: Board, output: str) -> Path:

@@ -93,11 +93,11 @@ def test_old_version_is_refused_unless_it_is_asked_for(
     program: Callable[[str], str], capsys: pytest.CaptureFixture
 ) -> None:
     old = program("echo 3.8.0")
-    with pytest.raises(InputError, match="is of version 3.8.0, and hardware.vela_version is 5.2.0.*'make vela'"):
+    with pytest.raises(InputError, match="is of version 3.8.0, and hardware.vela_version is 5.2.0.*'make env'"):
         print(Vela(old, 60.0).version)
     assert Vela(old, 60.0, "3.8.0").version == "3.8.0"
     assert "far more SRAM than 5.2.0: 2310 instead of 1673 KiB" in " ".join(capsys.readouterr().err.split())
-    with pytest.raises(InputError, match="is of version 5.2.0, and hardware.vela_version is 3.8.0.*'make vela38'"):
+    with pytest.raises(InputError, match="is of version 5.2.0, and hardware.vela_version is 3.8.0.*'make env38'"):
         print(Vela(program("echo 5.2.0"), 60.0, "3.8.0").version)
 
 
@@ -106,7 +106,7 @@ def test_vela_whose_python_is_gone_is_named(tmp_path: Path, first_line: str) -> 
     path = tmp_path / "vela"
     path.write_text(first_line + "\n")
     path.chmod(0o755)
-    with pytest.raises(InputError, match="cannot be started .*install it with 'make vela'"):
+    with pytest.raises(InputError, match="cannot be started .*install it with 'make env'"):
         print(Vela(str(path), 60.0).version)
 
 
@@ -135,12 +135,12 @@ def test_compiled_files_are_read(program: Callable[[str], str], tmp_path: Path) 
 
 
 def test_missing_vela_says_how_to_get_it(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="vela .*nowhere: no such program; install it with 'make vela'"):
+    with pytest.raises(InputError, match="vela .*nowhere: no such program; install it with 'make env'"):
         compile_with(str(tmp_path / "nowhere"), tmp_path)
 
 
 def test_vela_that_does_not_run_is_named(program: Callable[[str], str]) -> None:
-    with pytest.raises(InputError, match="does not run .No module named ethosu.*make vela"):
+    with pytest.raises(InputError, match="does not run .No module named ethosu.*make env"):
         print(Vela(program("echo 'No module named ethosu' >&2; exit 1"), 60.0).version)
 
 

@@ -3,11 +3,12 @@
 from pathlib import Path
 
 from edgeflownas.hardware.board import Board
+from edgeflownas.hardware.vela import default_command
 from edgeflownas.network.skeleton import Kind, Skeleton, Stage
 
 ROOT = Path(__file__).parents[3]
 BOARDS = ROOT / "configs/hardware"
-VELA = str(ROOT / ".venv-vela/bin/vela")
+VELA = str(ROOT / default_command())  # an absolute one stays as it is
 HEIGHT, WIDTH = 32, 48
 
 TINY = Skeleton(

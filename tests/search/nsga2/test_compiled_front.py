@@ -237,7 +237,7 @@ def test_missing_vela_ends_a_search_before_it_begins_unless_predictions_will_do(
     without = ("--set", "hardware.vela=no-such-vela")
     assert call(monkeypatch, demo, *without) == 2
     (line,) = capsys.readouterr().err.splitlines()
-    assert "vela no-such-vela: no such program; install it with 'make vela'" in line
+    assert "vela no-such-vela: no such program; install it with 'make env'" in line
     assert "hardware.compile_front=false" in line
     assert not demo.search_file.exists()
     assert call(monkeypatch, demo, *without, "--set", "hardware.compile_front=false") == 0
