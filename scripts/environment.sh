@@ -41,7 +41,7 @@ create() { # FOLDER VERSIONS REQUIREMENTS...: the last file names all packages
     shift 2
     is_complete "$folder" "$@" && return
     # shellcheck disable=SC2086  # several versions are several words
-    python=$(scripts/find_python.sh $versions)
+    python=$(scripts/find_python.sh --install $versions)
     echo "Setting up $folder with $python (this may take a few minutes)"
     "$python" -m venv --clear "$folder"
     if grep -q '^pip==' "$1"; then install "$folder" -c "$1" pip setuptools wheel; fi

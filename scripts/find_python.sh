@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Prints the path of a working Python of one of the given versions, the preferred one first:
-#     find_python.sh 3.13 3.12 3.11 3.10
-# Searches $PYTHON313 and its like, PATH, pyenv, conda and uv for each version. Exits with 1 and a message if there is none.
+#     find_python.sh [--install] 3.13 3.12 3.11 3.10
+# Looks into $PYTHON313 and its like first, then, version by version, on PATH and into pyenv, conda and uv. With --install
+# uv, where there is one, installs the first version if none is found. Otherwise exits with 1 and a message.
 set -u
 
 # Only running a candidate shows whether it works: a pyenv shim may have no Python behind it, Debian's python3 may lack
@@ -48,24 +49,28 @@ from_uv() {
     uv python find --system "$1"
 }
 
-incomplete=""
-find_version() { # sets "incomplete" to the first Python of this version that lacks a module
-    local source candidate answer
-    for source in from_variable from_path from_pyenv from_conda from_uv; do
-        while IFS= read -r candidate; do
-            answer=$("${candidate:-false}" -I -c "$probe" "$1" </dev/null) || continue
-            case "$answer" in
-                /*) printf '%s\n' "$answer"; return 0 ;;
-                "lacks "*) incomplete=${incomplete:-${answer#lacks }} ;;
-            esac
-        done < <("$source" "$1")
-    done
-    return 1
+incomplete="" # the first Python found that lacks a module, as "MODULE PATH"
+try() { # SOURCE VERSION: prints a working Python and exits if the source has one
+    local candidate answer
+    while IFS= read -r candidate; do
+        answer=$("${candidate:-false}" -I -c "$probe" "$2" </dev/null) || continue
+        case "$answer" in
+            "lacks "*) incomplete=${incomplete:-${answer#lacks }} ;;
+            *) printf '%s\n' "$answer"; exit 0 ;;
+        esac
+    done < <("$1" "$2")
 } 2>/dev/null
 
+install=false
+if [ "$1" = --install ]; then
+    install=true
+    shift
+fi
+for version; do try from_variable "$version"; done
 for version; do
-    find_version "$version" && exit 0
+    for source in from_path from_pyenv from_conda from_uv; do try "$source" "$version"; done
 done
+if $install && [ -z "$incomplete" ] && command -v uv >/dev/null && uv python install "$1" >&2; then try from_uv "$1"; fi
 
 versions="$*"
 if [ -n "$incomplete" ]; then

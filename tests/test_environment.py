@@ -113,7 +113,8 @@ def test_uv_installs_one_when_nothing_else_works(machine: Machine) -> None:
         "python find --system 3.7") [ -e "{machine.home}/installed" ] && echo "{chosen}";;
         esac""",
     )
-    assert machine.find("3.7") == chosen
+    assert machine.run("3.7").returncode == 1
+    assert machine.run("--install", "3.7").stdout == chosen + "\n"
 
 
 def test_uv_is_not_asked_when_there_is_a_python(machine: Machine) -> None:
@@ -129,6 +130,15 @@ def test_first_version_is_preferred_and_another_serves(machine: Machine) -> None
     newer = machine.program(machine.bin / "python3.11")
     assert machine.find("3.11", "3.10") == newer
     assert machine.find("3.11", "3.10", PYTHON310=older) == older
+
+
+@pytest.mark.parametrize("module", ["venv", "ensurepip"])
+def test_python_without_venv_is_named_with_the_package_to_install(machine: Machine, module: str) -> None:
+    python = machine.program(machine.bin / "python3.11", f'echo "lacks {module} $0"')
+    result = machine.run("3.11")
+    assert (result.returncode, result.stdout) == (1, "")
+    assert f"{python} has no module {module}: install the package python3-venv" in result.stderr
+    assert result.stderr.count("\n") == 1
 
 
 def test_nothing_found_is_one_message_that_says_what_to_do(machine: Machine) -> None:
@@ -148,3 +158,12 @@ def test_real_interpreter_is_taken_for_its_own_version_only(machine: Machine) ->
     found = machine.find(own, **variables)
     assert not found.startswith(sys.prefix + os.sep) or sys.prefix == sys.base_prefix, "it can't replace itself"
     assert subprocess.run([found, "-m", "venv", "--help"], check=False, capture_output=True).returncode == 0
+
+
+def test_probe_names_the_module_that_a_real_python_lacks(machine: Machine) -> None:
+    own = "{}.{}".format(*sys.version_info)
+    hide = "import sys; sys.modules['venv'] = None"
+    crippled = machine.program(machine.home / "python", f'exec {sys.executable} -I -c "{hide}; $3" "$4"')
+    result = machine.run(own, **{"PYTHON" + own.replace(".", ""): crippled})
+    assert result.returncode == 1
+    assert "has no module venv" in result.stderr

@@ -97,7 +97,7 @@ def test_old_version_is_refused_unless_it_is_asked_for(
         print(Vela(old, 60.0).version)
     assert Vela(old, 60.0, "3.8.0").version == "3.8.0"
     assert "far more SRAM than 5.2.0: 2310 instead of 1673 KiB" in " ".join(capsys.readouterr().err.split())
-    with pytest.raises(InputError, match="is of version 5.2.0, and hardware.vela_version is 3.8.0.*'make env38'"):
+    with pytest.raises(InputError, match="is of version 5.2.0, and hardware.vela_version is 3.8.0.*'make vela38'"):
         print(Vela(program("echo 5.2.0"), 60.0, "3.8.0").version)
 
 
