@@ -1,13 +1,9 @@
 """Objectives by name, the non-dominated front, and the hypervolume."""
 
+import math
 from typing import Callable, Dict, NamedTuple, Sequence
 
 import numpy as np
-
-try:
-    from deap.tools._hypervolume import hv  # DEAP's fallback in Python fails from three objectives on
-except ImportError:
-    raise ImportError("DEAP lacks its compiled part: install a C compiler, then DEAP again") from None
 
 from edgeflownas.config import Objective
 from search.nsga2.archive import Archive
@@ -73,7 +69,24 @@ class Objectives:
         within = np.unique(points[(points < self.reference).all(axis=1)], axis=0)
         if not len(within):
             return 0.0
-        return float(hv.hypervolume(within[nondominated(within)], self.reference))
+        return _hypervolume(within[nondominated(within)], self.reference)
+
+
+def _hypervolume(front: np.ndarray, reference: np.ndarray) -> float:
+    """Returns the hypervolume of a sorted non-dominated front, [points, objectives], within a reference point.
+
+    With two objectives the sum is rounded once, so that it is equal to the last bit with any library version.
+    """
+    if front.shape[1] == 2:
+        heights = np.append(reference[1], front[:-1, 1]) - front[:, 1]
+        return math.fsum((reference[0] - front[:, 0]) * heights)
+    try:
+        import moocore
+    except ImportError:  # Python 3.7, where DEAP has a compiled hypervolume of its own
+        from deap.tools._hypervolume import hv
+
+        return float(hv.hypervolume(front, reference))
+    return float(moocore.hypervolume(front, ref=reference))
 
 
 def nondominated(points: np.ndarray) -> np.ndarray:

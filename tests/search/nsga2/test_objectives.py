@@ -1,6 +1,4 @@
-import importlib
 import itertools
-import warnings
 from typing import Any, List
 
 import numpy as np
@@ -10,7 +8,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import special
 
-from search.nsga2 import objectives as module
 from search.nsga2.archive import Archive
 from search.nsga2.objectives import SIGNS, Objectives, dominated, first_fronts, nondominated
 from tests.search.stand_ins import SMALL, Table, brute_force_front, epe_of
@@ -66,14 +63,6 @@ def test_hypervolume_counts_the_dominated_cubes(points: np.ndarray) -> None:
     assert Objectives(names, reference).hypervolume(points) == pytest.approx(cubes(points, 4))
 
 
-@pytest.fixture(params=["hv", "pyhv"])
-def implementation(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """DEAP's in C, and the one in Python that stands in where that was not built."""
-    monkeypatch.setattr(module, "hv", importlib.import_module(f"deap.tools._hypervolume.{request.param}"))
-    warnings.simplefilter("ignore", RuntimeWarning)
-
-
-@pytest.mark.usefixtures("implementation")
 def test_hypervolume_in_closed_form() -> None:
     two = Objectives(["epe", "fps"], {"epe": 8.0, "fps": 2.0})
     assert two.hypervolume(np.array([[3.0, -10.0]])) == 5 * 8
@@ -108,7 +97,6 @@ def test_fronts_of_a_lattice_in_closed_form(dimensions: int) -> None:
     assert nondominated(lattice).tolist() == np.flatnonzero(ranks == 0).tolist()
 
 
-@pytest.mark.usefixtures("implementation")
 def test_points_outside_the_reference_and_no_points_at_all_count_nothing() -> None:
     two = Objectives(["epe", "fps"], {"epe": 8.0, "fps": 2.0})
     assert two.hypervolume(np.empty((0, 2))) == 0
