@@ -62,22 +62,25 @@ class Objectives:
         return points_of(self.names, lambda figure: archive.column(figure)[rows])
 
     def hypervolume(self, points: np.ndarray) -> float:
-        """Volume that the points dominate, up to the reference point.
-
-        It depends only on the set of non-dominated points within the reference point, to the last bit.
-        """
-        within = np.unique(points[(points < self.reference).all(axis=1)], axis=0)
-        if not len(within):
-            return 0.0
-        return _hypervolume(within[nondominated(within)], self.reference)
+        """Return the hypervolume of points, of which less is better in each objective, [points, objectives]."""
+        return hypervolume(points, self.reference)
 
 
-def _hypervolume(front: np.ndarray, reference: np.ndarray) -> float:
-    """Returns the hypervolume of a sorted non-dominated front, [points, objectives], within a reference point.
+def hypervolume(points: np.ndarray, reference: np.ndarray) -> float:
+    """Return the volume that points dominate, up to a reference point.
 
-    With two objectives the sum is rounded once, so that it is equal to the last bit with any library version.
+    It depends only on the set of non-dominated points within the reference point, to the last bit.
+
+    Args:
+        points: Points of which less is better in each objective, shape [points, objectives].
+        reference: Reference point, shape [objectives].
     """
+    within = np.unique(points[(points < reference).all(axis=1)], axis=0)
+    if not len(within):
+        return 0.0
+    front = within[nondominated(within)]
     if front.shape[1] == 2:
+        # Rounded once, so that it is equal to the last bit with any version of any library.
         heights = np.append(reference[1], front[:-1, 1]) - front[:, 1]
         return math.fsum((reference[0] - front[:, 0]) * heights)
     try:

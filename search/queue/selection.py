@@ -4,9 +4,9 @@ from typing import Callable, Dict, List, NamedTuple, Sequence
 
 import numpy as np
 from deap.tools import uniform_reference_points
-from deap.tools.indicator import hv
 
 from edgeflownas.progress import say
+from search.nsga2 import objectives
 
 # Directions in which a front is looked at for its knees: so many steps between each pair of objectives.
 _STEPS = {1: 1, 2: 200, 3: 40, 4: 16, 5: 10}
@@ -81,7 +81,8 @@ def hypervolume(front: Front, size: int) -> List[int]:
     chosen: List[int] = []
     while len(chosen) < size:
         volumes = [
-            -1.0 if index in chosen else _volume(front, [*chosen, index]) for index in range(len(front.points))
+            -1.0 if index in chosen else objectives.hypervolume(front.points[[*chosen, index]], front.reference)
+            for index in range(len(front.points))
         ]
         chosen.append(int(np.argmax(volumes)))
     return sorted(chosen)
@@ -112,12 +113,6 @@ def _scaled(points: np.ndarray) -> np.ndarray:
 def _largest(values: np.ndarray, size: int) -> List[int]:
     """Ascending indices of the largest values, of equals the first."""
     return sorted(int(index) for index in np.argsort(-values, kind="stable")[:size])
-
-
-def _volume(front: Front, indices: Sequence[int]) -> float:
-    points = front.points[indices]
-    within = points[(points < front.reference).all(axis=1)]
-    return float(hv.hypervolume(within, front.reference)) if len(within) else 0.0
 
 
 RULES: Dict[str, Rule] = {"spread": spread, "knee": knee, "hypervolume": hypervolume}  # that take a size
