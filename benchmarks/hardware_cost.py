@@ -1,9 +1,9 @@
-"""Makes the cost tables of the shipped boards, and tells how fast that is and how far their predictions are off.
+"""Build the cost tables of the shipped boards, and measure the rate of compiles and the errors of the predictions.
 
     .venv/bin/python -m benchmarks.hardware_cost --width 32 --height 176 --columns 224 --checks 100
 
-Weights are random and always the same. Compiles that are in the cache are not done again, so the rate counts those
-that were; ``--cache`` names another folder than the user's. Prints a table, writes JSON.
+Weights are random and always the same. Cached figures are not compiled again, and the rate counts only the compiles of
+this run; ``--cache`` sets a folder other than the user's cache. Prints a table and writes JSON.
 """
 
 import argparse
@@ -28,71 +28,71 @@ from edgeflownas.network.skeleton import Skeleton
 BOARDS = ("grove_vision_ai_v2", "u55_128_high_end_embedded", "u65_256")
 
 
-def arguments() -> argparse.Namespace:
-    """The command line."""
+def parse_arguments() -> argparse.Namespace:
+    """Parse the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--width", type=int, default=32, help="base width c")
     parser.add_argument("--height", type=int, default=176, help="pixels")
     parser.add_argument("--columns", type=int, default=224, help="pixels")
     parser.add_argument("--checks", type=int, default=100, help="held-out random architectures per board")
-    parser.add_argument("--jobs", type=int, default=2, help="compiles side by side")
+    parser.add_argument("--jobs", type=int, default=2, help="compiles in parallel")
     parser.add_argument("--vela", default=default_command())
     parser.add_argument("--cache", type=Path, default=user_cache_folder())
     parser.add_argument("--json", type=Path, default=Path("results/benchmarks/hardware_cost.json"))
     return parser.parse_args()
 
 
-def record(compiler: Compiler, table: CostTable) -> Dict[str, Any]:
-    """What is to be known of a table."""
+def describe_table(compiler: Compiler, table: CostTable) -> Dict[str, Any]:
+    """Return the board, the number of compiles and the errors of a table."""
     content = table.content
     return {
         "board": content.board["name"],
         "settings": compiler.summary(),
         "compiles": len(content.compiled),
-        "together": [each.model_dump() for each in content.together],
+        "together": [interaction.model_dump() for interaction in content.together],
         "checks": len(content.held_out),
         "error_percent": {name: error.model_dump() for name, error in content.error_percent.items()},
     }
 
 
-def shown(records: List[Dict[str, Any]]) -> Table:
-    """The errors as a table."""
+def format_table(records: List[Dict[str, Any]]) -> Table:
+    """Format the errors as a table."""
     table = Table("board", "compiles", "checks", "NPU cycles, mean / max %", "time, mean / max %", "SRAM, mean / max %")
-    for each in records:
-        errors = each["error_percent"]
+    for record in records:
+        errors = record["error_percent"]
         cells = [f"{errors[name]['mean']:.4f} / {errors[name]['max']:.4f}" for name in errors]
-        table.add_row(each["board"], str(each["compiles"]), str(each["checks"]), *cells)
+        table.add_row(record["board"], str(record["compiles"]), str(record["checks"]), *cells)
     return table
 
 
 def main() -> None:
-    """Measures, prints, and writes."""
-    options = arguments()
+    """Run the measurements, print a table and write JSON."""
+    options = parse_arguments()
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # inherited by the processes that export
     compilers = [
         Compiler(Board.load(Path(f"configs/hardware/{name}.yaml")), options.vela, 600.0, options.cache)
         for name in BOARDS
     ]
-    before, start = _entries(options.cache), time.monotonic()
+    before, start = _count_entries(options.cache), time.monotonic()
     networks = Networks(Skeleton(options.width), options.height, options.columns)
     command = " ".join(["python -m benchmarks.hardware_cost", *sys.argv[1:]])
     tables = build_tables(compilers, networks, options.checks, options.jobs, command)
-    minutes, done = (time.monotonic() - start) / 60, _entries(options.cache) - before
-    records = [record(compiler, table) for compiler, table in zip(compilers, tables)]
+    minutes, done = (time.monotonic() - start) / 60, _count_entries(options.cache) - before
+    records = [describe_table(compiler, table) for compiler, table in zip(compilers, tables)]
     console = Console()
-    console.print(shown(records))
-    for each in records:
-        console.print(each["settings"], "; together:", each["together"], highlight=False)
+    console.print(format_table(records))
+    for record in records:
+        console.print(record["settings"], "; interactions:", record["together"], highlight=False)
     rate = done / minutes if done else None
-    said = f"{rate:.1f} a minute" if rate else "all were in the cache"
-    console.print(f"{done} compiles (one board each), {options.jobs} side by side: {said}")
+    rate_text = f"{rate:.1f} per minute" if rate else "all were in the cache"
+    console.print(f"{done} compiles (one board each), {options.jobs} in parallel: {rate_text}")
     setting = {name: str(value) for name, value in vars(options).items() if name not in ("json", "cache")}
     content = {**setting, "compiled_now": done, "compiles_per_minute": rate, "boards": records}
     options.json.parent.mkdir(parents=True, exist_ok=True)
     options.json.write_text(json.dumps(content, indent=2) + "\n")
 
 
-def _entries(cache: Path) -> int:
+def _count_entries(cache: Path) -> int:
     return len(list(cache.glob("*.json")))
 
 

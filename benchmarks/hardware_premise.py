@@ -1,9 +1,9 @@
-"""Compares the bilinear skeleton with EdgeFlowNet's transposed convolutions on a board, by the same Vela.
+"""Compare the bilinear skeleton with EdgeFlowNet's transposed convolutions on a board, compiled by the same Vela.
 
     .venv/bin/python -m benchmarks.hardware_premise
 
-At base width 32, for 172x224 (padded to 176x224) and 192x256, optimised for little SRAM and for speed. Weights are
-random: they bear on figures by a fraction of a percent. Prints a table, writes JSON.
+At base width 32, for 172x224 (padded to 176x224) and 192x256, optimised for size and for speed. Weights are random:
+they affect figures by a fraction of a percent. Prints a table and writes JSON.
 """
 
 import argparse
@@ -28,8 +28,8 @@ SIZES = ((176, 224), (192, 256))
 PUBLISHED = "published: transposed 1694 KiB and 5.32 FPS, bilinear 1386 KiB"
 
 
-def transposed(options: argparse.Namespace, compiler: Compiler, height: int, width: int) -> Tuple[Figures, int]:
-    """EdgeFlowNet's figures and multiply-accumulates."""
+def compile_transposed(options: argparse.Namespace, compiler: Compiler, height: int, width: int) -> Tuple[Figures, int]:
+    """Return the figures and multiply-accumulates of EdgeFlowNet."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "network.tflite"
         command = [options.vela_python, "benchmarks/transposed_network.py", "--output", str(path)]
@@ -40,18 +40,18 @@ def transposed(options: argparse.Namespace, compiler: Compiler, height: int, wid
     return compiled.figures, macs
 
 
-def rows(options: argparse.Namespace) -> List[Dict[str, Any]]:
-    """All figures."""
+def measure(options: argparse.Namespace) -> List[Dict[str, Any]]:
+    """Return the figures of all networks, sizes and optimisation goals."""
     board = Board.load(options.board)
     skeleton = Skeleton(options.width)
-    found = []
+    rows = []
     for height, width in SIZES:
         networks = Networks(skeleton, height, width)
         counts = networks.space.counts
         architectures = [tuple(0 for _ in counts), tuple(n // 2 for n in counts), tuple(n - 1 for n in counts)]
         for optimise in ("Size", "Performance"):
             compiler = Compiler(board.with_settings(optimise=optimise), options.vela, 600.0, options.cache)
-            cases = [("EdgeFlowNet, transposed", *transposed(options, compiler, height, width))]
+            cases = [("EdgeFlowNet, transposed", *compile_transposed(options, compiler, height, width))]
             for name, architecture in zip(("lightest", "middle", "heaviest"), architectures):
                 figures = compiler.inspect(networks, architecture).figures
                 text = f"bilinear, {name} {networks.space.format(architecture)}"
@@ -59,7 +59,7 @@ def rows(options: argparse.Namespace) -> List[Dict[str, Any]]:
             for name, figures, macs in cases:
                 cost = figures.cost(board.clock_hz, "compiled")
                 fits = figures.sram_kib <= board.arena_kib
-                found.append(
+                rows.append(
                     {
                         "size": f"{height}x{width}",
                         "optimise": optimise,
@@ -73,13 +73,13 @@ def rows(options: argparse.Namespace) -> List[Dict[str, Any]]:
                         "settings": compiler.summary(),
                     }
                 )
-    return found
+    return rows
 
 
-def shown(found: List[Dict[str, Any]]) -> Table:
-    """The figures as a table."""
+def format_table(rows: List[Dict[str, Any]]) -> Table:
+    """Format the figures as a table."""
     table = Table("size", "optimise", "network", "SRAM KiB", "fits", "FPS", "Mcycles", "MMACs")
-    for row in found:
+    for row in rows:
         table.add_row(
             row["size"],
             row["optimise"],
@@ -94,7 +94,7 @@ def shown(found: List[Dict[str, Any]]) -> Table:
 
 
 def main() -> None:
-    """Measures, prints, and writes."""
+    """Run the measurements, print a table and write JSON."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--width", type=int, default=32, help="base width c")
     parser.add_argument("--board", type=Path, default=Path("configs/hardware/grove_vision_ai_v2.yaml"))
@@ -104,12 +104,12 @@ def main() -> None:
     parser.add_argument("--json", type=Path, default=Path("results/benchmarks/hardware_premise.json"))
     options = parser.parse_args()
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    found = rows(options)
+    rows = measure(options)
     console = Console(width=120)
-    console.print(shown(found))
-    console.print(found[0]["settings"].replace("Size, ", ""), "; ", PUBLISHED, sep="", highlight=False)
+    console.print(format_table(rows))
+    console.print(rows[0]["settings"].replace("Size, ", ""), "; ", PUBLISHED, sep="", highlight=False)
     options.json.parent.mkdir(parents=True, exist_ok=True)
-    options.json.write_text(json.dumps({"published": PUBLISHED, "rows": found}, indent=2) + "\n")
+    options.json.write_text(json.dumps({"published": PUBLISHED, "rows": rows}, indent=2) + "\n")
 
 
 if __name__ == "__main__":

@@ -1,10 +1,10 @@
-"""How long the report's page takes in a browser until it can be used: seconds from opening until the front is seen.
+"""Measure how long the report page takes to become usable in a browser: seconds from opening to a visible front.
 
     .venv/bin/python -m benchmarks.report_page results/demo/report.html
 
-Chromium without a screen and without a graphics card: WebGL in software, so a desk's browser is faster. Cold is a
-browser that was just started, warm the same one when it opens the page again. The machine's load stands beside the
-seconds, as other work makes them longer; the processor time of the browser, all its processes, hangs less on it.
+Chromium runs headless and without a graphics card, with WebGL in software, so a desktop browser is faster. "Cold" is a
+browser that was just started, "warm" the same browser when it opens the page again. The load average is reported beside
+the seconds, as other work increases them; the processor time of all browser processes depends less on it.
 """
 
 import argparse
@@ -21,22 +21,22 @@ from edgeflownas.storage.files import write_json
 from tests.search.report.browser import browser, complaints, interactive, show
 
 
-def openings(page: Path) -> List[Dict[str, float]]:
-    """Of a browser that was just started, and again."""
+def open_twice(page: Path) -> List[Dict[str, float]]:
+    """Measure opening the page in a browser that was just started, and once more in the same browser."""
     with browser() as chrome:
-        found = []
+        measured = []
         for _ in range(2):
             before = _processor_seconds(chrome)
             show(chrome, page.resolve().as_uri())
             seconds = interactive(chrome)
-            found.append({"seconds": seconds, "processor": _processor_seconds(chrome) - before})
+            measured.append({"seconds": seconds, "processor": _processor_seconds(chrome) - before})
         if complaints(chrome):
-            raise SystemExit(f"the page complains: {complaints(chrome)}")
-        return found
+            raise SystemExit(f"the browser reports errors: {complaints(chrome)}")
+        return measured
 
 
 def _processor_seconds(chrome: webdriver.Chrome) -> float:
-    """Of all the browser's processes so far."""
+    """Return the processor time used so far by all processes of the browser."""
     processes = psutil.Process(chrome.service.process.pid).children(recursive=True)
     return sum(sum(process.cpu_times()[:2]) for process in processes)
 
@@ -47,13 +47,13 @@ def main() -> None:
     parser.add_argument("--openings", type=int, default=5)
     parser.add_argument("--json", type=Path, help="write the figures to this file")
     arguments = parser.parse_args()
-    measured = [openings(arguments.page) for _ in range(arguments.openings)]
+    measured = [open_twice(arguments.page) for _ in range(arguments.openings)]
     result: Dict[str, Any] = {"page_mib": round(arguments.page.stat().st_size / 2**20, 2)}
-    for kind, each in zip(("cold", "warm"), zip(*measured)):
+    for kind, openings in zip(("cold", "warm"), zip(*measured)):
         for name in ("seconds", "processor"):
-            values = [round(one[name], 2) for one in each]
+            values = [round(opening[name], 2) for opening in openings]
             result[f"{kind}_{name}"] = {"median": round(float(np.median(values)), 2), "all": values}
-    result.update(cores=os.cpu_count(), load_average=[round(each, 1) for each in os.getloadavg()])
+    result.update(cores=os.cpu_count(), load_average=[round(load, 1) for load in os.getloadavg()])
     print(json.dumps(result, indent=2))
     if arguments.json is not None:
         write_json(arguments.json, result)

@@ -1,12 +1,12 @@
-"""Writes EdgeFlowNet's network, with transposed convolutions, as int8 TFLite, for its cost alone.
+"""Write EdgeFlowNet's network, with transposed convolutions, as an int8 TFLite file from which its cost is compiled.
 
     .venv-vela/bin/python benchmarks/transposed_network.py --width 32 --height 176 --columns 224 --output FILE
 
-It runs in the Vela environment, whose libraries know the file format: TensorFlow 1.15 cannot quantise a transposed
-convolution. The layers are those that the authors published (Raju et al., RA-L 2024; MultiScaleResNet with two
-sub-blocks): 7x7 and 5x5 stem, two residual blocks each side, strided 3x3 convolutions down, transposed ones up, flow
-outputs of 7x7 at three scales, and, as where it is trained, the flow of a scale added to the doubled coarser one.
-Weights are random, normal in each output channel, batch normalisation is folded into them.
+It runs in the Vela environment, whose libraries provide the file format: TensorFlow 1.15 cannot quantise a transposed
+convolution. The layers are those published by the authors (Raju et al., RA-L 2024; MultiScaleResNet with two
+sub-blocks): 7x7 and 5x5 stem, two residual blocks on each side, strided 3x3 convolutions for downsampling, transposed
+ones for upsampling, 7x7 flow outputs at three scales, and, as in training, the flow of a scale added to the doubled
+coarser flow. Weights are random, normal in each output channel, with batch normalisation folded in.
 """
 
 import argparse
@@ -33,12 +33,12 @@ from ethosu.vela.tflite.BuiltinOperator import BuiltinOperator
 from ethosu.vela.tflite.BuiltinOptions import BuiltinOptions
 from ethosu.vela.tflite.TensorType import TensorType
 
-_SCALE = 0.05  # of every activation: it bears on no cost
+_SCALE = 0.05  # quantisation scale of every activation; it does not affect the cost
 _FLOW = 4  # u, v, and an uncertainty for each
 
 
 class Graph:
-    """A network as it grows: tensors, operators and multiply-accumulates."""
+    """A network under construction: tensors, operators and multiply-accumulates."""
 
     def __init__(self, height: int, width: int) -> None:
         self.builder = flatbuffers.Builder(1 << 24)
@@ -52,11 +52,11 @@ class Graph:
         self.input = self.activation("images", (1, height, width, 6))
 
     def activation(self, name: str, shape: Tuple[int, ...]) -> int:
-        """An int8 tensor that is computed."""
+        """Add an int8 activation tensor."""
         return self._tensor(name, shape, TensorType.INT8, 0, [_SCALE])
 
     def convolution(self, x: int, name: str, kernel: int, stride: int, outputs: int, relu: bool) -> int:
-        """A convolution with bias."""
+        """Add a convolution with bias."""
         _, h, w, inputs = self.shapes[x]
         weights, bias = self._parameters(name, kernel, inputs, outputs)
         y = self.activation(name, (1, h // stride, w // stride, outputs))
@@ -67,7 +67,7 @@ class Graph:
         return y
 
     def transposed(self, x: int, name: str, kernel: int, stride: int, outputs: int, relu: bool) -> int:
-        """A transposed convolution with bias."""
+        """Add a transposed convolution with bias."""
         _, h, w, inputs = self.shapes[x]
         shape = (1, h * stride, w * stride, outputs)
         weights, bias = self._parameters(name, kernel, inputs, outputs)
@@ -84,14 +84,14 @@ class Graph:
         return z
 
     def add(self, a: int, b: int, name: str, relu: bool) -> int:
-        """A sum."""
+        """Add a sum of two tensors."""
         y = self.activation(name, self.shapes[a])
         options = self._options(AddOptions, FusedActivationFunction=_activation(relu))
         self._operator(BuiltinOperator.ADD, [a, b], y, BuiltinOptions.AddOptions, options)
         return y
 
-    def doubled(self, x: int, name: str) -> int:
-        """Bilinear x2."""
+    def upsample(self, x: int, name: str) -> int:
+        """Add a bilinear upsampling by 2."""
         _, h, w, channels = self.shapes[x]
         size = self._constant(name + "/size", np.array([2 * h, 2 * w], np.int32), TensorType.INT32, None)
         y = self.activation(name, (1, 2 * h, 2 * w, channels))
@@ -100,7 +100,7 @@ class Graph:
         return y
 
     def finish(self, output: int) -> bytes:
-        """The file."""
+        """Return the content of the TFLite file."""
         b = self.builder
         name = b.CreateString("main")
         lists = [
@@ -182,12 +182,12 @@ class Graph:
     def _operator(self, code: int, inputs: Sequence[int], output: int, kind: int, options: Optional[int]) -> None:
         b = self.builder
         index = self.codes.setdefault(code, len(self.codes))
-        taken = b.CreateNumpyVector(np.array(inputs, np.int32))
-        given = b.CreateNumpyVector(np.array([output], np.int32))
+        input_vector = b.CreateNumpyVector(np.array(inputs, np.int32))
+        output_vector = b.CreateNumpyVector(np.array([output], np.int32))
         Operator.Start(b)
         Operator.AddOpcodeIndex(b, index)
-        Operator.AddInputs(b, taken)
-        Operator.AddOutputs(b, given)
+        Operator.AddInputs(b, input_vector)
+        Operator.AddOutputs(b, output_vector)
         if options is not None:
             Operator.AddBuiltinOptionsType(b, kind)
             Operator.AddBuiltinOptions(b, options)
@@ -211,7 +211,7 @@ def _activation(relu: bool) -> int:
 
 
 def edgeflownet(c: int, height: int, width: int) -> Tuple[bytes, int]:
-    """The network as a file, and its multiply-accumulates."""
+    """Return the network as the content of a TFLite file, and its multiply-accumulates."""
     g = Graph(height, width)
     x = g.convolution(g.input, "E0", 7, 2, c, relu=True)
     x = g.convolution(x, "E1", 5, 2, 2 * c, relu=True)
@@ -227,12 +227,12 @@ def edgeflownet(c: int, height: int, width: int) -> Tuple[bytes, int]:
     for head, kernel, channels in ((1, 5, c), (2, 7, c // 2)):
         x = g.transposed(x, f"H{head}", kernel, 2, channels, relu=True)
         output = g.transposed(x, f"H{head}Out", 7, 1, _FLOW, relu=False)
-        flow = g.add(g.doubled(flow, f"doubled{head}"), output, f"flow{head}", relu=False)
+        flow = g.add(g.upsample(flow, f"doubled{head}"), output, f"flow{head}", relu=False)
     return g.finish(flow), g.macs
 
 
 def main() -> None:
-    """Writes the file, and prints the multiply-accumulates."""
+    """Write the file and print the multiply-accumulates."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--width", type=int, default=32, help="base width c")
     parser.add_argument("--height", type=int, default=176, help="pixels")

@@ -1,1 +1,1 @@
-"""What an architecture costs on a board, by the word of Arm's compiler for it."""
+"""The cost of an architecture on a board, as compiled by Vela, Arm's compiler for its Ethos-U NPUs."""

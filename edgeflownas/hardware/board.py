@@ -1,4 +1,4 @@
-"""A board: the NPU, its clock and memories as Vela has to know them, and the arena that the network may use."""
+"""A board: its NPU, the clock and memories as Vela needs to know them, and the arena available to the network."""
 
 import configparser
 from pathlib import Path
@@ -16,24 +16,24 @@ _Sections = Dict[str, Dict[str, Union[float, str]]]
 class BoardFile(Section):
     """The content of a board's file."""
 
-    name: str = Field(min_length=1, description="as reports call it")
+    name: str = Field(min_length=1, description="name of the board in reports")
     accelerator: str = Field(pattern=r"^ethos-u[0-9]+-[0-9]+$", description="Vela's name of the NPU")
-    vela_config: str = Field(description="Vela configuration file, beside this one")
-    system_config: str = Field(description="section of that file: clock, buses and memories")
-    memory_mode: str = Field(description="section of that file: what lies in which memory")
+    vela_config: str = Field(description="Vela configuration file, in the folder of this file")
+    system_config: str = Field(description="section of that file with the clock, buses and memories")
+    memory_mode: str = Field(description="section of that file that assigns data to memories")
     optimise: Literal["Size", "Performance"] = Field(
-        description="Size: as little SRAM as possible; Performance: as fast as possible within the arena"
+        description="Size: use as little SRAM as possible; Performance: run as fast as possible within the arena"
     )
-    arena_bytes: int = Field(gt=0, description="SRAM that the network may use")
-    int8_io: bool = Field(description="take and give int8; false: float32, which the CPU converts")
+    arena_bytes: int = Field(gt=0, description="SRAM available to the network")
+    int8_io: bool = Field(description="int8 input and output; false: float32, which the CPU converts")
 
 
 class Board:
-    """A board's file together with the Vela configuration that it names.
+    """A board's file and the Vela configuration that it names.
 
     Attributes:
-        path: of the board's file.
-        settings: its content.
+        path: Path of the board's file.
+        settings: Content of the board's file.
     """
 
     def __init__(self, path: Path, settings: BoardFile, vela_config: _Sections) -> None:
@@ -43,26 +43,26 @@ class Board:
 
     @classmethod
     def load(cls, path: Path) -> "Board":
-        """Reads a board.
+        """Read a board.
 
         Raises:
-            InputError: a file is missing, or does not say what it has to.
+            InputError: A file is missing or lacks required content.
         """
         settings: BoardFile = validate(read_yaml(path, "board"), BoardFile, f"board {path}")
-        return cls(path, settings, _sections(path, settings))
+        return cls(path, settings, _read_sections(path, settings))
 
     @property
     def clock_hz(self) -> float:
-        """The NPU's clock rate."""
+        """Clock rate of the NPU, in Hz."""
         return float(self._vela_config[f"System_Config.{self.settings.system_config}"]["core_clock"])
 
     @property
     def arena_kib(self) -> float:
-        """SRAM that the network may use, KiB."""
+        """SRAM available to the network, in KiB."""
         return self.settings.arena_bytes / 1024
 
-    def arguments(self, vela_config: Path) -> List[str]:
-        """What Vela is told about the board, its configuration being in that file."""
+    def vela_arguments(self, vela_config: Path) -> List[str]:
+        """Return Vela's command-line arguments for the board, whose Vela configuration is in the given file."""
         settings = self.settings
         return [
             f"--accelerator-config={settings.accelerator}",
@@ -74,14 +74,17 @@ class Board:
         ]
 
     def vela_config(self) -> str:
-        """The Vela configuration, and nothing but what bears on this board."""
+        """Return the text of the Vela configuration, limited to the sections that apply to this board."""
         lines = []
         for name, options in self._vela_config.items():
-            lines += [f"[{name}]", *(f"{key}={_text(value)}" for key, value in options.items()), ""]
+            lines += [f"[{name}]", *(f"{key}={_format_value(value)}" for key, value in options.items()), ""]
         return "\n".join(lines)
 
     def without_waiting(self) -> "Board":
-        """The same board, with weights in a memory that is as fast as SRAM: what it saves was spent waiting."""
+        """Return the same board with weights in a memory as fast as SRAM.
+
+        The cycles that this saves are those spent waiting for weights.
+        """
         system_name, memory_name = self._vela_config
         memory = self._vela_config[memory_name]
         port = "axi1_port" if memory["const_mem_area"] == "Axi1" else "axi0_port"
@@ -90,19 +93,20 @@ class Board:
         return Board(self.path, self.settings, {system_name: system, memory_name: memory})
 
     def with_settings(self, **changes: Any) -> "Board":
-        """The same board with some settings changed."""
+        """Return the same board with some settings changed."""
         return Board(self.path, self.settings.model_copy(update=changes), self._vela_config)
 
     def summary(self, vela: str) -> str:
-        """One line for tables and reports: everything that figures hang on, and the compiler's version."""
+        """Return one line for tables and reports: all that figures depend on, and the compiler's version."""
         settings = self.settings
         return (
             f"Vela {vela}, {settings.accelerator}, {settings.system_config}, {settings.memory_mode}, "
-            f"{settings.optimise}, arena {self.arena_kib:.1f} KiB, {'int8' if settings.int8_io else 'float32'} ends"
+            f"{settings.optimise}, arena {self.arena_kib:.1f} KiB, "
+            f"{'int8' if settings.int8_io else 'float32'} input/output"
         )
 
     def provenance(self, vela: str) -> Dict[str, str]:
-        """What stands beside figures in JSON and CSV files: board, configuration, and version of the compiler."""
+        """Return what JSON and CSV files record beside figures: board, configuration and version of the compiler."""
         settings = self.settings
         return {
             "vela": vela,
@@ -113,13 +117,13 @@ class Board:
         }
 
     def misfit(self, sram_kib: float) -> Optional[str]:
-        """That a network with this peak does not fit into the arena, in words; None: it does."""
+        """Return a text saying that a network with this SRAM peak does not fit into the arena, or None if it fits."""
         if sram_kib <= self.arena_kib:
             return None
         return f"DOES NOT FIT into the arena of {self.arena_kib:.1f} KiB"
 
     def description(self) -> Dict[str, Any]:
-        """All that bears on a compile: the settings, and the sections of the Vela configuration that they name."""
+        """Return all that affects a compile: the settings and the sections of the Vela configuration they name."""
         settings = self.settings.model_dump(exclude={"vela_config"})
         sections = {
             name: {option.lower(): value for option, value in options.items()}
@@ -129,14 +133,14 @@ class Board:
 
 
 class _Parser(configparser.ConfigParser):
-    """Reads options as Vela does, to which upper and lower case are different."""
+    """A parser whose option names are case-sensitive, as in Vela."""
 
     def optionxform(self, optionstr: str) -> str:
         return optionstr
 
 
-def _sections(path: Path, settings: BoardFile) -> _Sections:
-    """The two sections of the Vela configuration that a board names."""
+def _read_sections(path: Path, settings: BoardFile) -> _Sections:
+    """Read the two sections of the Vela configuration that a board names."""
     parser = _Parser()
     file = path.parent / settings.vela_config
     try:
@@ -145,32 +149,34 @@ def _sections(path: Path, settings: BoardFile) -> _Sections:
         raise InputError(f"board {path}: vela_config: cannot be read: {error}") from None
     except configparser.Error as error:
         raise InputError(f"board {path}: vela_config: {' '.join(str(error).split())}") from None
-    found: _Sections = {}
+    sections: _Sections = {}
     system, memory = f"System_Config.{settings.system_config}", f"Memory_Mode.{settings.memory_mode}"
     for key, name in (("system_config", system), ("memory_mode", memory)):
         if name not in parser:
-            there = ", ".join(parser.sections())
-            raise InputError(f"board {path}: {key}: {file} has no section [{name}]; there are {there}")
-        found[name] = _options(parser, name, f"board {path}: {key}: {file}")
-    _check(found[system], ["core_clock"], ["axi0_port", "axi1_port"], f"board {path}: {file}: [{system}]")
-    _check(found[memory], [], ["const_mem_area"], f"board {path}: {file}: [{memory}]")
-    return found
+            available = ", ".join(parser.sections())
+            raise InputError(f"board {path}: {key}: {file} has no section [{name}]; its sections are {available}")
+        sections[name] = _resolve_options(parser, name, f"board {path}: {key}: {file}")
+    _check_options(sections[system], ["core_clock"], ["axi0_port", "axi1_port"], f"board {path}: {file}: [{system}]")
+    _check_options(sections[memory], [], ["const_mem_area"], f"board {path}: {file}: [{memory}]")
+    return sections
 
 
-def _options(parser: configparser.ConfigParser, name: str, source: str) -> Dict[str, Union[float, str]]:
-    """A section's options, with those that it inherits from others, as Vela reads it."""
+def _resolve_options(parser: configparser.ConfigParser, name: str, source: str) -> Dict[str, Union[float, str]]:
+    """Return a section's options, including those inherited from other sections, as Vela reads them."""
     options: Dict[str, Union[float, str]] = {}
     seen = set()
     while name not in seen:
         seen.add(name)
         if name not in parser:
-            raise InputError(f"{source}: [{name}], which another section inherits from, is not there")
-        options = {**{option: _number(value) for option, value in parser[name].items()}, **options}
+            raise InputError(f"{source}: section [{name}], from which another section inherits, is missing")
+        options = {**{option: _parse_value(value) for option, value in parser[name].items()}, **options}
         name = str(options.pop("inherit", name))
     return options
 
 
-def _check(options: Dict[str, Union[float, str]], numbers: Sequence[str], words: Sequence[str], source: str) -> None:
+def _check_options(
+    options: Dict[str, Union[float, str]], numbers: Sequence[str], words: Sequence[str], source: str
+) -> None:
     for key in (*numbers, *words):
         if key not in options:
             raise InputError(f"{source}: {key} is missing")
@@ -178,12 +184,12 @@ def _check(options: Dict[str, Union[float, str]], numbers: Sequence[str], words:
             raise InputError(f"{source}: {key} must be a positive number, not {options[key]}")
 
 
-def _text(value: Union[float, str]) -> str:
-    """An option as Vela reads it, which takes whole numbers without a point only."""
+def _format_value(value: Union[float, str]) -> str:
+    """Format an option for Vela, which accepts whole numbers only without a decimal point."""
     return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
 
 
-def _number(text: str) -> Union[float, str]:
+def _parse_value(text: str) -> Union[float, str]:
     try:
         return float(text)
     except ValueError:

@@ -1,4 +1,7 @@
-"""Makes cost tables: compiles the few architectures that they predict from, then others that they are checked on."""
+"""Construction of cost tables.
+
+The few architectures that a table predicts from are compiled first, then the held-out ones it is checked on.
+"""
 
 import itertools
 import time
@@ -25,64 +28,63 @@ from edgeflownas.network.space import Architecture, Space
 from edgeflownas.progress import progress
 from edgeflownas.storage import checkpoint
 
-MOST = 40  # architectures that a table is made from
+MAX_COMPILED = 40  # architectures that a table predicts from
 SRAM_PEAK = "SRAM peak"
 _NEGLIGIBLE = 1e-6  # of a network's cycles
 
-Group = Sequence[int]  # genes, by index
+Group = Sequence[int]  # indices of genes
 
 
 def build_tables(
     compilers: Sequence[Compiler], networks: Networks, checks: int, jobs: int, command: str
 ) -> List[CostTable]:
-    """Makes the tables of a space for several boards. An architecture is exported once for all of them.
+    """Build the cost tables of a space for several boards. Each architecture is exported once for all boards.
 
-    The lightest architecture and all single changes are compiled first. Vela's tables of operators then tell which
-    genes meet: change the cycles of the same part of the network (Vela fetches an operator's weights while the one
-    before runs, so its waiting hangs on that one), or both move the SRAM peak. Genes that meet are compiled in all
-    combinations.
+    The lightest architecture and all single changes are compiled first. Vela's tables of operators then show which
+    genes interact: they change the cycles of the same part of the network (Vela fetches an operator's weights while
+    the previous operator runs, so its waiting time depends on that operator), or they both change the SRAM peak.
+    Genes that interact are compiled in all combinations.
 
     Args:
-        compilers: one per board.
-        networks: of the space.
-        checks: held-out random architectures.
-        jobs: compiles side by side.
-        command: that is written into the tables.
+        compilers: One compiler per board.
+        networks: Networks of the space.
+        checks: Number of held-out random architectures.
+        jobs: Number of compiles that run in parallel.
+        command: Command line to record in the tables.
 
     Raises:
-        InputError: an architecture cannot be compiled.
-        Interrupted: a signal came; what has been compiled is in the cache.
+        InputError: An architecture cannot be compiled.
+        Interrupted: A signal arrived; the figures compiled so far are in the cache.
     """
     start = time.monotonic()
     space = networks.space
     singles = single_changes(space.counts)
     with Pool(compilers, networks, jobs) as pool:
-        figures = _compiled(pool, space, singles, "compiling single changes")
-        meetings = [
-            find_interactions(space, {each: entries[board] for each, entries in figures.items()})
-            for board in range(len(compilers))
+        entries = _compile(pool, space, singles, "compiling single changes")
+        interactions = [
+            find_interactions(space, _select_board(entries, singles, board)) for board in range(len(compilers))
         ]
-        needed = [singles + combine_options(space, groups, MOST - len(singles)) for groups in meetings]
-        together = [each for each in dict.fromkeys(itertools.chain(*needed)) if each not in figures]
-        held_out = _held_out(space, set(singles) | set(together), checks)
-        figures.update(_compiled(pool, space, together + held_out, "compiling combinations and checks"))
+        needed = [singles + combine_options(space, groups, MAX_COMPILED - len(singles)) for groups in interactions]
+        combined = [genes for genes in dict.fromkeys(itertools.chain(*needed)) if genes not in entries]
+        held_out = _draw_held_out(space, set(singles) | set(combined), checks)
+        entries.update(_compile(pool, space, combined + held_out, "compiling combinations and checks"))
     seconds = round(time.monotonic() - start, 1)
     return [
-        _table(compiler, networks, _of_board(figures, needed[i], i), _of_board(figures, held_out, i), meetings[i],
-               command, seconds)
+        _build_table(compiler, networks, _select_board(entries, needed[i], i), _select_board(entries, held_out, i),
+                     interactions[i], command, seconds)
         for i, compiler in enumerate(compilers)
     ]  # fmt: skip
 
 
 def find_interactions(space: Space, compiled: Dict[Architecture, CacheEntry]) -> Dict[Group, List[str]]:
-    """Which genes do something together, by the compiler's word on single changes.
+    """Find the genes whose costs interact, from the compiled figures of single changes.
 
     Args:
-        space: of the architectures.
-        compiled: the lightest architecture and all single changes.
+        space: Space of the architectures.
+        compiled: Compiled figures of the lightest architecture and of all single changes.
 
     Returns:
-        Groups of genes, each with the parts of the network whose cost hangs on several of them.
+        Groups of genes, mapped to the parts of the network whose cost depends on several genes of the group.
     """
     base = compiled[(0,) * len(space.genes)]
     cycles = cycles_by_part(base.layers)
@@ -107,18 +109,21 @@ def find_interactions(space: Space, compiled: Dict[Architecture, CacheEntry]) ->
 
 
 def combine_options(space: Space, groups: Dict[Group, List[str]], most: int) -> List[Architecture]:
-    """Changes of several genes of a group at once: all of two genes, then of three, and so on; at most so many."""
-    found = []
+    """Return architectures that change several genes of a group: all with two genes, then with three, and so on.
+
+    At most ``most`` architectures are returned.
+    """
+    combined = []
     for group in groups:
         for options in itertools.product(*(range(space.counts[gene]) for gene in group)):
             if sum(option > 0 for option in options) > 1:
                 chosen = dict(zip(group, options))
-                found.append(tuple(chosen.get(gene, 0) for gene in range(len(space.genes))))
-    return sorted(found, key=lambda each: (sum(option > 0 for option in each), each))[: max(most, 0)]
+                combined.append(tuple(chosen.get(gene, 0) for gene in range(len(space.genes))))
+    return sorted(combined, key=lambda genes: (sum(option > 0 for option in genes), genes))[: max(most, 0)]
 
 
-def _held_out(space: Space, needed: Set[Architecture], count: int) -> List[Architecture]:
-    """Random architectures, always the same, that the table is not made from."""
+def _draw_held_out(space: Space, needed: Set[Architecture], count: int) -> List[Architecture]:
+    """Draw random architectures that the table does not predict from; the draw is always the same."""
     if count > space.size - len(needed):
         raise InputError(f"--checks {count}: the space has only {space.size - len(needed)} other architectures")
     rng = np.random.default_rng(0)
@@ -130,20 +135,20 @@ def _held_out(space: Space, needed: Set[Architecture], count: int) -> List[Archi
     return list(drawn)
 
 
-def _compiled(
+def _compile(
     pool: Pool, space: Space, architectures: Sequence[Architecture], title: str
 ) -> Dict[Architecture, Entries]:
     with progress(title, len(architectures)) as bar:
         return pool.compile(architectures, lambda architecture: bar.advance(space.format(architecture)))
 
 
-def _of_board(
-    figures: Dict[Architecture, Entries], architectures: Sequence[Architecture], board: int
+def _select_board(
+    entries: Dict[Architecture, Entries], architectures: Sequence[Architecture], board: int
 ) -> Dict[Architecture, CacheEntry]:
-    return {architecture: figures[architecture][board] for architecture in architectures}
+    return {architecture: entries[architecture][board] for architecture in architectures}
 
 
-def _table(
+def _build_table(
     compiler: Compiler,
     networks: Networks,
     needed: Dict[Architecture, CacheEntry],

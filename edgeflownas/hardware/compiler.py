@@ -1,4 +1,4 @@
-"""From an architecture to the compiler's figures; each compile is done once and its figures are kept on disk."""
+"""Compiled figures of architectures; each architecture is compiled once and its figures are cached on disk."""
 
 import copy
 import hashlib
@@ -20,29 +20,29 @@ from edgeflownas.storage import record
 
 
 class CacheEntry(Section):
-    """What is kept of a compile."""
+    """The cached result of a compile."""
 
     figures: Figures
-    layers: List[CompiledLayer] = Field(description="operators in the order in which they run")
+    layers: List[CompiledLayer] = Field(description="operators in execution order")
 
 
 class Compiler:
-    """Compiles architectures for one board.
+    """A compiler of architectures for one board.
 
     Attributes:
-        board: to compile for.
-        vela: the program.
+        board: Board to compile for.
+        vela: The Vela program.
     """
 
     def __init__(self, board: Board, vela: str, timeout: float, cache: Path, version: str = VERSION) -> None:
-        """Prepares to compile.
+        """Initialise the compiler.
 
         Args:
-            board: to compile for.
-            vela: command that runs Vela.
-            timeout: seconds that one compile may take.
-            cache: folder where figures are kept.
-            version: that Vela has to be of.
+            board: Board to compile for.
+            vela: Command that runs Vela.
+            timeout: Time limit of one compile, in seconds.
+            cache: Folder of the cached figures.
+            version: Required version of Vela.
         """
         self.board = board
         self.vela = Vela(vela, timeout, version)
@@ -50,66 +50,66 @@ class Compiler:
 
     @classmethod
     def from_config(cls, config: HardwareConfig) -> "Compiler":
-        """The compiler that a configuration names, with the user's cache.
+        """Return the compiler that a configuration describes, with the user's cache.
 
         Raises:
-            InputError: the board's files are wrong.
+            InputError: The board's files are missing or invalid.
         """
         board = Board.load(Path(config.board))
         command = config.vela or default_command()
         return cls(board, command, config.vela_timeout, user_cache_folder(), config.vela_version)
 
     def for_board(self, board: Board) -> "Compiler":
-        """The same compiler for another board."""
+        """Return the same compiler for another board."""
         other = copy.copy(self)
         other.board = board
         return other
 
     def summary(self) -> str:
-        """One line for tables and reports: everything that figures hang on.
+        """Return one line for tables and reports: all that figures depend on.
 
         Raises:
-            InputError: there is no Vela.
+            InputError: Vela is not installed.
         """
         return self.board.summary(self.vela.version)
 
     def cost(self, networks: Networks, architecture: Sequence[int]) -> Cost:
-        """An architecture's compiled cost.
+        """Return an architecture's compiled cost.
 
         Raises:
-            InputError: there is no Vela, or the architecture cannot be compiled.
+            InputError: Vela is not installed, or the architecture cannot be compiled.
         """
         return self.inspect(networks, architecture).figures.cost(self.board.clock_hz, "compiled")
 
     def find_cached(self, networks: Networks, architecture: Sequence[int]) -> Optional[CacheEntry]:
-        """An architecture's figures and operators, if they are in the cache.
+        """Return an architecture's figures and operators if they are in the cache.
 
         Raises:
-            InputError: there is no Vela, whose version is part of the key.
+            InputError: Vela is not installed; its version is part of the cache key.
         """
-        return _read(*self._place(networks, architecture))
+        return _read_entry(*self._locate(networks, architecture))
 
     def inspect(self, networks: Networks, architecture: Sequence[int]) -> CacheEntry:
-        """An architecture's figures and operators, from the cache where they are known.
+        """Return an architecture's figures and operators, from the cache if possible.
 
         Raises:
-            InputError: there is no Vela, or the architecture cannot be compiled.
+            InputError: Vela is not installed, or the architecture cannot be compiled.
         """
         return inspect_for_boards([self], networks, architecture)[0]
 
     def store(self, networks: Networks, architecture: Sequence[int], compiled: Compiled) -> CacheEntry:
-        """Puts what a compile gave into the cache."""
+        """Write the result of a compile to the cache."""
         entry = CacheEntry(figures=compiled.figures, layers=list(compiled.layers))
-        path, key = self._place(networks, architecture)
+        path, key = self._locate(networks, architecture)
         record.write(path, {"key": key, **entry.model_dump()})
         return entry
 
     def compile(self, name: str, model: bytes) -> Compiled:
-        """Compiles an exported network anew; errors as those of ``inspect``."""
+        """Compile an exported network without looking into the cache; raises the same errors as ``inspect``."""
         return self.vela.compile(name, model, self.board, self._cache / "failed")
 
-    def _place(self, networks: Networks, architecture: Sequence[int]) -> Tuple[Path, Dict[str, Any]]:
-        """Where an architecture's figures are kept, and all that they depend on."""
+    def _locate(self, networks: Networks, architecture: Sequence[int]) -> Tuple[Path, Dict[str, Any]]:
+        """Return the path of an architecture's cache entry, and the key: all that its figures depend on."""
         key = {"vela": self.vela.version, "board": self.board.description(), **networks.key(architecture)}
         digest = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()
         return self._cache / f"{digest}.json", key
@@ -118,10 +118,10 @@ class Compiler:
 def inspect_for_boards(
     compilers: Sequence[Compiler], networks: Networks, architecture: Sequence[int]
 ) -> List[CacheEntry]:
-    """An architecture's figures and operators for several boards; it is exported once, and only where it has to be.
+    """Return an architecture's figures and operators for several boards, exporting it at most once.
 
     Raises:
-        InputError: there is no Vela, or the architecture cannot be compiled.
+        InputError: Vela is not installed, or the architecture cannot be compiled.
     """
     models: Dict[bool, bytes] = {}
     entries = []
@@ -138,12 +138,12 @@ def inspect_for_boards(
 
 
 def user_cache_folder() -> Path:
-    """Where figures are kept between runs."""
+    """Return the folder of the figures that are cached between runs."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "edgeflownas" / "compiled"
 
 
-def _read(path: Path, key: Dict[str, Any]) -> Optional[CacheEntry]:
-    """An entry of the cache; None if it is not there, or is not whole and has to be made again."""
+def _read_entry(path: Path, key: Dict[str, Any]) -> Optional[CacheEntry]:
+    """Read an entry of the cache; return None if it is missing, damaged or has another key."""
     if not path.exists():
         return None
     try:

@@ -1,9 +1,10 @@
-"""What an architecture costs, and the table that tells it for a whole space from a few compiles.
+"""Costs of architectures, and tables that predict the costs of a whole space from a few compiles.
 
-Every number in a table is the compiler's word for one architecture. In between, cycles are a sum over genes: the cost
-of the lightest architecture, plus what each gene's option adds, plus what options of several genes add together where
-the table holds such architectures. The SRAM peak is that of the part that needs most, which hangs on few genes. How
-well this holds is measured on architectures that the table was not made from, and stands in the table.
+A table holds the compiled figures of a few architectures. The cycles of all others are predicted as a sum over genes:
+the cycles of the lightest architecture, plus the cycles added by the option of each gene, plus the cycles that options
+of several genes add together if the table holds such architectures. The SRAM peak is that of the part with the
+largest demand, which depends on few genes. The prediction error is measured on held-out architectures and recorded in
+the table.
 """
 
 import copy
@@ -25,8 +26,8 @@ from edgeflownas.network.skeleton import Skeleton
 from edgeflownas.network.space import Architecture, Space
 from edgeflownas.storage.files import keep, previous, replacing
 
-_ROUNDED = 1e-4  # percent; recorded errors are rounded
-_LARGEST = 1 << 50  # cycles; sums of more could overflow
+_ROUNDING = 1e-4  # percent; recorded errors are rounded
+_MAX_CYCLES = 1 << 50  # sums of larger values could overflow
 
 BUILD_HINT = "make it with 'edgeflownas-search cost build'"
 REBUILD_HINT = BUILD_HINT.replace("it", "it again", 1)
@@ -34,14 +35,14 @@ REBUILD_HINT = BUILD_HINT.replace("it", "it again", 1)
 
 @dataclass(frozen=True)
 class Cost:
-    """What one architecture costs on a board.
+    """The cost of an architecture on a board.
 
     Attributes:
-        fps: inferences per second.
-        latency_ms: of one inference, waiting for memory included.
-        sram_kib: peak of the arena.
-        npu_cycles: of the NPU's own work.
-        source: "compiled", or "predicted" from other architectures' compiles.
+        fps: Inferences per second.
+        latency_ms: Duration of one inference including waiting for memory, in milliseconds.
+        sram_kib: Peak use of the arena, in KiB.
+        npu_cycles: Cycles in which the NPU computes.
+        source: "compiled", or "predicted" from compiled figures of other architectures.
     """
 
     fps: float
@@ -52,30 +53,30 @@ class Cost:
 
 
 class Figures(Section):
-    """The compiler's figures of one architecture."""
+    """The compiled figures of an architecture."""
 
-    npu_cycles: int = Field(gt=0, le=_LARGEST, description="of the NPU's own work")
-    cycles: int = Field(gt=0, le=_LARGEST, description="from first to last, waiting for memory included")
-    sram_kib: float = Field(gt=0, allow_inf_nan=False, description="peak of the arena")
+    npu_cycles: int = Field(gt=0, le=_MAX_CYCLES, description="cycles in which the NPU computes")
+    cycles: int = Field(gt=0, le=_MAX_CYCLES, description="all cycles of an inference, including waiting for memory")
+    sram_kib: float = Field(gt=0, allow_inf_nan=False, description="peak use of the arena, KiB")
 
     def cost(self, clock_hz: float, source: str) -> Cost:
-        """The cost at a clock rate."""
+        """Convert the figures to a cost at a clock rate."""
         seconds = self.cycles / clock_hz
         return Cost(1 / seconds, seconds * 1e3, self.sram_kib, self.npu_cycles, source)
 
 
 class Network(Section):
-    """The networks that a table is for."""
+    """The networks that a table applies to."""
 
     width: int = Field(description="base width c, in channels")
-    height_px: int = Field(description="of the images")
-    width_px: int = Field(description="of the images")
+    height_px: int = Field(description="height of the images")
+    width_px: int = Field(description="width of the images")
     genes: Dict[str, List[str]] = Field(description="options of each gene, from light to heavy")
     skeleton_sha256: str
 
     @classmethod
     def of(cls, skeleton: Skeleton, height: int, width: int) -> "Network":
-        """The networks of a skeleton on images of height x width pixels."""
+        """Describe the networks of a skeleton on images of height x width pixels."""
         genes = {gene.name: list(gene.options) for gene in Space.of(skeleton).genes}
         return cls(
             width=skeleton.width, height_px=height, width_px=width, genes=genes, skeleton_sha256=skeleton.digest()
@@ -83,28 +84,28 @@ class Network(Section):
 
 
 class Origin(Section):
-    """How a table was made."""
+    """The provenance of a table."""
 
     command: str
     date: str
     seconds: float
-    vela: str = Field(description="version")
-    tensorflow: str = Field(description="version")
+    vela: str = Field(description="version of Vela")
+    tensorflow: str = Field(description="version of TensorFlow")
     weights: str = Field("random", description="SHA-256 of the supernet's weights that were compiled, or random")
 
 
 class PredictionError(Section):
-    """How far predictions were off on the held-out architectures, percent of the compiled figure."""
+    """The prediction error on the held-out architectures, in percent of the compiled figure."""
 
     mean: float
     max: float
 
 
 class Interaction(Section):
-    """Genes whose costs do not simply add up."""
+    """A group of genes whose costs are not additive."""
 
     genes: List[str]
-    why: List[str] = Field(description="parts of the network whose cost hangs on several of them")
+    why: List[str] = Field(description="parts of the network whose cost depends on several of these genes")
 
 
 class TableFile(Section):
@@ -115,31 +116,32 @@ class TableFile(Section):
     origin: Origin
     board: Dict[str, Any]
     network: Network
-    together: List[Interaction] = Field([], description="genes that are compiled in all combinations, and why")
+    together: List[Interaction] = Field([], description="genes compiled in all combinations, with the reasons")
     error_percent: Dict[str, PredictionError]
-    compiled: Dict[str, Figures] = Field(description="figures that the table predicts from")
-    held_out: Dict[str, Figures] = Field(description="figures that it was checked on")
+    compiled: Dict[str, Figures] = Field(description="figures from which the table predicts")
+    held_out: Dict[str, Figures] = Field(description="figures on which the table was checked")
 
 
 class CostPredictor:
-    """Figures of any architecture from those of a few.
+    """A predictor of the figures of any architecture from those of a few.
 
-    The lightest architecture and every change of one of its genes must be among them. A compiled architecture adds
-    what its own genes do *together*: the difference between its cycles and what is predicted without it.
+    The few must include the lightest architecture and every change of one of its genes. Each further compiled
+    architecture contributes the *joint* effect of its genes: the difference between its cycles and the prediction
+    without it.
 
-    The SRAM peak is read off: of all genes that move it, the architecture's options are looked up, together where they
-    were compiled together; of several that were not, the one with the highest peak counts.
+    The SRAM peak is looked up for the architecture's options of all genes that change it: for options compiled
+    together, their joint peak; otherwise, the highest of the peaks.
     """
 
     def __init__(self, counts: Sequence[int], compiled: Mapping[Architecture, Figures]) -> None:
-        """Takes the figures apart.
+        """Split the figures into the terms of the sum.
 
         Args:
-            counts: number of options of each gene.
-            compiled: the compiler's figures.
+            counts: Number of options of each gene.
+            compiled: Compiled figures by architecture.
 
         Raises:
-            ValueError: an architecture that is needed is missing.
+            ValueError: A required architecture is missing.
         """
         for architecture in single_changes(counts):
             if architecture not in compiled:
@@ -147,20 +149,20 @@ class CostPredictor:
         ordered = sorted(compiled, key=lambda architecture: (_changes(architecture), architecture))
         self._genes = np.array(ordered)
         self._sram = {architecture: compiled[architecture].sram_kib for architecture in ordered}
-        self._moving = [self._moves_sram(gene) for gene in range(len(counts))]
-        self._peaks: Dict[Architecture, float] = {}  # by the options of the genes that move the peak
+        self._affects_sram = [self._changes_sram(gene) for gene in range(len(counts))]
+        self._peaks: Dict[Architecture, float] = {}  # by the options of the genes that change the peak
         self._terms = np.zeros((len(ordered), 2), np.int64)
         for i, architecture in enumerate(ordered):
             figures = compiled[architecture]
-            self._terms[i] = np.array([figures.npu_cycles, figures.cycles]) - self._sum(architecture)
+            self._terms[i] = np.array([figures.npu_cycles, figures.cycles]) - self._sum_terms(architecture)
 
     def figures(self, architecture: Architecture) -> Figures:
-        """Predicts an architecture's figures."""
-        npu_cycles, cycles = self._sum(architecture).tolist()
+        """Predict an architecture's figures."""
+        npu_cycles, cycles = self._sum_terms(architecture).tolist()
         return Figures(npu_cycles=npu_cycles, cycles=cycles, sram_kib=self._sram_kib(architecture))
 
-    def _moves_sram(self, gene: int) -> bool:
-        """Whether the peak of some compiled architecture is another without its change of a gene."""
+    def _changes_sram(self, gene: int) -> bool:
+        """Return whether resetting a gene to its lightest option changes the peak of some compiled architecture."""
         for architecture, peak in self._sram.items():
             without = architecture[:gene] + (0,) + architecture[gene + 1 :]
             if self._sram.get(without, peak) != peak:
@@ -168,24 +170,24 @@ class CostPredictor:
         return False
 
     def _sram_kib(self, architecture: Architecture) -> float:
-        moving = tuple(option if moves else 0 for option, moves in zip(architecture, self._moving))
-        if moving not in self._peaks:
-            within = self._genes[self._within(moving)]
-            # Of those that were compiled, the ones that no other contains.
-            contained = ((within[:, None] == within) | (within[:, None] == 0)).all(axis=2).sum(axis=1) > 1
-            self._peaks[moving] = max(self._sram[tuple(each)] for each in within[~contained].tolist())
-        return self._peaks[moving]
+        key = tuple(option if affects else 0 for option, affects in zip(architecture, self._affects_sram))
+        if key not in self._peaks:
+            subsets = self._genes[self._is_subset_of(key)]
+            # The maximal ones among the compiled architectures: those that are no subset of another.
+            contained = ((subsets[:, None] == subsets) | (subsets[:, None] == 0)).all(axis=2).sum(axis=1) > 1
+            self._peaks[key] = max(self._sram[tuple(genes)] for genes in subsets[~contained].tolist())
+        return self._peaks[key]
 
-    def _sum(self, architecture: Architecture) -> np.ndarray:
-        return np.asarray(self._terms[self._within(architecture)].sum(axis=0))
+    def _sum_terms(self, architecture: Architecture) -> np.ndarray:
+        return np.asarray(self._terms[self._is_subset_of(architecture)].sum(axis=0))
 
-    def _within(self, architecture: Architecture) -> np.ndarray:
-        """Which of the compiled architectures arise from this one by making genes lightest."""
+    def _is_subset_of(self, architecture: Architecture) -> np.ndarray:
+        """Mark the compiled architectures that result from this one by resetting genes to their lightest option."""
         return np.asarray(((self._genes == architecture) | (self._genes == 0)).all(axis=1))
 
 
 def single_changes(counts: Sequence[int]) -> List[Architecture]:
-    """The lightest architecture, and all that differ from it in one gene."""
+    """Return the lightest architecture, followed by all that differ from it in one gene."""
     base = (0,) * len(counts)
     changed = [
         base[:gene] + (option,) + base[gene + 1 :] for gene, count in enumerate(counts) for option in range(1, count)
@@ -194,7 +196,7 @@ def single_changes(counts: Sequence[int]) -> List[Architecture]:
 
 
 def prediction_errors(predictor: CostPredictor, compiled: Mapping[Architecture, Figures]) -> Dict[str, PredictionError]:
-    """Mean and largest error of the predictions, in percent of the compiled figure."""
+    """Return the mean and largest error of the predictions per figure, in percent of the compiled figure."""
     errors = {}
     for name in ("npu_cycles", "cycles", "sram_kib"):
         relative = [
@@ -209,19 +211,19 @@ class CostTable:
     """The costs of a space on a board.
 
     Attributes:
-        content: of the file.
+        content: Content of the table's file.
     """
 
     def __init__(self, content: TableFile) -> None:
-        """Takes a checked content.
+        """Create a table from validated content.
 
         Raises:
-            ValueError: an architecture is missing, or is none.
+            ValueError: An architecture is missing or invalid.
         """
         self.content = content
         counts = [len(options) for options in content.network.genes.values()]
-        compiled = {_architecture(text, counts): figures for text, figures in content.compiled.items()}
-        held_out = {_architecture(text, counts): figures for text, figures in content.held_out.items()}
+        compiled = {_parse_architecture(text, counts): figures for text, figures in content.compiled.items()}
+        held_out = {_parse_architecture(text, counts): figures for text, figures in content.held_out.items()}
         self._known = {**held_out, **compiled}
         self._source = "compiled"
         self._predictor = CostPredictor(counts, compiled)
@@ -230,10 +232,10 @@ class CostTable:
 
     @classmethod
     def load(cls, path: Path) -> "CostTable":
-        """Reads a table.
+        """Read a table.
 
         Raises:
-            InputError: the file is missing, damaged, or no cost table.
+            InputError: The file is missing, damaged, or not a cost table.
         """
         try:
             return cls._load(path)
@@ -241,7 +243,7 @@ class CostTable:
             if not previous(path).exists():
                 raise
             raise InputError(
-                f"{error}; or put the one before ({previous(path).name}) in its place with `cost build --from-previous`"
+                f"{error}; or restore the previous one ({previous(path).name}) with `cost build --from-previous`"
             ) from None
 
     @classmethod
@@ -252,20 +254,20 @@ class CostTable:
         if content.get("format") != TableFile.model_fields["format"].default:
             raise InputError(f"cost table {path}: is not a cost table; {REBUILD_HINT}")
         try:
-            whole = content.get("sha256") == _digest(content) and path.read_text(encoding="utf-8") == _text(content)
+            intact = content.get("sha256") == _digest(content) and path.read_text(encoding="utf-8") == _text(content)
         except (TypeError, ValueError, RecursionError):
-            whole = False
-        if not whole:  # by its checksum, or by a change that YAML does not see
+            intact = False
+        if not intact:  # the checksum does not match, or the text differs in a way that YAML ignores
             raise InputError(f"cost table {path}: is damaged (checksum); restore it, or {REBUILD_HINT}")
         del content["sha256"]
         table_file: TableFile = validate(content, TableFile, f"cost table {path}")
         try:
             return cls(table_file)
-        except (ValueError, LookupError, TypeError) as error:  # a board of which anything can be missing
+        except (ValueError, LookupError, TypeError) as error:  # any entry of the board can be missing
             raise InputError(f"cost table {path}: cannot be used: {error}; {REBUILD_HINT}") from None
 
     def save(self, path: Path) -> None:
-        """Writes the table, whole or not at all."""
+        """Write the table atomically."""
         content = self.content.model_dump()
         content["sha256"] = _digest(content)
         with replacing(path) as temporary:
@@ -275,18 +277,18 @@ class CostTable:
 
     @property
     def sram_cap_kib(self) -> float:
-        """The board's arena, KiB."""
+        """Size of the board's arena, in KiB."""
         return float(self.content.board["arena_bytes"]) / 1024
 
     def cost(self, architecture: Sequence[int]) -> Cost:
-        """An architecture's cost: compiled where the table holds it, otherwise predicted."""
+        """Return an architecture's cost: compiled if the table holds it, otherwise predicted."""
         key = tuple(int(option) for option in architecture)
         if key in self._known:
             return self._known[key].cost(self._clock_hz, self._source)
         return self._predictor.figures(key).cost(self._clock_hz, "predicted")
 
     def for_weights(self, weights_sha256: str, vela: str) -> "CostTable":
-        """The table for these weights: of others' compiled figures it makes predictions."""
+        """Return the table for these weights and Vela version; if its own differ, all its figures are predictions."""
         origin = self.content.origin
         table = copy.copy(self)
         if (origin.weights, origin.vela) != (weights_sha256, vela):
@@ -294,42 +296,42 @@ class CostTable:
         return table
 
     def excess_errors(self, architecture: Architecture, compiled: Cost) -> Dict[str, float]:
-        """By how much predictions are off, in percent of the compiled figure: those by more than the table's error."""
-        predicted, off = self.cost(architecture), {}
+        """Return the prediction errors that exceed the table's recorded error, in percent of the compiled figure."""
+        predicted, excess = self.cost(architecture), {}
         for name, recorded in (("npu_cycles", "npu_cycles"), ("latency_ms", "cycles"), ("sram_kib", "sram_kib")):
             percent = 100 * abs(getattr(predicted, name) / getattr(compiled, name) - 1)
-            if percent > self.content.error_percent[recorded].max + _ROUNDED:
-                off[name] = percent
-        return off
+            if percent > self.content.error_percent[recorded].max + _ROUNDING:
+                excess[name] = percent
+        return excess
 
     def check(self, skeleton: Skeleton, height: int, width: int) -> None:
-        """Makes sure that the table is for these networks.
+        """Check that the table applies to these networks.
 
         Raises:
-            InputError: it is for others; the message names the difference.
+            InputError: The table is for other networks; the message names the difference.
         """
         self._compare("network", self.content.network.model_dump(), Network.of(skeleton, height, width).model_dump())
 
     def check_board(self, board: Board) -> None:
-        """Makes sure that the table is for this board.
+        """Check that the table applies to this board.
 
         Raises:
-            InputError: it is for another; the message names the difference.
+            InputError: The table is for another board; the message names the difference.
         """
         self._compare("board", self.content.board, board.description())
 
-    def _compare(self, part: str, mine: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
-        for key in {**mine, **wanted}:
-            if mine.get(key) != wanted.get(key):
+    def _compare(self, part: str, table: Mapping[str, Any], run: Mapping[str, Any]) -> None:
+        for key in {**table, **run}:
+            if table.get(key) != run.get(key):
                 raise InputError(
-                    f"hardware.table: the cost table is for another {part}: {key} is {mine.get(key)!s:.200} there, and "
-                    f"{wanted.get(key)} here; set hardware.table to one that fits, or {REBUILD_HINT}"
+                    f"hardware.table: the cost table is for another {part}: {key} is {table.get(key)!s:.200} in the "
+                    f"table and {run.get(key)} in this run; set hardware.table to a matching table, or {REBUILD_HINT}"
                 )
 
 
-def _architecture(text: str, counts: Sequence[int]) -> Architecture:
+def _parse_architecture(text: str, counts: Sequence[int]) -> Architecture:
     if len(text) != len(counts) or not all("0" <= digit < str(count) for digit, count in zip(text, counts)):
-        raise ValueError(f"{text!r} is no architecture of its space")
+        raise ValueError(f"{text!r} is not an architecture of the table's space")
     return tuple(int(digit) for digit in text)
 
 
@@ -338,7 +340,7 @@ def _changes(architecture: Architecture) -> int:
 
 
 def _text(content: Mapping[str, Any]) -> str:
-    """What a table's file holds: this very text, and no other that YAML reads the same."""
+    """Return the exact text of a table's file; other texts with the same YAML content count as damaged."""
     return str(yaml.safe_dump(content, sort_keys=False, default_flow_style=None, width=116))
 
 

@@ -1,4 +1,4 @@
-"""One architecture as the int8 network that is flashed: batch normalisation folded away, quantised after training."""
+"""Export of an architecture as the int8 network to flash: batch normalisation folded, quantised after training."""
 
 import importlib
 from typing import List, Mapping, Optional, Sequence
@@ -19,30 +19,32 @@ def export(
     images: np.ndarray,
     int8_io: bool,
 ) -> bytes:
-    """Quantises an architecture.
+    """Export an architecture as a quantised TFLite network.
 
-    The operators' names begin with those of the stages. Vela takes their order from that of the summands in
-    ``network.accumulated``; swapped, the peak of SRAM is the same with Vela 5.2, and higher with 3.8.
+    The names of the operators begin with those of their stages. The order in which Vela runs them follows from that of
+    the summands where ``network.build`` accumulates flow; with the summands swapped, the SRAM peak is the same with
+    Vela 5.2 and higher with 3.8.
 
     Args:
-        skeleton: the network's definition.
-        architecture: one option per gene.
-        weights: at least this architecture's, by the names of ``Skeleton.parameters``.
-        statistics: mean and variance of its batch normalisations; None: those that the images give.
-        images: representative ones, uint8 [N, H, W, 6], that activations' ranges are taken from.
-        int8_io: take and give int8; otherwise float32, which the CPU converts.
+        skeleton: Definition of the network.
+        architecture: One option per gene.
+        weights: Weights by the names of ``Skeleton.parameters``, at least those of this architecture.
+        statistics: Mean and variance of each batch normalisation; None: computed from the images.
+        images: Representative images from which the ranges of activations are taken, uint8, shape [N, H, W, 6].
+        int8_io: Whether input and output are int8; otherwise float32, which the CPU converts.
 
     Returns:
-        A TFLite file. Input: "images" [1, H, W, 6] in [-1, 1]; output: "flow" [1, H, W, 4], flow and uncertainty in
-        pixels; as int8 with the scale and zero point that the file names.
+        The content of a TFLite file. Input: "images", shape [1, H, W, 6], in [-1, 1]. Output: "flow", shape
+        [1, H, W, 4], flow and uncertainty in pixels. Values of type int8 use the scale and zero point stored in the
+        file.
 
     Raises:
-        FloatingPointError: a weight or a statistic is not finite.
+        FloatingPointError: A weight or statistic is not finite.
     """
     for name in skeleton.parameters(architecture):
         _check_finite(name, weights[name])
     if statistics is None:
-        statistics = _statistics(skeleton, architecture, weights, images)
+        statistics = _compute_statistics(skeleton, architecture, weights, images)
     for name, pair in statistics.items():
         _check_finite(name, np.stack(pair))
     height, width = images.shape[1:3]
@@ -55,19 +57,19 @@ def export(
         with tf.Session(graph=graph) as session:
             samples = [[session.run(normalised, {pixels: image[None]})] for image in images]
             converter = tf.lite.TFLiteConverter.from_session(session, [x], [flow])
-            return _quantised(converter, samples, tf.int8 if int8_io else tf.float32)
+            return _quantise(converter, samples, tf.int8 if int8_io else tf.float32)
 
 
-def _statistics(
+def _compute_statistics(
     skeleton: Skeleton, architecture: Sequence[int], weights: Mapping[str, np.ndarray], images: np.ndarray
 ) -> Statistics:
-    """Of an architecture's batch normalisations, over all the images at once."""
+    """Return the statistics of an architecture's batch normalisations over all images as one batch."""
     with tf.Graph().as_default() as graph:
         layer = BatchNorm({name: tf.constant(weights[name]) for name in skeleton.parameters(architecture)}, plain)
         child(skeleton, architecture, normalised_images(tf.constant(images)), layer)
         with tf.Session(graph=graph) as session:
-            found: Statistics = session.run(layer.statistics)
-            return found
+            statistics: Statistics = session.run(layer.statistics)
+            return statistics
 
 
 def _check_finite(name: str, value: np.ndarray) -> None:
@@ -75,11 +77,11 @@ def _check_finite(name: str, value: np.ndarray) -> None:
         raise FloatingPointError(f"{name} is not finite: the network cannot be exported")
 
 
-def _quantised(converter: tf.lite.TFLiteConverter, samples: Sequence[List[np.ndarray]], ends: tf.DType) -> bytes:
+def _quantise(converter: tf.lite.TFLiteConverter, samples: Sequence[List[np.ndarray]], io_type: tf.DType) -> bytes:
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
     converter.representative_dataset = lambda: iter(samples)
     converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
-    converter.inference_input_type = converter.inference_output_type = ends
-    # Converts in this process, by TensorFlow's own switch; a process of its own takes seconds to start.
+    converter.inference_input_type = converter.inference_output_type = io_type
+    # Clearing this switch makes TensorFlow convert in this process; a separate process takes seconds to start.
     importlib.import_module("tensorflow.lite.python.convert")._toco_from_proto_bin = ""  # type: ignore[attr-defined]
     return bytes(converter.convert())

@@ -1,4 +1,4 @@
-"""The networks of a space as they are exported: with trained weights, or with random ones for their cost alone."""
+"""The networks of a space for export: with trained weights, or with random weights if only the cost matters."""
 
 import ast
 import functools
@@ -13,21 +13,21 @@ from edgeflownas.network.skeleton import Skeleton
 from edgeflownas.network.space import Space
 from edgeflownas.storage import checkpoint
 
-# The modules that decide what the exported file looks like: cached figures of other code are figures of another file.
+# The modules that determine the exported file. Their code is part of the cache key.
 _CODE = ("network/build.py", "network/upsampling.py", "hardware/export.py")
 
 _DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 
-RANDOM = "random"  # where a digest of weights is asked for
+RANDOM = "random"  # stands in for the digest of trained weights
 
 
 class TrainedNetwork(NamedTuple):
-    """What makes an architecture a network.
+    """The tensors from which an architecture is exported.
 
     Attributes:
-        weights: by the names of ``Skeleton.parameters``.
-        statistics: mean and variance of its batch normalisations; None: those that the images give.
-        images: representative ones, uint8 [N, H, W, 6].
+        weights: Weights by the names of ``Skeleton.parameters``.
+        statistics: Mean and variance of each batch normalisation; None: computed from the images.
+        images: Representative images, uint8, shape [N, H, W, 6].
     """
 
     weights: Mapping[str, np.ndarray]
@@ -39,10 +39,10 @@ class Networks:
     """The networks of a space on images of one size.
 
     Attributes:
-        skeleton: their definition.
-        space: of the architectures.
-        size: height and width of the images, pixels.
-        trained: weights and images; None: fixed random ones.
+        skeleton: Definition of the networks.
+        space: Space of the architectures.
+        size: Height and width of the images, in pixels.
+        trained: Weights, statistics and images; None: fixed random ones.
     """
 
     def __init__(self, skeleton: Skeleton, height: int, width: int, trained: Optional[TrainedNetwork] = None) -> None:
@@ -55,10 +55,10 @@ class Networks:
     def with_weights(
         cls, skeleton: Skeleton, height: int, width: int, weights: Optional[Mapping[str, np.ndarray]]
     ) -> "Networks":
-        """Networks for their figures alone, with a supernet's weights, or random ones (None).
+        """Return networks for computing compiled figures, with a supernet's weights, or random ones (None).
 
-        Weights bear on figures by how well they compress. BN statistics and images do not: they end up in scales and
-        biases, which take the same room whatever they hold. But they have to go together: under the statistics of
+        Weights affect the figures through how well they compress. BN statistics and images do not: they determine
+        scales and biases, whose size does not depend on their values. But they have to match: with statistics of
         other images an activation can be zero everywhere, and a tensor of zeros has no scale.
         """
         if weights is None:
@@ -66,14 +66,14 @@ class Networks:
         return cls(skeleton, height, width, random_network(skeleton, height, width)._replace(weights=weights))
 
     def export(self, architecture: Sequence[int], int8_io: bool) -> bytes:
-        """Quantises an architecture; see ``export.export``."""
+        """Export an architecture as a quantised network; see ``export.export``."""
         from edgeflownas.hardware.export import export
 
-        parts = self.trained or random_network(self.skeleton, *self.size)
-        return export(self.skeleton, architecture, *parts, int8_io)
+        network = self.trained or random_network(self.skeleton, *self.size)
+        return export(self.skeleton, architecture, *network, int8_io)
 
     def key(self, architecture: Sequence[int]) -> Dict[str, Any]:
-        """All that an architecture's exported file depends on."""
+        """Return the cache key of an architecture: all that its exported file depends on."""
         return {
             "skeleton": self.skeleton.digest(),
             "architecture": self.space.format(architecture),
@@ -83,7 +83,7 @@ class Networks:
         }
 
     def _digest(self, trained: TrainedNetwork, architecture: Sequence[int]) -> str:
-        """Of what an architecture takes from its weights and images."""
+        """Return the digest of the images and of those weights and statistics that an architecture uses."""
         tensors = {name: trained.weights[name] for name in self.skeleton.parameters(architecture)}
         norms = {name[: -len("/gamma")] for name in tensors if name.endswith("/gamma")}
         statistics = {name: pair for name, pair in (trained.statistics or {}).items() if name in norms}
@@ -91,7 +91,7 @@ class Networks:
 
 
 def random_network(skeleton: Skeleton, height: int, width: int) -> TrainedNetwork:
-    """Random weights and images, always the same: for the figures, which do not need trained ones."""
+    """Return fixed random weights and images, which suffice for compiled figures."""
     from edgeflownas.network.build import initial_weights
 
     rng = np.random.default_rng(0)
@@ -106,7 +106,7 @@ def _code() -> str:
 
 
 def code_of(source: str) -> str:
-    """Returns what Python source computes, as text that does not depend on its comments, docstrings or layout."""
+    """Return the syntax tree of Python source as text, independent of its comments, docstrings and layout."""
     tree = ast.parse(source)
     for node in ast.walk(tree):
         if isinstance(node, _DOCUMENTED) and ast.get_docstring(node, clean=False) is not None:

@@ -1,4 +1,4 @@
-"""What Vela reports about a compiled network, read from the files that it leaves. Versions 3.8 and 5.2 differ."""
+"""Reader of the files in which Vela reports on a compiled network. Versions 3.8 and 5.2 use different columns."""
 
 import csv
 import math
@@ -11,7 +11,7 @@ from edgeflownas.config import Section
 from edgeflownas.hardware.cost import Figures
 
 _ON_CPU = re.compile(r"^\s*CPU: (\w+) = (\S+) \(", re.MULTILINE)
-_LARGEST = 1 << 28  # bytes of a file
+_MAX_BYTES = 1 << 28  # size of a file
 _COLUMNS_3_8 = {
     "Original Operator": "TFLite_operator",
     "Staging Usage": "SRAM Usage",
@@ -20,19 +20,19 @@ _COLUMNS_3_8 = {
 
 
 class CompiledLayer(Section):
-    """One operator of the compiled network, in the order in which it runs.
+    """One operator of the compiled network.
 
     Attributes:
-        operator: as the network file names its kind.
-        name: of its output tensor.
+        operator: Kind of the operator, as named in the network file.
+        name: Name of its output tensor.
         target: "NPU" or "CPU".
-        cycles: until it is done, waiting included.
-        npu_cycles: of the NPU's own work.
-        macs: multiply-accumulates.
-        utilisation: of the MAC units, in percent.
-        sram_bytes: held while it runs.
-        flash_cycles: of reading from flash.
-        dram_cycles: of moving data from and to DRAM.
+        cycles: Cycles until the operator is complete, including waiting.
+        npu_cycles: Cycles in which the NPU computes.
+        macs: Number of multiply-accumulates.
+        utilisation: Utilisation of the MAC units, in percent.
+        sram_bytes: SRAM in use while the operator runs, in bytes.
+        flash_cycles: Cycles of reading from flash.
+        dram_cycles: Cycles of moving data from and to DRAM.
     """
 
     operator: str
@@ -49,12 +49,12 @@ class CompiledLayer(Section):
 
 @dataclass(frozen=True)
 class Compiled:
-    """What Vela made of a network.
+    """A network compiled by Vela.
 
     Attributes:
-        figures: of the whole network.
-        layers: operators that take time; those the compiler fused into another are left out.
-        model: the compiled TFLite file.
+        figures: Figures of the whole network.
+        layers: Operators that take time, in execution order; operators fused into others are omitted.
+        model: Content of the compiled TFLite file.
     """
 
     figures: Figures
@@ -63,14 +63,14 @@ class Compiled:
 
 
 def read(folder: Path, output: str) -> Compiled:
-    """Reads what a compile left.
+    """Read the output of a compile.
 
     Args:
-        folder: with Vela's files.
-        output: what Vela printed, asked to show operators on the CPU.
+        folder: Folder with Vela's files.
+        output: Text printed by Vela with the option to show operators on the CPU.
 
     Raises:
-        OSError, KeyError, IndexError, ValueError: it left something else.
+        OSError, KeyError, IndexError, ValueError: A file is missing, or its content is not as expected.
     """
     try:
         return _read(folder, output)
@@ -79,37 +79,37 @@ def read(folder: Path, output: str) -> Compiled:
 
 
 def _read(folder: Path, output: str) -> Compiled:
-    (summary,) = _rows(_only(folder, "*_summary_*.csv"))
-    layers = [parse_layer(row) for row in _rows(_only(folder, "*_per-layer.csv"))]
+    (summary,) = _read_rows(_find_file(folder, "*_summary_*.csv"))
+    layers = [parse_layer(row) for row in _read_rows(_find_file(folder, "*_per-layer.csv"))]
     if all(layer.target == "NPU" for layer in layers):  # 3.8 lists no others
-        layers += [_on_cpu(*found) for found in _ON_CPU.findall(output)]
+        layers += [_cpu_layer(operator, name) for operator, name in _ON_CPU.findall(output)]
     return Compiled(
         figures=parse_summary(summary),
         layers=tuple(layer for layer in layers if layer.cycles or layer.target == "CPU"),
-        model=_only(folder, "*_vela.tflite").read_bytes(),
+        model=_find_file(folder, "*_vela.tflite").read_bytes(),
     )
 
 
 def parse_summary(row: Dict[str, str]) -> Figures:
-    """Reads Vela's summary of a network.
+    """Parse Vela's summary of a network.
 
     Raises:
-        KeyError: a column is missing.
-        ValueError: a figure is not a positive number.
+        KeyError: A column is missing.
+        ValueError: A figure is not a positive number.
     """
     return Figures(
-        npu_cycles=int(_positive(row, "cycles_npu")),
-        cycles=int(_positive(row, "cycles_total")),
-        sram_kib=_positive(row, "sram_memory_used"),
+        npu_cycles=int(_parse_positive(row, "cycles_npu")),
+        cycles=int(_parse_positive(row, "cycles_total")),
+        sram_kib=_parse_positive(row, "sram_memory_used"),
     )
 
 
 def parse_layer(row: Dict[str, str]) -> CompiledLayer:
-    """Reads a line of Vela's table of operators.
+    """Parse a row of Vela's table of operators.
 
     Raises:
-        KeyError: a column is missing.
-        ValueError: a figure is not a number.
+        KeyError: A column is missing.
+        ValueError: A figure is not a number.
     """
     if _COLUMNS_3_8["Original Operator"] in row:
         row = {**{new: row[old] for new, old in _COLUMNS_3_8.items()}, "Target": "NPU", **row}
@@ -127,7 +127,7 @@ def parse_layer(row: Dict[str, str]) -> CompiledLayer:
     )
 
 
-def _on_cpu(operator: str, name: str) -> CompiledLayer:
+def _cpu_layer(operator: str, name: str) -> CompiledLayer:
     return CompiledLayer(
         operator=operator,
         name=name,
@@ -142,20 +142,20 @@ def _on_cpu(operator: str, name: str) -> CompiledLayer:
     )
 
 
-def _positive(row: Dict[str, str], column: str) -> float:
+def _parse_positive(row: Dict[str, str], column: str) -> float:
     value = float(row[column])
     if not (math.isfinite(value) and value > 0):
         raise ValueError(f"{column} is {row[column]}")
     return value
 
 
-def _only(folder: Path, pattern: str) -> Path:
-    found = sorted(folder.glob(pattern))
-    if len(found) != 1 or found[0].stat().st_size > _LARGEST:
-        raise ValueError(f"left {len(found)} files {pattern}, or too large ones")
-    return found[0]
+def _find_file(folder: Path, pattern: str) -> Path:
+    paths = sorted(folder.glob(pattern))
+    if len(paths) != 1 or paths[0].stat().st_size > _MAX_BYTES:
+        raise ValueError(f"it wrote {len(paths)} files {pattern} instead of one, or a file is too large")
+    return paths[0]
 
 
-def _rows(path: Path) -> List[Dict[str, str]]:
+def _read_rows(path: Path) -> List[Dict[str, str]]:
     with path.open(newline="", encoding="utf-8") as file:
         return list(csv.DictReader(file))

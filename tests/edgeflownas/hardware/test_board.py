@@ -30,18 +30,18 @@ def edit(folder: Path, suffix: str, old: str, new: str) -> None:
 
 
 @pytest.mark.parametrize("name", SHIPPED)
-def test_shipped_boards_can_be_read(name: str) -> None:
+def test_shipped_boards_load(name: str) -> None:
     board = Board.load(BOARDS / name)
     assert 1e8 <= board.clock_hz <= 1e9
     assert board.arena_kib == board.settings.arena_bytes / 1024
 
 
-def test_grove_vision_ai_is_what_its_maker_says() -> None:
+def test_grove_vision_ai_matches_the_manufacturer_data() -> None:
     board = grove()
     assert (board.settings.accelerator, board.settings.arena_bytes, board.clock_hz) == ("ethos-u55-64", 1730150, 4e8)
 
 
-def test_everything_that_bears_on_a_compile_is_in_the_description(folder: Path) -> None:
+def test_description_contains_all_that_affects_a_compile(folder: Path) -> None:
     before = load(folder).description()
     for suffix, old, new in (
         ("yaml", "ethos-u55-64", "ethos-u55-32"),
@@ -65,20 +65,20 @@ def test_everything_that_bears_on_a_compile_is_in_the_description(folder: Path) 
         ("yaml", "arena_bytes: 1730150", "arena_bytes: -1", "arena_bytes: should be greater than 0"),
         ("yaml", "optimise: Performance", "optimise: Fast", "optimise: should be 'Size' or 'Performance'"),
         ("yaml", "name:", "colour: red\nname:", "colour: no such key"),
-        ("yaml", "system_config: Grove", "system_config: Other", "no section .System_Config.Other.*there are System"),
+        ("yaml", "system_config: Grove", "system_config: Other", "no section .System_Config.Other.*its sections are"),
         ("yaml", "grove_vision_ai_v2.ini", "gone.ini", "vela_config: cannot be read"),
         ("ini", "[System", "System", "vela_config: .*no section headers"),
     ],
 )
-def test_wrong_board_is_refused_by_key(folder: Path, suffix: str, old: str, new: str, message: str) -> None:
+def test_invalid_board_is_rejected_with_the_key(folder: Path, suffix: str, old: str, new: str, message: str) -> None:
     edit(folder, suffix, old, new)
     with pytest.raises(InputError, match=message):
         load(folder)
 
 
-def test_inherited_options_are_those_of_the_heir_first(folder: Path) -> None:
+def test_own_options_override_inherited_options(folder: Path) -> None:
     edit(folder, "ini", "[Memory_Mode.Shared_Sram]\n", "[Memory_Mode.Shared_Sram]\ninherit=Memory_Mode.Base\n")
-    with pytest.raises(InputError, match=r"\[Memory_Mode.Base\], which another section inherits from, is not there"):
+    with pytest.raises(InputError, match=r"\[Memory_Mode.Base\], from which another section inherits, is missing"):
         load(folder)
     path = folder / "grove_vision_ai_v2.ini"
     path.write_text(path.read_text() + "\n[Memory_Mode.Base]\ncache_mem_area=Axi1\narena_cache_size=4096\n")
@@ -96,14 +96,14 @@ def test_inherited_options_are_those_of_the_heir_first(folder: Path) -> None:
         ("const_mem_area=Axi1\n", "", "const_mem_area is missing"),
     ],
 )
-def test_section_that_says_too_little_is_refused(folder: Path, old: str, new: str, message: str) -> None:
+def test_incomplete_section_is_rejected(folder: Path, old: str, new: str, message: str) -> None:
     edit(folder, "ini", old, new)
     with pytest.raises(InputError, match=message):
         load(folder)
 
 
 @pytest.mark.parametrize("name", SHIPPED)
-def test_vela_reads_the_same_board_from_what_is_written_for_it(name: str, tmp_path: Path) -> None:
+def test_written_vela_configuration_describes_the_same_board(name: str, tmp_path: Path) -> None:
     board = Board.load(BOARDS / name)
     settings = board.settings.model_copy(update={"vela_config": "written.ini"})
     (tmp_path / "written.ini").write_text(board.vela_config())
@@ -112,7 +112,7 @@ def test_vela_reads_the_same_board_from_what_is_written_for_it(name: str, tmp_pa
 
 
 @pytest.mark.parametrize(("name", "memory"), [("grove_vision_ai_v2.yaml", "offchipflash"), ("u65_256.yaml", "dram")])
-def test_without_waiting_only_the_memory_of_weights_is_faster(name: str, memory: str) -> None:
+def test_without_waiting_speeds_up_only_the_memory_of_weights(name: str, memory: str) -> None:
     board = Board.load(BOARDS / name)
     slow, fast = board.description()["vela_config"], board.without_waiting().description()["vela_config"]
     changed = {
@@ -124,7 +124,7 @@ def test_without_waiting_only_the_memory_of_weights_is_faster(name: str, memory:
     assert changed == {(f"System_Config.{board.settings.system_config}", f"{memory}_clock_scale"): 1.0}
 
 
-def test_summary_names_everything_that_figures_hang_on() -> None:
+def test_summary_names_all_that_figures_depend_on() -> None:
     assert grove().summary("5.2.0") == (
-        "Vela 5.2.0, ethos-u55-64, Grove_Vision_AI_V2, Shared_Sram, Performance, arena 1689.6 KiB, int8 ends"
+        "Vela 5.2.0, ethos-u55-64, Grove_Vision_AI_V2, Shared_Sram, Performance, arena 1689.6 KiB, int8 input/output"
     )

@@ -19,7 +19,7 @@ NETWORKS = Networks(TINY, HEIGHT, WIDTH)
 
 
 class Counting(Compiler):
-    """Counts real compiles."""
+    """A compiler that counts its compiles."""
 
     compiles = 0
 
@@ -30,7 +30,7 @@ class Counting(Compiler):
 
 @pytest.fixture(scope="module")
 def cache(tmp_path_factory: pytest.TempPathFactory) -> Cached:
-    """A cache with one architecture in it."""
+    """A cache that holds one architecture."""
     folder = tmp_path_factory.mktemp("cache")
     compiler = Counting(grove(), VELA, 120.0, folder)
     cost = compiler.cost(NETWORKS, (1, 0))
@@ -38,7 +38,7 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Cached:
     return folder, cost
 
 
-def test_compiles_once(cache: Cached) -> None:
+def test_architecture_is_compiled_once(cache: Cached) -> None:
     folder, cost = cache
     again = Counting(grove(), VELA, 120.0, folder)
     assert again.cost(NETWORKS, [1, 0]) == cost
@@ -47,14 +47,14 @@ def test_compiles_once(cache: Cached) -> None:
     assert cost.fps == pytest.approx(1000 / cost.latency_ms)
 
 
-def test_cost_is_that_of_the_layers(cache: Cached) -> None:
+def test_cost_equals_the_sum_of_the_layers(cache: Cached) -> None:
     folder, cost = cache
     entry = Counting(grove(), VELA, 120.0, folder).inspect(NETWORKS, (1, 0))
     assert sum(layer.npu_cycles for layer in entry.layers) == cost.npu_cycles
     assert cost.latency_ms == pytest.approx(entry.figures.cycles / 4e5)
 
 
-def test_anything_that_bears_on_the_figures_is_in_the_key(cache: Cached) -> None:
+def test_cache_key_contains_all_that_affects_the_figures(cache: Cached) -> None:
     folder, _ = cache
     compiler = Compiler(grove(), VELA, 120.0, folder)
     trained = random_network(TINY, HEIGHT, WIDTH)
@@ -72,7 +72,7 @@ def test_anything_that_bears_on_the_figures_is_in_the_key(cache: Cached) -> None
     assert compiler.for_board(grove().without_waiting()).find_cached(NETWORKS, (1, 0)) is None
 
 
-def test_key_names_what_an_architecture_takes_from_weights_and_nothing_else() -> None:
+def test_cache_key_depends_only_on_weights_that_the_architecture_uses() -> None:
     trained = random_network(TINY, HEIGHT, WIDTH)
     key = Networks(TINY, HEIGHT, WIDTH, trained).key((1, 0))
     for name in trained.weights:
@@ -85,7 +85,7 @@ def test_key_names_what_an_architecture_takes_from_weights_and_nothing_else() ->
     assert Networks(TINY, HEIGHT, WIDTH, images).key((1, 0)) != key
 
 
-def test_statistics_and_images_do_not_bear_on_figures(tmp_path: Path) -> None:
+def test_statistics_and_images_do_not_affect_figures(tmp_path: Path) -> None:
     rng = np.random.default_rng(3)
     trained = random_network(TINY, HEIGHT, WIDTH)
     other = trained._replace(
@@ -97,25 +97,26 @@ def test_statistics_and_images_do_not_bear_on_figures(tmp_path: Path) -> None:
         images=rng.integers(0, 256, (1, HEIGHT, WIDTH, 6)).astype(np.uint8),
     )
     compiler = Counting(grove(), VELA, 120.0, tmp_path)
-    found = [compiler.inspect(Networks(TINY, HEIGHT, WIDTH, each), (1, 1)) for each in (trained, other)]
+    first, second = (compiler.inspect(Networks(TINY, HEIGHT, WIDTH, network), (1, 1)) for network in (trained, other))
     assert compiler.compiles == 2
-    assert found[0].figures == found[1].figures
-    assert cycles_by_part(found[0].layers) == cycles_by_part(found[1].layers)
+    assert first.figures == second.figures
+    assert cycles_by_part(first.layers) == cycles_by_part(second.layers)
 
 
-def test_weights_compile_whose_activations_are_zero_under_other_statistics(cache: Cached, tmp_path: Path) -> None:
+def test_weights_with_zero_activations_under_other_statistics_compile(cache: Cached, tmp_path: Path) -> None:
     _, cost = cache
     weights = dict(random_network(TINY, HEIGHT, WIDTH).weights)
     for name, value in weights.items():
         if name == "Up/0/kernel":
             weights[name] = value * np.float32(0.05)
         elif name == "Up/bn/beta":
-            weights[name] = value - np.float32(2)  # below zero everywhere, unless what is before it is normalised
-    found = Compiler(grove(), VELA, 120.0, tmp_path).cost(Networks.with_weights(TINY, HEIGHT, WIDTH, weights), (1, 0))
-    assert found == cost, "int8 kernels are the same, and offsets do not bear on figures"
+            weights[name] = value - np.float32(2)  # below zero everywhere, unless the input is normalised
+    networks = Networks.with_weights(TINY, HEIGHT, WIDTH, weights)
+    same_cost = Compiler(grove(), VELA, 120.0, tmp_path).cost(networks, (1, 0))
+    assert same_cost == cost, "int8 kernels are the same, and offsets do not affect figures"
 
 
-def test_several_boards_share_one_export(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_boards_share_one_export(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     exports: List[bool] = []
     export = Networks.export
 
@@ -133,7 +134,7 @@ def test_several_boards_share_one_export(tmp_path: Path, monkeypatch: pytest.Mon
     assert exports == [True]
 
 
-def test_key_names_the_version_of_vela(cache: Cached, tmp_path: Path) -> None:
+def test_cache_key_contains_the_version_of_vela(cache: Cached, tmp_path: Path) -> None:
     folder, _ = cache
     newer = tmp_path / "vela"
     newer.write_text("#!/bin/bash\necho 5.3.0\n")
@@ -142,14 +143,14 @@ def test_key_names_the_version_of_vela(cache: Cached, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"key": {}}'])
-def test_damaged_entry_is_made_again(cache: Cached, tmp_path: Path, content: str) -> None:
+def test_damaged_entry_is_a_cache_miss(cache: Cached, tmp_path: Path, content: str) -> None:
     folder, _ = cache
     (entry,) = folder.glob("*.json")
     (tmp_path / entry.name).write_text(content)
     assert Compiler(grove(), VELA, 120.0, tmp_path).find_cached(NETWORKS, (1, 0)) is None
 
 
-def test_entry_says_what_it_is_of(cache: Cached) -> None:
+def test_entry_records_its_key(cache: Cached) -> None:
     folder, _ = cache
     (entry,) = folder.glob("*.json")
     key = json.loads(entry.read_text())["key"]

@@ -31,10 +31,10 @@ from tests.small import OTHER_STAGES
 SHIPPED = {"demo_grove_c8_64x96.yaml": (8, 64, 96), "tiny_grove_c4_32x48.yaml": (4, 32, 48)}
 
 
-def table_of(
+def make_table(
     skeleton: Skeleton, figures: Callable[[Architecture], Figures], held_out: Sequence[Architecture] = ()
 ) -> CostTable:
-    """A table from a function that gives an architecture's figures."""
+    """Make a table from a function that returns an architecture's figures."""
     space = Space.of(skeleton)
     return CostTable(
         TableFile(
@@ -56,7 +56,7 @@ def made_up(architecture: Architecture) -> Figures:
 
 @settings(max_examples=30, deadline=None)
 @given(st.lists(st.integers(2, 4), min_size=1, max_size=4), st.integers(0, 2**32 - 1), st.booleans())
-def test_sums_over_genes_are_predicted_exactly_and_pairs_where_they_were_compiled(
+def test_additive_costs_and_compiled_pairs_are_predicted_exactly(
     counts: List[int], seed: int, with_pairs: bool
 ) -> None:
     rng = np.random.default_rng(seed)
@@ -84,14 +84,14 @@ def test_sums_over_genes_are_predicted_exactly_and_pairs_where_they_were_compile
         assert predictor.figures(architecture) == figures(architecture)
 
 
-def test_needs_every_single_change() -> None:
+def test_predictor_requires_every_single_change() -> None:
     compiled = {a: made_up(a) for a in single_changes((3, 2))}
     del compiled[2, 0]
     with pytest.raises(ValueError, match="architecture 20 is missing"):
         CostPredictor((3, 2), compiled)
 
 
-def test_errors_are_those_of_the_compiled_figure() -> None:
+def test_prediction_errors_are_relative_to_the_compiled_figure() -> None:
     compiled = {a: Figures(npu_cycles=100, cycles=100, sram_kib=10.0) for a in single_changes((2, 2))}
     held_out: Dict[Architecture, Figures] = {
         (1, 1): Figures(npu_cycles=80, cycles=100, sram_kib=10.0),
@@ -103,8 +103,8 @@ def test_errors_are_those_of_the_compiled_figure() -> None:
     assert (errors["sram_kib"].mean, errors["sram_kib"].max) == (25.0, 50.0)
 
 
-def test_units_and_source() -> None:
-    table = table_of(TINY, lambda a: Figures(npu_cycles=3, cycles=8_000_000, sram_kib=12.0), held_out=[(2, 1)])
+def test_cost_has_the_right_units_and_source() -> None:
+    table = make_table(TINY, lambda a: Figures(npu_cycles=3, cycles=8_000_000, sram_kib=12.0), held_out=[(2, 1)])
     cost = table.cost((1, 1))
     assert (cost.latency_ms, cost.fps) == pytest.approx((20.0, 50.0))
     assert cost.source == "predicted"
@@ -112,8 +112,8 @@ def test_units_and_source() -> None:
     assert table.sram_cap_kib == 1730150 / 1024
 
 
-def test_figures_of_other_weights_or_another_vela_are_predictions() -> None:
-    table = table_of(TINY, made_up)
+def test_figures_for_other_weights_or_another_vela_are_predictions() -> None:
+    table = make_table(TINY, made_up)
     assert table.for_weights("random", "5.2.0").cost((0, 0)).source == "compiled"
     for weights, vela in (("0" * 64, "5.2.0"), ("random", "3.8.0")):
         other = table.for_weights(weights, vela).cost((0, 0))
@@ -122,8 +122,8 @@ def test_figures_of_other_weights_or_another_vela_are_predictions() -> None:
     assert table.cost((0, 0)).source == "compiled"
 
 
-def test_prediction_is_off_when_it_is_worse_than_recorded() -> None:
-    table = table_of(TINY, made_up)
+def test_excess_errors_are_larger_than_the_recorded_error() -> None:
+    table = make_table(TINY, made_up)
     table.content.error_percent.update(
         npu_cycles=PredictionError(mean=0.0, max=0.0),
         cycles=PredictionError(mean=0.1, max=1.0),
@@ -137,7 +137,7 @@ def test_prediction_is_off_when_it_is_worse_than_recorded() -> None:
     assert table.excess_errors((1, 1), slower) == pytest.approx({"latency_ms": 100 * 0.02 / 1.02, "npu_cycles": 50.0})
 
 
-def test_peak_is_looked_up_where_genes_were_compiled_together_and_the_highest_elsewhere() -> None:
+def test_peak_is_that_of_compiled_combinations_and_otherwise_the_highest() -> None:
     peaks = {(0, 0, 0): 10.0, (1, 0, 0): 12.0, (0, 1, 0): 9.0, (0, 0, 1): 10.0}
     compiled: Dict[Architecture, Figures] = {
         a: Figures(npu_cycles=1, cycles=1, sram_kib=peak) for a, peak in peaks.items()
@@ -148,14 +148,14 @@ def test_peak_is_looked_up_where_genes_were_compiled_together_and_the_highest_el
     compiled[1, 1, 0] = Figures(npu_cycles=1, cycles=1, sram_kib=11.0)
     predictor = CostPredictor((2, 2, 2), compiled)
     assert [predictor.figures((1, 1, c)).sram_kib for c in (0, 1)] == [11.0, 11.0]
-    compiled[1, 0, 1] = Figures(npu_cycles=1, cycles=1, sram_kib=11.5)  # now the third gene moves the peak, too
+    compiled[1, 0, 1] = Figures(npu_cycles=1, cycles=1, sram_kib=11.5)  # now the third gene changes the peak, too
     assert CostPredictor((2, 2, 2), compiled).figures((1, 1, 1)).sram_kib == 11.5
 
 
 @pytest.mark.parametrize("stages", [STAGES, OTHER_STAGES], ids=["nine genes", "other space"])
-def test_table_of_any_space_is_the_same_after_it_was_written(tmp_path: Path, stages: Tuple[Stage, ...]) -> None:
+def test_table_of_any_space_survives_saving_and_loading(tmp_path: Path, stages: Tuple[Stage, ...]) -> None:
     skeleton = Skeleton(4, stages)
-    table = table_of(skeleton, made_up)
+    table = make_table(skeleton, made_up)
     path = tmp_path / "table.yaml"
     table.save(path)
     again = CostTable.load(path)
@@ -177,16 +177,16 @@ def test_table_of_any_space_is_the_same_after_it_was_written(tmp_path: Path, sta
         (lambda text: "[1, 2", "is not YAML"),
     ],
 )
-def test_damaged_table_is_refused(tmp_path: Path, change: Callable[[str], str], message: str) -> None:
+def test_damaged_table_is_rejected(tmp_path: Path, change: Callable[[str], str], message: str) -> None:
     path = tmp_path / "table.yaml"
-    table_of(TINY, made_up).save(path)
+    make_table(TINY, made_up).save(path)
     path.write_text(change(path.read_text()))
     with pytest.raises(InputError, match=message):
         CostTable.load(path)
 
 
 def first(content: Dict[str, Any]) -> Dict[str, Any]:
-    """The figures of a table's first architecture."""
+    """Return the figures of a table's first architecture."""
     figures: Dict[str, Any] = next(iter(content["compiled"].values()))
     return figures
 
@@ -200,10 +200,10 @@ def first(content: Dict[str, Any]) -> Dict[str, Any]:
         (lambda content: first(content).update(cycles=1 << 60), "cycles: should be less than"),
     ],
 )
-def test_table_from_others_with_a_right_checksum_is_refused_in_one_line(
+def test_invalid_table_with_a_correct_checksum_is_rejected_with_one_line(
     tmp_path: Path, change: Callable[[Dict[str, Any]], Any], message: str
 ) -> None:
-    content, path = table_of(TINY, made_up).content.model_dump(), tmp_path / "table.yaml"
+    content, path = make_table(TINY, made_up).content.model_dump(), tmp_path / "table.yaml"
     change(content)
     path.write_text(module._text({**content, "sha256": module._digest(content)}))
     with pytest.raises(InputError, match=message) as error:
@@ -211,19 +211,19 @@ def test_table_from_others_with_a_right_checksum_is_refused_in_one_line(
     assert "\n" not in str(error.value)
 
 
-def test_missing_table_says_how_to_make_it(tmp_path: Path) -> None:
+def test_error_of_a_missing_table_names_the_command_that_makes_it(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no such file.*cost build"):
         CostTable.load(tmp_path / "table.yaml")
 
 
-def test_table_of_other_networks_is_refused_by_the_difference() -> None:
-    table = table_of(TINY, made_up)
+def test_table_for_other_networks_is_rejected_with_the_difference() -> None:
+    table = make_table(TINY, made_up)
     more = Skeleton(8, (*TINY.stages[:-1], Stage("Out", Kind.FLOW, scale=1, width=0, options=(3, 5, 7))))
     stem = Skeleton(8, (Stage("E0", Kind.CONV, scale=2, width=2, options=(5,), stride=2), *TINY.stages[1:]))
     for skeleton, height, width, difference in (
-        (Skeleton(16, TINY.stages), HEIGHT, WIDTH, "width is 8 there, and 16 here"),
-        (TINY, 64, WIDTH, "height_px is 32 there, and 64 here"),
-        (TINY, HEIGHT, 64, "width_px is 48 there, and 64 here"),
+        (Skeleton(16, TINY.stages), HEIGHT, WIDTH, "width is 8 in the table and 16 in this run"),
+        (TINY, 64, WIDTH, "height_px is 32 in the table and 64 in this run"),
+        (TINY, HEIGHT, 64, "width_px is 48 in the table and 64 in this run"),
         (more, HEIGHT, WIDTH, "genes is .*5x5"),
         (stem, HEIGHT, WIDTH, "skeleton_sha256 is"),
     ):
@@ -232,18 +232,18 @@ def test_table_of_other_networks_is_refused_by_the_difference() -> None:
     table.check(TINY, HEIGHT, WIDTH)
 
 
-def test_table_of_another_board_is_refused_by_the_difference() -> None:
-    with pytest.raises(InputError, match="another board: name is Grove Vision AI V2 there, and Ethos-U65"):
-        table_of(TINY, made_up).check_board(Board.load(BOARDS / "u65_256.yaml"))
-    table = table_of(TINY, made_up)
+def test_table_for_another_board_is_rejected_with_the_difference() -> None:
+    with pytest.raises(InputError, match="another board: name is Grove Vision AI V2 in the table and Ethos-U65"):
+        make_table(TINY, made_up).check_board(Board.load(BOARDS / "u65_256.yaml"))
+    table = make_table(TINY, made_up)
     table.content.board["name"] = "9" * 10_000
-    with pytest.raises(InputError, match="another board: name is 999") as refused:
+    with pytest.raises(InputError, match="another board: name is 999") as error:
         table.check_board(grove())
-    assert len(str(refused.value)) < 500
+    assert len(str(error.value)) < 500
 
 
 @pytest.mark.parametrize("name", SHIPPED)
-def test_shipped_tables_are_of_this_network_and_board(name: str) -> None:
+def test_shipped_tables_match_this_network_and_board(name: str) -> None:
     width, *size = SHIPPED[name]
     table = CostTable.load(BOARDS / name)
     table.check(Skeleton(width), *size)
@@ -258,7 +258,7 @@ def test_shipped_tables_are_of_this_network_and_board(name: str) -> None:
     assert table.content.error_percent["cycles"].max <= 0.1
 
 
-def test_shipped_table_reads_as_yaml_without_this_project() -> None:
+def test_shipped_table_is_plain_yaml() -> None:
     content = yaml.safe_load((BOARDS / "demo_grove_c8_64x96.yaml").read_text())
     assert content["origin"]["vela"] == "5.2.0"
     assert content["board"]["accelerator"] == "ethos-u55-64"

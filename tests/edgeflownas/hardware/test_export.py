@@ -21,7 +21,7 @@ Network = Any  # skeleton, architecture, weights, statistics, images, flow
 
 @pytest.fixture(scope="module")
 def trained() -> Network:
-    """An architecture of the full space with uneven weights and recalibrated statistics, and its float prediction."""
+    """An architecture of the full space with uneven weights, recalibrated statistics and its float prediction."""
     skeleton = Skeleton(4)
     architecture = Space.of(skeleton).parse("102010201")
     weights = weights_for(skeleton)
@@ -34,22 +34,22 @@ def trained() -> Network:
 
 
 @pytest.mark.parametrize("int8_io", [True, False])
-def test_quantised_network_predicts_what_the_float_network_does(trained: Network, int8_io: bool) -> None:
+def test_quantised_network_approximates_the_float_network(trained: Network, int8_io: bool) -> None:
     skeleton, architecture, weights, statistics, images, expected = trained
     model = export(skeleton, architecture, weights, statistics, images, int8_io)
     interpreter = tf.lite.Interpreter(model_content=model)
-    ends = [interpreter.get_input_details()[0], interpreter.get_output_details()[0]]
-    kind = np.int8 if int8_io else np.float32
-    assert [(end["name"], end["dtype"]) for end in ends] == [("images", kind), ("flow", kind)]
+    tensors = [interpreter.get_input_details()[0], interpreter.get_output_details()[0]]
+    dtype = np.int8 if int8_io else np.float32
+    assert [(tensor["name"], tensor["dtype"]) for tensor in tensors] == [("images", dtype), ("flow", dtype)]
     quantised = QuantisedNetwork(model)
     assert bool(quantised.input.scale) == bool(quantised.output.scale) == int8_io
-    found = np.stack([quantised.predict(image) for image in images])
-    assert found.shape == expected.shape
-    error = np.sqrt(np.mean(np.square(found - expected)) / np.var(expected))
-    assert error < 0.15  # 18 layers of 8-bit rounding; a BN that is not folded right gives about 1
+    predicted = np.stack([quantised.predict(image) for image in images])
+    assert predicted.shape == expected.shape
+    error = np.sqrt(np.mean(np.square(predicted - expected)) / np.var(expected))
+    assert error < 0.15  # 18 layers of 8-bit rounding; a BN folded incorrectly gives about 1
 
 
-def test_epe_of_the_quantised_network_pools_valid_pixels(trained: Network) -> None:
+def test_epe_of_the_quantised_network_is_averaged_over_all_valid_pixels(trained: Network) -> None:
     skeleton, architecture, weights, statistics, images, _ = trained
     quantised = QuantisedNetwork(export(skeleton, architecture, weights, statistics, images, int8_io=True))
     batches = evaluation_data().validation
@@ -57,9 +57,9 @@ def test_epe_of_the_quantised_network_pools_valid_pixels(trained: Network) -> No
     total = pixels = 0.0
     for batch in batches:
         flow = np.stack([quantised.predict(image) for image in batch.images])
-        where = batch.valid[..., 0] > 0
-        total += np.sqrt(np.square(flow[..., :2] - batch.flow).sum(-1))[where].sum()
-        pixels += where.sum()
+        valid = batch.valid[..., 0] > 0
+        total += np.sqrt(np.square(flow[..., :2] - batch.flow).sum(-1))[valid].sum()
+        pixels += valid.sum()
     assert quantised.epe(batches, lambda: done.append(1)) == pytest.approx(total / pixels, rel=1e-6)
     assert len(done) == sum(len(batch.images) for batch in batches)
 
@@ -77,11 +77,11 @@ def test_whole_network_runs_on_the_npu(trained: Network, tmp_path: Path) -> None
     parts = [part_of(layer) for layer in compiled.layers]
     assert set(parts) == {stage.name for stage in skeleton.stages} | {"accumulation"}
     for stage, option in skeleton.route(architecture):
-        mine = [layer for layer in compiled.layers if part_of(layer) == stage.name and layer.operator == "Conv2D"]
-        assert len({layer.name.replace("_act", "") for layer in mine}) == len(skeleton.convolutions(stage, option))
+        members = [layer for layer in compiled.layers if part_of(layer) == stage.name and layer.operator == "Conv2D"]
+        assert len({layer.name.replace("_act", "") for layer in members}) == len(skeleton.convolutions(stage, option))
 
 
-def test_float_ends_are_converted_on_the_cpu_and_nothing_else(tmp_path: Path) -> None:
+def test_cpu_converts_float_input_and_output_only(tmp_path: Path) -> None:
     model = export(TINY, (2, 1), *random_network(TINY, HEIGHT, WIDTH), int8_io=False)
     compiled = Vela(VELA, 120.0).compile("network", model, grove(), tmp_path)
     on_cpu = [layer.operator for layer in compiled.layers if layer.target == "CPU"]
@@ -89,7 +89,7 @@ def test_float_ends_are_converted_on_the_cpu_and_nothing_else(tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("part", ["weights", "statistics"])
-def test_what_is_not_finite_is_not_exported(part: str) -> None:
+def test_non_finite_tensor_is_not_exported(part: str) -> None:
     weights, _, images = random_network(TINY, HEIGHT, WIDTH)
     statistics = {name[: -len("/gamma")]: (value, value) for name, value in weights.items() if name.endswith("/gamma")}
     if part == "weights":

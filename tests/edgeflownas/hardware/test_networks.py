@@ -19,10 +19,10 @@ def double(x):
         SOURCE.replace('    """Doubles a number."""\n', ""),
     ],
 )
-def test_code_does_not_depend_on_comments_docstrings_or_layout(other: str) -> None:
+def test_code_is_independent_of_comments_docstrings_and_layout(other: str) -> None:
     assert other != SOURCE
     assert code_of(other) == code_of(SOURCE)
 
 
-def test_code_depends_on_what_is_computed() -> None:
+def test_code_depends_on_the_computation() -> None:
     assert code_of(SOURCE.replace("2 * x", "3 * x")) != code_of(SOURCE)

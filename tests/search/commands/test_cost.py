@@ -153,7 +153,7 @@ def test_a_table_of_another_board_is_not_put_in_the_place_of_the_first(tmp_path:
         (["00000000"], "architecture '00000000': must be 9 digits"),
         (
             ["000000000", "--set", "network.width=16"],
-            "cost table is for another network: width is 8 there, and 16 here",
+            "cost table is for another network: width is 8 in the table and 16 in this run",
         ),
         (
             ["000000000", "--set", "hardware.board=configs/hardware/u65_256.yaml"],

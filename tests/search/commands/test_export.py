@@ -74,7 +74,7 @@ def test_float_ends_are_left_to_the_cpu_and_named(call: Any, weights: Path) -> N
     code, out, error = call(ARCHITECTURE, "--weights", str(weights), "--float-io")
     assert code == 0, error
     assert "on the CPU: Quantize images_int8, Dequantize flow; FPS and ms do not count its time" in out
-    assert "float32 ends" in out
+    assert "float32 input/output" in out
     assert "fits into the arena of 1689.6 KiB" in out
 
 
