@@ -1,7 +1,7 @@
 """Vela, Arm's compiler for Ethos-U NPUs, run as a separate program.
 
-Vela needs a newer Python than TensorFlow 1.15 does, so on the legacy stack it is installed in another environment; on the
-modern stack it is in the same environment. Either way it is called as a command.
+Vela needs a newer Python than TensorFlow 1.15 does, so on the legacy stack it is installed in another environment; on
+the modern stack it is in the same environment. Either way it is called as a command.
 """
 
 import re
