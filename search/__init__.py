@@ -1,1 +1,1 @@
-"""The search: evolution, checkpoint, retrain queue, and the command line ``edgeflownas-search``."""
+"""The search: evolution, checkpoints, the retrain queue, reports, and the command line ``edgeflownas-search``."""

@@ -1,4 +1,4 @@
-"""``python -m search``: the command line, for processes that are started without the console script."""
+"""The command line as ``python -m search``, for processes that are started without the console script."""
 
 from search.cli import main
 

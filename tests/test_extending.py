@@ -1,4 +1,4 @@
-"""The examples of docs/extending.md, run as they stand there, in a copy of the repository."""
+"""The examples of docs/extending.md, run as they are written, in a copy of the repository."""
 
 import os
 import re
@@ -21,14 +21,14 @@ VELA = ROOT / default_command()
 PROGRAM = [sys.executable, "-m", "search"]
 
 
-def blocks(section: str) -> Iterator[Tuple[str, str]]:
-    """The kind and the content of each block of code."""
-    for found in re.finditer(r"^```(\w+)\n(.*?)^```$", section, re.MULTILINE | re.DOTALL):
-        yield found.group(1), found.group(2)
+def code_blocks(section: str) -> Iterator[Tuple[str, str]]:
+    """Yield the language and the content of each block of code."""
+    for match in re.finditer(r"^```(\w+)\n(.*?)^```$", section, re.MULTILINE | re.DOTALL):
+        yield match.group(1), match.group(2)
 
 
 def apply(copy: Path, diff: str) -> None:
-    """Makes each change where its old lines stand, which is at one place alone; numbers of lines do not count."""
+    """Apply each change where its old lines occur, which must be exactly one place; line numbers do not count."""
     for part in re.split(r"^--- a/", diff, flags=re.MULTILINE)[1:]:
         path = copy / part.splitlines()[0]
         text = path.read_text()
@@ -36,7 +36,7 @@ def apply(copy: Path, diff: str) -> None:
             lines = hunk.splitlines()
             old = "".join(f"{line[1:]}\n" for line in lines if line[:1] in (" ", "-", ""))
             new = "".join(f"{line[1:]}\n" for line in lines if line[:1] in (" ", "+", ""))
-            assert text.count(old) == 1, f"{path.name} does not hold, once:\n{old}"
+            assert text.count(old) == 1, f"{path.name} must contain exactly once:\n{old}"
             text = text.replace(old, new)
         path.write_text(text)
 
@@ -49,13 +49,13 @@ def run(copy: Path, command: List[str]) -> str:
 
 
 @pytest.mark.parametrize("name", list(SECTIONS))
-def test_an_example_does_what_the_page_says(name, tmp_path):
+def test_example_of_the_page_runs(name, tmp_path):
     for folder in COPIED:
         shutil.copytree(str(ROOT / folder), str(tmp_path / folder), ignore=shutil.ignore_patterns("__pycache__"))
     if (ROOT / ".venv-vela").exists():
         (tmp_path / ".venv-vela").symlink_to(ROOT / ".venv-vela")
-    ran = 0
-    for kind, content in blocks(SECTIONS[name]):
+    commands = 0
+    for kind, content in code_blocks(SECTIONS[name]):
         if kind == "diff":
             apply(tmp_path, content)
         elif kind == "python":
@@ -66,5 +66,5 @@ def test_an_example_does_what_the_page_says(name, tmp_path):
             if "--compile" in words and not VELA.exists():
                 pytest.skip("needs Vela: make env")
             run(tmp_path, [*PROGRAM, *words])
-            ran += 1
-    assert ran, "each example ends in something that runs"
+            commands += 1
+    assert commands, "every example ends in a command"

@@ -1,1 +1,1 @@
-"""One module per command of ``edgeflownas-search``, each with a click command named ``command``."""
+"""The commands of ``edgeflownas-search``: one module per command, each with a click command named ``command``."""

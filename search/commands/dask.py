@@ -1,12 +1,12 @@
-"""``dask``: a scheduler and workers of a Dask cluster, with its own options.
+"""``dask``: the scheduler and the workers of a Dask cluster, with Dask's own options.
 
-Its own commands cannot be used: those of the last version for Python 3.7 do not start with today's click.
+Dask's own programs cannot be used: in its last version for Python 3.7 they do not start with current versions of click.
 """
 
 import click
 
 from edgeflownas.errors import InputError
-from search.commands.options import InOrder
+from search.commands.options import OrderedGroup
 
 try:
     from distributed.cli.dask_scheduler import main as scheduler
@@ -15,13 +15,13 @@ except ImportError:
     raise InputError("dask: is not installed; pip install .[dask]") from None
 
 
-scheduler.help = "Starts a scheduler, which evaluation.scheduler names."
-worker.help = "Starts a worker, which scores for the searches of a scheduler."
+scheduler.help = "Start a scheduler; evaluation.scheduler holds its address."
+worker.help = "Start a worker that scores for the searches of a scheduler."
 
 
-@click.group(cls=InOrder)
+@click.group(cls=OrderedGroup)
 def command() -> None:
-    """Starts a scheduler, or workers that score for evaluation.scheduler."""
+    """Start a scheduler, or workers that score for evaluation.scheduler."""
 
 
 command.add_command(scheduler, "scheduler")

@@ -1,4 +1,4 @@
-"""``data``: looks after data sets."""
+"""``data``: checks of data sets."""
 
 import json
 from pathlib import Path
@@ -14,95 +14,95 @@ from edgeflownas.data.check import Findings, check
 from edgeflownas.data.exclusion import write_exclusion
 from edgeflownas.errors import InputError
 from edgeflownas.progress import say
-from search.commands.options import InOrder, data_options, run_options
+from search.commands.options import OrderedGroup, data_options, run_options
 from search.run import Run
 
-_SHOWN = 20  # bad files that are printed; the list has all
+_MAX_ROWS = 20  # bad files to print; the list on disk is complete
 
 
-@click.group(cls=InOrder)
+@click.group(cls=OrderedGroup)
 def command() -> None:
-    """Looks after data sets."""
+    """Check data sets."""
 
 
 @command.command(name="check")
 @data_options
-@click.option("--output", type=click.Path(path_type=Path), help="List of bad files; default: what `exclude` names.")
-@click.option("--threads", default=4, show_default=True, type=click.IntRange(1), help="Files read at a time.")
+@click.option("--output", type=click.Path(path_type=Path), help="List of bad files. Default: the file in `exclude`.")
+@click.option("--threads", default=4, show_default=True, type=click.IntRange(1), help="Files to read in parallel.")
 @click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
 @run_options
-def check_(run: Run, other: Optional[DataConfig], output: Optional[Path], threads: int, as_json: bool) -> int:
-    """Reads all files of the run's data sets, and lists those that cannot be used, to be left out.
+def check_(run: Run, other_data: Optional[DataConfig], output: Optional[Path], threads: int, as_json: bool) -> int:
+    """Read all files of the run's data sets, and list the unusable ones so that they can be excluded.
 
-    Exit codes: 0 nothing is bad; 1 something is, and is listed.
+    Exit codes: 0 all files are usable; 1 some are bad or missing, and the bad ones are listed.
     """
-    sets = [("data", other)] if other is not None else _sets(run)
+    sets = [("data", other_data)] if other_data is not None else _data_sets(run)
     files = [(key, config) for key, config in sets if isinstance(config, FileData)]
     if not files:
-        raise InputError("data: scenes that are drawn from a seed have no files to check; name a data set in files")
+        raise InputError("data: procedural scenes have no files to check; name a data set with files")
     if output is not None and len(files) > 1:
-        raise click.UsageError("--output is for one data set; give each its own list by its key `exclude`")
+        raise click.UsageError("--output applies to one data set only; name a list per data set by its key `exclude`")
     results: List[Dict[str, Any]] = []
     for key, config in files:
-        found = check(config, threads, key)
+        findings = check(config, threads, key)
         number = sum(result["kind"] == config.kind for result in results)
         name = f"bad_files_{config.kind}{f'_{number + 1}' if number else ''}.txt"
         path = output or Path(config.exclude or run.folder / name)
-        write_exclusion(path, found.bad)
-        results.append(_as_json(key, config, found, path))
+        write_exclusion(path, findings.bad)
+        results.append(_as_json(key, config, findings, path))
         if not as_json:
-            _show(results[-1], named=config.exclude == str(path))
+            _show(results[-1], excluded=config.exclude == str(path))
     if as_json:
         click.echo(json.dumps(results, indent=2, allow_nan=False))
     return int(any(result["bad"] or result["missing"] for result in results))
 
 
-def _sets(run: Run) -> List[Tuple[str, DataConfig]]:
-    """The run's own data set, and those of the stages of retraining, each once, whatever its crops."""
+def _data_sets(run: Run) -> List[Tuple[str, DataConfig]]:
+    """Return the run's data set and those of the stages of retraining, without duplicates; crops do not count."""
     recipe = run.config.queue.train
     named = [("data", run.config.data)]
     for number, stage in enumerate([] if isinstance(recipe, TrainConfig) else recipe):
         if stage.data is not None:
             named.append((f"queue.train.{number}.data", stage.data))
-    use = set(FileData.model_fields) - {"kind"}  # what is done with the files, not which they are
-    found: Dict[str, Tuple[str, DataConfig]] = {}
+    usage = set(FileData.model_fields) - {"kind"}  # keys that say how the files are used, not which files
+    unique: Dict[str, Tuple[str, DataConfig]] = {}
     for key, config in named:
-        found.setdefault(config.model_dump_json(exclude=use), (key, config))
-    return list(found.values())
+        unique.setdefault(config.model_dump_json(exclude=usage), (key, config))
+    return list(unique.values())
 
 
-def _as_json(key: str, config: FileData, found: Findings, path: Path) -> Dict[str, Any]:
+def _as_json(key: str, config: FileData, findings: Findings, path: Path) -> Dict[str, Any]:
     return {
         "key": key,
         "kind": config.kind,
-        "pairs": found.pairs,
-        "files": found.files,
-        "bad": found.bad,
-        "spoilt_pairs": found.spoilt,
-        "missing": found.missing,
+        "pairs": findings.pairs,
+        "files": findings.files,
+        "bad": findings.bad,
+        "spoilt_pairs": findings.spoilt,
+        "missing": findings.missing,
         "list": str(path),
     }
 
 
-def _show(result: Dict[str, Any], named: bool) -> None:
-    """The findings for people."""
+def _show(result: Dict[str, Any], excluded: bool) -> None:
+    """Print the findings; ``excluded`` says whether the configuration already excludes the bad files."""
     bad, missing, pairs = result["bad"], result["missing"], result["pairs"]
     console = Console(highlight=False, soft_wrap=True)
     console.print(
         f"{result['key']}: {result['kind']}, {pairs['train']:,} training and {pairs['val']:,} validation pairs in "
-        f"{result['files']:,} files; {len(bad):,} files are bad, in {result['spoilt_pairs']:,} pairs; "
-        f"{len(missing):,} are missing",
+        f"{result['files']:,} files; bad files: {len(bad):,}, affected pairs: {result['spoilt_pairs']:,}, "
+        f"missing files: {len(missing):,}",
         markup=False,
     )
     if bad or missing:
         table = Table(box=SIMPLE_HEAD, pad_edge=False)
-        table.add_column("file", overflow="fold")  # its whole name
-        table.add_column("what is wrong")
-        rows = [*sorted(bad.items()), *((name, "is missing: its pair is left out") for name in missing)]
-        for row in rows[:_SHOWN]:
+        table.add_column("file", overflow="fold")  # never shorten a name
+        table.add_column("problem")
+        rows = [*sorted(bad.items()), *((name, "is missing; its pair is left out") for name in missing)]
+        for row in rows[:_MAX_ROWS]:
             table.add_row(*row)
         console.print(table, markup=False)
-        if len(rows) > _SHOWN:
-            console.print(f"and {len(rows) - _SHOWN:,} more", markup=False)
-    mend = f"; set {result['key']}.exclude to it, and training and evaluation leave them out"
-    say(f"the list of bad files is {result['list']}{mend if bad and not named else ''}")
+        if len(rows) > _MAX_ROWS:
+            console.print(f"and {len(rows) - _MAX_ROWS:,} more", markup=False)
+    advice = f"; to exclude them from training and evaluation, set {result['key']}.exclude to this file"
+    say(f"list of bad files: {result['list']}{advice if bad and not excluded else ''}")

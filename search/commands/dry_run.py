@@ -1,4 +1,4 @@
-"""What a training would be, and what it would take, measured on a few steps; nothing is written."""
+"""Dry runs: the plan, time and memory of a training or a scoring, measured on a few steps; nothing is written."""
 
 import resource
 import sys
@@ -26,21 +26,25 @@ from search.run import SCORING_THREADS, Run
 from supernet.fairness import SAMPLERS
 from supernet.training import supernet_training
 
-_STEPS = 3  # that are measured
+_STEPS = 3  # steps to measure
 
 
 def show_supernet_training(run: Run, weights: Optional[Mapping[str, np.ndarray]]) -> None:
-    """Shows the training of a run's supernet; weights are those to begin with.
+    """Show the plan of a run's supernet training.
+
+    Args:
+        run: The run.
+        weights: Initial weights by parameter name; None: random weights.
 
     Raises:
-        InputError: the data cannot be used.
+        InputError: The data cannot be used.
     """
     config = run.config
     _show_config(config)
     lightest = [0] * len(run.space.genes)
     heaviest = [len(gene.options) - 1 for gene in run.space.genes]
     parts = {part: open_part(config.data, part) for part in ("train", "val")}
-    measuring = phase(f"building the supernet, and measuring {_STEPS} cycles")
+    measuring = phase(f"building the supernet and timing {_STEPS} cycles")
     with measuring, tempfile.TemporaryDirectory() as folder:
         training = supernet_training(config, Path(folder), {}, weights)
         seconds = training.rehearse(_STEPS)
@@ -49,17 +53,21 @@ def show_supernet_training(run: Run, weights: Optional[Mapping[str, np.ndarray]]
     recipe = config.train
     if config.strategy == "staged":
         epochs = [config.staged.epochs_of(stage, recipe.epochs) for stage in range(3)]
-        click.echo(f"stages: of {', '.join(map(str, epochs))} epochs; measured with all genes free")
+        click.echo(f"stages: {', '.join(map(str, epochs))} epochs; timed with all genes free")
         recipe = recipe.model_copy(update={"epochs": sum(epochs)})
     paths = SAMPLERS[recipe.sampling](run.space, np.random.default_rng(config.seed), None).paths
     _show_time(training, recipe, seconds, f"cycle of {paths} path{'s' if paths > 1 else ''}")
 
 
 def show_retraining(config: ChildConfig, weights: Optional[Mapping[str, np.ndarray]]) -> None:
-    """Shows the training of one architecture, stage by stage; weights are those to begin with.
+    """Show the plan of an architecture's training, stage by stage.
+
+    Args:
+        config: Configuration of the training.
+        weights: Initial weights by parameter name; None: random weights.
 
     Raises:
-        InputError: the data or the weights cannot be used.
+        InputError: The data or the weights cannot be used.
     """
     _show_config(config)
     skeleton = Skeleton(config.network.width)
@@ -68,10 +76,10 @@ def show_retraining(config: ChildConfig, weights: Optional[Mapping[str, np.ndarr
         stages = opened_stages(config, Path(folder))
         for number, stage in enumerate(stages, 1):
             click.echo(f"stage {number} of {len(stages)}")
-            with phase(f"building the network, and measuring {_STEPS} steps"):
+            with phase(f"building the network and timing {_STEPS} steps"):
                 training = child_training(stage.config, stage.folder, weights, stage.datasets)
                 seconds = training.rehearse(_STEPS)
-            assert isinstance(stage.config.train, TrainConfig), "one stage"
+            assert isinstance(stage.config.train, TrainConfig), "a stage has a single recipe"
             _show_files(stage.config.data, dict(zip(("train", "val"), stage.datasets)))
             _show_network(skeleton, stage.config.data.padded_size, [architecture], skeleton.parameters(architecture))
             _show_time(training, stage.config.train, seconds, "step")
@@ -79,53 +87,53 @@ def show_retraining(config: ChildConfig, weights: Optional[Mapping[str, np.ndarr
 
 def show_evaluation(
     run: Run,
-    other: Optional[DataConfig],
+    other_data: Optional[DataConfig],
     architectures: Sequence[Architecture],
     dataset: FlowDataset,
     indices: Sequence[int],
 ) -> None:
-    """Shows what scoring would take. Time and memory do not hang on weights, so random ones do.
+    """Show the time and memory that scoring would take, measured with random weights, on which they do not depend.
 
     Args:
-        run: of the architectures.
-        other: data set whose pairs are scored in full size; None: the run's own, as in the search.
-        architectures: to be scored.
-        dataset: the pairs.
-        indices: those of them to be scored.
+        run: The run of the architectures.
+        other_data: Data set whose pairs are scored at full size; None: the run's own, as in the search.
+        architectures: Architectures to score.
+        dataset: Pairs of images.
+        indices: Indices of the pairs to score.
 
     Raises:
-        InputError: a pair cannot be used.
+        InputError: A pair cannot be used.
     """
     _show_config(run.config)
-    if other is not None:
-        _show_config(DataFile(data=other))
-    _show_files(other or run.config.data, {"val": dataset})
+    if other_data is not None:
+        _show_config(DataFile(data=other_data))
+    _show_files(other_data or run.config.data, {"val": dataset})
     measured = [indices[place * len(indices) // (_STEPS + 1)] for place in range(_STEPS + 1)]
-    read = dataset.whole if other is not None else lambda index: dataset.sample(index, None)
+    read = dataset.whole if other_data is not None else lambda index: dataset.sample(index, None)
     size = read(measured[0]).valid.shape
     height, width = (side + -side % run.skeleton.multiple for side in size)
     seconds = 0.0
     for architecture in architectures:
         _show_network(run.skeleton, (height, width), [architecture], run.skeleton.parameters(architecture))
-        seconds += _seconds_a_pair(run, architecture, read, measured)
-    click.echo(f"time: {seconds:.3f} s a pair, {_duration(seconds * len(indices))} for {len(indices):,} pairs")
+        seconds += _seconds_per_pair(run, architecture, read, measured)
+    click.echo(f"time: {seconds:.3f} s per pair, {_duration(seconds * len(indices))} for {len(indices):,} pairs")
     _show_memory()
 
 
-def _seconds_a_pair(
+def _seconds_per_pair(
     run: Run, architecture: Architecture, read: Callable[[int], Sample], indices: Sequence[int]
 ) -> float:
-    """Reads, predicts and compares pairs: the median, after one that is not counted."""
+    """Return the median time to read a pair, predict its flow and compare it; the first pair is a warm-up."""
     weights = initial_weights(run.skeleton.parameters(architecture), np.random.default_rng(run.config.seed))
     gammas = {name[: -len("/gamma")]: value for name, value in weights.items() if name.endswith("/gamma")}
     statistics = {name: (np.zeros_like(gamma), np.ones_like(gamma)) for name, gamma in gammas.items()}
-    predicting, seconds = Predictor(run.skeleton, architecture, weights, statistics, SCORING_THREADS), []
+    predictor, seconds = Predictor(run.skeleton, architecture, weights, statistics, SCORING_THREADS), []
     for index in indices:
         started = time.monotonic()
         sample = read(index)
-        FlowMetrics().add(predicting.flow(sample.images), sample)
+        FlowMetrics().add(predictor.flow(sample.images), sample)
         seconds.append(time.monotonic() - started)
-    predicting.close()
+    predictor.close()
     return float(np.median(seconds[1:]))
 
 
@@ -134,41 +142,44 @@ def _show_config(config: Section) -> None:
 
 
 def _show_files(config: DataConfig, parts: Mapping[str, FlowDataset]) -> None:
-    """The pairs there are, and the first of each part."""
+    """Show the number of pairs and the files of the first pair of each part."""
     for part, dataset in parts.items():
         click.echo(f"{part}: {len(dataset):,} pairs of {config.kind}, the first is {' '.join(dataset.files(0))}")
 
 
 def _show_network(
-    skeleton: Skeleton, size: Tuple[int, int], ends: Sequence[Sequence[int]], parameters: Mapping[str, Tuple[int, ...]]
+    skeleton: Skeleton,
+    size: Tuple[int, int],
+    architectures: Sequence[Sequence[int]],
+    parameters: Mapping[str, Tuple[int, ...]],
 ) -> None:
-    """Size and arithmetic."""
+    """Show the number of parameters, and the multiply-accumulates of some architectures."""
     height, width = size
     count = sum(int(np.prod(shape)) for shape in parameters.values())
-    macs = " to ".join(f"{skeleton.macs(each, height, width) / 1e6:,.1f}" for each in ends)
+    macs = " to ".join(f"{skeleton.macs(architecture, height, width) / 1e6:,.1f}" for architecture in architectures)
     click.echo(f"network: {count:,} parameters; a path takes {macs} million MACs on a pair of {height}x{width} pixels")
 
 
 def _show_time(training: Training, recipe: TrainConfig, seconds: float, step: str) -> None:
-    """Steps, time and memory."""
+    """Show the steps, time and memory of a training."""
     steps = training.steps_per_epoch
     epoch = steps * seconds
     click.echo(
         f"steps: {steps:,} per epoch, {steps * recipe.epochs:,} in {recipe.epochs} epochs; "
         f"a {step} takes {seconds:.3f} s ({recipe.batch_size / seconds:.1f} pairs/s)"
     )
-    click.echo(f"time: {_duration(epoch)} per epoch, {_duration(epoch * recipe.epochs)} in all, scoring not counted")
+    click.echo(f"time: {_duration(epoch)} per epoch, {_duration(epoch * recipe.epochs)} in total, without scoring")
     _show_memory()
 
 
 def _show_memory() -> None:
-    # Linux counts in KiB, macOS in bytes.
+    # Linux reports KiB, macOS bytes.
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform != "darwin" else 2**30)
-    click.echo(f"memory: {peak:.2f} GiB of this process, at its peak so far; a GPU's own is not counted")
+    click.echo(f"memory: {peak:.2f} GiB at the peak of this process so far, without the memory of GPUs")
 
 
 def _duration(seconds: float) -> str:
-    """Seconds for people."""
+    """Format seconds for the terminal."""
     for unit, size in (("days", 86400.0), ("h", 3600.0), ("min", 60.0)):
         if seconds >= 2 * size:
             return f"{seconds / size:.1f} {unit}"

@@ -1,4 +1,4 @@
-"""``enumerate``: scores every architecture exactly, and so finds the true front."""
+"""``enumerate``: the exact score of every architecture, and thus the true front."""
 
 import contextlib
 import json
@@ -32,14 +32,14 @@ from search.workers.evaluator import open_evaluator
 @click.option(
     "--heads", default="", show_default="all", metavar="DIGITS,...", help="Heads to score, such as 00000,20122."
 )
-@click.option("--from-previous", is_flag=True, help="Go on from the space.h5 before the last, where that is damaged.")
+@click.option("--from-previous", is_flag=True, help="Resume from the previous space.h5 if the last one is damaged.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 def command(run: Run, backbones: str, heads: str, from_previous: bool, as_json: bool) -> None:
-    """Scores every architecture exactly: the true front.
+    """Score every architecture to find the true front.
 
-    What is scored is kept in space.h5: stopped and called again it goes on, and parts add up.
+    The scores are kept in space.h5. An interrupted enumeration resumes, and the scores of several calls add up.
     """
-    wanted = selected(run.space, backbones, heads)
+    requested = selected(run.space, backbones, heads)
     table, board = run.cost_table()
     weights = run.supernet_weights()
     table = table.for_weights(digest(weights), run.config.hardware.vela_version)
@@ -54,12 +54,12 @@ def command(run: Run, backbones: str, heads: str, from_previous: bool, as_json: 
         if from_previous:
             use_previous(run.space_file, lambda path: SpaceFile(path, identity))
         file = SpaceFile(run.space_file, identity)
-        costs = {each: checked_cost(run.space, table, each) for each in run.space.all()}
-        if any(each not in file.archive for each in wanted):
+        costs = {architecture: checked_cost(run.space, table, architecture) for architecture in run.space.all()}
+        if any(architecture not in file.archive for architecture in requested):
             say(f"{len(file.archive):,} of {run.space.size:,} architectures are scored")
             opened = stack.enter_context(open_evaluator(run, weights))
             file.zero_flow_epe = opened.zero_flow_epe
-            enumerate_space(file, opened.evaluator, wanted, costs.__getitem__, lock)
+            enumerate_space(file, opened.evaluator, requested, costs.__getitem__, lock)
         evolution = Evolution(
             run.space, run.config.evolution, table, run.config.seed, file.archive,
             compile_costs=None if compiler is None else compiler.costs,
@@ -73,7 +73,7 @@ def command(run: Run, backbones: str, heads: str, from_previous: bool, as_json: 
 
 
 def _show(run: Run, file: SpaceFile, evolution: Evolution, board: Board, vela: str, as_json: bool) -> None:
-    """Prints what is known now."""
+    """Print the front of the architectures that are scored so far."""
     front, failed = evolution.front(), evolution.archive.failed
     result = {
         "scored": len(file.archive),
@@ -94,8 +94,10 @@ def _show(run: Run, file: SpaceFile, evolution: Evolution, board: Board, vela: s
         say(f"{board.settings.name}: {board.summary(vela)}.", console)
     scored = f"{len(file.archive):,} of {run.space.size:,} architectures scored"
     if file.complete:
-        scored += f": this is the exact front, its hypervolume {evolution.hypervolume():.6g}"
+        scored += f"; this is the exact front, with a hypervolume of {evolution.hypervolume():.6g}"
     else:
-        scored += ": the front of these only"
-    for line in (f"{scored}.", f"Kept in {run.space_file}.", *([f"{failed:,} have no finite EPE."] if failed else [])):
-        say(line, console)
+        scored += "; this is the front of the scored architectures only"
+    say(f"{scored}.", console)
+    say(f"Scores: {run.space_file}.", console)
+    if failed:
+        say(f"{failed:,} architectures have no finite EPE.", console)

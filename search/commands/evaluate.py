@@ -1,4 +1,4 @@
-"""``evaluate``: the EPE of architectures on a data set, beside that of zero flow."""
+"""``evaluate``: the EPE of architectures on a data set, compared with the EPE of zero flow."""
 
 import csv
 import io
@@ -20,7 +20,7 @@ from edgeflownas.storage.files import write_text
 from search.commands.options import data_options, run_options
 from search.run import Run
 
-# What is shown to people: key and heading, each in the order of the columns.
+# Columns of the printed table, in order: key and heading.
 _COLUMNS = (
     ("epe", "EPE px"),
     ("share_of_zero_flow", "of zero"),
@@ -33,7 +33,7 @@ _COLUMNS = (
 
 
 class _Subject(NamedTuple):
-    """What is to be scored: an architecture with weights from a file."""
+    """An architecture to score, and the file of its weights."""
 
     architecture: Architecture
     weights: Path
@@ -44,45 +44,45 @@ class _Subject(NamedTuple):
 @click.option(
     "--weights",
     type=click.Path(path_type=Path),
-    help="Weights to use, of a supernet or of one retrained child. Default: the supernet of the run.",
+    help="Weights of a supernet or of one retrained child. Default: the supernet of the run.",
 )
 @click.option(
-    "--task", "tasks", multiple=True, type=click.IntRange(min=0), help="A task of the run's queue: its retrained child."
+    "--task", "tasks", multiple=True, type=click.IntRange(min=0), help="Score the retrained child of a queue's task."
 )
 @data_options
 @click.option(
     "--save",
     type=click.Path(path_type=Path),
-    help="Folder for the predicted flow, as .flo and in colours beside the truth, and each pair's EPE.",
+    help="Folder for the predicted flow (.flo, and colour images next to the ground truth) and the EPE of each pair.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the figures as JSON.")
-@click.option("--dry-run", is_flag=True, help="Only show what would be scored, and measure three pairs.")
+@click.option("--dry-run", is_flag=True, help="Show the plan and time three pairs, but score nothing.")
 @run_options
 def command(
     run: Run,
     architectures: Tuple[str, ...],
     weights: Optional[Path],
     tasks: Tuple[int, ...],
-    other: Optional[DataConfig],
+    other_data: Optional[DataConfig],
     save: Optional[Path],
     as_json: bool,
     dry_run: bool,
 ) -> None:
-    """Scores architectures on the run's validation pairs, or on all pairs of another data set, in full size.
+    """Score architectures on the run's validation pairs, or on all full-size pairs of another data set.
 
-    A retrained child is scored with the BN statistics that are kept with it; a supernet's child with statistics
+    A retrained child is scored with the BN statistics stored with it, a child of the supernet with statistics that are
     recalibrated on the run's training pairs.
     """
     subjects = _subjects(run, architectures, weights, tasks, trained=not dry_run)
     if not subjects:
-        raise click.UsageError("name an architecture, or a --task of the queue")
+        raise click.UsageError("name an architecture, or a task of the queue with --task")
     if dry_run:
         with phase("loading TensorFlow"):
             from search.commands.dry_run import show_evaluation
 
-        show_evaluation(run, other, [subject.architecture for subject in subjects], *_opened(run, other))
+        show_evaluation(run, other_data, [subject.architecture for subject in subjects], *_open_pairs(run, other_data))
         return
-    result = _assessed(run, subjects, other, save)
+    result = _assess(run, subjects, other_data, save)
     if as_json:
         click.echo(json.dumps(result, indent=2, allow_nan=False))
     else:
@@ -92,7 +92,7 @@ def command(
 def _subjects(
     run: Run, architectures: Sequence[str], weights: Optional[Path], tasks: Sequence[int], trained: bool
 ) -> List[_Subject]:
-    """What the command line names; if it has to be trained, the weights are looked at before anything takes time."""
+    """Return what the command line names to score; if it must be trained, check its weights before any long work."""
     subjects = [_Subject(run.space.parse(text), weights or run.supernet_file) for text in architectures]
     if tasks:
         from search.queue.queue import Queue
@@ -101,58 +101,58 @@ def _subjects(
         for index in tasks:
             task = queue.task(index)
             if trained and not task.paths.best.exists():
-                raise InputError(f"--task {index}: {task.paths.best} is not there yet; `queue run` trains it")
+                raise InputError(f"--task {index}: {task.paths.best} does not exist yet; `queue run` trains it")
             subjects.append(_Subject(run.space.parse(task.config.architecture), task.paths.best))
     for subject in subjects if trained else []:
         run.fitting_tensors(subject.weights, subject.architecture)
     return subjects
 
 
-def _opened(run: Run, other: Optional[DataConfig]) -> Tuple[FlowDataset, Sequence[int]]:
-    """The validation pairs, and those of them to be scored."""
+def _open_pairs(run: Run, other_data: Optional[DataConfig]) -> Tuple[FlowDataset, Sequence[int]]:
+    """Return the validation pairs and the indices of the pairs to score."""
     from edgeflownas.data.datasets import open_part
 
-    dataset = open_part(other or run.config.data, "val")
-    limit = run.config.evaluation.val_pairs if other is None else 0
+    dataset = open_part(other_data or run.config.data, "val")
+    limit = run.config.evaluation.val_pairs if other_data is None else 0
     return dataset, dataset.few(limit or len(dataset))
 
 
-def _assessed(
-    run: Run, subjects: Sequence[_Subject], other: Optional[DataConfig], save: Optional[Path]
+def _assess(
+    run: Run, subjects: Sequence[_Subject], other_data: Optional[DataConfig], save: Optional[Path]
 ) -> Dict[str, Any]:
-    """Scores all subjects on the same pairs."""
+    """Score all subjects on the same pairs."""
     with phase("loading TensorFlow"):
         from edgeflownas.evaluation.assessment import assess
         from search.workers.predictors import calibration_images, predictor
 
-    config = other or run.config.data
+    config = other_data or run.config.data
     calibration = calibration_images(run)
-    dataset, indices = _opened(run, other)
+    dataset, indices = _open_pairs(run, other_data)
     rows: List[Dict[str, Any]] = []
     with progress("scoring", len(subjects) * len(indices)) as bar:
         for subject in subjects:
             name = run.space.format(subject.architecture)
             predicting = predictor(run, subject.architecture, subject.weights, calibration)
             folder = None if save is None else save / f"{name}_{len(rows)}"
-            found = assess(
-                predicting, dataset, indices, other is not None, run.config.threads, folder, bar.advance
+            assessment = assess(
+                predicting, dataset, indices, other_data is not None, run.config.threads, folder, bar.advance
             )
             predicting.close()
-            figures = found.metrics.figures()
+            figures = assessment.metrics.figures()
             epe, zero = figures.get("epe"), figures.pop("zero_flow_epe", None)
             if epe is None or not zero:
-                raise InputError("data: the pairs know of no motion: there is nothing to score; name others")
+                raise InputError("data: no pair has known motion, so there is nothing to score; name other pairs")
             if folder is not None:
-                _write_pairs(folder / "pairs.csv", found.pairs)
+                _write_pairs(folder / "pairs.csv", assessment.pairs)
             row = {"architecture": name, "weights": str(subject.weights), "share_of_zero_flow": epe / zero, **figures}
             macs = run.skeleton.macs(subject.architecture, *run.config.data.padded_size)
             rows.append({**row, "macs": macs})
-    described = {"data": config.kind, "pairs": len(indices), "pixels": found.metrics.pixels, "zero_flow_epe": zero}
-    return {**described, "architectures": rows}
+    pixels = assessment.metrics.pixels
+    return {"data": config.kind, "pairs": len(indices), "pixels": pixels, "zero_flow_epe": zero, "architectures": rows}
 
 
 def _write_pairs(path: Path, pairs: Sequence[Tuple[Tuple[str, ...], Optional[float]]]) -> None:
-    """Writes each pair's EPE."""
+    """Write the EPE of each pair."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["pair", "files", "epe"])
@@ -162,7 +162,7 @@ def _write_pairs(path: Path, pairs: Sequence[Tuple[Tuple[str, ...], Optional[flo
 
 
 def _print(result: Dict[str, Any]) -> None:
-    """The figures for people."""
+    """Print the figures as a table."""
     title = f"{result['data']}: {result['pairs']:,} pairs, {result['pixels']:,} pixels with known flow"
     table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
     table.add_column("architecture", no_wrap=True)

@@ -1,14 +1,15 @@
-"""``evolve``: searches as the strategy of the configuration says, and queues the survivors for retraining."""
+"""``evolve``: the search by the strategy of the configuration, whose survivors are queued for retraining."""
 
 import contextlib
 import json
-from typing import Any, Dict, Mapping, Optional
+from typing import Any, Dict, Iterator, Mapping, NamedTuple, Optional
 
 import click
 import numpy as np
 from rich.console import Console
 
 from edgeflownas.errors import InputError
+from edgeflownas.hardware.board import Board
 from edgeflownas.hardware.cost import CostTable
 from edgeflownas.progress import say
 from edgeflownas.storage.files import remove_leftovers, write_json
@@ -25,25 +26,71 @@ from search.storage.space_file import whole_space
 from search.strategies.independent import INDEPENDENT
 from search.strategies.one_shot import ONE_SHOT
 from search.strategies.staged import STAGED
-from search.strategies.strategy import Search
+from search.strategies.strategy import Search, Strategy
 
 STRATEGIES = {"one_shot": ONE_SHOT, "staged": STAGED, "independent": INDEPENDENT}
 
 
 @click.command()
 @run_options
-@click.option("--restart", is_flag=True, help="Begin anew; the old checkpoint is kept under another name.")
-@click.option("--from-previous", is_flag=True, help="Go on from the checkpoint before the last, where that is damaged.")
+@click.option("--restart", is_flag=True, help="Start from scratch; the old checkpoint is kept under another name.")
+@click.option("--from-previous", is_flag=True, help="Resume from the previous checkpoint if the last one is damaged.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 def command(run: Run, restart: bool, from_previous: bool, as_json: bool) -> None:
-    """Searches with NSGA-II over the supernet's weights, and queues the survivors.
+    """Search with NSGA-II over the supernet's weights, and queue the survivors.
 
-    A run that was stopped is continued. With strategy: staged, what the stages of `train` have kept is scored; with
-    strategy: independent, architectures of a fair sample are trained one by one.
+    An interrupted search resumes. With strategy: staged, the architectures that the stages of `train` kept are scored;
+    with strategy: independent, the architectures of a fair sample are trained one by one.
     """
     if restart and from_previous:
         raise click.UsageError("--restart and --from-previous exclude each other")
     strategy = STRATEGIES[run.config.strategy]
+    with _open(run, strategy, restart, from_previous) as session:
+        search = session.search
+        run.write_config()
+        reason = strategy.search(search)
+        front = _finish(search)
+        if not len(front):
+            raise InputError(_no_front(search, strategy))
+        _write_files(session, front)
+        result = _summarise(session, reason, front)
+        if as_json:
+            click.echo(json.dumps(result, indent=2, allow_nan=False))
+        else:
+            _print(search.evolution, result, front, session.board.summary(session.vela))
+        if strategy.shares_weights:
+            queue = build(run, search.evolution.archive, front)
+            queued = f"{len(queue.indices)} of {len(front)} architectures of the front"
+            say(f"queued {queued} in {run.queue_folder}; retrain with `queue run`")
+        else:
+            say(f"the children are in {run.queue_folder}; `queue collect` compiles each with its own weights")
+
+
+class _Session(NamedTuple):
+    """A search with its hardware.
+
+    Attributes:
+        search: The search.
+        board: The board of the cost table.
+        table: The cost table for the weights of the search.
+        identity: What must not change while the search is continued.
+    """
+
+    search: Search
+    board: Board
+    table: CostTable
+    identity: Identity
+
+    @property
+    def vela(self) -> str:
+        """Version of the compiler that the hardware figures come from."""
+        compiler = self.search.compiler
+        return self.table.content.origin.vela if compiler is None else compiler.vela
+
+
+@contextlib.contextmanager
+def _open(run: Run, strategy: Strategy, restart: bool, from_previous: bool) -> Iterator[_Session]:
+    """Lock the run and restore its search from the checkpoint, if there is one."""
     table, board = run.cost_table()
     weights = strategy.weights(run)
     source = strategy.source(run, weights)
@@ -60,46 +107,46 @@ def command(run: Run, restart: bool, from_previous: bool, as_json: bool) -> None
             use_previous(run.search_file)
         identity = Identity.of(run, source)
         file = SearchFile(run.search_file, identity)
-        evolution = _evolution(run, table, file, compiler)
-        run.write_config()
-        reason = strategy.search(Search(run, weights, evolution, file, lock, compiler))
-        lock.beat()
-        file.save()
-        evolution.compile_front()  # of a checkpoint from before fronts were compiled
-        front = evolution.front()
-        if not len(front):
-            origin = run.supernet_file if strategy.shares_weights else run.queue_folder
-            raise InputError(
-                f"{origin}: gives no architecture that fits the SRAM cap a finite EPE ({file.archive.failed:,} of "
-                f"{len(file.archive):,} failed); train anew, with another recipe"
-            )
-        vela = table.content.origin.vela if compiler is None else compiler.vela
-        write_front(run.front_file, evolution.archive, front, board.provenance(vela))
-        if compiler is not None:
-            write_json(run.hardware_file, compiler.record(evolution.archive))
-        result = {**_result(run, evolution, file, reason, front), "hardware": board.provenance(vela)}
-        result["hypervolume_share"] = _share(run, table, identity, evolution)
-        if as_json:
-            click.echo(json.dumps(result, indent=2, allow_nan=False))
-        else:
-            _print(evolution, result, front, board.summary(vela))
-        if not strategy.shares_weights:
-            say(f"the children lie in {run.queue_folder}: `queue collect` compiles each with its own weights")
-            return
-        queue = build(run, evolution.archive, front)
-        say(f"{len(queue.indices)} of the front are queued in {run.queue_folder}: go on with `queue run`")
+        evolution = _restore_evolution(run, table, file, compiler)
+        yield _Session(Search(run, weights, evolution, file, lock, compiler), board, table, identity)
 
 
-def _evolution(run: Run, table: CostTable, file: SearchFile, compiler: Optional[FrontCompiler]) -> Evolution:
-    """The search as its checkpoint left it."""
+def _restore_evolution(run: Run, table: CostTable, file: SearchFile, compiler: Optional[FrontCompiler]) -> Evolution:
     config, seed = run.config.evolution, run.config.seed
     if compiler is None:
         return Evolution(run.space, config, table, seed, file.archive, file.last)
     return Evolution(run.space, config, compiler.table, seed, file.archive, file.last, compiler.costs)
 
 
-def _result(run: Run, evolution: Evolution, file: SearchFile, reason: str, front: np.ndarray) -> Dict[str, Any]:
-    """What a search has found, for JSON."""
+def _finish(search: Search) -> np.ndarray:
+    """Save the checkpoint, compile the front and return its rows in the archive."""
+    search.lock.beat()
+    search.file.save()
+    search.evolution.compile_front()  # the checkpoint may be older than the option to compile fronts
+    return search.evolution.front()
+
+
+def _no_front(search: Search, strategy: Strategy) -> str:
+    """Return the message for a search that scored no feasible architecture."""
+    run, archive = search.run, search.file.archive
+    origin = run.supernet_file if strategy.shares_weights else run.queue_folder
+    return (
+        f"{origin}: no architecture that fits the SRAM cap has a finite EPE ({archive.failed:,} of {len(archive):,} "
+        f"failed); train from scratch with another recipe"
+    )
+
+
+def _write_files(session: _Session, front: np.ndarray) -> None:
+    """Write front.csv and, for a compiled front, hardware.json."""
+    run, archive, compiler = session.search.run, session.search.evolution.archive, session.search.compiler
+    write_front(run.front_file, archive, front, session.board.provenance(session.vela))
+    if compiler is not None:
+        write_json(run.hardware_file, compiler.record(archive))
+
+
+def _summarise(session: _Session, reason: str, front: np.ndarray) -> Dict[str, Any]:
+    """Return the result of a search in plain types, for JSON."""
+    run, evolution, file = session.search.run, session.search.evolution, session.search.file
     archive = evolution.archive
     return {
         "reason": reason,
@@ -116,38 +163,41 @@ def _result(run: Run, evolution: Evolution, file: SearchFile, reason: str, front
         "search_file": str(run.search_file),
         "front_file": str(run.front_file),
         "front": records(archive, front),
+        "hardware": session.board.provenance(session.vela),
+        "hypervolume_share": _hypervolume_share(session),
     }
 
 
-def _share(run: Run, table: CostTable, identity: Identity, evolution: Evolution) -> Optional[float]:
-    """The share of the exact hypervolume that a search has reached; None where that is not known."""
-    archive = whole_space(run.space_files, identity)
+def _hypervolume_share(session: _Session) -> Optional[float]:
+    """Return the reached share of the exact hypervolume; None if the exact hypervolume is not known."""
+    run = session.search.run
+    archive = whole_space(run.space_files, session.identity)
     if archive is None:
         return None
-    exact = Evolution(run.space, run.config.evolution, table, run.config.seed, archive).hypervolume()
-    return evolution.hypervolume() / exact if exact else None
+    exact = Evolution(run.space, run.config.evolution, session.table, run.config.seed, archive).hypervolume()
+    return session.search.evolution.hypervolume() / exact if exact else None
 
 
 def _print(evolution: Evolution, result: Mapping[str, Any], front: np.ndarray, hardware: str) -> None:
-    """The result for people."""
+    """Print the front and the figures of a search."""
     console = Console(highlight=False)
     console.print(front_table(evolution.archive, front))
     best, zero = result["best_epe"], result["zero_flow_epe"]
     lines = [
         f"{result['hardware']['board']}: {hardware}.",
-        f"The search is over: {result['reason']}.",
-        f"Best EPE {best:.4f} px; that of zero flow is {zero:.4f} px ({best / zero:.2f} of it).",
-        f"{result['requested']:,} architectures requested, {result['scored']:,} scored in {result['wall_s']:.0f} s.",
-        f"Checkpoint {result['search_file']}, front {result['front_file']}.",
+        f"The search ended: {result['reason']}.",
+        f"Best EPE: {best:.4f} px, {100 * best / zero:.1f} % of zero-flow EPE ({zero:.4f} px).",
+        f"Architectures: {result['requested']:,} requested, {result['scored']:,} scored in {result['wall_s']:.0f} s.",
+        f"Checkpoint: {result['search_file']}. Front: {result['front_file']}.",
     ]
     if result["hypervolume_share"] is not None:
-        lines.insert(2, f"It has {result['hypervolume_share']:.3%} of the exact hypervolume of the whole space.")
+        lines.insert(2, f"The front reaches {result['hypervolume_share']:.3%} of the exact hypervolume of the space.")
     if result["failed"]:
         lines.append(f"{result['failed']:,} architectures have no finite EPE and were left out.")
     if not result["hypervolume"]:
         lines.append(
-            "The hypervolume is 0: nothing is better than evolution.reference_point in every objective. Until it is "
-            "set further out, the search cannot see whether it gets on."
+            "The hypervolume is 0: no architecture is better than evolution.reference_point in every objective. Choose "
+            "a worse reference point; until then the search cannot measure its progress."
         )
     for line in lines:
         say(line, console)

@@ -1,4 +1,4 @@
-"""``export``: one architecture as the file that is flashed, and what quantisation costs it."""
+"""``export``: the file to flash for one architecture, and the effect of quantisation on its EPE."""
 
 import json
 from dataclasses import asdict
@@ -21,20 +21,20 @@ from edgeflownas.storage.files import replacing, write_json
 from search.commands.options import run_options
 from search.run import SCORING_THREADS, Run
 
-if TYPE_CHECKING:  # else TensorFlow would be loaded for --help
+if TYPE_CHECKING:  # otherwise --help would load TensorFlow
     from edgeflownas.evaluation.child import EvaluationData
 
-_REPRESENTATIVE = 16  # training pairs that the ranges of activations are taken from
+_REPRESENTATIVE = 16  # training pairs to measure the ranges of activations on
 
 
 @click.command()
 @run_options
 @click.argument("architecture", metavar="ARCH")
-@click.option("--weights", type=click.Path(path_type=Path), help="Supernet or retrained child; default the supernet.")
-@click.option("--board", type=click.Path(path_type=Path), help="Board to compile for; default hardware.board.")
-@click.option("--int8-io/--float-io", default=None, help="Type of input and output; default as the board's file says.")
-@click.option("--pairs", default=64, show_default=True, type=click.IntRange(1), help="Validation pairs for the EPEs.")
-@click.option("--output", type=click.Path(path_type=Path), help="Folder of the files; default RUN/export.")
+@click.option("--weights", type=click.Path(path_type=Path), help="Supernet or retrained child. Default: the supernet.")
+@click.option("--board", type=click.Path(path_type=Path), help="Board to compile for. Default: hardware.board.")
+@click.option("--int8-io/--float-io", default=None, help="Type of input and output. Default: by the board's file.")
+@click.option("--pairs", default=64, show_default=True, type=click.IntRange(1), help="Validation pairs to score.")
+@click.option("--output", type=click.Path(path_type=Path), help="Folder of the files. Default: RUN/export.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 def command(
     run: Run,
@@ -46,25 +46,25 @@ def command(
     output: Optional[Path],
     as_json: bool,
 ) -> None:
-    """Quantises an architecture to int8 TFLite, and compiles it with Vela.
+    """Quantise an architecture to int8 TFLite, and compile it with Vela.
 
-    BN statistics are those kept with a retrained child, or recalibrated. The quantised network is run on validation
-    pairs, and its EPE given beside that of the network in float32.
+    The BN statistics are those stored with a retrained child, or else recalibrated. The quantised network is scored on
+    validation pairs, and its EPE is shown next to that of the float32 network.
     """
     chosen = run.space.parse(architecture)
-    compiler = _compiler(run, board, int8_io)
-    settings = compiler.summary()  # a missing Vela is told before anything takes time
+    compiler = _open_compiler(run, board, int8_io)
+    settings = compiler.summary()  # reports a missing Vela before any long work
     path = weights or run.supernet_file
     tensors = run.fitting_tensors(path, chosen)
     with phase(f"reading images, recalibrating, and scoring {architecture} in float32"):
-        data = _data(run, pairs)
-        trained, float_epe = _trained(run, chosen, tensors, data)
+        data = _open_data(run, pairs)
+        trained, float_epe = _prepare_network(run, chosen, tensors, data)
     networks = Networks(run.skeleton, *run.config.data.padded_size, trained)
     with phase("quantising"):
         model = networks.export(chosen, compiler.board.settings.int8_io)
     with phase(f"compiling with Vela {compiler.vela.version}"):
         compiled = compiler.compile(architecture, model)
-    int8_epe, ends = _int8_epe(model, data)
+    int8_epe, scales = _score_quantised(model, data)
     result = {
         "architecture": architecture,
         "weights": str(path),
@@ -75,7 +75,7 @@ def command(
         "zero_flow_epe": data.zero_flow_epe(),
         **asdict(compiled.figures.cost(compiler.board.clock_hz, "compiled")),
         "on_cpu": [f"{layer.operator} {layer.name}" for layer in compiled.layers if layer.target == "CPU"],
-        **ends,
+        **scales,
     }
     folder = output or run.folder / "export"
     result.update(_write(folder, architecture, compiler, model, compiled, result))
@@ -85,15 +85,15 @@ def command(
         _print(result, compiler.board)
 
 
-def _compiler(run: Run, board: Optional[Path], int8_io: Optional[bool]) -> Compiler:
-    """For the board that is named, with the ends that are asked for."""
+def _open_compiler(run: Run, board: Optional[Path], int8_io: Optional[bool]) -> Compiler:
+    """Return the compiler for a board, with the requested type of input and output; None: the configured ones."""
     compiler = Compiler.from_config(run.config.hardware)
     chosen = compiler.board if board is None else Board.load(board)
     return compiler.for_board(chosen if int8_io is None else chosen.with_settings(int8_io=int8_io))
 
 
-def _data(run: Run, pairs: int) -> "EvaluationData":
-    """Images for recalibration, and so many validation pairs."""
+def _open_data(run: Run, pairs: int) -> "EvaluationData":
+    """Return the images for recalibration and at most ``pairs`` validation pairs."""
     from edgeflownas.evaluation.child import EvaluationData
 
     train, val = open_datasets(run.config.data)
@@ -102,10 +102,10 @@ def _data(run: Run, pairs: int) -> "EvaluationData":
     return EvaluationData(train, val, config, run.config.threads)
 
 
-def _trained(
+def _prepare_network(
     run: Run, architecture: Architecture, tensors: Dict[str, np.ndarray], data: "EvaluationData"
 ) -> Tuple[TrainedNetwork, float]:
-    """What is exported, and its EPE in float32."""
+    """Return the network to export, and its EPE in float32, in pixels."""
     from edgeflownas.evaluation.child import ChildEvaluator
 
     evaluator = ChildEvaluator(run.skeleton, architecture, data, SCORING_THREADS)
@@ -114,8 +114,8 @@ def _trained(
     return TrainedNetwork(tensors, statistics, images), evaluator.epe(tensors, statistics)
 
 
-def _int8_epe(model: bytes, data: "EvaluationData") -> Tuple[float, Dict[str, Any]]:
-    """The EPE of the quantised network, and what its integers mean."""
+def _score_quantised(model: bytes, data: "EvaluationData") -> Tuple[float, Dict[str, Any]]:
+    """Return the EPE of the quantised network, in pixels, and the quantisation of its input and output."""
     from edgeflownas.hardware.quantised import QuantisedNetwork
 
     quantised = QuantisedNetwork(model)
@@ -128,23 +128,23 @@ def _int8_epe(model: bytes, data: "EvaluationData") -> Tuple[float, Dict[str, An
 def _write(
     folder: Path, architecture: str, compiler: Compiler, model: bytes, compiled: Compiled, result: Dict[str, Any]
 ) -> Dict[str, str]:
-    """Writes the network, the compiled network and all that is known of them; returns their places."""
+    """Write the network, the compiled network and the record of the export; return their paths."""
     name = f"{architecture}_{'int8' if compiler.board.settings.int8_io else 'float32'}_ends"
-    places = {
+    paths = {
         "network": folder / f"{name}.tflite",
         "compiled": folder / f"{name}_{compiler.board.path.stem}_vela.tflite",
         "record": folder / f"{name}_{compiler.board.path.stem}.json",
     }
-    for path, content in ((places["network"], model), (places["compiled"], compiled.model)):
+    for path, content in ((paths["network"], model), (paths["compiled"], compiled.model)):
         with replacing(path) as temporary:
             temporary.write_bytes(content)
-    found = {key: str(path) for key, path in places.items()}
-    write_json(places["record"], {**result, **found})
-    return found
+    names = {key: str(path) for key, path in paths.items()}
+    write_json(paths["record"], {**result, **names})
+    return names
 
 
 def _print(result: Dict[str, Any], board: Board) -> None:
-    """The result for people."""
+    """Print the result."""
     float_epe, int8_epe = result["epe_float32"], result["epe_int8"]
     fits = board.misfit(result["sram_kib"]) or f"fits into the arena of {board.arena_kib:.1f} KiB"
     on_cpu = ", ".join(result["on_cpu"])
@@ -153,7 +153,7 @@ def _print(result: Dict[str, Any], board: Board) -> None:
         f"SRAM peak {result['sram_kib']:.1f} KiB: {fits}",
         f"EPE {float_epe:.4f} px in float32, {int8_epe:.4f} px in int8 ({100 * (int8_epe / float_epe - 1):+.2f} %); "
         f"zero flow {result['zero_flow_epe']:.4f} px",
-        f"on the CPU: {f'{on_cpu}; FPS and ms do not count its time' if on_cpu else 'nothing'}",
+        f"on the CPU, whose time FPS and ms do not include: {on_cpu}" if on_cpu else "all operators run on the NPU",
         result["settings"],
         *(f"{key}: {result[key]}" for key in ("network", "compiled", "record")),
     ]

@@ -1,4 +1,4 @@
-"""What the parts of an architecture cost on a board, as tables."""
+"""Tables of the cost of an architecture's parts on a board."""
 
 from dataclasses import asdict, dataclass
 from typing import Any, Dict, List, Sequence
@@ -14,39 +14,39 @@ from edgeflownas.network.space import Architecture
 
 
 @dataclass(frozen=True)
-class View:
-    """An architecture, as the compiler sees it.
+class LayerView:
+    """The compiled figures of an architecture and of its parts.
 
     Attributes:
-        figures: of the whole.
-        parts: in the order in which they begin to run.
+        figures: Figures of the whole network.
+        parts: Parts of the network, in the order in which they begin to run.
     """
 
     figures: Figures
     parts: List[Part]
 
     def record(self) -> Dict[str, Any]:
-        """In plain types."""
+        """Return the figures in plain types."""
         return {**self.figures.model_dump(), "parts": [asdict(part) for part in self.parts]}
 
 
-def view(compiler: Compiler, networks: Networks, architecture: Architecture) -> View:
-    """Compiles an architecture twice: for the board, and for one on which nothing waits for weights.
+def inspect_layers(compiler: Compiler, networks: Networks, architecture: Architecture) -> LayerView:
+    """Compile an architecture twice: for the board, and for a board on which nothing waits for weights.
 
     Raises:
-        InputError: there is no Vela, or the architecture cannot be compiled.
+        InputError: Vela is missing, or the architecture cannot be compiled.
     """
     entry = compiler.inspect(networks, architecture)
     fast = compiler.for_board(compiler.board.without_waiting()).inspect(networks, architecture)
-    return View(entry.figures, summarise_parts(entry.layers, fast.layers))
+    return LayerView(entry.figures, summarise_parts(entry.layers, fast.layers))
 
 
-def one(name: str, found: View) -> Table:
-    """The parts of an architecture."""
-    table = _table(f"{name}: {found.figures.cycles:,} cycles, SRAM peak {found.figures.sram_kib:.1f} KiB")
+def parts_table(name: str, view: LayerView) -> Table:
+    """Return a table of the parts of an architecture."""
+    table = _new_table(f"{name}: {view.figures.cycles:,} cycles, SRAM peak {view.figures.sram_kib:.1f} KiB")
     for heading in ("cycles", "share", "MAC use", "SRAM KiB", "waiting", "on CPU"):
         table.add_column(heading, justify="right", no_wrap=True)
-    for part in found.parts:
+    for part in view.parts:
         table.add_row(
             part.name,
             f"{part.cycles:,}",
@@ -59,13 +59,13 @@ def one(name: str, found: View) -> Table:
     return table
 
 
-def two(names: Sequence[str], found: Sequence[View]) -> Table:
-    """The parts of two architectures, side by side, and what the second one has more; within 80 columns."""
-    table = _table(f"{names[1]} beside {names[0]}: cycles; share and MAC use of the second")
+def comparison_table(names: Sequence[str], views: Sequence[LayerView]) -> Table:
+    """Return a table of the parts of two architectures and their differences, second minus first, in 80 columns."""
+    table = _new_table(f"{names[1]} compared with {names[0]}: cycles; share and MAC use of the second")
     table.padding, table.show_edge = (0, 0, 0, 0), False
     for heading in (names[0], names[1], "difference", "waiting", "share", "MAC %", "SRAM KiB"):
         table.add_column(heading, justify="right", no_wrap=True)
-    first, second = ({part.name: part for part in each.parts} for each in found)
+    first, second = ({part.name: part for part in view.parts} for view in views)
     for name in [*first, *(name for name in second if name not in first)]:
         a, b = first.get(name), second.get(name)
         cycles = [0 if part is None else part.cycles for part in (a, b)]
@@ -75,29 +75,29 @@ def two(names: Sequence[str], found: Sequence[View]) -> Table:
             name,
             f"{cycles[0]:,}",
             f"{cycles[1]:,}",
-            _signed(cycles[1] - cycles[0]),
-            _signed(waiting[1] - waiting[0]),
+            _format_signed(cycles[1] - cycles[0]),
+            _format_signed(waiting[1] - waiting[0]),
             "" if b is None else f"{b.share:.1%}",
             "" if b is None else f"{b.utilisation:.1f}",
             f"{sram[1] - sram[0]:+.1f}" if sram[0] != sram[1] else "",
         )
-    totals = [each.figures for each in found]
+    totals = [view.figures for view in views]
     table.add_section()
     table.add_row(
         "whole",
         *(f"{total.cycles:,}" for total in totals),
-        _signed(totals[1].cycles - totals[0].cycles),
+        _format_signed(totals[1].cycles - totals[0].cycles),
         *("", "", ""),
         f"{totals[1].sram_kib - totals[0].sram_kib:+.1f}",
     )
     return table
 
 
-def _table(title: str) -> Table:
+def _new_table(title: str) -> Table:
     table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     table.add_column("part", no_wrap=True)
     return table
 
 
-def _signed(value: int) -> str:
+def _format_signed(value: int) -> str:
     return f"{value:+,}" if value else ""

@@ -1,4 +1,4 @@
-"""Options that the commands share."""
+"""Options that several commands share."""
 
 import functools
 from pathlib import Path
@@ -12,33 +12,31 @@ from search.run import Run
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-class InOrder(click.Group):
-    """Commands in the order in which they were added, that of work, each with its whole first sentence."""
+class OrderedGroup(click.Group):
+    """A group that lists its commands in the order of definition, each with the whole first sentence of its help."""
 
     def list_commands(self, ctx: click.Context) -> List[str]:
-        """Their names."""
+        """Return the names of the commands in the order of their definition."""
         return list(self.commands)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Writes the list of commands."""
-        with formatter.section("Commands, in the order of work"):
-            formatter.write_dl([(name, each.get_short_help_str(200)) for name, each in self.commands.items()])
+        """Write the list of commands."""
+        with formatter.section("Commands, in the order of the workflow"):
+            formatter.write_dl([(name, command.get_short_help_str(200)) for name, command in self.commands.items()])
 
 
 class GpuDevices(click.ParamType):
-    """GPUs by number, such as ``0`` or ``0,1,2``; or ``none``."""
+    """A parameter that names GPUs by number, such as ``0`` or ``0,1,2``, or is ``none``."""
 
     name = "gpus"
 
-    def convert(
-        self, value: Any, param: Optional[click.Parameter], ctx: Optional[click.Context]
-    ) -> List[int]:
-        """The numbers."""
+    def convert(self, value: Any, param: Optional[click.Parameter], ctx: Optional[click.Context]) -> List[int]:
+        """Return the numbers of the GPUs; an empty list for ``none``."""
         if value == "none" or isinstance(value, list):
             return [] if value == "none" else value
         numbers = value.split(",")
         if not all(number.isdecimal() for number in numbers):
-            self.fail(f"{value!r} is not 0, nor 0,1,2 or the like, nor none", param, ctx)
+            self.fail(f"{value!r} is neither a list of GPU numbers such as 0 or 0,1,2 nor none", param, ctx)
         if len(set(map(int, numbers))) != len(numbers):
             self.fail(f"{value!r} names a GPU twice", param, ctx)
         return [int(number) for number in numbers]
@@ -48,67 +46,63 @@ gpu_option = click.option(
     "--gpu-device",
     "devices",
     type=GpuDevices(),
-    metavar="0[,1…]|none",
-    help="GPUs to train on, by number; none: the CPU. Overrides train.devices.",
+    metavar="0[,1,...]|none",
+    help="Train on these GPUs, by number; none: on the CPU. Overrides train.devices.",
 )
-
 
 set_option = click.option(
     "--set",
     "overrides",
     multiple=True,
     metavar="SECTION.KEY=VALUE",
-    help="Overrides a key of the configuration; docs/configuration.md lists them.",
+    help="Override a key of the configuration; docs/configuration.md lists all keys.",
 )
+
+_config_option = click.option(
+    "--config", required=True, type=click.Path(path_type=Path), help="Configuration of the run, a YAML file."
+)
+
+_folder_option = click.option(
+    "--run", "folder", type=click.Path(path_type=Path), help="Run folder. Default: results/NAME."
+)
+
+_data_option = click.option(
+    "--data",
+    "data_file",
+    type=click.Path(path_type=Path),
+    help="Use another data set, such as configs/data/sintel_final.yaml.",
+)
+
+_root_option = click.option("--root", help="Folder of the data set of --data. Default: the folder that its file names.")
 
 
 def run_options(function: F) -> F:
-    """Adds --config, --run and --set, and hands the command a ``run``."""
+    """Add --config, --run and --set to a command, and pass it the run they name as ``run``."""
 
+    @functools.wraps(function)
     def with_run(config: Path, folder: Optional[Path], overrides: Tuple[str, ...], **others: Any) -> Any:
         return function(run=Run.open(config, folder, overrides), **others)
 
-    with_run.__doc__ = function.__doc__
-    with_run.__name__ = function.__name__
-    with_run.__click_params__ = getattr(function, "__click_params__", [])  # type: ignore[attr-defined]
-    decorated: Any = with_run
-    for option in (
-        set_option,
-        click.option("--run", "folder", type=click.Path(path_type=Path), help="Run folder; default results/NAME."),
-        click.option(
-            "--config", required=True, type=click.Path(path_type=Path), help="Configuration of the run, a YAML file."
-        ),
-    ):
-        decorated = option(decorated)
+    decorated: Any = _config_option(_folder_option(set_option(with_run)))
     return decorated
 
 
 def data_options(function: F) -> F:
-    """Adds --data and --root, and hands the command the data set they name as ``other``; None without them."""
+    """Add --data and --root to a command, and pass it the data set they name, or None, as ``other_data``."""
 
     @functools.wraps(function)
     def with_data(data_file: Optional[Path], root: Optional[str], **others: Any) -> Any:
-        return function(other=_data(data_file, root), **others)
+        return function(other_data=_read_data(data_file, root), **others)
 
-    decorated: Any = with_data
-    for option in (
-        click.option("--root", help="Where the data set of --data lies; default: what the file says."),
-        click.option(
-            "--data",
-            "data_file",
-            type=click.Path(path_type=Path),
-            help="Another data set, such as configs/data/sintel_final.yaml.",
-        ),
-    ):
-        decorated = option(decorated)
+    decorated: Any = _data_option(_root_option(with_data))
     return decorated
 
 
-def _data(path: Optional[Path], root: Optional[str]) -> Optional[DataConfig]:
-    """The data set of a file, at another place if one is given."""
+def _read_data(path: Optional[Path], root: Optional[str]) -> Optional[DataConfig]:
+    """Return the data set that a file describes, with its folder replaced by ``root`` if one is given."""
     if path is None:
         if root is not None:
-            raise click.UsageError("--root goes with --data; without it, --set data.root=DIR")
+            raise click.UsageError("--root requires --data; for the run's own data set, use --set data.root=DIR")
         return None
     content = read_yaml(path, "data")
     if root is not None and isinstance(content.get("data"), dict):

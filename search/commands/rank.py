@@ -1,4 +1,4 @@
-"""``rank``: how well the supernet ranks, against children trained alone."""
+"""``rank``: the agreement of a supernet's ranking with that of children trained from scratch."""
 
 import json
 from pathlib import Path
@@ -25,31 +25,31 @@ from search.run import SCORING_THREADS, Run
     "--children",
     multiple=True,
     type=click.Path(path_type=Path),
-    help="Queue of children trained from scratch. Named again for queues of the same children with other seeds: their "
-    "mean is the truth then, and their difference the noise. Default: the run's.",
+    help="Queue of children trained from scratch. Repeat it for queues of the same children with other seeds: their "
+    "mean EPE is then the truth, their difference the noise. Default: the queue of the run.",
 )
 @click.option(
     "--weights",
     "files",
     multiple=True,
     type=click.Path(path_type=Path),
-    help="Supernet weights to judge. Default: those kept by train.keep_every, and the run's.",
+    help="Supernet weights to rank with. Default: those kept by train.keep_every, and those of the run.",
 )
-@click.option("--without-recalibration", is_flag=True, help="Also score with BN statistics that all paths share.")
+@click.option("--without-recalibration", is_flag=True, help="Also score with BN statistics shared by all paths.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 def command(
     run: Run, children: Sequence[Path], files: Sequence[Path], without_recalibration: bool, as_json: bool
 ) -> None:
-    """Compares the supernet's EPE with that of the same architectures trained alone.
+    """Compare the supernet's EPEs with those of the same architectures trained from scratch.
 
-    Kendall's tau, Spearman's rho, Pearson's r and the overlap of the best quarter, each with a bootstrap interval, go
-    to rank.json in the run folder, the scores to rank.csv, a picture to rank.png.
+    Kendall's tau, Spearman's rho, Pearson's r and the overlap of the best quarter, each with a bootstrap interval, are
+    written to rank.json in the run folder, the scores to rank.csv, and a plot to rank.png.
     """
     truth = read_truth(run, children or [run.queue_folder])
-    paths = list(files) or _kept(run)
-    for path in paths:  # before anything takes time
+    paths = list(files) or _default_weights(run)
+    for path in paths:  # before any long work
         run.fitting_weights(path)
-    rankings, zero = _rankings(run, truth, paths, without_recalibration)
+    rankings, zero = _score_children(run, truth, paths, without_recalibration)
     from search.ranking.plot import plot
 
     result = rank.as_json(run.space, truth, rankings, zero)
@@ -62,18 +62,18 @@ def command(
         _print(run, result)
 
 
-def _kept(run: Run) -> List[Path]:
-    """The weights of a training, from early to late, and those that a search takes; each once."""
+def _default_weights(run: Run) -> List[Path]:
+    """Return the weights kept by the training, by epoch, and those used by a search, without duplicates."""
     last = run.supernet_file
     _, state = checkpoint.load(last)
     kept = sorted((last.parent / "epochs").glob("[0-9]*.h5"))
     return [*(path for path in kept if int(path.stem) != state.get("epoch")), last]
 
 
-def _rankings(
+def _score_children(
     run: Run, truth: Truth, paths: Sequence[Path], without_recalibration: bool
 ) -> Tuple[List[Ranking], float]:
-    """Scores the children with all weights."""
+    """Score the children with each file of weights; also return the EPE of zero flow, in pixels."""
     with phase("reading images and building the supernet"):
         from edgeflownas.data.datasets import open_datasets
         from edgeflownas.evaluation.child import EvaluationData
@@ -91,7 +91,7 @@ def _rankings(
             weights, (_, state) = run.fitting_weights(path), checkpoint.load(path)
             tree.load(weights)
             scores = dict(score for group in tree.score(truth.architectures) for score in group)
-            epes = [scores[each] for each in truth.architectures]
+            epes = [scores[architecture] for architecture in truth.architectures]
             rankings.append(rank.ranked(truth, path, state.get("epoch"), True, epes))
             if shared is not None:
                 rankings.append(rank.ranked(truth, path, state.get("epoch"), False, shared.score(weights)))
@@ -100,53 +100,52 @@ def _rankings(
 
 
 def _print(run: Run, result: Any) -> None:
-    """The figures for people."""
+    """Print the figures of the rankings."""
     table = Table(title=f"Ranking of {result['n']} children", title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
     top = next(name for name in result["rankings"][0] if name.startswith("top_"))
     for heading in ("weights", "BN", "EPE px", "tau (95 %)", "rho", "r", f"top {top.split('_')[1]}"):
         table.add_column(heading, no_wrap=True)
-    for each in result["rankings"]:
-        tau = each["kendall_tau"]
+    for ranking in result["rankings"]:
+        tau = ranking["kendall_tau"]
         table.add_row(
-            Path(each["weights"]).name,
-            "own" if each["recalibrated"] else "shared",
-            f"{each['mean_epe']:.3f}",
+            Path(ranking["weights"]).name,
+            "own" if ranking["recalibrated"] else "shared",
+            f"{ranking['mean_epe']:.3f}",
             f"{tau['value']:.3f} ({tau['low']:.2f} to {tau['high']:.2f})",
-            *(f"{each[name]['value']:.3f}" for name in ("spearman_rho", "pearson_r", top)),
+            *(f"{ranking[name]['value']:.3f}" for name in ("spearman_rho", "pearson_r", top)),
         )
     console = Console(highlight=False)
     console.print(table)
-    for line in _lines(run, result):
+    for line in _describe(run, result):
         say(line, console)
 
 
-def _lines(run: Run, result: Any) -> List[str]:
+def _describe(run: Run, result: Any) -> List[str]:
     children, noise = result["children"], result["noise"]
     last = rank.last_of(result["rankings"], True)
     assert last is not None
     lines = [
-        f"Children: EPE {children['mean']:.3f} px in the mean, deviation {children['deviation']:.3f} px; "
-        f"zero flow's is {result['zero_flow_epe']:.3f} px."
+        f"Children: mean EPE {children['mean']:.3f} px, standard deviation {children['deviation']:.3f} px; "
+        f"zero-flow EPE {result['zero_flow_epe']:.3f} px."
     ]
     if noise["px"] is None:
-        lines.append("Noise from seeds: not known; name queues of other seeds with --children.")
+        lines.append("Seed noise: unknown; name queues of other seeds with --children.")
     else:
         clear = last["clear_pairs"]
         lines.append(
-            f"Noise from seeds: {noise['px']:.3f} px ({noise['seeds']} seeds, n = {noise['n']}), tau between seeds "
-            f"{_said(noise['tau'])}, attainable tau {noise['attainable_tau']:.3f}. {clear['n']} pairs differ by more "
-            f"than twice the noise in their difference"
-            + (f"; among these tau is {clear['tau']:.3f}." if clear["n"] else ".")
+            f"Seed noise: {noise['px']:.3f} px ({noise['seeds']} seeds, n = {noise['n']}), tau between seeds "
+            f"{_format_tau(noise['tau'])}, attainable tau {noise['attainable_tau']:.3f}. Pairs that differ by more "
+            f"than twice the noise of their difference: {clear['n']}"
+            + (f", with a tau of {clear['tau']:.3f}." if clear["n"] else ".")
         )
     if last["largest_inversions"]:
         worst = last["largest_inversions"][0]
         lines.append(
-            f"{last['inversions']} pairs are in the wrong order by {Path(last['weights']).name}; the worst: "
-            f"{worst['better']} is better than {worst['ranked_before_it']} by {worst['better_by']:.3f} px, and was "
-            f"ranked behind it."
+            f"Inverted pairs of {Path(last['weights']).name}: {last['inversions']}. The worst: {worst['better']} is "
+            f"better than {worst['ranked_before_it']} by {worst['better_by']:.3f} px but was ranked behind it."
         )
-    return [*lines, f"Kept in {run.folder}: rank.json, rank.csv, rank.png."]
+    return [*lines, f"Written to {run.folder}: rank.json, rank.csv, rank.png."]
 
 
-def _said(tau: Optional[float]) -> str:
-    return "not defined" if tau is None else f"{tau:.3f}"
+def _format_tau(tau: Optional[float]) -> str:
+    return "undefined" if tau is None else f"{tau:.3f}"

@@ -1,4 +1,4 @@
-"""``report``: what runs have found, as one page that opens from disk, and its figures and data as files."""
+"""``report``: the results of runs as one HTML page that works offline, with its figures and data as files."""
 
 from pathlib import Path
 from typing import Optional, Sequence
@@ -19,31 +19,31 @@ Examples:
 @click.option(
     "--output",
     type=click.Path(path_type=Path),
-    help="File of the page. Default: RUN/report.html; of several runs report.html beside the first.",
+    help="File of the page. Default: RUN/report.html; for several runs, report.html next to the first.",
 )
 @click.option(
-    "--flow", "wanted", multiple=True, metavar="ARCH", help="Draw this flow. Default: the front's ends and its knee."
+    "--flow", "wanted", multiple=True, metavar="ARCH", help="Draw the flow of ARCH. Default: the front's ends and knee."
 )
 @click.option(
-    "--pairs", default=2, show_default=True, type=click.IntRange(0), help="Validation pairs to draw; 0: no pictures."
+    "--pairs", default=2, show_default=True, type=click.IntRange(0), help="Validation pairs to draw; 0: none."
 )
 @click.option(
     "--parts/--no-parts",
     default=True,
     show_default=True,
-    help="Compile what tells the cycles of each part of the network, where it is not compiled yet.",
+    help="Compile what is needed to show the cycles of each part of the network.",
 )
 def command(folders: Sequence[Path], output: Optional[Path], wanted: Sequence[str], pairs: int, parts: bool) -> None:
-    """Shows runs, finished or not, on one page: report.html, and a folder of PNG and CSV files beside it.
+    """Show runs, finished or not, on one page: report.html, with a folder of PNG and CSV files next to it.
 
-    The page needs no network. What a run does not have yet is named there.
+    The page works offline, and names what a run does not contain yet.
     """
     from search.report.contents import names, read
     from search.report.flow import flow_section
     from search.report.parts import part_cycles
     from search.report.report import write_report
 
-    path = output or _default(folders)
+    path = output or _default_path(folders)
     if path.suffix != ".html":
         raise InputError(f"--output {path}: must end in .html; figures go into a folder of the same name without it")
     runs = []
@@ -57,9 +57,8 @@ def command(folders: Sequence[Path], output: Optional[Path], wanted: Sequence[st
         parts=lambda contents: part_cycles(contents.run) if parts else None,
         pictures=lambda runs, points: flow_section(runs, points, wanted, pairs),
     )
-    say(f"open {path} in a browser; PNG and CSV files are in {path.with_suffix('')}")
+    say(f"open {path} in a browser; the PNG and CSV files are in {path.with_suffix('')}")
 
 
-def _default(folders: Sequence[Path]) -> Path:
-    """Where the page goes that is not told where."""
+def _default_path(folders: Sequence[Path]) -> Path:
     return (folders[0] if len(folders) == 1 else folders[0].parent) / "report.html"

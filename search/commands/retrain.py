@@ -1,4 +1,4 @@
-"""``retrain``: one task of the queue, as ``queue run`` and the elements of an array job call it."""
+"""``retrain``: one task of the queue; called by ``queue run`` and by the elements of an array job."""
 
 import contextlib
 import faulthandler
@@ -21,16 +21,16 @@ from search.run import Run
 
 Child = TypeVar("Child", bound=ChildConfig)
 
-EXIT_CODES = {"done": 0, "failed": 1, "queued": 75, "preempted": 130}  # 75 is EX_TEMPFAIL: try again
+EXIT_CODES = {"done": 0, "failed": 1, "queued": 75, "preempted": 130}  # 75 is EX_TEMPFAIL: to be tried again
 
 
 @click.command()
 @click.option("--queue", "folder", type=click.Path(path_type=Path), help="Folder of the queue, results/NAME/queue.")
-@click.option("--id", "identity", help="The queue's, by queue.yaml; another one there since is refused.")
+@click.option("--id", "identity", help="Identity of the queue, from queue.yaml; refuse a queue that replaced it.")
 @click.option("--index", type=click.IntRange(min=0), help="Number of the task, from 0.")
-@click.option("--dry-run", is_flag=True, help="Only show what would be trained, and measure three steps of each stage.")
-@click.option("--config", type=click.Path(path_type=Path), help="Of a run without a queue, to look at with --dry-run.")
-@click.option("--architecture", metavar="ARCH", help="With --config: the one to show.")
+@click.option("--dry-run", is_flag=True, help="Show the plan and time three steps per stage, but train nothing.")
+@click.option("--config", type=click.Path(path_type=Path), help="Run without a queue, to show with --dry-run.")
+@click.option("--architecture", metavar="ARCH", help="Architecture to show, with --config.")
 @set_option
 @gpu_option
 def command(
@@ -43,46 +43,47 @@ def command(
     overrides: Tuple[str, ...],
     devices: Optional[List[int]],
 ) -> int:
-    """Retrains one task of the queue, or goes on with it. With --config and --dry-run: shows how it would be.
+    """Retrain one task of the queue, or resume it; with --config and --dry-run, show the plan for an architecture.
 
-    Exit codes: 0 done; 1 failed for good; 75 crashed, to be tried again; 130 stopped by a signal, to be continued;
-    2 not begun, because another process works on it, the queue is another or damaged, or a GPU is not there.
+    Exit codes: 0 done; 1 failed for good; 75 crashed, to be tried again; 130 stopped by a signal, to be continued; 2
+    not started, because another process works on the task, the queue is damaged or a different one, or a GPU is
+    missing.
     """
     faulthandler.enable(2)
     if config is not None:
         if architecture is None or not dry_run or folder is not None or index is not None:
-            raise click.UsageError("--config: goes with --architecture and --dry-run; a task has --queue and --index")
+            raise click.UsageError("--config requires --architecture and --dry-run; name a task by --queue and --index")
         run = Run.open(config, None, overrides)
         warm = run.config.queue.warm_start and run.supernet_file.exists()
-        _show(run.retraining(architecture), run.supernet_weights() if warm else None, devices)
+        _show_plan(run.retraining(architecture), run.supernet_weights() if warm else None, devices)
         return 0
     if folder is None or index is None or architecture is not None or overrides:
-        raise click.UsageError("a task is named by --queue and --index; before there is a queue, see --config")
+        raise click.UsageError("name a task by --queue and --index; without a queue, use --config and --dry-run")
     queue = Queue(folder)
     if identity is not None:
         queue.check(identity)
     task = queue.task(index)
     if dry_run:
-        _show(task.config, task.first_weights(), devices)
+        _show_plan(task.config, task.first_weights(), devices)
         return 0
-    task.config = _on(task.config, devices)
-    with _watched(queue, index):
-        word = retrain(task)
+    task.config = _with_devices(task.config, devices)
+    with _show_progress(queue, index):
+        state = retrain(task)
     reason = task.state().reason
-    say(f"task {index}: {word}" + (f": {reason}" if reason else ""))
-    return EXIT_CODES[word]
+    say(f"task {index}: {state}" + (f": {reason}" if reason else ""))
+    return EXIT_CODES[state]
 
 
-def _show(config: ChildConfig, weights: Optional[Dict[str, np.ndarray]], devices: Optional[List[int]]) -> None:
-    config = _on(config, devices)
+def _show_plan(config: ChildConfig, weights: Optional[Dict[str, np.ndarray]], devices: Optional[List[int]]) -> None:
+    config = _with_devices(config, devices)
     with phase("loading TensorFlow"):
         from search.commands.dry_run import show_retraining
 
     show_retraining(config, weights)
 
 
-def _on(config: Child, devices: Optional[List[int]]) -> Child:
-    """The training on the GPUs that the command line names; tells of one that is not there before it has begun."""
+def _with_devices(config: Child, devices: Optional[List[int]]) -> Child:
+    """Return the training on the GPUs of the command line; refuse a missing GPU before the training starts."""
     if devices is None:
         return config
     from edgeflownas.tf_runtime.devices import chosen_devices
@@ -92,8 +93,8 @@ def _on(config: Child, devices: Optional[List[int]]) -> Child:
 
 
 @contextlib.contextmanager
-def _watched(queue: Queue, index: int) -> Iterator[None]:
-    """Shows how far a task is on a terminal, past its output, which goes to its log."""
+def _show_progress(queue: Queue, index: int) -> Iterator[None]:
+    """Show the progress of a task on the terminal; its output goes to its log."""
     if not console.is_terminal:
         yield
         return

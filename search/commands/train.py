@@ -1,4 +1,4 @@
-"""``train``: the training of the supernet, strictly fair, in one stage or in those of the strategy ``staged``."""
+"""``train``: strictly fair training of the supernet, in one stage or in the stages of the strategy ``staged``."""
 
 from pathlib import Path
 from typing import Any, Dict, Optional
@@ -16,14 +16,14 @@ from search.run import Run
 from search.strategies import staged
 
 
-@click.command(help="Trains a supernet with strict fairness.")
-@click.option("--num-epochs", type=click.IntRange(min=1), help="Overrides train.epochs.")
-@click.option("--batch-size", type=click.IntRange(min=1), help="Overrides train.batch_size, pairs.")
-@click.option("--lr", type=float, help="Overrides train.learning_rate.")
-@click.option("--resume/--no-resume", default=None, help="Continue, or begin, only; default: whichever is possible.")
-@click.option("--from-previous", is_flag=True, help="Go on from the files before those that are damaged.")
-@click.option("--init-from", type=click.Path(path_type=Path), help="Weights to begin with, an .h5 file.")
-@click.option("--dry-run", is_flag=True, help="Only show what would be trained, and measure three steps.")
+@click.command()
+@click.option("--num-epochs", type=click.IntRange(min=1), help="Override train.epochs.")
+@click.option("--batch-size", type=click.IntRange(min=1), help="Override train.batch_size, in pairs.")
+@click.option("--lr", type=float, help="Override train.learning_rate.")
+@click.option("--resume/--no-resume", default=None, help="Only resume, or only start. Default: resume if possible.")
+@click.option("--from-previous", is_flag=True, help="Replace damaged checkpoints by the previous ones.")
+@click.option("--init-from", type=click.Path(path_type=Path), help="Initial weights, an .h5 file.")
+@click.option("--dry-run", is_flag=True, help="Show the plan and time three steps, but train nothing.")
 @gpu_option
 @run_options
 def command(
@@ -34,10 +34,10 @@ def command(
     dry_run: bool,
     **overrides: Any,
 ) -> None:
-    """Trains, or continues, the supernet of a run."""
-    run = _overridden(run, overrides)
+    """Train the supernet of a run with strict fairness, or resume its training."""
+    run = _override(run, overrides)
     if run.config.strategy == "independent":
-        raise InputError("strategy: independent shares no weights, so there is no supernet to train; call `evolve`")
+        raise InputError("strategy: independent shares no weights, so there is no supernet to train; use `evolve`")
     if dry_run:
         with phase("loading TensorFlow"):
             from search.commands.dry_run import show_supernet_training
@@ -48,7 +48,7 @@ def command(
         if from_previous:
             weights_files = [folder / name for folder in staged.folders(run) for name in ("last.h5", "best.h5")]
             for path in checkpoint.use_previous(*weights_files):
-                say(f"{path}: was damaged, and is now what it was before; the damaged one is kept under another name")
+                say(f"{path}: was damaged; the previous file replaces it, and the damaged one is renamed")
         weights = run.fitting_weights(init_from) if init_from else None
         if run.config.strategy == "staged":
             _check_resume(run.supernet_folder, resume, any(run.supernet_folder.glob("**/last.h5")))
@@ -59,12 +59,12 @@ def command(
             _train(run, resume, weights, lock)
 
 
-def _check_resume(folder: Path, resume: Optional[bool], there: bool) -> None:
-    """Holds the user's word against what is there."""
-    if resume and not there:
-        raise InputError(f"--resume: {folder} holds no training to continue; leave --resume away")
-    if resume is False and there:
-        raise InputError(f"--no-resume: {folder} holds a training; move it away or name another --run")
+def _check_resume(folder: Path, resume: Optional[bool], exists: bool) -> None:
+    """Check that --resume or --no-resume agrees with whether the folder holds a training."""
+    if resume and not exists:
+        raise InputError(f"--resume: {folder} holds no training to resume; omit --resume")
+    if resume is False and exists:
+        raise InputError(f"--no-resume: {folder} already holds a training; move it away or choose another --run")
 
 
 def _train(run: Run, resume: Optional[bool], weights: Optional[Dict[str, np.ndarray]], lock: Lock) -> None:
@@ -75,19 +75,20 @@ def _train(run: Run, resume: Optional[bool], weights: Optional[Dict[str, np.ndar
         _check_resume(run.supernet_folder, resume, (run.supernet_folder / "last.h5").exists())
         resumed = training.resume()
     run.write_config()
-    say(f"{'continues' if resumed else 'begins'} in {run.supernet_folder}")
+    say(f"{'resuming' if resumed else 'starting'} training in {run.supernet_folder}")
     training.run(lock.beat)
     _say_done(run)
 
 
 def _say_done(run: Run) -> None:
-    _, state = checkpoint.load(run.supernet_folder / "best.h5")
-    say(f"done: best EPE {state['epe']:.3f} px in epoch {state['epoch']}, in {run.supernet_folder / 'best.h5'}")
+    path = run.supernet_folder / "best.h5"
+    _, state = checkpoint.load(path)
+    say(f"training finished: best EPE {state['epe']:.3f} px in epoch {state['epoch']}; weights: {path}")
 
 
-def _overridden(run: Run, overrides: Dict[str, Any]) -> Run:
-    names = {"num_epochs": "epochs", "batch_size": "batch_size", "lr": "learning_rate", "devices": "devices"}
-    changes = {names[name]: value for name, value in overrides.items() if value is not None}
+def _override(run: Run, overrides: Dict[str, Any]) -> Run:
+    keys = {"num_epochs": "epochs", "batch_size": "batch_size", "lr": "learning_rate", "devices": "devices"}
+    changes = {keys[name]: value for name, value in overrides.items() if value is not None}
     if not changes:
         return run
     content = run.config.model_dump()

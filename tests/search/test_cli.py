@@ -2,6 +2,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import click
 import pytest
 
 from search import cli
@@ -14,21 +15,35 @@ def run(*arguments):
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
 
 
-def test_alone_it_explains_the_commands_in_the_order_of_work():
+def test_help_lists_the_commands_in_the_order_of_the_workflow():
     result = run("--help")
     places = [result.stdout.index(f"\n  {name} ") for name in cli.COMMANDS]
     assert result.returncode == 0 and places == sorted(places)
 
 
+def helps(command, context):
+    """Return the help of a command and of all its subcommands."""
+    yield command.get_help(context)
+    if isinstance(command, click.Group):
+        for name in command.list_commands(context):
+            subcommand = command.get_command(context, name)
+            yield from helps(subcommand, click.Context(subcommand, parent=context, info_name=name))
+
+
+def test_help_is_ascii_for_terminals_with_other_encodings():
+    texts = list(helps(cli.cli, click.Context(cli.cli)))
+    assert len(texts) > 20 and all(text.isascii() for text in texts)
+
+
 @pytest.mark.parametrize("name", list(cli.COMMANDS))
-def test_every_command_explains_itself(name):
+def test_command_has_help_with_an_example(name):
     result = run(name, "--help")
     assert result.returncode == 0 and "Usage: edgeflownas-search " + name in result.stdout
     assert cli.COMMANDS[name].line in " ".join(result.stdout.split()) or "Examples:" in result.stdout
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (["fly"], "No such command 'fly'"),
         (["train"], "Missing option '--config'"),
@@ -39,14 +54,14 @@ def test_every_command_explains_itself(name):
         (["train", "--config", "configs/tiny.yaml", "--run", "results/none", "--resume"], "holds no training"),
     ],
 )
-def test_wrong_usage_is_told_in_one_line_with_exit_code_2(arguments, said):
+def test_wrong_usage_is_reported_in_one_line_with_exit_code_2(arguments, message):
     result = run(*arguments)
     lines = [line for line in result.stderr.splitlines() if line.startswith("edgeflownas-search:")]
-    assert result.returncode == 2 and len(lines) == 1 and said in lines[0] and "Traceback" not in result.stderr
+    assert result.returncode == 2 and len(lines) == 1 and message in lines[0] and "Traceback" not in result.stderr
 
 
 @pytest.mark.parametrize(
-    ("error", "code", "said"),
+    ("error", "code", "message"),
     [
         (OSError(28, "No space left on device", "search.h5"), 1, "No space left on device: 'search.h5'"),
         (FloatingPointError("the loss is not finite"), 1, "the loss is not finite"),
@@ -54,7 +69,7 @@ def test_wrong_usage_is_told_in_one_line_with_exit_code_2(arguments, said):
         (KeyboardInterrupt(), 130, "to continue: edgeflownas-search evolve --config 'my run.yaml'"),
     ],
 )
-def test_failures_and_interruptions_have_their_codes(monkeypatch, capsys, error, code, said):
+def test_failures_and_interruptions_have_exit_codes(monkeypatch, capsys, error, code, message):
     def fail(**_):
         raise error
 
@@ -62,16 +77,17 @@ def test_failures_and_interruptions_have_their_codes(monkeypatch, capsys, error,
     monkeypatch.setattr(sys, "argv", ["edgeflownas-search", "evolve", "--config", "my run.yaml"])
     with pytest.raises(SystemExit) as leave:
         cli.main()
-    assert leave.value.code == code and said in capsys.readouterr().err
+    assert leave.value.code == code and message in capsys.readouterr().err
 
 
-def test_a_command_that_keeps_nothing_is_not_said_to_continue(monkeypatch, capsys):
+def test_interrupted_command_that_keeps_nothing_is_to_be_run_again(monkeypatch, capsys):
     def interrupt(**_):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(cli.cli, "main", interrupt)
-    for words, said in ((["rank", "--config", "my.yaml"], "do it again"), (["train", "--config", "rank"], "continue")):
+    purposes = {"run it again": ["rank", "--config", "my.yaml"], "continue": ["train", "--config", "rank"]}
+    for purpose, words in purposes.items():
         monkeypatch.setattr(sys, "argv", ["edgeflownas-search", *words])
         with pytest.raises(SystemExit):
             cli.main()
-        assert f"interrupted; to {said}: edgeflownas-search {' '.join(words)}\n" in capsys.readouterr().err
+        assert f"interrupted; to {purpose}: edgeflownas-search {' '.join(words)}\n" in capsys.readouterr().err

@@ -1,4 +1,4 @@
-"""Commands as a person sees them, in terminals of 80 and 160 columns; and elsewhere."""
+"""The output of commands, in terminals of 80 and 160 columns and without a terminal."""
 
 import re
 import subprocess
@@ -11,7 +11,7 @@ from search import cli
 from tests.search.report.made import REFERENCE
 from tests.terminal import ROOT, in_terminal
 
-# The search with an evaluator that takes its time and needs no network; what it prints is the command's own.
+# A search with a slow evaluator that needs no network; the output is that of the real command.
 EVOLVE = """
 import contextlib, sys
 from search import cli
@@ -60,7 +60,7 @@ with shown(lambda: rows(queue)):
     if sys.argv[2] == "stopped":
         raise SystemExit(3)
 """
-# A task whose training takes its time and needs no TensorFlow.
+# A task with a slow training that needs no TensorFlow.
 RETRAIN = """
 import sys, time
 from pathlib import Path
@@ -89,12 +89,12 @@ def words(tmp_path):
 
 
 @pytest.mark.parametrize("columns", [80, 160])
-def test_the_live_view_of_a_search_fits_and_leaves_its_last_state(words, columns):
+def test_live_view_of_a_search_fits_and_leaves_its_final_state(words, columns):
     seen = in_terminal(EVOLVE, words, columns)
     assert seen.code == 0, seen.lines
     text_of = ["\n".join(screen) for screen in seen.screens]
-    live = [text for text in text_of if "this generation" in text and "Front:" not in text]  # which scrolls it away
-    assert len(live) > 4, "it is live"
+    live = [text for text in text_of if "this generation" in text and "Front:" not in text]  # the table scrolls it away
+    assert len(live) > 4, "the view is live"
     for text in live:
         assert all(text.count(f"{name} ") == 1 for name in ("hypervolume", "duplicates avoided")), text
         assert re.search(r"this generation\s+[━╸╺ ]*\s+\d+ of \d+\s+scored", text), text
@@ -104,7 +104,7 @@ def test_the_live_view_of_a_search_fits_and_leaves_its_last_state(words, columns
 
 
 @pytest.mark.parametrize("columns", [80, 160])
-def test_a_front_that_is_compiled_is_seen_with_its_generation_and_the_time_left(columns):
+def test_live_view_shows_compilation_with_its_generation_and_remaining_time(columns):
     seen = in_terminal(COMPILING, [], columns)
     assert seen.code == 0, seen.lines
     compiling = [text for text in map("\n".join, seen.screens) if "compiling the front" in text]
@@ -115,20 +115,20 @@ def test_a_front_that_is_compiled_is_seen_with_its_generation_and_the_time_left(
 
 
 @pytest.mark.parametrize("columns", [80, 160])
-def test_ctrl_c_leaves_a_usable_terminal_and_says_how_to_go_on(words, columns):
+def test_ctrl_c_restores_the_terminal_and_prints_the_command_to_continue(words, columns):
     words = [*words, "--set", "evolution.generations=8"]
-    slow = EVOLVE.replace("seconds=0.01", "seconds=0.1")  # for whoever presses it late, on a busy machine
+    slow = EVOLVE.replace("seconds=0.01", "seconds=0.1")  # on a busy machine Ctrl-C may come late
     assert slow != EVOLVE
     seen = in_terminal(slow, words, columns, interrupt=lambda text: "2 of 8" in text)
-    said = "".join(seen.lines)
-    assert seen.code == 130 and "interrupted; to continue: edgeflownas-search evolve" in said
-    assert "Traceback" not in said
+    output = "".join(seen.lines)
+    assert seen.code == 130 and "interrupted; to continue: edgeflownas-search evolve" in output
+    assert "Traceback" not in output
     assert not seen.hidden and seen.settings[0] == seen.settings[1]
     again = in_terminal(EVOLVE, words, columns)
     assert again.code == 0 and "going on after" in "\n".join(again.lines)
 
 
-def test_elsewhere_there_are_plain_lines(words):
+def test_output_without_a_terminal_is_plain_lines(words):
     environment = {"PATH": "/usr/bin:/bin", "PYTHONPATH": str(ROOT)}
     done = subprocess.run(
         [sys.executable, "-c", EVOLVE, *words], cwd=ROOT, env=environment, capture_output=True, check=False
@@ -139,7 +139,7 @@ def test_elsewhere_there_are_plain_lines(words):
 
 
 @pytest.mark.parametrize("columns", [80, 160])
-def test_bars_say_what_how_far_and_how_long_on_one_line_each(columns):
+def test_bars_show_task_progress_and_time_on_one_line_each(columns):
     seen = in_terminal(BARS, [], columns)
     assert seen.code == 0 and max(len(line) for screen in seen.screens for line in screen) < columns and not seen.hidden
     both = [screen for screen in seen.screens if re.search(r"collecting.*flyingthings3d.*/40", "\n".join(screen), re.S)]
@@ -147,37 +147,37 @@ def test_bars_say_what_how_far_and_how_long_on_one_line_each(columns):
     assert bars and all(re.search(r"\d/3 +\d:\d\d:\d\d", "\n".join(screen)) for screen in both)
     assert all(re.search(r"212001210 on flyingthings3d .* \d+/40 \d:\d\d:\d\d [-\d:]+", line) for line in bars)
     assert all(line == "" or line.startswith(("212001210 on", "collecting", "architecture"))
-               for screen in both for line in screen), "nothing is wrapped"  # fmt: skip
-    assert sum("flyingthings3d" in line for line in seen.lines) == 0, "what is done has left"
+               for screen in both for line in screen), "no line is wrapped"  # fmt: skip
+    assert sum("flyingthings3d" in line for line in seen.lines) == 0, "finished bars disappear"
     assert seen.lines.count("architecture done") == 3
 
 
-def test_ctrl_c_leaves_each_bar_once():
+def test_ctrl_c_leaves_one_line_per_unfinished_bar():
     seen = in_terminal(BARS, [], 80, interrupt=lambda text: "1/3" in text and "/40" in text)
     assert seen.code == 1 and not seen.hidden
     assert sum("collecting" in line for line in seen.lines) == 1
     assert sum("flyingthings3d" in line for line in seen.lines) == 0
 
 
-@pytest.mark.parametrize(("how", "left"), [("done", 0), ("stopped", 1)])
-def test_a_queue_that_is_watched_leaves_its_table_only_where_nothing_comes_after_it(tmp_path, how, left):
-    seen = in_terminal(QUEUE, [str(tmp_path), how], 80)
+@pytest.mark.parametrize(("end", "tables"), [("done", 0), ("stopped", 1)])
+def test_watched_queue_leaves_its_table_only_if_interrupted(tmp_path, end, tables):
+    seen = in_terminal(QUEUE, [str(tmp_path), end], 80)
     assert any("Retrain queue" in line for screen in seen.screens for line in screen)
-    assert seen.lines.count("Retrain queue") == left and not seen.hidden
+    assert seen.lines.count("Retrain queue") == tables and not seen.hidden
 
 
 @pytest.mark.parametrize("columns", [80, 160])
-def test_a_task_alone_is_seen_on_a_terminal_and_ctrl_c_says_how_to_go_on(tmp_path, columns):
+def test_retrain_shows_its_task_and_ctrl_c_prints_the_command_to_continue(tmp_path, columns):
     seen = in_terminal(RETRAIN, [str(tmp_path)], columns, interrupt=lambda text: re.search(r"1 \d{9} +running", text))
     assert seen.code == 130 and not seen.hidden and seen.settings[0] == seen.settings[1]
-    said = "".join(line.ljust(columns) for line in seen.lines)
-    assert "task 1: preempted: stopped by SIGINT" in said
-    assert "interrupted; to continue: edgeflownas-search retrain --queue" in said
-    assert "for the log" not in said and "for the log" in (tmp_path / "run/queue/tasks/001/log.txt").read_text()
-    assert not any(line.startswith("  1 ") for line in seen.lines), "the table has left"
+    output = "".join(line.ljust(columns) for line in seen.lines)
+    assert "task 1: preempted: stopped by SIGINT" in output
+    assert "interrupted; to continue: edgeflownas-search retrain --queue" in output
+    assert "for the log" not in output and "for the log" in (tmp_path / "run/queue/tasks/001/log.txt").read_text()
+    assert not any(line.startswith("  1 ") for line in seen.lines), "the table disappears"
 
 
-def test_alone_it_shows_each_command_with_an_example_in_80_columns():
+def test_program_without_arguments_lists_commands_and_examples_in_80_columns():
     seen = in_terminal("from search import cli; cli.main()", [], 80)
     assert seen.code == 0
     for name, entry in cli.COMMANDS.items():
@@ -185,8 +185,8 @@ def test_alone_it_shows_each_command_with_an_example_in_80_columns():
         assert entry.summary in seen.lines[place] and seen.lines[place + 1].strip() == entry.line
 
 
-def parsed(words):
-    """A command line as click understands it; an error where it does not."""
+def parse(words):
+    """Parse a command line with click, which raises an error if it is wrong."""
     context, command = click.Context(cli.cli), cli.cli
     while isinstance(command, click.Group):
         name, command, words = command.resolve_command(context, list(words))
@@ -196,13 +196,13 @@ def parsed(words):
 
 
 @pytest.mark.parametrize("name", [name for name in cli.COMMANDS if name != "completion"])
-def test_examples_can_be_typed(name):
+def test_examples_are_valid_command_lines(name):
     program, *words = cli.COMMANDS[name].line.split()
     assert program == "edgeflownas-search" and words[0] == name
-    assert parsed(words)
+    assert parse(words)
 
 
-def test_groups_list_their_commands_in_the_order_of_work_each_with_its_whole_first_sentence():
+def test_groups_list_commands_in_the_order_of_definition_with_their_whole_first_sentence():
     seen = in_terminal("import sys; sys.argv = ['x', 'queue']; from search import cli; cli.main()", [], 80)
     text = "\n".join(seen.lines)
     assert re.findall(r"^  (\w+) +[A-Z]", text, re.M)[-7:] == [
@@ -212,7 +212,7 @@ def test_groups_list_their_commands_in_the_order_of_work_each_with_its_whole_fir
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
-def test_completion_is_for_this_program(shell):
+def test_completion_prints_the_script_of_this_program(shell):
     program = "import sys; from search import cli; sys.argv = ['x', 'completion', sys.argv[1]]; cli.main()"
     done = subprocess.run([sys.executable, "-c", program, shell], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0 and f"_EDGEFLOWNAS_SEARCH_COMPLETE={shell}_complete" in done.stdout
@@ -220,7 +220,7 @@ def test_completion_is_for_this_program(shell):
 
 @pytest.mark.parametrize(("typed", "offered"), [("ev", {"evaluate", "evolve"}), ("queue s", {"status", "submit"}),
                                                 ("evolve --re", {"--restart"})])  # fmt: skip
-def test_what_is_typed_is_completed(typed, offered):
+def test_completion_offers_commands_and_options(typed, offered):
     typed = f"edgeflownas-search {typed}"
     environment = {
         "PATH": "/usr/bin:/bin", "COMP_WORDS": typed, "COMP_CWORD": str(typed.count(" ")),

@@ -18,7 +18,7 @@ from edgeflownas.network.skeleton import Skeleton
 from edgeflownas.storage import checkpoint
 from search.commands import layer_view
 from search.commands.cost import command
-from search.commands.layer_view import View
+from search.commands.layer_view import LayerView
 from search.run import Run
 from tests.small import weights_for
 
@@ -33,13 +33,13 @@ GROVE = {
 
 
 @pytest.fixture(autouse=True)
-def in_the_project(monkeypatch: pytest.MonkeyPatch) -> None:
+def project_folder(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(Path(__file__).parents[3])
 
 
 @pytest.mark.parametrize("path", sorted(Path(__file__).parents[3].glob("configs/*.yaml")), ids=lambda path: path.name)
-def test_every_shipped_configuration_has_its_cost_table(path: Path) -> None:
-    table, _ = Run.open(path).cost_table()  # for its network, its size and its board
+def test_shipped_configuration_has_a_cost_table(path: Path) -> None:
+    table, _ = Run.open(path).cost_table()  # for its network, size and board
     assert table.content.error_percent["cycles"].max < 1
 
 
@@ -50,51 +50,52 @@ def show(*arguments: str) -> str:
     return result.stdout
 
 
-def test_show_gives_figures_with_their_source_and_board() -> None:
+def test_show_prints_figures_with_source_and_board() -> None:
     text = show("000000000", "222222222")
     assert "Grove Vision AI V2, c = 8, 64x96; arena 1689.6 KiB" in text
     assert "compiled" in text
     assert "predicted" in text
 
 
-def test_layers_are_those_of_the_network_and_add_up() -> None:
-    (found,) = json.loads(show("000000000", "--layers", "--json"))
+def test_layers_match_the_network_and_add_up() -> None:
+    (record,) = json.loads(show("000000000", "--layers", "--json"))
     stages = ["E0", "E1", "EB0", "Down1", "EB1", "Down2", "DB0", "Up1", "DB1", "Up2", "H1", "H2"]
     stages += ["H2Out", "H1Out", "H0Out", "accumulation"]
-    assert [part["name"] for part in found["parts"]] == stages
-    assert sum(part["cycles"] for part in found["parts"]) == found["cycles"]
-    waiting = {part["name"]: part["waiting"] for part in found["parts"]}
+    assert [part["name"] for part in record["parts"]] == stages
+    assert sum(part["cycles"] for part in record["parts"]) == record["cycles"]
+    waiting = {part["name"]: part["waiting"] for part in record["parts"]}
     assert max(waiting, key=lambda name: waiting[name]) == "DB0"  # the largest weights, on the smallest map
-    assert {name: found[name] for name in GROVE} == GROVE
+    assert {name: record[name] for name in GROVE} == GROVE
     text = show("000000000", "--layers")
     assert "Vela 5.2.0, ethos-u55-64, Grove_Vision_AI_V2, Shared_Sram, Performance" in text
     assert all(stage in text for stage in stages)
 
 
-def test_difference_of_two_architectures_is_where_they_differ() -> None:
+def test_comparison_shows_differences_only_in_parts_that_differ() -> None:
     rows = [line.split() for line in show("000000000", "002000000", "--layers").splitlines() if line.strip()]
     lines = {row[0]: row for row in rows}
-    assert len(lines["DB0"]) == 7  # both, the difference, what of it is waiting, share and MAC use
+    assert len(lines["DB0"]) == 7  # both, the difference, the waiting part of it, share and MAC use
     assert int(lines["DB0"][3].replace(",", "")) > int(lines["DB0"][4].replace(",", "")) > 0
     assert len(lines["EB0"]) == 5
     assert float(lines["DB0"][5].rstrip("%")) > float(lines["EB0"][3].rstrip("%"))
     assert 0 < float(lines["DB0"][6]) < 100
 
 
-def test_difference_of_large_networks_fits_80_columns() -> None:
+def test_comparison_of_large_networks_fits_80_columns() -> None:
     part = Part("accumulation", 40_123_456, 0.999, 10**9, 99.9, 1234.5, 30_123_456, 0)
     small = replace(part, cycles=10_000_000, waiting=0, sram_kib=1.0)
     figures = Figures(npu_cycles=99_123_456, cycles=99_123_456, sram_kib=1689.6)
     console = Console(file=io.StringIO(), width=80)
+    views = [LayerView(figures, [small]), LayerView(figures, [part])]
     with console.capture() as capture:
-        console.print(layer_view.two(["000000000", "222222222"], [View(figures, [small]), View(figures, [part])]))
+        console.print(layer_view.comparison_table(["000000000", "222222222"], views))
     text = capture.get()
     for word in ("40,123,456", "+30,123,456", "99.9%", "+1233.5", "000000000", "difference", "SRAM KiB", "MAC %"):
         assert word in text, word
     assert "…" not in text and all(len(line) <= 80 for line in text.splitlines())
 
 
-def test_layers_of_three_are_wrong_usage() -> None:
+def test_layers_of_three_architectures_are_refused() -> None:
     with pytest.raises(SystemExit):
         show("000000000", "100000000", "200000000", "--layers")
 
@@ -105,17 +106,17 @@ def test_show_names_the_weights_and_the_compiler() -> None:
     assert re.search("table of (random weights|the weights [0-9a-f]{12})", text)
 
 
-def test_show_as_json_is_the_table_s_word() -> None:
-    found: List[Any] = json.loads(show("000000000", "222222222", "--json"))
-    assert [record["architecture"] for record in found] == ["000000000", "222222222"]
-    assert [record["source"] for record in found] == ["compiled", "predicted"]
-    assert found[0]["fps"] > found[1]["fps"]
-    for record in found:
+def test_show_prints_json() -> None:
+    records: List[Any] = json.loads(show("000000000", "222222222", "--json"))
+    assert [record["architecture"] for record in records] == ["000000000", "222222222"]
+    assert [record["source"] for record in records] == ["compiled", "predicted"]
+    assert records[0]["fps"] > records[1]["fps"]
+    for record in records:
         assert {name: record[name] for name in GROVE} == GROVE
         assert record["fits"] is True
 
 
-def test_figures_of_other_weights_are_predictions(tmp_path: Path) -> None:
+def test_figures_for_other_weights_are_predictions(tmp_path: Path) -> None:
     path = tmp_path / "supernet.h5"
     checkpoint.save(path, weights_for(Skeleton(8)), {})
     for change in (f"supernet={path}", f"supernet={tmp_path / 'none.h5'}", "hardware.vela_version=3.8.0"):
@@ -125,7 +126,7 @@ def test_figures_of_other_weights_are_predictions(tmp_path: Path) -> None:
 
 @pytest.fixture
 def small_arena(tmp_path: Path) -> List[str]:
-    """Settings for the same board with a smaller arena, and a table for it."""
+    """Return settings for the same board with a smaller arena, and its cost table."""
     folder = tmp_path / "board"
     shutil.copytree("configs/hardware", str(folder))
     board = folder / "grove_vision_ai_v2.yaml"
@@ -135,13 +136,13 @@ def small_arena(tmp_path: Path) -> List[str]:
     return ["--set", f"hardware.board={board}", "--set", f"hardware.table={folder / 'table.yaml'}"]
 
 
-def test_a_network_without_room_in_the_arena_is_named(small_arena: List[str]) -> None:
+def test_network_that_exceeds_the_arena_is_named(small_arena: List[str]) -> None:
     assert "000000000 DOES NOT FIT into the arena of 128.0 KiB" in show("000000000", *small_arena)
     assert json.loads(show("000000000", "--json", *small_arena))[0]["fits"] is False
     assert "DOES NOT FIT" not in show("000000000")
 
 
-def test_a_table_of_another_board_is_not_put_in_the_place_of_the_first(tmp_path: Path) -> None:
+def test_build_for_another_board_does_not_overwrite_the_table(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="--board .*u65_256.yaml: name the file of its table with --output"):
         arguments = ["build", *CONFIG, "--run", str(tmp_path), "--board", "configs/hardware/u65_256.yaml"]
         CliRunner().invoke(command, [*arguments, "--set", "hardware.vela=nowhere"], catch_exceptions=False)
@@ -164,6 +165,6 @@ def test_a_table_of_another_board_is_not_put_in_the_place_of_the_first(tmp_path:
         (["000000000", "--compile", "--set", "hardware.vela=nowhere"], "vela nowhere: no such program"),
     ],
 )
-def test_what_does_not_fit_is_one_line(arguments: List[str], message: str) -> None:
+def test_mismatch_is_reported_in_one_line(arguments: List[str], message: str) -> None:
     with pytest.raises(InputError, match=message):
         show(*arguments)

@@ -1,4 +1,4 @@
-"""The command as a user calls it, with an evaluator that answers at once."""
+"""``enumerate`` as a user calls it, with an evaluator that answers immediately."""
 
 import json
 import os
@@ -23,55 +23,55 @@ SPACE = Run.open(CONFIG).space
 
 @pytest.fixture
 def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture) -> Command:
-    called = Command(tmp_path, monkeypatch, capsys)
-    called.oracle = Oracle(SPACE)
-    monkeypatch.setattr(command_module, "open_evaluator", called._open)
-    return called
+    command = Command(tmp_path, monkeypatch, capsys)
+    command.oracle = Oracle(SPACE)
+    monkeypatch.setattr(command_module, "open_evaluator", command._open)
+    return command
 
 
-def answered(command: Command) -> List[Architecture]:
-    """What was scored."""
+def scored_by(command: Command) -> List[Architecture]:
+    """Return the architectures that the command's evaluator scored."""
     assert isinstance(command.oracle, Oracle)
     return command.oracle.answered
 
 
-def test_the_whole_space_its_front_and_its_hypervolume(command: Command) -> None:
+def test_enumerate_scores_the_space_and_finds_front_and_hypervolume(command: Command) -> None:
     result = command.run("enumerate", "--json")
     assert result.code == 0, result.error
-    said = json.loads(result.out)
-    assert said["hardware"]["vela"] == "5.2.0" and said["hardware"]["board"] == "Grove Vision AI V2"
-    assert (said["scored"], said["complete"], said["zero_flow_epe"]) == (SPACE.size, True, 8.0)
+    summary = json.loads(result.out)
+    assert summary["hardware"]["vela"] == "5.2.0" and summary["hardware"]["board"] == "Grove Vision AI V2"
+    assert (summary["scored"], summary["complete"], summary["zero_flow_epe"]) == (SPACE.size, True, 8.0)
     costs = table(CONFIG.parents[1] / Run.open(CONFIG).config.hardware.table)
-    points = {each: (epe_of(each), -costs.cost(each).fps) for each in SPACE.all()}
+    points = {genes: (epe_of(genes), -costs.cost(genes).fps) for genes in SPACE.all()}
     with h5py.File(str(command.folder / "space.h5"), "r") as file:
         assert file.attrs["format"] == "edgeflownas-space" and file.attrs["complete"]
-        genes = [tuple(each) for each in file["archive/genes"][()].tolist()]
-        assert genes == list(SPACE.all())
-        assert file["archive/epe"][()].tolist() == [epe_of(each) for each in genes]
-        assert file["archive/fps"][()].tolist() == [costs.cost(each).fps for each in genes]
+        rows = [tuple(genes) for genes in file["archive/genes"][()].tolist()]
+        assert rows == list(SPACE.all())
+        assert file["archive/epe"][()].tolist() == [epe_of(genes) for genes in rows]
+        assert file["archive/fps"][()].tolist() == [costs.cost(genes).fps for genes in rows]
         assert file["archive/epe"].compression == "gzip"
-        front = [tuple(each) for each in file["front/genes"][()].tolist()]
-        assert file.attrs["hypervolume"] == said["hypervolume"]
-    # The best of each FPS cannot be dominated by anything else than another of these.
-    best = sorted(points, key=lambda each: (points[each][1], points[each][0]))
-    climbing = [each for i, each in enumerate(best) if all(points[each][0] < points[other][0] for other in best[:i])]
-    expected = [climbing[i] for i in brute_force_front(np.array([points[each] for each in climbing]))]
+        front = [tuple(genes) for genes in file["front/genes"][()].tolist()]
+        assert file.attrs["hypervolume"] == summary["hypervolume"]
+    # The best architecture of each FPS can only be dominated by the best of another FPS.
+    best = sorted(points, key=lambda genes: (points[genes][1], points[genes][0]))
+    improving = [own for i, own in enumerate(best) if all(points[own][0] < points[other][0] for other in best[:i])]
+    expected = [improving[i] for i in brute_force_front(np.array([points[genes] for genes in improving]))]
     assert sorted(front) == sorted(expected)
-    assert [SPACE.format(each) for each in front] == [row["architecture"] for row in said["front"]]
-    width = -np.diff([0.0, *sorted(points[each][1] for each in front)[::-1]])
-    height = 4.0 - np.array([points[each][0] for each in sorted(front, key=lambda each: -points[each][1])])
+    assert [SPACE.format(genes) for genes in front] == [row["architecture"] for row in summary["front"]]
+    width = -np.diff([0.0, *sorted(points[genes][1] for genes in front)[::-1]])
+    height = 4.0 - np.array([points[genes][0] for genes in sorted(front, key=lambda genes: -points[genes][1])])
     tallest = np.maximum.accumulate(np.maximum(height, 0)[::-1])[::-1]
-    assert said["hypervolume"] == pytest.approx((width * tallest).sum())
+    assert summary["hypervolume"] == pytest.approx((width * tallest).sum())
 
 
-def test_stopped_anywhere_it_goes_on_and_ends_in_the_same_file(command: Command, tmp_path: Path) -> None:
+def test_interrupted_enumeration_resumes_and_ends_in_the_same_file(command: Command, tmp_path: Path) -> None:
     def epe(architecture: Architecture) -> float:
-        asked.append(architecture)
-        if len(asked) == 2000:
+        requested.append(architecture)
+        if len(requested) == 2000:
             os.kill(os.getpid(), signal.SIGTERM)
         return epe_of(architecture)
 
-    asked: List[Architecture] = []
+    requested: List[Architecture] = []
     command.oracle = Oracle(SPACE, epe, backwards=True)
     stopped = command.run("enumerate")
     assert stopped.code == 130 and "to continue: edgeflownas-search enumerate" in stopped.error
@@ -79,28 +79,28 @@ def test_stopped_anywhere_it_goes_on_and_ends_in_the_same_file(command: Command,
         known = len(file["archive/genes"])
         assert known == 243 * (2000 // 243 + 1) and not file.attrs["complete"] and "front" not in file
     assert command.run("enumerate").code == 0
-    assert len(set(asked)) == len(asked) == SPACE.size
+    assert len(set(requested)) == len(requested) == SPACE.size
     first = content(command.folder / "space.h5")
     command.folder, command.oracle = tmp_path / "whole", Oracle(SPACE)
     assert command.run("enumerate").code == 0
     assert content(command.folder / "space.h5") == first
 
 
-def test_parts_add_up_and_a_finished_space_is_not_scored_again(command: Command) -> None:
+def test_partial_enumerations_add_up_and_score_nothing_twice(command: Command) -> None:
     result = command.run("enumerate", "--backbones", "0000,2102", "--heads", "00000,20122,11111")
     assert result.code == 0 and "6 of 19,683 architectures scored" in result.out
-    assert sorted(map(SPACE.format, answered(command))) == sorted(
+    assert sorted(map(SPACE.format, scored_by(command))) == sorted(
         backbone + head for backbone in ("0000", "2102") for head in ("00000", "20122", "11111")
     )
     assert command.run("enumerate", "--backbones", "0000").code == 0
-    assert len(answered(command)) == 6 + 240
+    assert len(scored_by(command)) == 6 + 240
     assert command.run("enumerate").code == 0
-    assert len(answered(command)) == SPACE.size
+    assert len(scored_by(command)) == SPACE.size
     assert command.run("enumerate").code == 0
-    assert len(answered(command)) == SPACE.size
+    assert len(scored_by(command)) == SPACE.size
 
 
-def test_a_part_is_named_by_digits_of_its_own_genes() -> None:
+def test_backbones_and_heads_are_selected_by_digits() -> None:
     every = list(SMALL.all())
     assert selected(SMALL, "", "") == every
     assert selected(SMALL, "21", "40,01") == [(2, 1, 0, 1), (2, 1, 4, 0)]
@@ -109,12 +109,12 @@ def test_a_part_is_named_by_digits_of_its_own_genes() -> None:
 @pytest.mark.parametrize(
     "part", ["--backbones=000", "--backbones=0003", "--heads=00000,1", "--backbones=0000,", "--heads=,"]
 )
-def test_digits_that_name_nothing_are_refused(command: Command, part: str) -> None:
+def test_invalid_digits_are_refused(command: Command, part: str) -> None:
     result = command.run("enumerate", part)
     assert result.code == 2 and "must be" in result.error and not (command.folder / "space.h5").exists()
 
 
-def test_scores_of_another_supernet_and_damage_are_refused(command: Command) -> None:
+def test_scores_of_another_supernet_and_damaged_files_are_refused(command: Command) -> None:
     assert command.run("enumerate", "--backbones", "0000").code == 0
     before = (command.folder / "space.h5").read_bytes()
     command.train(1.0)
@@ -126,16 +126,16 @@ def test_scores_of_another_supernet_and_damage_are_refused(command: Command) -> 
     assert damaged.code == 2 and "truncated or damaged" in damaged.error
 
 
-def test_evolve_says_its_share_of_the_exact_hypervolume(command: Command) -> None:
+def test_evolve_reports_its_share_of_the_exact_hypervolume(command: Command) -> None:
     assert command.run("enumerate").code == 0
     with h5py.File(str(command.folder / "space.h5"), "r") as file:
         exact = file.attrs["hypervolume"]
-    said = json.loads(command.run("evolve", "--json").out)
-    assert 0 < said["hypervolume_share"] == said["hypervolume"] / exact <= 1
-    assert f"{said['hypervolume_share']:.3%} of the exact hypervolume" in command.run("evolve").out
-    # Beside the supernet it counts, too; that of another supernet does not.
+    summary = json.loads(command.run("evolve", "--json").out)
+    assert 0 < summary["hypervolume_share"] == summary["hypervolume"] / exact <= 1
+    assert f"{summary['hypervolume_share']:.3%} of the exact hypervolume" in command.run("evolve").out
+    # A space.h5 next to the supernet counts as well, unless it belongs to another supernet.
     (command.folder / "space.h5").rename(command.weights.with_name("space.h5"))
-    assert json.loads(command.run("evolve", "--json").out)["hypervolume_share"] == said["hypervolume_share"]
+    assert json.loads(command.run("evolve", "--json").out)["hypervolume_share"] == summary["hypervolume_share"]
     command.train(1.0)
     result = command.run("evolve", "--restart", "--json")
     assert json.loads(result.out)["hypervolume_share"] is None and "no share" in result.error

@@ -1,4 +1,4 @@
-"""The command as a user calls it, with an evaluator that answers at once."""
+"""``evolve`` as a user calls it, with an evaluator that answers immediately."""
 
 import contextlib
 import csv
@@ -33,7 +33,7 @@ LOAD = CostTable.load
 
 @functools.lru_cache(maxsize=None)
 def table(path: Path) -> CostTable:
-    """The real table, which predicts each architecture once for all tests."""
+    """Return the real table, which predicts each architecture only once for all tests."""
     content = LOAD(path)
     predictor = content._predictor
     predictor.figures = functools.lru_cache(maxsize=None)(predictor.figures)  # type: ignore[method-assign]
@@ -47,7 +47,7 @@ class Result(NamedTuple):
 
 
 class Command:
-    """Calls ``evolve``, or another command, on a run of its own."""
+    """A caller of ``evolve`` and other commands on a run of its own."""
 
     def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture) -> None:
         self.folder = folder / "run"
@@ -86,31 +86,31 @@ def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capt
     return Command(tmp_path, monkeypatch, capsys)
 
 
-def test_a_search_ends_with_its_front_and_its_checkpoint(command: Command) -> None:
+def test_search_writes_its_front_and_its_checkpoint(command: Command) -> None:
     result = command("--json")
     assert result.code == 0, result.error
-    said = json.loads(result.out)
-    assert said["generations"] == 2
-    assert said["scored"] == said["requested"] * 27  # with all flow outputs
-    assert said["zero_flow_epe"] == 8.0
+    summary = json.loads(result.out)
+    assert summary["generations"] == 2
+    assert summary["scored"] == summary["requested"] * 27  # all flow outputs of a backbone are scored together
+    assert summary["zero_flow_epe"] == 8.0
     with (command.folder / "front.csv").open(newline="") as file:
         front = list(csv.DictReader(file))
-    assert [row["architecture"] for row in front] == [row["architecture"] for row in said["front"]]
+    assert [row["architecture"] for row in front] == [row["architecture"] for row in summary["front"]]
     assert {(row["vela"], row["board"]) for row in front} == {("5.2.0", "Grove Vision AI V2")}
-    assert said["hardware"]["vela"] == "5.2.0" and said["hardware"]["accelerator"] == "ethos-u55-64"
-    assert {row["cost_source"] for row in front} == {"predicted"}, "the table is of other weights"
-    assert float(front[0]["epe"]) == said["best_epe"] == min(float(row["epe"]) for row in front)
-    points = np.array([[row["epe"], -row["fps"]] for row in said["front"]])
+    assert summary["hardware"]["vela"] == "5.2.0" and summary["hardware"]["accelerator"] == "ethos-u55-64"
+    assert {row["cost_source"] for row in front} == {"predicted"}, "the table is for other weights"
+    assert float(front[0]["epe"]) == summary["best_epe"] == min(float(row["epe"]) for row in front)
+    points = np.array([[row["epe"], -row["fps"]] for row in summary["front"]])
     assert len(brute_force_front(points)) == len(front)
     assert (command.folder / "search.h5").exists()
     assert "population: 4" in (command.folder / "config.yaml").read_text()
     assert not (command.folder / "search.lock").exists()
 
 
-def test_people_see_the_front_and_zero_flow_beside_the_best_epe(command: Command) -> None:
+def test_output_shows_the_front_and_compares_with_zero_flow(command: Command) -> None:
     result = command()
     assert result.code == 0, result.error
-    assert re.search(r"Best EPE \d\.\d{4} px; that of zero flow is 8\.0000 px", result.out)
+    assert re.search(r"Best EPE: \d\.\d{4} px, \d+\.\d % of zero-flow EPE \(8\.0000 px\)", result.out)
     assert "2 generations are done" in result.out
     best = next(iter(csv.DictReader((command.folder / "front.csv").open())))["architecture"]
     assert best in result.out
@@ -118,7 +118,7 @@ def test_people_see_the_front_and_zero_flow_beside_the_best_epe(command: Command
     assert len(re.findall("^generation ", result.error, re.M)) == 2
 
 
-def test_a_run_that_has_a_checkpoint_is_continued(command: Command, tmp_path: Path) -> None:
+def test_run_with_a_checkpoint_is_continued(command: Command, tmp_path: Path) -> None:
     command(generations=1)
     assert command().code == 0
     parts = content(command.folder / "search.h5")
@@ -130,7 +130,7 @@ def test_a_run_that_has_a_checkpoint_is_continued(command: Command, tmp_path: Pa
     assert content(command.folder / "search.h5") == parts
 
 
-def test_restart_sets_the_old_checkpoint_aside(command: Command) -> None:
+def test_restart_keeps_the_old_checkpoint_under_another_name(command: Command) -> None:
     command()
     first = (command.folder / "search.h5").read_bytes()
     assert command("--set", "seed=9").code == 2
@@ -138,14 +138,14 @@ def test_restart_sets_the_old_checkpoint_aside(command: Command) -> None:
     assert (command.folder / "search.h5.1").read_bytes() == first
 
 
-def test_an_interrupted_search_tells_how_to_continue_it(command: Command) -> None:
+def test_interrupted_search_prints_the_command_that_continues_it(command: Command) -> None:
     def epe(architecture: Architecture) -> float:
-        if len(asked) == 150:
+        if len(requested) == 150:
             os.kill(os.getpid(), signal.SIGTERM)
-        asked.append(architecture)
+        requested.append(architecture)
         return epe_of(architecture)
 
-    asked: List[Architecture] = []
+    requested: List[Architecture] = []
     command.oracle = Oracle(Run.open(CONFIG).space, epe)
     result = command("--restart")
     assert result.code == 130
@@ -154,7 +154,7 @@ def test_an_interrupted_search_tells_how_to_continue_it(command: Command) -> Non
     assert not (command.folder / "search.lock").exists()
 
 
-def test_damage_is_told_and_the_one_before_used_on_request(command: Command) -> None:
+def test_damaged_checkpoint_is_reported_and_the_previous_one_used_on_request(command: Command) -> None:
     command()
     path = command.folder / "search.h5"
     whole = content(path)
@@ -166,7 +166,7 @@ def test_damage_is_told_and_the_one_before_used_on_request(command: Command) -> 
     assert content(path) == whole
 
 
-def test_another_supernet_is_refused(command: Command) -> None:
+def test_checkpoint_of_another_supernet_is_refused(command: Command) -> None:
     command()
     command.train(1.0)
     result = command()
@@ -174,7 +174,7 @@ def test_another_supernet_is_refused(command: Command) -> None:
     assert len(result.error.strip().splitlines()) == 1
 
 
-def test_an_infeasible_cap_is_refused_before_anything_is_scored(command: Command) -> None:
+def test_infeasible_sram_cap_is_refused_before_scoring(command: Command) -> None:
     result = command("--set", "evolution.max_sram_kib=1.0")
     assert result.code == 2
     assert re.search(r"no architecture fits 1 KiB; the smallest SRAM peak in the space is [\d.]+ KiB", result.error)
@@ -182,7 +182,7 @@ def test_an_infeasible_cap_is_refused_before_anything_is_scored(command: Command
     assert not (command.folder / "search.h5").exists()
 
 
-def test_with_a_real_supernet_the_archive_holds_what_the_tree_evaluator_says(
+def test_archive_of_a_real_supernet_holds_the_epe_of_its_children(
     command: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from edgeflownas.data.datasets import open_datasets
@@ -205,28 +205,28 @@ def test_with_a_real_supernet_the_archive_holds_what_the_tree_evaluator_says(
     assert json.loads(result.out)["zero_flow_epe"] == data.zero_flow_epe()
 
 
-def test_a_supernet_of_no_use_is_named(command: Command) -> None:
+def test_supernet_without_finite_epe_is_refused(command: Command) -> None:
     command.oracle = Oracle(Run.open(CONFIG).space, lambda architecture: float("nan"))
     result = command()
     assert result.code == 2
-    assert f"{command.weights}: gives no architecture" in result.error and "train anew" in result.error
+    assert f"{command.weights}: no architecture that fits" in result.error and "train from scratch" in result.error
 
 
-def test_a_reference_point_that_nothing_reaches_is_told(command: Command) -> None:
+def test_unreachable_reference_point_is_reported(command: Command) -> None:
     result = command("--set", "evolution.reference_point={epe: 0.1, fps: 0}")
     assert result.code == 0 and "The hypervolume is 0" in result.out
 
 
-def test_two_ways_to_begin_exclude_each_other(command: Command) -> None:
+def test_restart_and_from_previous_exclude_each_other(command: Command) -> None:
     assert command("--restart", "--from-previous").code == 2
 
 
-def test_a_table_of_another_board_is_refused(command: Command) -> None:
+def test_cost_table_for_another_board_is_refused(command: Command) -> None:
     result = command("--set", "hardware.board=configs/hardware/u65_256.yaml")
     assert result.code == 2 and "another board" in result.error
 
 
-def test_the_front_is_shown_even_if_a_queue_that_has_begun_holds_other_tasks(command: Command) -> None:
+def test_front_is_shown_even_if_a_started_queue_holds_other_tasks(command: Command) -> None:
     assert command().code == 0
     state = command.folder / "queue" / "tasks" / "000" / "state.json"
     record.write(state, {**record.read(state), "attempts": 1})

@@ -1,4 +1,4 @@
-"""The command as a user calls it, on random weights."""
+"""``export`` as a user calls it, on random weights."""
 
 import json
 import re
@@ -46,39 +46,39 @@ def call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capture
 def result(outcome: Any) -> Dict[str, Any]:
     code, out, error = outcome
     assert code == 0, error
-    found: Dict[str, Any] = json.loads(out)
-    return found
+    record: Dict[str, Any] = json.loads(out)
+    return record
 
 
-def test_export_leaves_both_files_and_says_what_int8_costs(call: Any, weights: Path, tmp_path: Path) -> None:
-    found = result(call(ARCHITECTURE, "--weights", str(weights), "--json"))
-    assert found["on_cpu"] == []
-    assert found["source"] == "compiled"
-    assert found["settings"].startswith("Vela 5.2.0, ethos-u55-64, Grove_Vision_AI_V2")
+def test_export_writes_both_files_and_compares_int8_with_float32(call: Any, weights: Path, tmp_path: Path) -> None:
+    record = result(call(ARCHITECTURE, "--weights", str(weights), "--json"))
+    assert record["on_cpu"] == []
+    assert record["source"] == "compiled"
+    assert record["settings"].startswith("Vela 5.2.0, ethos-u55-64, Grove_Vision_AI_V2")
     for name in ("epe_float32", "epe_int8", "zero_flow_epe"):
-        assert 0 < found[name] < 1000
-    assert found["epe_int8"] != found["epe_float32"]
-    assert found["epe_int8"] == pytest.approx(found["epe_float32"], rel=0.2)
-    assert found["input"]["scale"] > 0
+        assert 0 < record[name] < 1000
+    assert record["epe_int8"] != record["epe_float32"]
+    assert record["epe_int8"] == pytest.approx(record["epe_float32"], rel=0.2)
+    assert record["input"]["scale"] > 0
     model = (tmp_path / "export" / f"{ARCHITECTURE}_int8_ends.tflite").read_bytes()
-    assert str(tmp_path / "export" / f"{ARCHITECTURE}_int8_ends.tflite") == found["network"]
+    assert str(tmp_path / "export" / f"{ARCHITECTURE}_int8_ends.tflite") == record["network"]
     assert QuantisedNetwork(model).predict(np.zeros((32, 48, 6), np.uint8)).shape == (32, 48, 4)
-    assert b"ethos-u" in Path(found["compiled"]).read_bytes()
-    assert json.loads(Path(found["record"]).read_text()) == found
+    assert b"ethos-u" in Path(record["compiled"]).read_bytes()
+    assert json.loads(Path(record["record"]).read_text()) == record
     again = result(call(ARCHITECTURE, "--weights", str(weights), "--json"))
     assert (tmp_path / "export" / f"{ARCHITECTURE}_int8_ends.tflite").read_bytes() == model
-    assert again == found
+    assert again == record
 
 
-def test_float_ends_are_left_to_the_cpu_and_named(call: Any, weights: Path) -> None:
+def test_float_input_and_output_are_reported_to_run_on_the_cpu(call: Any, weights: Path) -> None:
     code, out, error = call(ARCHITECTURE, "--weights", str(weights), "--float-io")
     assert code == 0, error
-    assert "on the CPU: Quantize images_int8, Dequantize flow; FPS and ms do not count its time" in out
+    assert "on the CPU, whose time FPS and ms do not include: Quantize images_int8, Dequantize flow" in out
     assert "float32 input/output" in out
     assert "fits into the arena of 1689.6 KiB" in out
 
 
-def test_retrained_child_keeps_its_statistics(call: Any, weights: Path, tmp_path: Path) -> None:
+def test_retrained_child_keeps_its_bn_statistics(call: Any, weights: Path, tmp_path: Path) -> None:
     skeleton = Skeleton(4)
     tensors, _ = checkpoint.load(weights)
     architecture = tuple(int(digit) for digit in ARCHITECTURE)
@@ -104,7 +104,7 @@ def test_retrained_child_keeps_its_statistics(call: Any, weights: Path, tmp_path
         ([ARCHITECTURE, "--board", "nowhere.yaml"], "board nowhere.yaml: cannot be read"),
     ],
 )
-def test_what_is_missing_is_one_line(call: Any, words: Any, message: str) -> None:
+def test_missing_input_is_reported_in_one_line(call: Any, words: Any, message: str) -> None:
     code, _, error = call(*words)
     assert code == 2
     (line,) = error.splitlines()

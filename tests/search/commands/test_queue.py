@@ -1,4 +1,4 @@
-"""``queue`` and ``retrain`` as a user calls them, behind a search by an evaluator that answers at once."""
+"""``queue`` and ``retrain`` as a user calls them, after a search with an evaluator that answers immediately."""
 
 import csv
 import json
@@ -29,8 +29,8 @@ from tests.search.stand_ins import CONFIG, oracle_opened
 Call = Callable[..., Result]
 
 
-def ended(monkeypatch: pytest.MonkeyPatch, folder: Path, *words: str) -> int:
-    """Calls a command on the run in a folder; gives its exit code."""
+def exit_code(monkeypatch: pytest.MonkeyPatch, folder: Path, *words: str) -> int:
+    """Call a command on the run in a folder; return its exit code."""
     settings = [f"supernet={folder / 'supernet.h5'}", "evolution.population=4", "evolution.generations=1"]
     settings += ["hardware.vela=no-such-vela", "hardware.compile_front=false", "queue.size=3"]
     run = ["--config", str(CONFIG), "--run", str(folder / "run")]
@@ -44,27 +44,27 @@ def ended(monkeypatch: pytest.MonkeyPatch, folder: Path, *words: str) -> int:
 
 @pytest.fixture(scope="module")
 def searched(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a supernet, and a run that was searched and has its queue built."""
+    """Return a folder with a supernet, and a run after a search, with its queue."""
     folder = tmp_path_factory.mktemp("searched")
     shapes = Skeleton(8).parameters()
     checkpoint.save(folder / "supernet.h5", {name: np.zeros(shape, np.float32) for name, shape in shapes.items()}, {})
     with pytest.MonkeyPatch.context() as monkeypatch:
         monkeypatch.setattr(one_shot, "open_evaluator", oracle_opened)
-        assert ended(monkeypatch, folder, "evolve") == 0
-        assert ended(monkeypatch, folder, "queue", "build", "--rebuild") == 0
+        assert exit_code(monkeypatch, folder, "evolve") == 0
+        assert exit_code(monkeypatch, folder, "queue", "build", "--rebuild") == 0
     return folder
 
 
 @pytest.fixture
 def call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture) -> Call:
-    """Calls a command, and captures what it prints."""
+    """Return a function that calls a command and captures its output."""
 
-    def called(*words: str) -> Result:
-        code = ended(monkeypatch, tmp_path, *words)
+    def run_command(*words: str) -> Result:
+        code = exit_code(monkeypatch, tmp_path, *words)
         captured = capsys.readouterr()
         return Result(code, captured.out, captured.err)
 
-    return called
+    return run_command
 
 
 @pytest.fixture
@@ -83,7 +83,7 @@ def refused(result: Result, word: str) -> None:
     assert len(result.error.strip().splitlines()) == 1
 
 
-def test_queue_is_built_from_the_search_file_alone(call: Call, queue: Queue, tmp_path: Path) -> None:
+def test_queue_is_built_from_the_search_file_only(call: Call, queue: Queue, tmp_path: Path) -> None:
     with (tmp_path / "run" / "front.csv").open() as file:
         front = [record["architecture"] for record in csv.DictReader(file)]
     chosen = architectures(queue)
@@ -95,19 +95,19 @@ def test_queue_is_built_from_the_search_file_alone(call: Call, queue: Queue, tmp
     assert queue.file.search_sha256 and not (tmp_path / "run" / "search.lock").exists()
 
 
-def test_queue_of_another_supernet_is_not_built(call: Call, queue: Queue, tmp_path: Path) -> None:
+def test_queue_for_another_supernet_is_refused(call: Call, queue: Queue, tmp_path: Path) -> None:
     run = Run.open(CONFIG, tmp_path / "run", [f"supernet={tmp_path / 'supernet.h5'}"])
     checkpoint.save(run.supernet_file, {name: value + 1 for name, value in run.supernet_weights().items()}, {})
     refused(call("queue", "build"), "the supernet is")
 
 
-def test_what_is_not_there_is_told_with_the_mend(call: Call) -> None:
+def test_missing_search_or_queue_is_reported_with_the_remedy(call: Call) -> None:
     refused(call("queue", "build"), "search first, with `evolve`")
     for command in ("run", "status", "collect"):
         refused(call("queue", command), "`queue build`")
 
 
-def test_status_is_a_table_and_json(call: Call, queue: Queue) -> None:
+def test_status_prints_a_table_or_json(call: Call, queue: Queue) -> None:
     with claimed(queue.task(1)) as claim:
         claim.begin()
         claim.crashed("no \x1b[31mmoney")
@@ -120,15 +120,13 @@ def test_status_is_a_table_and_json(call: Call, queue: Queue) -> None:
     ]  # fmt: skip
 
 
-def test_run_ends_with_an_error_if_a_task_has_failed(
-    call: Call, queue: Queue, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_run_fails_if_a_task_has_failed(call: Call, queue: Queue, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(runner, "command", lambda folder, index: [sys.executable, "-c", NOT_BEGUN])
     result = call("queue", "run")
     assert result.code == 1 and result.out.count("failed: ended with exit code 3") == 3
 
 
-def test_collect_writes_the_final_front_and_says_how_well_the_supernet_ranked(
+def test_collect_writes_the_final_front_and_reports_the_ranking_of_the_supernet(
     call: Call, queue: Queue, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     refused(call("queue", "collect"), "nothing to collect yet (3 queued)")
@@ -141,20 +139,20 @@ def test_collect_writes_the_final_front_and_says_how_well_the_supernet_ranked(
     assert "EdgeFlowNet, as published: 1694 KiB" in result.out and "the two cannot be compared" in result.out
     assert "`predicted` were not compiled" in result.out
     finish(queue, 2, 0.5)
-    said = json.loads(call("queue", "collect", "--json").out)
-    assert (said["n"], said["missing"]) == (3, 0) and said["kendall_tau"] == pytest.approx(-1 / 3)
-    low, high = said["kendall_tau_95"]
-    assert -1 <= low <= said["kendall_tau"] <= high <= 1 and said["published"]["comparable"] is False
-    assert said["survivors"][0]["final"]["procedural"]["epe"] == 3.0
+    summary = json.loads(call("queue", "collect", "--json").out)
+    assert (summary["n"], summary["missing"]) == (3, 0) and summary["kendall_tau"] == pytest.approx(-1 / 3)
+    low, high = summary["kendall_tau_95"]
+    assert -1 <= low <= summary["kendall_tau"] <= high <= 1 and summary["published"]["comparable"] is False
+    assert summary["survivors"][0]["final"]["procedural"]["epe"] == 3.0
     with (tmp_path / "run" / "final_front.csv").open() as file:
         records = list(csv.DictReader(file))
     assert [record["architecture"] for record in records] == [architectures(queue)[index] for index in (2, 0, 1)]
     assert [record["on_front"] for record in records] == ["1", "0", "0"]
-    assert said["hardware"]["vela"] == "5.2.0" and "Vela 5.2.0, ethos-u55-64" in result.out
+    assert summary["hardware"]["vela"] == "5.2.0" and "Vela 5.2.0, ethos-u55-64" in result.out
     assert [(record["vela"], record["board"]) for record in records] == [("5.2.0", "Grove Vision AI V2")] * 3
 
 
-def test_retrain_refuses_what_it_cannot_work_on(call: Call, queue: Queue) -> None:
+def test_retrain_refuses_busy_and_missing_tasks(call: Call, queue: Queue) -> None:
     folder: Any = str(queue.paths.folder)
     with claimed(queue.task(0)):
         refused(call("retrain", "--queue", folder, "--index", "0"), "task 0: in use by process")
@@ -163,7 +161,7 @@ def test_retrain_refuses_what_it_cannot_work_on(call: Call, queue: Queue) -> Non
     assert call("retrain", "--queue", folder, "--index", "-1").code == 2
 
 
-def test_submit_shows_what_it_would_hand_in_and_says_where_slurm_is_missing(
+def test_submit_shows_the_batch_script_and_reports_missing_slurm(
     call: Call, queue: Queue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     result = call("queue", "submit", "--dry-run", "--set", "cluster.partition=debug", "--set", "cluster.throttle=2")
@@ -175,7 +173,7 @@ def test_submit_shows_what_it_would_hand_in_and_says_where_slurm_is_missing(
     assert not queue.paths.submissions.exists()
 
 
-def test_tasks_are_given_up_and_taken_up_by_number(call: Call, queue: Queue) -> None:
+def test_tasks_are_cancelled_and_retried_by_number(call: Call, queue: Queue) -> None:
     assert call("queue", "cancel").code == 2 and call("queue", "cancel", "1", "--all").code == 2
     refused(call("queue", "cancel", "3"), "tasks 0 to 2")
     result = call("queue", "cancel", "1")
@@ -185,7 +183,7 @@ def test_tasks_are_given_up_and_taken_up_by_number(call: Call, queue: Queue) -> 
     assert call("queue", "retry").out.count("queued") == 3
 
 
-def test_status_is_watched_until_nothing_is_left(call: Call, queue: Queue) -> None:
+def test_status_is_watched_until_all_tasks_are_done(call: Call, queue: Queue) -> None:
     def work() -> None:
         for index in queue.indices:
             time.sleep(0.3)

@@ -19,7 +19,7 @@ from supernet import training
 CONFIG = Path(__file__).parents[3] / "configs" / "tiny.yaml"
 
 
-def test_a_second_training_in_a_folder_is_refused_and_touches_nothing(tmp_path, monkeypatch, capsys):
+def test_second_training_in_a_folder_is_refused_and_changes_nothing(tmp_path, monkeypatch, capsys):
     argv = ["edgeflownas-search", "train", "--config", str(CONFIG), "--run", str(tmp_path)]
     monkeypatch.setattr(sys, "argv", argv)
     with locked(tmp_path / "supernet" / "train.lock", "training"), pytest.raises(SystemExit) as end:
@@ -28,7 +28,7 @@ def test_a_second_training_in_a_folder_is_refused_and_touches_nothing(tmp_path, 
     assert not list((tmp_path / "supernet").iterdir())
 
 
-def test_the_command_that_continues_says_nothing_that_forbids_it(tmp_path, monkeypatch, capsys):
+def test_command_to_continue_omits_flags_that_forbid_it(tmp_path, monkeypatch, capsys):
     program = str(tmp_path / "edgeflownas-search")
     monkeypatch.setattr(sys, "argv", [program, "train", "--config", "a b.yaml", "--no-resume"])
 
@@ -41,7 +41,7 @@ def test_the_command_that_continues_says_nothing_that_forbids_it(tmp_path, monke
     assert f"to continue: {program} train --config 'a b.yaml'\n" in capsys.readouterr().err
 
 
-def test_weights_of_another_network_are_refused_even_where_shapes_agree(tmp_path):
+def test_weights_of_another_network_are_refused_even_if_shapes_agree(tmp_path):
     run = Run.open(CONFIG, tmp_path)
     weights = {name: np.zeros(shape, np.float32) for name, shape in Skeleton(4).parameters().items()}
     path = tmp_path / "weights.h5"
@@ -52,8 +52,8 @@ def test_weights_of_another_network_are_refused_even_where_shapes_agree(tmp_path
         run.fitting_weights(path)
 
 
-def called(tmp_path, monkeypatch, *options):
-    """The run that ``train`` is called for, and what it prints."""
+def call_train(tmp_path, monkeypatch, *options):
+    """Call ``train``; return the runs it trains and its output."""
     runs = []
     monkeypatch.setattr(train, "_train", lambda run, *_: runs.append(run))
     arguments = ["--config", str(CONFIG), "--run", str(tmp_path), *options]
@@ -62,22 +62,24 @@ def called(tmp_path, monkeypatch, *options):
 
 
 @pytest.mark.parametrize(("options", "devices"), [([], None), (["none"], []), (["1"], [1]), (["0,2"], [0, 2])])
-def test_gpu_device_says_what_to_train_on_and_leaves_the_training_the_same(tmp_path, monkeypatch, options, devices):
-    (run,), result = called(tmp_path, monkeypatch, *[word for option in options for word in ("--gpu-device", option)])
+def test_gpu_device_changes_the_devices_but_not_the_identity(tmp_path, monkeypatch, options, devices):
+    words = [word for option in options for word in ("--gpu-device", option)]
+    (run,), result = call_train(tmp_path, monkeypatch, *words)
     assert result.exit_code == 0, result.output
     assert run.config.train.devices == devices
     assert run.training_identity() == Run.open(CONFIG, tmp_path).training_identity()
 
 
 @pytest.mark.parametrize(
-    ("text", "message"), [("-1", "is not 0"), ("all", "nor none"), ("0,", "is not 0"), ("1,01", "names a GPU twice")]
+    ("text", "message"),
+    [("-1", "neither a list"), ("all", "nor none"), ("0,", "neither a list"), ("1,01", "names a GPU twice")],
 )
-def test_gpu_devices_that_make_no_sense_are_refused(text, message):
+def test_invalid_gpu_devices_are_refused(text, message):
     with pytest.raises(click.BadParameter, match=message):
         GpuDevices().convert(text, None, None)
 
 
-def test_a_gpu_that_is_not_there_ends_in_one_line_before_anything_is_read(tmp_path, monkeypatch, capsys):
+def test_missing_gpu_is_reported_in_one_line_before_reading_data(tmp_path, monkeypatch, capsys):
     argv = ["edgeflownas-search", "train", "--config", str(CONFIG), "--run", str(tmp_path), "--gpu-device", "99"]
     monkeypatch.setattr(sys, "argv", argv)
     monkeypatch.setattr(training, "open_datasets", None)
