@@ -10,7 +10,7 @@ import h5py
 import pytest
 
 from edgeflownas.config import load
-from tests.search.test_terminal import parsed
+from tests.search.test_terminal import parse
 
 ROOT = Path(__file__).parents[3]
 PAGES = sorted([*ROOT.glob("docs/*.md"), ROOT / "README.md", *ROOT.glob("results/reference/*/README.md")])
@@ -58,7 +58,7 @@ def test_there_are_commands_to_check():
 @pytest.mark.parametrize("page", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_commands_on_the_pages_can_be_typed(page):
     for words in commands_of(page):
-        context = parsed(words)
+        context = parse(words)
         config = context.params.get("config")
         if config is not None and (ROOT / config).exists():
             load(ROOT / config, context.params["overrides"])
