@@ -11,7 +11,7 @@ import numpy as np
 from edgeflownas.errors import InputError
 from search.nsga2.objectives import Objectives, nondominated
 from search.queue.queue import Queue
-from search.queue.retrain import result_of
+from search.queue.retrain import load_result
 from search.ranking.rank import Ranking, ranked
 from search.ranking.truth import Truth
 from search.run import Run
@@ -64,7 +64,7 @@ class Children:
             task = queue.task(index)
             if task.state().state == "done":
                 fps[run.space.parse(task.config.architecture)] = task.config.found.fps
-                self.train_s += result_of(task).wall_s
+                self.train_s += load_result(task).wall_s
         self.names = [run.space.format(each) for each in truth.architectures]
         self._costs = -np.array([fps[each] for each in truth.architectures])
         self._true = self._points(truth.epe)

@@ -20,7 +20,7 @@ from search.nsga2.evolution import Evolution
 from search.queue import build as building
 from search.queue import collect as collecting
 from search.queue import control, final_front, runner, status, submit
-from search.queue.final_epe import final_epes
+from search.queue.final_epe import score_final_epes
 from search.queue.published import EDGEFLOWNET
 from search.queue.queue import Queue
 from search.queue.watch import Overview, watch
@@ -50,7 +50,7 @@ def build(run: Run, rebuild: bool) -> None:
     """
     if run.config.strategy == "independent":
         source = INDEPENDENT.source(run, {})
-        _show(status.rows(build_sample(run, source, rebuild)), False)
+        _show(status.read_rows(build_sample(run, source, rebuild)), False)
         return
     if not run.search_file.exists():
         raise InputError(f"{run.search_file}: does not exist; search first, with `evolve`")
@@ -59,7 +59,7 @@ def build(run: Run, rebuild: bool) -> None:
         file = SearchFile(run.search_file, Identity.of(run, digest(run.supernet_weights())))
         evolution = Evolution(run.space, run.config.evolution, table, run.config.seed, file.archive, file.last)
         queue = building.build(run, evolution.archive, evolution.front(), rebuild)
-    _show(status.rows(queue), False)
+    _show(status.read_rows(queue), False)
 
 
 @command.command(name="run")
@@ -101,11 +101,11 @@ def submit_(run: Run, dry_run: bool) -> None:
     """
     queue, config = Queue(run.queue_folder), run.config.cluster
     if dry_run:
-        click.echo(submit.prepare(queue, config), nl=False)
-        indices = submit.to_do(queue)
+        click.echo(submit.write_script(queue, config), nl=False)
+        indices = submit.find_open_tasks(queue)
         say(
             f"wrote {queue.paths.script}; to be submitted with: "
-            + " ".join(shlex.quote(word) for word in submit.command(queue, config, indices))
+            + " ".join(shlex.quote(word) for word in submit.build_command(queue, config, indices))
             if indices
             else f"wrote {queue.paths.script}; no task is left to submit"
         )
@@ -127,7 +127,7 @@ def cancel(run: Run, indices: Tuple[int, ...], everything: bool) -> None:
     if bool(indices) == everything:
         raise click.UsageError("name tasks by number, or all tasks with --all")
     control.cancel(queue, queue.indices if everything else indices)
-    _show(status.rows(queue), False)
+    _show(status.read_rows(queue), False)
 
 
 @command.command()
@@ -141,13 +141,13 @@ def retry(run: Run, indices: Tuple[int, ...], from_previous: bool) -> None:
     """
     queue = Queue(run.queue_folder)
     if from_previous:
-        idle = [row.index for row in status.rows(queue) if row.word not in ("running", "silent")]
+        idle = [row.index for row in status.read_rows(queue) if row.word not in ("running", "silent")]
         control.restore(queue, indices or idle)
-        indices = tuple(index for index in indices or idle if status.row(queue, index).word == "failed")
+        indices = tuple(index for index in indices or idle if status.read_row(queue, index).word == "failed")
     elif not indices:
-        indices = tuple(row.index for row in status.rows(queue) if row.word == "failed")
+        indices = tuple(row.index for row in status.read_rows(queue) if row.word == "failed")
     control.retry(queue, indices)
-    _show(status.rows(queue), False)
+    _show(status.read_rows(queue), False)
 
 
 @command.command()
@@ -156,14 +156,14 @@ def retry(run: Run, indices: Tuple[int, ...], from_previous: bool) -> None:
 def collect(run: Run, as_json: bool) -> None:
     """Collect the retrained networks in final_front.csv, and compare their ranking with the supernet's."""
     queue, compiler = Queue(run.queue_folder), Compiler.from_config(run.config.hardware)
-    collection = collecting.collect(queue, compiler, final_epes)
+    collection = collecting.collect(queue, compiler, score_final_epes)
     vela = run.config.hardware.vela_version  # a search uses a single version, and only that version compiles
     hardware = compiler.board.provenance(vela)
     final_front.write_final_front(run.final_front_file, collection, hardware)
     pairs = [(child.supernet_epe, child.epe) for child in collection.survivors if child.supernet_epe is not None]
     ranking = agreement([before for before, _ in pairs], [after for _, after in pairs])
     board = compiler.board.settings.name
-    comparable = EDGEFLOWNET.comparable(board, collection.size)
+    comparable = EDGEFLOWNET.is_comparable(board, collection.size)
     if as_json:
         result = {
             "survivors": [_plain(child) for child in collection.survivors],
@@ -178,14 +178,14 @@ def collect(run: Run, as_json: bool) -> None:
         click.echo(json.dumps(result, indent=2, allow_nan=False))
         return
     console = _console()
-    console.print(final_front.final_table(collection, EDGEFLOWNET if comparable else None))
-    console.print(final_front.epe_table(collection))
+    console.print(final_front.render_final_table(collection, EDGEFLOWNET if comparable else None))
+    console.print(final_front.render_epe_table(collection))
     lines = [
         f"{board}: {compiler.board.summary(vela)}.",
         f"Kendall tau of supernet EPE and retrained EPE: {ranking}. Table: {run.final_front_file}"
         if pairs
         else f"Table: {run.final_front_file}",
-        EDGEFLOWNET.sentence(board, collection.size),
+        EDGEFLOWNET.describe(board, collection.size),
     ]
     if any(child.cost_source == "predicted" for child in collection.survivors):
         lines.append("Hardware figures marked `predicted` were not compiled.")
@@ -200,11 +200,11 @@ def _plain(survivor: collecting.Survivor) -> Dict[str, Any]:
 
 def _show(rows: Sequence[status.Row], as_json: bool) -> None:
     if as_json:
-        click.echo(json.dumps(status.as_json(rows), indent=2, allow_nan=False))
+        click.echo(json.dumps(status.to_records(rows), indent=2, allow_nan=False))
         return
     console = _console()
-    console.print(status.table(rows))
-    for line in status.remarks(rows):
+    console.print(status.render_table(rows))
+    for line in status.format_remarks(rows):
         say(line, console)
 
 

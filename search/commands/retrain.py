@@ -15,8 +15,8 @@ from edgeflownas.progress import console, phase, say
 from search.commands.options import gpu_option, set_option
 from search.queue.queue import Queue
 from search.queue.retrain import retrain
-from search.queue.status import row
-from search.queue.watch import shown
+from search.queue.status import read_row
+from search.queue.watch import show_tasks
 from search.run import Run
 
 Child = TypeVar("Child", bound=ChildConfig)
@@ -64,7 +64,7 @@ def command(
         queue.check(identity)
     task = queue.task(index)
     if dry_run:
-        _show_plan(task.config, task.first_weights(), devices)
+        _show_plan(task.config, task.load_first_weights(), devices)
         return 0
     task.config = _with_devices(task.config, devices)
     with _show_progress(queue, index):
@@ -98,5 +98,5 @@ def _show_progress(queue: Queue, index: int) -> Iterator[None]:
     if not console.is_terminal:
         yield
         return
-    with os.fdopen(os.dup(2), "w") as terminal, shown(lambda: [row(queue, index)], Console(file=terminal)):
+    with os.fdopen(os.dup(2), "w") as terminal, show_tasks(lambda: [read_row(queue, index)], Console(file=terminal)):
         yield

@@ -22,7 +22,7 @@ from search.queue.paths import QueuePaths
 from search.queue.queue import Queue, QueueFile
 from search.queue.script import job_name
 from search.queue.selection import RULES, Front, fps_targets
-from search.queue.task import Found, State, TaskConfig
+from search.queue.task import SearchFigures, State, TaskConfig
 from search.run import Run
 
 
@@ -46,10 +46,10 @@ def build(run: Run, archive: Archive, front: np.ndarray, rebuild: bool = False) 
     """
     weights = run.supernet_weights()
     tasks = [_task(run, archive, row, checkpoint.digest(weights)) for row in _chosen(run, archive, front)]
-    return place(run, tasks, run.config.queue.rule, rebuild, weights if run.config.queue.warm_start else None)
+    return write_queue(run, tasks, run.config.queue.rule, rebuild, weights if run.config.queue.warm_start else None)
 
 
-def place(
+def write_queue(
     run: Run,
     tasks: List[TaskConfig],
     rule: str,
@@ -124,12 +124,14 @@ def _listed(run: Run, archive: Archive, names: Sequence[str]) -> List[int]:
 
 def _task(run: Run, archive: Archive, row: int, supernet_sha256: str) -> TaskConfig:
     figures = {name: float(archive.column(name)[row]) for name in ("epe", *COST_FIGURES)}
-    found = Found.model_validate({**figures, "source": COST_SOURCES[archive.column("cost_source")[row]]})
+    found = SearchFigures.model_validate({**figures, "source": COST_SOURCES[archive.column("cost_source")[row]]})
     warm = QueuePaths(Path()).supernet.name if run.config.queue.warm_start else None
-    return task_of(run, run.space.format(archive.column("genes")[row]), supernet_sha256, warm, found)
+    return make_task(run, run.space.format(archive.column("genes")[row]), supernet_sha256, warm, found)
 
 
-def task_of(run: Run, architecture: str, source: str, first_weights: Optional[str], found: Found) -> TaskConfig:
+def make_task(
+    run: Run, architecture: str, source: str, first_weights: Optional[str], found: SearchFigures
+) -> TaskConfig:
     """The training of an architecture as a run's configuration says.
 
     Args:
@@ -191,7 +193,7 @@ def _check_jobs(paths: QueuePaths) -> None:
     """
     name = job_name(paths)
     try:
-        there = slurm.elements(name)
+        there = slurm.list_elements(name)
     except slurm.SlurmError as error:
         if paths.submissions.exists():
             say(f"{error}; a job of the queue that was there ends as soon as Slurm starts it")

@@ -13,7 +13,7 @@ from edgeflownas.progress import Standing, say
 from edgeflownas.storage import record
 from edgeflownas.storage.lock import Lock, locked
 from edgeflownas.storage.slurm import this_job
-from search.queue.task import State, Task, printable
+from search.queue.task import State, Task, make_printable
 
 HEARTBEAT = 10.0  # seconds
 SILENT_AFTER = 3 * HEARTBEAT  # seconds without one after which something is slow, or dead
@@ -78,7 +78,7 @@ class Claim:
         """Counts a crash: the task is queued again, or has failed."""
         crashes = self.state.crashes + 1
         word = "failed" if crashes >= self._task.config.attempts else "queued"
-        self.change(state=word, crashes=crashes, reason=printable(reason)[:_REASON])
+        self.change(state=word, crashes=crashes, reason=make_printable(reason)[:_REASON])
 
     def stopped(self, reason: str) -> None:
         """Says that work was stopped, with everything saved: to be continued, unless it was cancelled."""
@@ -136,7 +136,7 @@ class Claim:
 
 
 @contextlib.contextmanager
-def claimed(task: Task, death: str = "died without a word", before: Optional[State] = None) -> Iterator[Claim]:
+def hold_claim(task: Task, death: str = "died without a word", before: Optional[State] = None) -> Iterator[Claim]:
     """Holds the claim on a task while the block runs.
 
     If the process that held it before has died, that is a crash; unless Slurm has ended its job, and started it again

@@ -18,8 +18,8 @@ from edgeflownas.storage import checkpoint
 from search.nsga2.objectives import nondominated, points_of
 from search.queue.final_epe import FinalEpe
 from search.queue.queue import Queue
-from search.queue.retrain import result_of
-from search.queue.status import rows, summary
+from search.queue.retrain import load_result
+from search.queue.status import read_rows, summarize
 from search.queue.task import Task
 
 _IMAGES = 4  # for the range of activations, which bears on accuracy but hardly on cost
@@ -87,12 +87,12 @@ def collect(queue: Queue, compiler: Compiler, scorer: Scorer) -> Collection:
     Raises:
         InputError: none is done; or a result is damaged, or is not that of the weights beside it.
     """
-    listed = rows(queue)
+    listed = read_rows(queue)
     tasks = [queue.task(each.index) for each in listed if each.word == "done"]
     if not tasks:
-        raise InputError(f"queue {queue.paths.folder}: nothing to collect yet ({summary(listed)}); `queue run` trains")
+        raise InputError(f"queue {queue.paths.folder}: nothing to collect yet ({summarize(listed)}); use `queue run`")
     if len(tasks) < len(listed):
-        say(f"not all tasks are done: {summary(listed)}; what follows is of those that are")
+        say(f"not all tasks are done: {summarize(listed)}; what follows is of those that are")
     with_vela = _usable(compiler)
     survivors = []
     with progress("collecting", len(tasks)) as bar:
@@ -110,7 +110,7 @@ def collect(queue: Queue, compiler: Compiler, scorer: Scorer) -> Collection:
 def _survivor(task: Task, compiler: Optional[Compiler], scorer: Scorer) -> Survivor:
     """Reads a task's result; without a compiler the cost stays as the search knew it."""
     config, paths = task.config, task.paths
-    result = result_of(task)
+    result = load_result(task)
     tensors, _ = checkpoint.load(paths.best)
     if checkpoint.digest(tensors) != result.weights_sha256:
         raise InputError(f"{paths.result}: is not of {paths.best}; restore what was changed")

@@ -9,10 +9,10 @@ from edgeflownas.progress import say
 from edgeflownas.storage import checkpoint, files, record
 from edgeflownas.storage.lock import locked
 from search.queue import slurm
-from search.queue.claim import STALE_AFTER, claimed
+from search.queue.claim import STALE_AFTER, hold_claim
 from search.queue.queue import Queue
 from search.queue.script import job_name
-from search.queue.status import row
+from search.queue.status import read_row
 
 
 def cancel(queue: Queue, indices: Sequence[int]) -> None:
@@ -24,7 +24,7 @@ def cancel(queue: Queue, indices: Sequence[int]) -> None:
     Raises:
         InputError: one of them is damaged, and none is cancelled.
     """
-    listed = [row(queue, index) for index in indices]
+    listed = [read_row(queue, index) for index in indices]
     for each in listed:
         if each.word == "damaged":
             raise InputError(f"task {each.index}: {each.reason}; nothing was cancelled")
@@ -33,14 +33,14 @@ def cancel(queue: Queue, indices: Sequence[int]) -> None:
         task.paths.cancel.touch()
     _tell_slurm(queue, [task.index for task in wanted])
     for task in wanted:
-        with contextlib.suppress(InputError), claimed(task):
+        with contextlib.suppress(InputError), hold_claim(task):
             continue  # nobody has worked on it, so the claim has made it failed
         say(f"task {task.index}: the process that works on it saves and stops within some seconds")
 
 
 def _tell_slurm(queue: Queue, indices: List[int]) -> None:
     try:
-        there = slurm.elements(job_name(queue.paths))
+        there = slurm.list_elements(job_name(queue.paths))
         jobs = [there[index].job for index in indices if index in there]
         if jobs:
             slurm.cancel(jobs)
@@ -66,7 +66,7 @@ def restore(queue: Queue, indices: Sequence[int]) -> None:
                 mended.append(files.set_aside(paths.result))
         for path in mended:
             say(f"task {index}: {path} was damaged; what was there is kept under another name")
-        with claimed(queue.task(index)) as claim:
+        with hold_claim(queue.task(index)) as claim:
             if mended and claim.state.state == "done":
                 claim.change(state="queued")  # the result is to be made again
 
@@ -84,7 +84,7 @@ def retry(queue: Queue, indices: Sequence[int]) -> None:
     Raises:
         InputError: one of them has not failed, and none is changed.
     """
-    listed = [row(queue, index) for index in indices]
+    listed = [read_row(queue, index) for index in indices]
     for each in listed:
         if each.word != "failed":
             raise InputError(f"task {each.index}: is {each.word}; only failed and cancelled ones can be tried again")
@@ -92,5 +92,5 @@ def retry(queue: Queue, indices: Sequence[int]) -> None:
         task = queue.task(each.index)
         with contextlib.suppress(FileNotFoundError):
             task.paths.cancel.unlink()
-        with claimed(task) as claim:
+        with hold_claim(task) as claim:
             claim.change(state="queued", crashes=0, reason=None)

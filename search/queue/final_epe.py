@@ -31,7 +31,7 @@ class FinalEpes(Section):
     epes: Dict[str, FinalEpe]
 
 
-def final_epes(task: Task, tensors: Mapping[str, np.ndarray]) -> Dict[str, FinalEpe]:
+def score_final_epes(task: Task, tensors: Mapping[str, np.ndarray]) -> Dict[str, FinalEpe]:
     """Scores a child on the validation pairs of every stage's data, each pair as large as it is.
 
     Its BN statistics are those that are kept with its weights, as they are on the device. A data set that cannot be

@@ -40,7 +40,7 @@ def _record(each: Survivor, on_front: bool) -> Dict[str, Any]:
     return {**record, "on_front": int(on_front), **epes}
 
 
-def final_table(collection: Collection, published: Optional[Published] = None) -> Table:
+def render_final_table(collection: Collection, published: Optional[Published] = None) -> Table:
     """The survivors for people, within 80 columns; below them a published network that may stand beside them."""
     title = f"Final front: {len(collection.front)} of {len(collection.survivors)} retrained architectures"
     table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
@@ -67,7 +67,7 @@ def final_table(collection: Collection, published: Optional[Published] = None) -
     return table
 
 
-def epe_table(collection: Collection) -> Table:
+def render_epe_table(collection: Collection) -> Table:
     """The final EPE by data set, for people."""
     table = Table(title="Final EPE, px", title_justify="left", box=SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
     table.add_column("architecture", no_wrap=True)

@@ -22,16 +22,16 @@ class Published(NamedTuple):
     fps: float
     sram_kib: float
 
-    def comparable(self, board: str, padded: Tuple[int, int]) -> bool:
+    def is_comparable(self, board: str, padded: Tuple[int, int]) -> bool:
         """Whether figures of a board and a size may stand beside these."""
         return board == self.board and padded == self.padded
 
-    def sentence(self, board: str, padded: Tuple[int, int]) -> str:
+    def describe(self, board: str, padded: Tuple[int, int]) -> str:
         """The figures for people, and what they may be compared with."""
         height, width = self.size
         figures = f"{self.name}, as published: {self.sram_kib:g} KiB of SRAM and {self.fps:g} FPS"
         place = f"on the {self.board} at {height}x{width}"
-        if self.comparable(board, padded):
+        if self.is_comparable(board, padded):
             return f"{figures} {place}, the board and size of this front."
         return f"{figures} {place}. This front is for {board} at {padded[0]}x{padded[1]}: the two cannot be compared."
 

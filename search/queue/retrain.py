@@ -16,7 +16,7 @@ from edgeflownas.errors import InputError
 from edgeflownas.progress import say
 from edgeflownas.signals import Interrupted, StopFlag, stop_flag
 from edgeflownas.storage import checkpoint, record
-from search.queue.claim import Claim, claimed
+from search.queue.claim import Claim, hold_claim
 from search.queue.task import Task, Word
 
 
@@ -32,7 +32,7 @@ class Result(Section):
     weights_sha256: str = Field(description="of best.h5's tensors")
 
 
-def result_of(task: Task) -> Result:
+def load_result(task: Task) -> Result:
     """What a task that is done has left.
 
     Raises:
@@ -54,7 +54,7 @@ def retrain(task: Task) -> Word:
     Raises:
         InputError: another process works on it.
     """
-    with stop_flag() as stop, claimed(task) as claim:
+    with stop_flag() as stop, hold_claim(task) as claim:
         if claim.state.state not in ("failed", "done"):
             say(f"task {task.index}: architecture {task.config.architecture}; it prints to {task.paths.output}")
             with _output_to(task.paths.output):
@@ -83,7 +83,7 @@ def _trained(task: Task, claim: Claim, stop: StopFlag) -> Result:
     """Trains to the end."""
     from edgeflownas.training.stages import retraining
 
-    weights = task.first_weights()
+    weights = task.load_first_weights()
     stop.raise_if_set()
     training = retraining(task.config, task.paths.folder, weights)
     resumed = training.resume()

@@ -10,11 +10,11 @@ from typing import Callable, List, Sequence
 from edgeflownas.errors import InputError
 from edgeflownas.progress import say
 from edgeflownas.signals import StopFlag, stop_flag
-from search.queue.claim import claimed
+from search.queue.claim import hold_claim
 from search.queue.queue import Queue
-from search.queue.status import Row, row, rows
+from search.queue.status import Row, read_row, read_rows
 from search.queue.task import Task
-from search.queue.watch import shown
+from search.queue.watch import show_tasks
 
 _LOOK = 0.5  # seconds between looks at process and tasks
 
@@ -34,20 +34,20 @@ def run(queue: Queue, beat: Callable[[], None] = lambda: None) -> List[Row]:
     Raises:
         Interrupted: a signal came; the task under way has saved everything.
     """
-    with stop_flag() as stop, shown(lambda: rows(queue)) as show:
+    with stop_flag() as stop, show_tasks(lambda: read_rows(queue)) as show:
 
         def look() -> None:
             show()
             beat()
 
         while True:
-            listed = rows(queue)
+            listed = read_rows(queue)
             waiting = [each.index for each in listed if each.to_do]
             if not waiting:
                 _clear(queue, listed)
-                return rows(queue)
+                return read_rows(queue)
             for index in waiting:
-                if row(queue, index).to_do:
+                if read_row(queue, index).to_do:
                     _work(queue.task(index), stop, look)
                 stop.raise_if_set()
 
@@ -58,11 +58,11 @@ def _clear(queue: Queue, listed: Sequence[Row]) -> None:
         with contextlib.suppress(InputError):
             task = queue.task(each.index)
             if task.paths.claim.exists():
-                with claimed(task):
+                with hold_claim(task):
                     pass
 
 
-def command(folder: Path, index: int) -> List[str]:
+def build_command(folder: Path, index: int) -> List[str]:
     """What a task's process is started with."""
     return [sys.executable, "-m", "search", "retrain", "--queue", str(folder), "--index", str(index)]
 
@@ -73,7 +73,7 @@ def _work(task: Task, stop: StopFlag, look: Callable[[], None]) -> None:
     with task.paths.output.open("ab") as output:
         # In a session of its own, a Ctrl-C reaches it once, from here, and not from the terminal too.
         process = subprocess.Popen(
-            command(task.queue.folder, task.index),
+            build_command(task.queue.folder, task.index),
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
@@ -93,7 +93,7 @@ def _work(task: Task, stop: StopFlag, look: Callable[[], None]) -> None:
         if process.poll() is None:
             process.send_signal(signal.SIGINT)
             process.wait()
-    with contextlib.suppress(InputError), claimed(task, _death(process.returncode), None if told else before):
+    with contextlib.suppress(InputError), hold_claim(task, _death(process.returncode), None if told else before):
         pass  # a crash that the process could not write down itself is counted, unless another process has the task
     look()
 

@@ -81,7 +81,7 @@ def throttle(config: ClusterConfig) -> str:
     return "" if config.throttle is None else f"%{config.throttle}"
 
 
-def batch_script(paths: QueuePaths, identity: str, tasks: int, config: ClusterConfig) -> str:
+def render_batch_script(paths: QueuePaths, identity: str, tasks: int, config: ClusterConfig) -> str:
     """The text of the batch script.
 
     Args:

@@ -39,7 +39,7 @@ def submit(script: str, indices: Sequence[int], throttle: str) -> str:
     Raises:
         InputError: Slurm takes it not, or is not there.
     """
-    words = ["sbatch", "--parsable", array_option(indices, throttle), script]
+    words = ["sbatch", "--parsable", format_array_option(indices, throttle), script]
     try:
         said = _call(words)
     except SlurmError as error:
@@ -52,7 +52,7 @@ def submit(script: str, indices: Sequence[int], throttle: str) -> str:
     return number
 
 
-def array_option(indices: Sequence[int], throttle: str) -> str:
+def format_array_option(indices: Sequence[int], throttle: str) -> str:
     """``--array=0-3,7%2``."""
     runs: List[List[int]] = []
     for index in sorted(indices):
@@ -64,7 +64,7 @@ def array_option(indices: Sequence[int], throttle: str) -> str:
     return f"--array={','.join(listed)}{throttle}"
 
 
-def elements(job_name: str, patience: float = _PATIENCE) -> Dict[int, Element]:
+def list_elements(job_name: str, patience: float = _PATIENCE) -> Dict[int, Element]:
     """The elements of all array jobs of a name that are pending or running, by index.
 
     Args:

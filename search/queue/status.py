@@ -10,7 +10,7 @@ from rich.text import Text
 from edgeflownas.errors import InputError
 from search.queue.claim import SILENT_AFTER
 from search.queue.queue import Queue
-from search.queue.task import State, Task, TaskConfig, printable
+from search.queue.task import State, Task, TaskConfig, make_printable
 
 LOG_LINES = 5  # shown of a failed task
 
@@ -72,12 +72,12 @@ class Row:
         return self.word in ("queued", "preempted", "dead")
 
 
-def rows(queue: Queue) -> List[Row]:
+def read_rows(queue: Queue) -> List[Row]:
     """All tasks of a queue."""
-    return [row(queue, index) for index in queue.indices]
+    return [read_row(queue, index) for index in queue.indices]
 
 
-def row(queue: Queue, index: int) -> Row:
+def read_row(queue: Queue, index: int) -> Row:
     """One task."""
     try:
         task = queue.task(index)
@@ -121,12 +121,12 @@ def _row(task: Task, state: State, word: str, heartbeat: Optional[float]) -> Row
     )
 
 
-def as_json(listed: Sequence[Row]) -> List[Dict[str, Any]]:
+def to_records(listed: Sequence[Row]) -> List[Dict[str, Any]]:
     """The rows for programs."""
     return [asdict(each) for each in listed]
 
 
-def table(listed: Sequence[Row]) -> Table:
+def render_table(listed: Sequence[Row]) -> Table:
     """The rows for people, within 80 columns."""
     result = Table(title="Retrain queue", title_justify="left", box=SIMPLE_HEAD, pad_edge=False, padding=0)
     crashed = any(each.crashes for each in listed)
@@ -148,7 +148,7 @@ def table(listed: Sequence[Row]) -> Table:
             _duration(each.heartbeat_s),
             str(each.attempts),
             *([str(each.crashes)] if crashed else []),
-            Text(printable(_where(each))),
+            Text(make_printable(_where(each))),
         )
     return result
 
@@ -159,7 +159,7 @@ def _where(each: Row) -> str:
     return " ".join(filter(None, [each.host, each.job and f"job {each.job}"]))
 
 
-def remarks(listed: Sequence[Row]) -> List[str]:
+def format_remarks(listed: Sequence[Row]) -> List[str]:
     """What a table has no room for: why tasks failed or stopped, and how their logs end."""
     lines = []
     for each in listed:
@@ -167,12 +167,12 @@ def remarks(listed: Sequence[Row]) -> List[str]:
         if each.slurm == "gone":
             told.append(f"Slurm has job {each.job} no longer: `queue submit` hands it in anew")
         if told:
-            lines.append(f"task {each.index}, {each.word}: {printable('; '.join(told))}")
+            lines.append(f"task {each.index}, {each.word}: {make_printable('; '.join(told))}")
             lines += [f"    {line}" for line in each.log or []]
     return lines
 
 
-def summary(listed: Sequence[Row]) -> str:
+def summarize(listed: Sequence[Row]) -> str:
     """How many tasks are in which state."""
     words = [each.word for each in listed]
     return ", ".join(f"{words.count(word)} {word}" for word in dict.fromkeys(words))

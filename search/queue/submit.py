@@ -15,8 +15,8 @@ from edgeflownas.storage.lock import locked
 from search.queue import slurm
 from search.queue.paths import QueuePaths
 from search.queue.queue import Queue
-from search.queue.script import batch_script, job_name, throttle
-from search.queue.status import rows
+from search.queue.script import job_name, render_batch_script, throttle
+from search.queue.status import read_rows
 
 
 class Submission(Section):
@@ -33,7 +33,7 @@ class Submissions(Section):
     jobs: List[Submission] = []
 
 
-def submitted(paths: QueuePaths) -> Dict[int, str]:
+def read_submitted(paths: QueuePaths) -> Dict[int, str]:
     """The element that each task was last handed in as, ``123_4``, by the task's index.
 
     Raises:
@@ -42,10 +42,10 @@ def submitted(paths: QueuePaths) -> Dict[int, str]:
     return {index: f"{each.job}_{index}" for each in _read(paths).jobs for index in each.tasks}
 
 
-def prepare(queue: Queue, config: ClusterConfig) -> str:
+def write_script(queue: Queue, config: ClusterConfig) -> str:
     """Writes the batch script, and gives it; one that a user has edited is set aside."""
     path = queue.paths.script
-    text = batch_script(queue.paths, queue.file.id, queue.file.tasks, config)
+    text = render_batch_script(queue.paths, queue.file.id, queue.file.tasks, config)
     if path.exists():
         if path.read_text(errors="replace") == text:
             return text
@@ -54,9 +54,9 @@ def prepare(queue: Queue, config: ClusterConfig) -> str:
     return text
 
 
-def command(queue: Queue, config: ClusterConfig, indices: List[int]) -> List[str]:
+def build_command(queue: Queue, config: ClusterConfig, indices: List[int]) -> List[str]:
     """What hands the script in."""
-    return ["sbatch", slurm.array_option(indices, throttle(config)), str(queue.paths.script.resolve())]
+    return ["sbatch", slurm.format_array_option(indices, throttle(config)), str(queue.paths.script.resolve())]
 
 
 def submit(queue: Queue, config: ClusterConfig) -> Optional[str]:
@@ -70,10 +70,10 @@ def submit(queue: Queue, config: ClusterConfig) -> Optional[str]:
     """
     with locked(queue.paths.submitting, f"submission of {queue.paths.folder}"):
         try:
-            there = slurm.elements(job_name(queue.paths))
+            there = slurm.list_elements(job_name(queue.paths))
         except slurm.SlurmError as error:
             raise InputError(f"{error}; `queue submit --dry-run` only writes the script") from None
-        left = to_do(queue)
+        left = find_open_tasks(queue)
         indices = [index for index in left if index not in there]
         if len(indices) < len(left):
             say(f"{len(left) - len(indices)} of the tasks are in Slurm's queue already")
@@ -82,16 +82,16 @@ def submit(queue: Queue, config: ClusterConfig) -> Optional[str]:
         if there and config.throttle is not None:
             say(f"Slurm counts for each array job: up to {config.throttle} of these run beside those there already")
         before = _read(queue.paths)
-        prepare(queue, config)
+        write_script(queue, config)
         job = slurm.submit(str(queue.paths.script.resolve()), indices, throttle(config))
         entry = Submission(job=job, tasks=indices, time=time.time())
         record.write(queue.paths.submissions, Submissions(jobs=[*before.jobs, entry]).model_dump())
         return job
 
 
-def to_do(queue: Queue) -> List[int]:
+def find_open_tasks(queue: Queue) -> List[int]:
     """The tasks that wait for someone to work on them."""
-    return [each.index for each in rows(queue) if each.to_do]
+    return [each.index for each in read_rows(queue) if each.to_do]
 
 
 def _read(paths: QueuePaths) -> Submissions:

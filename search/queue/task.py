@@ -30,7 +30,7 @@ _TAIL_BYTES = 4096  # of a log, enough for the lines that are shown
 Word = Literal["queued", "running", "preempted", "failed", "done"]
 
 
-class Found(Section):
+class SearchFigures(Section):
     """What the search knew of the architecture when it was chosen."""
 
     epe: Optional[float] = Field(
@@ -56,7 +56,7 @@ class TaskConfig(ChildConfig):
     attempts: int = Field(ge=1, description="a task that has crashed so often is not tried again")
     supernet_sha256: str = Field(pattern=r"^[0-9a-f]{64}$", description="of the weights that it was found with")
     first_weights: Optional[str] = Field(description="file in the queue's folder; null: random weights")
-    found: Found
+    found: SearchFigures
 
 
 class State(Section):
@@ -134,7 +134,7 @@ class Task:
         except FileNotFoundError:
             return None
 
-    def first_weights(self) -> Optional[Dict[str, np.ndarray]]:
+    def load_first_weights(self) -> Optional[Dict[str, np.ndarray]]:
         """The weights to begin with; None for random ones.
 
         Raises:
@@ -177,9 +177,9 @@ def tail(path: Path, lines: int) -> List[str]:
             text = file.read().decode("utf-8", "replace")
     except OSError:
         return []
-    return [printable(line) for line in text.splitlines() if line.strip()][-lines:]
+    return [make_printable(line) for line in text.splitlines() if line.strip()][-lines:]
 
 
-def printable(text: str) -> str:
+def make_printable(text: str) -> str:
     """Text on one line that cannot steer a terminal."""
     return "".join(letter if letter.isprintable() else " " for letter in text).rstrip()

@@ -12,8 +12,8 @@ from edgeflownas.progress import console, say
 from search.queue import slurm
 from search.queue.queue import Queue
 from search.queue.script import job_name
-from search.queue.status import LOG_LINES, Row, rows, table
-from search.queue.submit import submitted
+from search.queue.status import LOG_LINES, Row, read_rows, render_table
+from search.queue.submit import read_submitted
 
 _LOOK = 1.0  # seconds between looks at the tasks' files
 _ASK = 15.0  # seconds between questions to Slurm, which serves everybody
@@ -33,17 +33,17 @@ class Overview:
 
     def rows(self) -> List[Row]:
         """All tasks."""
-        known = submitted(self._queue.paths)
+        known = read_submitted(self._queue.paths)
         if self._queue.paths.script.exists() and time.monotonic() - self._asked > _ASK:
             self._asked = time.monotonic()
             try:
-                self._there = slurm.elements(job_name(self._queue.paths), _PATIENCE)
+                self._there = slurm.list_elements(job_name(self._queue.paths), _PATIENCE)
             except slurm.SlurmError as error:
                 self._there = None
                 if known and not self._told:
                     self._told = True
                     say(f"{error}; this is what the tasks' own files tell")
-        return [self._with_slurm(each, known.get(each.index)) for each in rows(self._queue)]
+        return [self._with_slurm(each, known.get(each.index)) for each in read_rows(self._queue)]
 
     def _with_slurm(self, each: Row, job: Optional[str]) -> Row:
         if self._there is not None and each.index in self._there:
@@ -58,7 +58,7 @@ class Overview:
 
 def watch(overview: Overview) -> None:
     """Shows the tasks until none is left to be worked on."""
-    with shown(overview.rows) as look:
+    with show_tasks(overview.rows) as look:
         while any(each.word not in ("done", "failed", "damaged") for each in overview.rows()):
             look()
             time.sleep(_LOOK)
@@ -82,7 +82,7 @@ class _Lines:
 
 
 @contextlib.contextmanager
-def shown(look: Rows, on: Console = console) -> Iterator[Callable[[], None]]:
+def show_tasks(look: Rows, on: Console = console) -> Iterator[Callable[[], None]]:
     """Shows tasks: a live table on a terminal, plain lines elsewhere.
 
     Args:
@@ -95,7 +95,7 @@ def shown(look: Rows, on: Console = console) -> Iterator[Callable[[], None]]:
     if not on.is_terminal:
         yield _Lines(look)
         return
-    with Live(get_renderable=lambda: table(look()), console=on, refresh_per_second=1, transient=True) as live:
+    with Live(get_renderable=lambda: render_table(look()), console=on, refresh_per_second=1, transient=True) as live:
         try:
             yield lambda: None
         except BaseException:

@@ -17,8 +17,8 @@ from edgeflownas.errors import InputError
 from edgeflownas.network.space import Architecture
 from edgeflownas.progress import say
 from search.queue.queue import Queue
-from search.queue.retrain import result_of
-from search.queue.status import rows, summary
+from search.queue.retrain import load_result
+from search.queue.status import read_rows, summarize
 from search.queue.task import TaskConfig
 from search.ranking.agreement import tau_b
 from search.run import Run
@@ -154,7 +154,7 @@ def _conditions(config: TaskConfig) -> Dict[str, Any]:
 def _read(run: Run, folder: Path) -> Tuple[Seed, TaskConfig]:
     """The children of a queue that are done, and what its first task says."""
     queue = Queue(folder)
-    listed = rows(queue)
+    listed = read_rows(queue)
     found: Seed = {}
     for row in listed:
         if row.word != "done":
@@ -165,7 +165,7 @@ def _read(run: Run, folder: Path) -> Tuple[Seed, TaskConfig]:
                 f"queue {folder}: its children began with the supernet's weights, so they are no independent truth; "
                 f"name a queue of strategy: independent, or one with queue.warm_start: false, with --children"
             )
-        found[run.space.parse(task.config.architecture)] = result_of(task).epe
+        found[run.space.parse(task.config.architecture)] = load_result(task).epe
     if len(found) < len(listed):
-        say(f"queue {folder}: {summary(listed)}; what follows is of those that are done")
+        say(f"queue {folder}: {summarize(listed)}; what follows is of those that are done")
     return found, queue.task(queue.indices[0]).config

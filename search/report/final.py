@@ -31,9 +31,9 @@ def final_section(runs: Sequence[Contents]) -> Section:
         series += _series(contents.name, f"run {number}", found)
         board, size = contents.board.settings.name, contents.run.config.data.padded_size
         retrained = f"{counted(len(found), 'architecture')} retrained"
-        text.append(f"{contents.name}: {retrained}. {EDGEFLOWNET.sentence(board, size)}")
-        comparable = comparable or EDGEFLOWNET.comparable(board, size)
-        tables.append(_table(contents.name, found, EDGEFLOWNET.comparable(board, size)))
+        text.append(f"{contents.name}: {retrained}. {EDGEFLOWNET.describe(board, size)}")
+        comparable = comparable or EDGEFLOWNET.is_comparable(board, size)
+        tables.append(_table(contents.name, found, EDGEFLOWNET.is_comparable(board, size)))
     if not text:
         return Section("final", TITLE, ("Nothing retrained is collected yet: `queue collect` gathers what is done.",))
     if comparable:

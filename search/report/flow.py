@@ -10,7 +10,7 @@ from edgeflownas.data.flow_picture import ERROR_COLOURS, LABELS, panels
 from edgeflownas.errors import InputError
 from edgeflownas.network.space import Architecture
 from edgeflownas.progress import phase, progress, say
-from search.queue.status import rows
+from search.queue.status import read_rows
 from search.report.chart import Picture, Section, Table
 from search.report.contents import Contents
 from search.report.explorer import chosen
@@ -77,7 +77,7 @@ def _subjects(contents: Contents, points: Optional[Points], wanted: Sequence[str
         architectures = [tuple(points.genes[row].tolist()) for row in chosen(points)]
     retrained = {}
     if contents.queue is not None:
-        done = [row for row in rows(contents.queue) if row.word == "done"]
+        done = [row for row in read_rows(contents.queue) if row.word == "done"]
         files = {row.architecture: contents.queue.paths.task(row.index).best for row in done}
         retrained = {architecture: path for architecture, path in files.items() if path.exists()}
     found = []

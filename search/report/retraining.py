@@ -4,8 +4,8 @@ from typing import List, Optional, Sequence, Tuple
 
 from edgeflownas.errors import InputError
 from search.queue.queue import Queue
-from search.queue.retrain import Result, result_of
-from search.queue.status import Row, rows, summary
+from search.queue.retrain import Result, load_result
+from search.queue.status import Row, read_rows, summarize
 from search.ranking.agreement import agreement
 from search.report.chart import Chart, Section, Series, Table
 from search.report.contents import Contents, log
@@ -28,10 +28,10 @@ def retraining_section(runs: Sequence[Contents]) -> Section:
     for number, contents in enumerate(runs):
         if contents.queue is None:
             continue
-        listed = rows(contents.queue)
+        listed = read_rows(contents.queue)
         results = [_result(contents.queue, row) for row in listed]
         done = [(row, found) for row, found in zip(listed, results) if found is not None]
-        text.append(f"{contents.name}: {summary(listed)}{_said(contents, done)}.")
+        text.append(f"{contents.name}: {summarize(listed)}{_said(contents, done)}.")
         if done:
             chosen, axis = (pairs, _promised) if contents.shares_weights else (alone, _fps)
             names = [row.architecture or "" for row, _ in done]
@@ -75,7 +75,7 @@ def _result(queue: Queue, row: Row) -> Optional[Result]:
     if row.word != "done":
         return None
     try:
-        return result_of(queue.task(row.index))
+        return load_result(queue.task(row.index))
     except InputError:
         return None
 

@@ -15,9 +15,9 @@ from edgeflownas.progress import say
 from search.nsga2.scoring import COST_FIGURES, Score, checked_cost
 from search.queue import build, runner
 from search.queue.queue import Queue
-from search.queue.retrain import result_of
-from search.queue.status import rows, summary
-from search.queue.task import Found
+from search.queue.retrain import load_result
+from search.queue.status import read_rows, summarize
+from search.queue.task import SearchFigures
 from search.run import Run
 from search.strategies.strategy import Search, Strategy
 from supernet.fairness import fair_sample
@@ -54,9 +54,9 @@ def build_sample(run: Run, source: str, rebuild: bool = False) -> Queue:
     for name in sample(run):
         cost = checked_cost(run.space, table, run.space.parse(name))
         figures = {figure: getattr(cost, figure) for figure in COST_FIGURES}
-        found = Found(epe=None, source="predicted", **figures)
-        tasks.append(build.task_of(run, name, source, None, found))
-    return build.place(run, tasks, "fair_sample", rebuild)
+        found = SearchFigures(epe=None, source="predicted", **figures)
+        tasks.append(build.make_task(run, name, source, None, found))
+    return build.write_queue(run, tasks, "fair_sample", rebuild)
 
 
 def search(search: Search) -> str:
@@ -70,12 +70,12 @@ def search(search: Search) -> str:
     else:
         runner.run(queue, gathered.update)
         gathered.update()
-    listed = rows(queue)
+    listed = read_rows(queue)
     if not len(search.file.archive):
-        raise InputError(f"queue {run.queue_folder}: no child is trained yet ({summary(listed)}); see `queue status`")
+        raise InputError(f"queue {run.queue_folder}: no child is trained yet ({summarize(listed)}); see `queue status`")
     if all(each.word == "done" for each in listed):
         return f"all {len(listed)} architectures of the sample are trained"
-    return f"{len(search.file.archive)} of {len(listed)} architectures are trained ({summary(listed)})"
+    return f"{len(search.file.archive)} of {len(listed)} architectures are trained ({summarize(listed)})"
 
 
 class _Gathered:
@@ -90,13 +90,13 @@ class _Gathered:
         search.lock.beat()
         scores: List[Score] = []
         seconds = search.file.wall_s
-        for row in rows(self._queue):
+        for row in read_rows(self._queue):
             if row.word != "done" or row.architecture is None:
                 continue
             architecture = space.parse(row.architecture)
             if architecture in search.file.archive:
                 continue
-            result = result_of(self._queue.task(row.index))
+            result = load_result(self._queue.task(row.index))
             scores.append((architecture, result.epe))
             seconds += result.wall_s
             search.file.zero_flow_epe = result.zero_flow_epe

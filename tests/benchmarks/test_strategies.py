@@ -11,8 +11,8 @@ from benchmarks.strategies_runs import Children
 from edgeflownas.errors import InputError
 from edgeflownas.storage import checkpoint
 from edgeflownas.storage.files import write_json, write_text
-from search.queue.build import place, task_of
-from search.queue.task import Found
+from search.queue.build import make_task, write_queue
+from search.queue.task import SearchFigures
 from search.ranking import rank
 from search.ranking.truth import Truth
 from search.run import Run
@@ -42,9 +42,9 @@ def alone(folder: Path, seed: int, shift: Dict[str, float]) -> Path:
     run = opened(folder, seed)
     tasks = []
     for name, (_, fps) in TRUE.items():
-        found = Found(epe=None, fps=fps, latency_ms=1.0, sram_kib=1.0, npu_cycles=1.0, source="predicted")
-        tasks.append(task_of(run, name, "0" * 64, None, found))
-    queue = place(run, tasks, "fair_sample", False)
+        found = SearchFigures(epe=None, fps=fps, latency_ms=1.0, sram_kib=1.0, npu_cycles=1.0, source="predicted")
+        tasks.append(make_task(run, name, "0" * 64, None, found))
+    queue = write_queue(run, tasks, "fair_sample", False)
     for index, (name, (epe, _)) in enumerate(TRUE.items()):
         finish(queue, index, epe + shift.get(name, 0.0))
     return folder

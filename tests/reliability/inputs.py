@@ -193,7 +193,7 @@ def _read_task(folder: Path, data: bytes) -> None:
     paths.task(0).task.write_bytes(data)
     task = Task(paths, 0)
     Space.of(Skeleton(4)).parse(task.config.architecture)
-    task.first_weights()
+    task.load_first_weights()
 
 
 def _read_state(path: Path) -> None:
@@ -216,8 +216,8 @@ def _read_state_from_others(path: Path) -> None:
     path.replace(paths.task(0).state)
     task = Task(paths, 0)
     row = status._row(task, task.state(), "running", 1.0)
-    Console(file=io.StringIO()).print(status.table([row]), *status.remarks([row]))
-    json.dumps(status.as_json([row]), allow_nan=False)
+    Console(file=io.StringIO()).print(status.render_table([row]), *status.format_remarks([row]))
+    json.dumps(status.to_records([row]), allow_nan=False)
 
 
 def _read_table_from_others(path: Path) -> None:

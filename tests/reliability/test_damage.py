@@ -13,8 +13,8 @@ from edgeflownas.storage import checkpoint, record
 from edgeflownas.storage.files import previous
 from search.commands import cost
 from search.queue import control
-from search.queue.claim import claimed
-from search.queue.status import row
+from search.queue.claim import hold_claim
+from search.queue.status import read_row
 from tests.reliability import damage
 from tests.reliability.stand_ins import Cycle
 from tests.reliability.test_no_room import Flows, train
@@ -73,24 +73,24 @@ def test_a_damaged_task_is_shown_and_goes_on_from_the_files_before(tmp_path: Pat
     queue = small_queue(tmp_path)
     paths = queue.paths.task(0)
     for epoch in (0, 1):
-        with claimed(queue.task(0)) as claim:
+        with hold_claim(queue.task(0)) as claim:
             claim.change(state="preempted", epoch=epoch)
         checkpoint.save(paths.last, {"w": np.full(3, epoch)}, {"place": epoch})
     for path in (paths.state, paths.last):
         path.write_bytes(path.read_bytes()[:-3])
-    shown = row(queue, 0)
+    shown = read_row(queue, 0)
     assert shown.word == "damaged" and "queue retry 0 --from-previous" in str(shown.reason)
     with pytest.raises(InputError, match="queue retry --from-previous"):
         checkpoint.load(paths.last)
     control.restore(queue, [0])
-    assert row(queue, 0).word in ("queued", "preempted") and checkpoint.load(paths.last)[1] == {"place": 0}
+    assert read_row(queue, 0).word in ("queued", "preempted") and checkpoint.load(paths.last)[1] == {"place": 0}
     assert (paths.folder / "last.h5.1").exists() and (paths.folder / "state.json.1").exists()
-    assert row(queue, 1).word == "queued"
+    assert read_row(queue, 1).word == "queued"
 
 
 def test_a_damaged_result_is_made_again(tmp_path: Path) -> None:
     queue = small_queue(tmp_path)
-    with claimed(queue.task(1)) as claim:
+    with hold_claim(queue.task(1)) as claim:
         record.write(queue.paths.task(1).result, {"epe": 1.5})
         claim.change(state="done")
     path = queue.paths.task(1).result
@@ -98,7 +98,7 @@ def test_a_damaged_result_is_made_again(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"result\.json: is damaged"):
         record.read(path)
     control.restore(queue, [1])
-    assert row(queue, 1).word == "queued" and not path.exists()
+    assert read_row(queue, 1).word == "queued" and not path.exists()
 
 
 def test_a_damaged_cost_table_is_put_back_by_its_command(tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ from edgeflownas.network.skeleton import Skeleton
 from edgeflownas.network.space import Space
 from search.queue.paths import QueuePaths
 from search.queue.queue import Queue
-from search.queue.status import row
+from search.queue.status import read_row
 from search.queue.task import Task
 from tests.reliability import fuzz, inputs
 from tests.search.queue.small import small_queue
@@ -82,7 +82,7 @@ def test_a_task_from_others_reads_nothing_outside_its_queue(tmp_path: Path, name
     assert "first_weights: supernet.h5" in text
     path.write_text(text.replace("first_weights: supernet.h5", f"first_weights: {name}"))
     with pytest.raises(InputError, match="leads out of the queue's folder"):
-        Task(QueuePaths(queue.paths.folder), 0).first_weights()
+        Task(QueuePaths(queue.paths.folder), 0).load_first_weights()
 
 
 @pytest.mark.parametrize("name", ["log.txt", "events", "state.json", "."])
@@ -100,9 +100,9 @@ def test_a_task_from_others_writes_nothing_outside_its_queue(tmp_path: Path, nam
     before = sorted(tmp_path.rglob("*"))
     with pytest.raises(InputError, match=f"task 0: .*{re.escape(place.name)} leads out of the queue's folder"):
         Task(QueuePaths(queue.paths.folder), 0)
-    shown = row(Queue(queue.paths.folder), 0)
+    shown = read_row(Queue(queue.paths.folder), 0)
     assert shown.word == "damaged" and "leads out" in str(shown.reason) and sorted(tmp_path.rglob("*")) == before
-    assert row(Queue(queue.paths.folder), 1).word == "queued"
+    assert read_row(Queue(queue.paths.folder), 1).word == "queued"
 
 
 def test_links_within_a_queue_and_to_a_queue_are_followed(tmp_path: Path) -> None:
@@ -110,7 +110,7 @@ def test_links_within_a_queue_and_to_a_queue_are_followed(tmp_path: Path) -> Non
     task = queue.paths.task(0)
     task.output.symlink_to(queue.paths.queue)
     (tmp_path / "elsewhere").symlink_to(queue.paths.folder)
-    assert Task(QueuePaths(tmp_path / "elsewhere"), 0).first_weights() is not None
+    assert Task(QueuePaths(tmp_path / "elsewhere"), 0).load_first_weights() is not None
 
 
 def test_a_flow_file_that_claims_2_to_31_pixels_takes_no_memory(tmp_path: Path) -> None:

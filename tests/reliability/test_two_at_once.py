@@ -11,12 +11,12 @@ import pytest
 from edgeflownas.errors import InputError
 from edgeflownas.storage import checkpoint, record
 from edgeflownas.storage.lock import locked
-from search.queue.claim import claimed
+from search.queue.claim import hold_claim
 from search.queue.collect import collect
 from search.queue.final_epe import FinalEpe
 from search.queue.queue import Queue
 from search.queue.retrain import Result
-from search.queue.status import as_json, rows
+from search.queue.status import read_rows, to_records
 from search.queue.task import Task
 from tests.processes import ended, in_child
 from tests.reliability.test_crash import done
@@ -31,7 +31,7 @@ def work(queue: Queue, index: int) -> None:
     """Writes what a training writes, in the order in which it does, as often as it can."""
     task, rng = queue.task(index), random.Random(index)
     for epoch in range(EPOCHS):
-        with claimed(task) as claim:
+        with hold_claim(task) as claim:
             claim.begin()
             tensors = {"E0/bn/gamma": np.full(5000, index + epoch, np.float32)}
             checkpoint.save(task.paths.last, tensors, {"epoch": epoch})
@@ -61,8 +61,8 @@ def test_status_and_collect_see_whole_files_while_tasks_write(tmp_path: Path) ->
     epochs, collected, looks = [0] * 6, 0, 0
     while collected < 6:
         looks += 1
-        listed = rows(queue)
-        as_json(listed)
+        listed = read_rows(queue)
+        to_records(listed)
         seen.update(each.word for each in listed)
         assert [each.epoch >= before for each, before in zip(listed, epochs)] == [True] * 6
         epochs = [each.epoch for each in listed]

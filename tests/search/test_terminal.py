@@ -51,11 +51,11 @@ with View(evolution) as view:
 QUEUE = """
 import sys, time
 from pathlib import Path
-from search.queue.status import rows
-from search.queue.watch import shown
+from search.queue.status import read_rows
+from search.queue.watch import show_tasks
 from tests.search.queue.small import small_queue
 queue = small_queue(Path(sys.argv[1]))
-with shown(lambda: rows(queue)):
+with show_tasks(lambda: read_rows(queue)):
     time.sleep(1.3)
     if sys.argv[2] == "stopped":
         raise SystemExit(3)

@@ -17,7 +17,7 @@ from edgeflownas.storage import checkpoint
 from search import cli
 from search.commands import queue as queue_command
 from search.queue import runner
-from search.queue.claim import claimed
+from search.queue.claim import hold_claim
 from search.queue.queue import Queue
 from search.run import Run
 from search.strategies import one_shot
@@ -108,7 +108,7 @@ def test_missing_search_or_queue_is_reported_with_the_remedy(call: Call) -> None
 
 
 def test_status_prints_a_table_or_json(call: Call, queue: Queue) -> None:
-    with claimed(queue.task(1)) as claim:
+    with hold_claim(queue.task(1)) as claim:
         claim.begin()
         claim.crashed("no \x1b[31mmoney")
     result = call("queue", "status")
@@ -121,7 +121,7 @@ def test_status_prints_a_table_or_json(call: Call, queue: Queue) -> None:
 
 
 def test_run_fails_if_a_task_has_failed(call: Call, queue: Queue, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(runner, "command", lambda folder, index: [sys.executable, "-c", NOT_BEGUN])
+    monkeypatch.setattr(runner, "build_command", lambda folder, index: [sys.executable, "-c", NOT_BEGUN])
     result = call("queue", "run")
     assert result.code == 1 and result.out.count("failed: ended with exit code 3") == 3
 
@@ -154,7 +154,7 @@ def test_collect_writes_the_final_front_and_reports_the_ranking_of_the_supernet(
 
 def test_retrain_refuses_busy_and_missing_tasks(call: Call, queue: Queue) -> None:
     folder: Any = str(queue.paths.folder)
-    with claimed(queue.task(0)):
+    with hold_claim(queue.task(0)):
         refused(call("retrain", "--queue", folder, "--index", "0"), "task 0: in use by process")
     refused(call("retrain", "--queue", folder, "--index", "3"), "tasks 0 to 2")
     refused(call("retrain", "--queue", folder + "x", "--index", "0"), "`queue build`")

@@ -13,7 +13,7 @@ from edgeflownas.hardware.cost import Cost
 from edgeflownas.storage import checkpoint, record
 from search.nsga2.archive import Archive
 from search.queue.build import build
-from search.queue.claim import claimed
+from search.queue.claim import hold_claim
 from search.queue.queue import Queue
 from search.queue.retrain import Result
 from search.run import Run
@@ -71,7 +71,7 @@ def small_queue(folder: Path, **queue: Any) -> Queue:
 def finish(queue: Queue, index: int, epe: float) -> None:
     """Gives a task what its training would leave: the state, and a result of 2 s."""
     task = queue.task(index)
-    with claimed(task) as claim:
+    with hold_claim(task) as claim:
         claim.begin()
         result = Result(
             architecture=task.config.architecture, epe=epe, zero_flow_epe=9.0, epoch=1, epochs=1, wall_s=2.0,

@@ -11,7 +11,7 @@ from edgeflownas.errors import InputError
 from edgeflownas.storage import checkpoint
 from edgeflownas.storage.files import sha256
 from search.queue.build import build
-from search.queue.claim import claimed
+from search.queue.claim import hold_claim
 from search.queue.queue import Queue
 from tests.search.queue.small import FRONT, SCORES, small_archive, small_queue, small_run
 
@@ -25,7 +25,7 @@ def architectures(queue: Queue) -> List[str]:
 
 
 def start(queue: Queue, index: int) -> None:
-    with claimed(queue.task(index)) as claim:
+    with hold_claim(queue.task(index)) as claim:
         claim.begin()
         claim.change(state="preempted")
 
@@ -48,7 +48,7 @@ def test_task_says_everything_that_the_training_depends_on(tmp_path: Path) -> No
     assert (config.found.epe, config.found.fps) == SCORES["111000000"]
     weights = run.supernet_weights()
     assert config.supernet_sha256 == queue.file.supernet_sha256 == checkpoint.digest(weights)
-    loaded = queue.task(1).first_weights()
+    loaded = queue.task(1).load_first_weights()
     assert loaded is not None and checkpoint.digest(loaded) == checkpoint.digest(weights)
     state = queue.task(1).state()
     assert (state.state, state.attempts) == ("queued", 0)
@@ -76,7 +76,7 @@ def test_any_order_of_any_size_builds_the_same(tmp_path: Path, order: List[int],
 def test_from_scratch_needs_no_copy_of_the_supernet(tmp_path: Path) -> None:
     queue = small_queue(tmp_path, warm_start=False)
     assert not queue.paths.supernet.exists()
-    assert queue.task(0).config.first_weights is None and queue.task(0).first_weights() is None
+    assert queue.task(0).config.first_weights is None and queue.task(0).load_first_weights() is None
 
 
 def test_building_the_same_again_changes_nothing_even_when_it_has_begun(tmp_path: Path) -> None:
@@ -118,7 +118,7 @@ def test_queue_that_has_begun_is_not_replaced_unless_asked(tmp_path: Path, chang
 def test_queue_that_is_being_worked_on_is_never_moved(tmp_path: Path) -> None:
     queue = small_queue(tmp_path)
     run = small_run(tmp_path)
-    with claimed(queue.task(2)), pytest.raises(InputError, match="process holds .*tasks/002/claim"):
+    with hold_claim(queue.task(2)), pytest.raises(InputError, match="process holds .*tasks/002/claim"):
         build(run, small_archive(run), FRONT, rebuild=True)
     assert queue.paths.queue.exists()
 

@@ -13,9 +13,9 @@ from edgeflownas.errors import InputError
 from edgeflownas.progress import Standing
 from edgeflownas.storage.files import read_json
 from search.queue import claim as claim_module
-from search.queue.claim import claimed
+from search.queue.claim import hold_claim
 from search.queue.queue import Queue
-from search.queue.status import row
+from search.queue.status import read_row
 from search.queue.task import Task
 from tests.search.queue.small import python, small_queue, wait_for
 
@@ -26,7 +26,7 @@ from pathlib import Path
 from search.queue import claim
 from search.queue.queue import Queue
 claim.HEARTBEAT = 0.05
-with claim.claimed(Queue(Path(sys.argv[1])).task(0)) as mine:
+with claim.hold_claim(Queue(Path(sys.argv[1])).task(0)) as mine:
     mine.begin()
     print("begun", flush=True)
     with mine.beating(lambda: None):
@@ -37,13 +37,13 @@ COUNTER = """
 import sys, time
 from pathlib import Path
 from edgeflownas.errors import InputError
-from search.queue.claim import claimed
+from search.queue.claim import hold_claim
 from search.queue.queue import Queue
 task, count, had = Queue(Path(sys.argv[1])).task(0), Path(sys.argv[2]), 0
 sys.stdin.readline()
 while had < 25:
     try:
-        with claimed(task):
+        with hold_claim(task):
             before = int(count.read_text())
             time.sleep(0.002)
             count.write_text(str(before + 1))
@@ -69,7 +69,7 @@ def worker(task: Task) -> "Iterator[subprocess.Popen[str]]":
 
 
 def word(task: Task) -> str:
-    return row(Queue(task.queue.folder), task.index).word
+    return read_row(Queue(task.queue.folder), task.index).word
 
 
 def test_two_processes_never_hold_a_task_at_once(task: Task, tmp_path: Path) -> None:
@@ -86,7 +86,7 @@ def test_two_processes_never_hold_a_task_at_once(task: Task, tmp_path: Path) -> 
 
 def test_second_claimant_is_told_who_has_the_task(task: Task, worker: "subprocess.Popen[str]") -> None:
     before = task.state()
-    with pytest.raises(InputError, match=f"task 0: in use by process {worker.pid} on "), claimed(task):
+    with pytest.raises(InputError, match=f"task 0: in use by process {worker.pid} on "), hold_claim(task):
         pass
     assert task.state().attempts == before.attempts == 1
 
@@ -96,15 +96,15 @@ def test_slow_task_runs_and_killed_one_is_dead_at_once(task: Task, worker: "subp
     worker.send_signal(signal.SIGSTOP)  # no heartbeat, but alive
     wait_for(lambda: ") T " in Path(f"/proc/{worker.pid}/stat").read_text())
     os.utime(str(task.paths.claim), (0, 0))
-    assert word(task) == "silent" and (row(Queue(task.queue.folder), 0).heartbeat_s or 0) > 1e6
-    assert not row(Queue(task.queue.folder), 0).to_do
+    assert word(task) == "silent" and (read_row(Queue(task.queue.folder), 0).heartbeat_s or 0) > 1e6
+    assert not read_row(Queue(task.queue.folder), 0).to_do
     worker.kill()
     worker.wait()
     assert word(task) == "dead" and task.state().state == "running"
 
 
 def test_process_on_another_machine_is_dead_when_its_heart_has_stopped(task: Task) -> None:
-    with claimed(task) as claim:
+    with hold_claim(task) as claim:
         claim.begin()
         content = read_json(task.paths.claim)
     task.paths.claim.write_text(json.dumps({**content, "machine": "node17 boot pid:[1]"}))
@@ -112,14 +112,14 @@ def test_process_on_another_machine_is_dead_when_its_heart_has_stopped(task: Tas
     for silent, now in ((20.0, "running"), (60.0, "silent"), (claim_module.STALE_AFTER + 10.0, "dead")):
         os.utime(str(task.paths.claim), (time.time() - silent, time.time() - silent))
         assert word(task) == now
-    with claimed(task) as claim:
+    with hold_claim(task) as claim:
         assert claim.state.crashes == 1
 
 
 def test_heart_beats_during_the_work_and_tells_how_far_it_is(task: Task, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(claim_module, "HEARTBEAT", 0.02)
     step = 10
-    with claimed(task) as claim:
+    with hold_claim(task) as claim:
         claim.begin()
         with claim.beating(lambda: None):
             first = task.paths.claim.stat().st_mtime
@@ -128,7 +128,7 @@ def test_heart_beats_during_the_work_and_tells_how_far_it_is(task: Task, monkeyp
             claim.watch(lambda: Standing(1, step, 40, 2.5))
             step = 20
             wait_for(lambda: task.state().step == 20)
-            state = row(Queue(task.queue.folder), 0)
+            state = read_row(Queue(task.queue.folder), 0)
             assert state.rate and state.rate > 0
             assert state.seconds_left == pytest.approx(20 / state.rate)
             step = 40
@@ -136,12 +136,12 @@ def test_heart_beats_during_the_work_and_tells_how_far_it_is(task: Task, monkeyp
         changed = task.state().changed
         time.sleep(0.1)
         assert task.state().changed == changed
-    assert row(Queue(task.queue.folder), 0).heartbeat_s is None
+    assert read_row(Queue(task.queue.folder), 0).heartbeat_s is None
 
 
 def test_each_death_is_a_crash_and_too_many_are_a_failure(task: Task) -> None:
     for crashes, left in ((0, "running"), (1, "running"), (2, "failed")):
-        with claimed(task, "killed by SIGKILL") as claim:
+        with hold_claim(task, "killed by SIGKILL") as claim:
             assert claim.state.crashes == crashes
             assert claim.state.state == ("queued" if crashes < 2 else "failed")
             if crashes:
@@ -153,14 +153,14 @@ def test_each_death_is_a_crash_and_too_many_are_a_failure(task: Task) -> None:
 
 def test_preempted_is_no_crash(task: Task) -> None:
     for attempts in (1, 2, 3, 4):
-        with claimed(task) as claim:
+        with hold_claim(task) as claim:
             claim.begin()
             claim.change(state="preempted", reason="stopped by SIGTERM")
         assert (task.state().attempts, task.state().crashes) == (attempts, 0)
 
 
 def test_reason_is_short_and_on_one_line(task: Task) -> None:
-    with claimed(task) as claim:
+    with hold_claim(task) as claim:
         claim.crashed("first\nsecond \x1b[31m" + "x" * 10_000)
     reason = str(task.state().reason)
     assert reason.startswith("first second  [31mx") and len(reason) == 300
@@ -176,7 +176,7 @@ def test_state_is_never_seen_half_written(task: Task) -> None:
         seen.append(-1)
 
     reader = threading.Thread(target=read)
-    with claimed(task) as claim:
+    with hold_claim(task) as claim:
         claim.begin()
         reader.start()
         for step in range(150):
@@ -194,7 +194,7 @@ def test_process_that_has_lost_its_claim_ends_at_once_and_writes_nothing(
     task.paths.claim.write_text(json.dumps({**content, "machine": "node17"}))
     before = task.paths.state.read_bytes()
     assert worker.wait(20) == 1
-    with pytest.raises(InputError, match="in use by process [0-9]+ on node17"), claimed(task):
+    with pytest.raises(InputError, match="in use by process [0-9]+ on node17"), hold_claim(task):
         pass
     assert task.state().attempts == 1 and json.loads(before)["pid"] == worker.pid
 
@@ -213,13 +213,13 @@ def test_what_slurm_has_ended_and_started_again_has_not_crashed(
 ) -> None:
     monkeypatch.setenv("SLURM_ARRAY_JOB_ID", "12")
     monkeypatch.setenv("SLURM_ARRAY_TASK_ID", "0")
-    with claimed(task) as claim:
+    with hold_claim(task) as claim:
         claim.begin()
     if killed:
         task.paths.killed.write_text("137\n")
     monkeypatch.setenv("SLURM_ARRAY_JOB_ID", job)
     monkeypatch.setenv("SLURM_RESTART_COUNT", restarts)
-    with claimed(task) as claim:
+    with hold_claim(task) as claim:
         assert (claim.state.state, claim.state.crashes) == (word, crashes)
         assert ("exit code 137" in str(claim.state.reason)) == killed
         assert not task.paths.killed.exists()

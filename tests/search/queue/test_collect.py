@@ -13,10 +13,10 @@ from edgeflownas.errors import InputError
 from edgeflownas.hardware.compiler import Compiler
 from edgeflownas.hardware.cost import Cost
 from edgeflownas.storage import checkpoint, record
-from search.queue.claim import claimed
+from search.queue.claim import hold_claim
 from search.queue.collect import Collection, Survivor, collect
-from search.queue.final_epe import FinalEpe, final_epes
-from search.queue.final_front import epe_table, final_table, write_final_front
+from search.queue.final_epe import FinalEpe, score_final_epes
+from search.queue.final_front import render_epe_table, render_final_table, write_final_front
 from search.queue.published import EDGEFLOWNET
 from search.queue.queue import Queue
 from search.queue.retrain import retrain
@@ -64,7 +64,7 @@ def finish(queue: Queue, index: int, epe: float) -> None:
         "weights_sha256": checkpoint.digest(tensors),
     }
     record.write(task.paths.result, result)
-    with claimed(task) as claim:
+    with hold_claim(task) as claim:
         claim.change(state="done", best_epe=epe)
 
 
@@ -95,14 +95,14 @@ def test_front_is_that_of_the_retrained_by_compiled_figures(tmp_path: Path, capf
     architecture, height, width, trained = compiler.asked[0]
     assert (height, width) == (32, 32) and trained.images.shape == (4, 32, 32, 6)
     assert list(trained.statistics) == ["E0/bn"] and "E0/bn/gamma" in trained.weights
-    assert "1 of 3" in str(final_table(found).title)
+    assert "1 of 3" in str(render_final_table(found).title)
 
 
 def test_the_table_fits_80_columns() -> None:
     figures: Any = (1061.45, 0.94, 1690.2, 1e6, "predicted", "best.h5")
     survivor = Survivor("021122100", 11.874, 12.1719, 14.7371, {}, *figures)
     console = Console(width=80, record=True, file=io.StringIO())
-    console.print(final_table(Collection([survivor], [survivor], 0, (32, 48)), EDGEFLOWNET))
+    console.print(render_final_table(Collection([survivor], [survivor], 0, (32, 48)), EDGEFLOWNET))
     text = console.export_text()
     assert "…" not in text and "SRAM KiB" in text and "front" in text
 
@@ -120,7 +120,7 @@ def test_table_has_every_retrained_architecture_and_every_digit(tmp_path: Path) 
     assert {(record["vela"], record["board"]) for record in records} == {("5.2.0", "a board")}
     assert float(records[0]["epe"]) == 1 / 3 and float(records[0]["supernet_epe"]) == SCORES["000000000"][0]
     assert [float(record["final_epe procedural"]) for record in records] == [3.0, 1.0, 2.0]
-    assert [column.header for column in epe_table(found).columns] == ["architecture", "procedural, 2 pairs"]
+    assert [column.header for column in render_epe_table(found).columns] == ["architecture", "procedural, 2 pairs"]
 
 
 def test_result_of_other_weights_is_refused(tmp_path: Path) -> None:
@@ -138,13 +138,13 @@ def test_published_figures_stand_beside_those_of_their_own_board_and_size_alone(
     finish(queue, 0, 1.0)
     found = collect(queue, no_vela(), scored)
     board, size = "Grove Vision AI V2", (176, 224)
-    assert EDGEFLOWNET.comparable(board, size)
-    assert not EDGEFLOWNET.comparable(board, found.size) and not EDGEFLOWNET.comparable("Ethos-U65-256", size)
+    assert EDGEFLOWNET.is_comparable(board, size)
+    assert not EDGEFLOWNET.is_comparable(board, found.size) and not EDGEFLOWNET.is_comparable("Ethos-U65-256", size)
     sentence = "EdgeFlowNet, as published: 1694 KiB of SRAM and 5.32 FPS on the Grove Vision AI V2 at 172x224"
-    assert EDGEFLOWNET.sentence(board, size) == f"{sentence}, the board and size of this front."
-    assert EDGEFLOWNET.sentence(board, found.size).startswith(f"{sentence}. This front is for")
-    assert "32x32: the two cannot be compared" in EDGEFLOWNET.sentence(board, found.size)
-    assert [len(final_table(found, published).rows) for published in (None, EDGEFLOWNET)] == [1, 2]
+    assert EDGEFLOWNET.describe(board, size) == f"{sentence}, the board and size of this front."
+    assert EDGEFLOWNET.describe(board, found.size).startswith(f"{sentence}. This front is for")
+    assert "32x32: the two cannot be compared" in EDGEFLOWNET.describe(board, found.size)
+    assert [len(render_final_table(found, published).rows) for published in (None, EDGEFLOWNET)] == [1, 2]
 
 
 def test_final_epe_is_of_each_data_set_and_is_scored_once(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
@@ -152,15 +152,15 @@ def test_final_epe_is_of_each_data_set_and_is_scored_once(tmp_path: Path, capfd:
     task = small_queue(tmp_path).task(2)
     assert retrain(task) == "done"
     tensors, best = checkpoint.load(task.paths.best)
-    found = final_epes(task, tensors)
+    found = score_final_epes(task, tensors)
     assert list(found) == ["procedural"] and found["procedural"].pairs == 2
     assert found["procedural"].epe == pytest.approx(best["epe"], rel=1e-5)
     written = task.paths.final.stat().st_mtime_ns
-    assert final_epes(task, tensors) == found and task.paths.final.stat().st_mtime_ns == written
+    assert score_final_epes(task, tensors) == found and task.paths.final.stat().st_mtime_ns == written
     other = {**tensors, "E0/bn/mean": tensors["E0/bn/mean"] + 1}
-    assert final_epes(task, other)["procedural"].epe != found["procedural"].epe, "the statistics are those beside it"
+    assert score_final_epes(task, other)["procedural"].epe != found["procedural"].epe, "it uses the stored statistics"
     task.paths.final.write_text("{")
-    assert final_epes(task, tensors) == found
+    assert score_final_epes(task, tensors) == found
 
 
 def test_data_set_that_is_not_here_is_told_and_left_out(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
@@ -171,11 +171,11 @@ def test_data_set_that_is_not_here_is_told_and_left_out(tmp_path: Path, capfd: p
     recipe = content["train"]
     content["train"] = [{**recipe, "data": gone}, {**recipe, "data": {**here, "seed": 9}}, recipe]
     task.paths.task.write_text(yaml.safe_dump(content))
-    weights = task.first_weights() or {}
+    weights = task.load_first_weights() or {}
     statistics = {}
     for name in [name[: -len("/gamma")] for name in weights if name.endswith("/gamma")]:
         size = weights[f"{name}/gamma"].shape
         statistics.update({f"{name}/mean": np.zeros(size, "f4"), f"{name}/variance": np.ones(size, "f4")})
-    found = final_epes(Task(task.queue, 2), {**weights, **statistics})
+    found = score_final_epes(Task(task.queue, 2), {**weights, **statistics})
     assert list(found) == ["procedural", "procedural 2"] and found["procedural"].data["seed"] == here["seed"]
     assert "no final EPE on flyingchairs2: " in capfd.readouterr().err

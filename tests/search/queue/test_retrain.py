@@ -97,7 +97,7 @@ def test_finished_task_has_a_result_and_the_log_a_curve(peaceful: Task) -> None:
 
 def test_warm_start_is_the_supernet_and_scratch_is_not(peaceful: Task) -> None:
     _, best = checkpoint.load(peaceful.paths.best)
-    supernet = peaceful.first_weights()
+    supernet = peaceful.load_first_weights()
     first = best["identity"]["first weights"]
     tensors, _ = checkpoint.load(peaceful.paths.best)
     names = [name for name in tensors if not name.endswith(("/mean", "/variance"))]

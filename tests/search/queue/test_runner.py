@@ -12,9 +12,9 @@ import pytest
 from edgeflownas.signals import Interrupted
 from search.queue import runner
 from search.queue.build import build
-from search.queue.claim import claimed
+from search.queue.claim import hold_claim
 from search.queue.queue import Queue
-from search.queue.status import Row, as_json, remarks, rows, summary
+from search.queue.status import Row, format_remarks, read_rows, summarize, to_records
 from tests.search.queue.small import python, small_archive, small_queue, small_run, wait_for
 from tests.search.queue.test_claim import WORKER
 
@@ -22,12 +22,12 @@ from tests.search.queue.test_claim import WORKER
 OPENED = """
 import os, signal, sys, time
 from pathlib import Path
-from search.queue.claim import claimed
+from search.queue.claim import hold_claim
 from search.queue.queue import Queue
 task = Queue(Path(sys.argv[1])).task(int(sys.argv[2]))
 """
-DONE = OPENED + "with claimed(task) as claim: claim.begin(); claim.change(state='done')"
-KILLED = OPENED + "with claimed(task) as claim: claim.begin(); os.kill(os.getpid(), signal.SIGKILL)"
+DONE = OPENED + "with hold_claim(task) as claim: claim.begin(); claim.change(state='done')"
+KILLED = OPENED + "with hold_claim(task) as claim: claim.begin(); os.kill(os.getpid(), signal.SIGKILL)"
 NOT_BEGUN = "import sys; print('no such \\x1b[1mlibrary'); sys.exit(3)"
 DEAF = "import pathlib, sys, time; pathlib.Path(sys.argv[1], 'started').touch(); time.sleep(600)"
 
@@ -35,10 +35,10 @@ DEAF = "import pathlib, sys, time; pathlib.Path(sys.argv[1], 'started').touch();
 def work(monkeypatch: pytest.MonkeyPatch, codes: Dict[int, str]) -> None:
     """Has these run for tasks in place of ``retrain``; for the others what finishes at once."""
 
-    def command(folder: Path, index: int) -> List[str]:
+    def build_command(folder: Path, index: int) -> List[str]:
         return [sys.executable, "-c", codes.get(index, DONE), str(folder), str(index)]
 
-    monkeypatch.setattr(runner, "command", command)
+    monkeypatch.setattr(runner, "build_command", build_command)
 
 
 def words(listed: List[Row]) -> List[str]:
@@ -55,8 +55,8 @@ def test_tasks_are_worked_off_and_those_that_crash_are_tried_again_until_they_ha
     assert [(row.attempts, row.crashes) for row in listed] == [(1, 0), (2, 2), (0, 2)]
     assert str(listed[1].reason).endswith("killed by SIGKILL")
     assert listed[2].reason == "ended with exit code 3 before it began: no such  [1mlibrary"
-    assert remarks(listed)[-1].strip() == "no such  [1mlibrary"
-    assert summary(listed) == "1 done, 2 failed"
+    assert format_remarks(listed)[-1].strip() == "no such  [1mlibrary"
+    assert summarize(listed) == "1 done, 2 failed"
     said = capfd.readouterr().err
     assert "task 0 222222222: done" in said and "task 1 111000000: failed" in said
     assert runner.run(queue) == listed, "nothing is left to do"
@@ -76,17 +76,17 @@ def test_task_that_another_process_works_on_is_left_to_it(tmp_path: Path, monkey
         other.wait()
     work(monkeypatch, {})
     assert words(runner.run(queue)) == ["done", "done", "done"]
-    assert as_json(rows(queue))[0]["crashes"] == 1, "the death of the other is counted"
+    assert to_records(read_rows(queue))[0]["crashes"] == 1, "the death of the other is counted"
 
 
 def test_claim_of_a_process_that_was_killed_behind_its_task_is_removed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     queue = small_queue(tmp_path)
-    work(monkeypatch, {0: OPENED + "with claimed(task) as claim: claim.begin(); claim.change(state='failed')"})
+    work(monkeypatch, {0: OPENED + "with hold_claim(task) as claim: claim.begin(); claim.change(state='failed')"})
     assert words(runner.run(queue)) == ["failed", "done", "done"]
     for index in (0, 1):
-        code = f"with claimed(task): os.kill(os.getpid(), {signal.SIGKILL:d})"
+        code = f"with hold_claim(task): os.kill(os.getpid(), {signal.SIGKILL:d})"
         subprocess.run([sys.executable, "-c", OPENED + code, str(queue.paths.folder), str(index)], check=False)
         assert queue.task(index).paths.claim.exists()
     assert words(runner.run(queue)) == ["failed", "done", "done"]
@@ -96,7 +96,7 @@ def test_claim_of_a_process_that_was_killed_behind_its_task_is_removed(
 def test_death_is_one_crash_where_another_had_died_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     queue = small_queue(tmp_path)
     for index in queue.indices:
-        with claimed(queue.task(index)) as claim:
+        with hold_claim(queue.task(index)) as claim:
             claim.begin()  # and is gone without a word
     work(monkeypatch, {1: KILLED, 2: NOT_BEGUN})
     listed = runner.run(queue)
@@ -118,7 +118,7 @@ def test_process_that_is_stopped_before_it_can_listen_has_not_crashed(
     threading.Thread(target=stop).start()
     with pytest.raises(Interrupted):
         runner.run(queue)
-    assert words(rows(queue)) == ["queued", "queued", "queued"] and rows(queue)[0].crashes == 0
+    assert words(read_rows(queue)) == ["queued", "queued", "queued"] and read_rows(queue)[0].crashes == 0
 
 
 def test_real_queue_is_stopped_by_ctrl_c_and_goes_on(tmp_path: Path) -> None:
@@ -133,7 +133,7 @@ def test_real_queue_is_stopped_by_ctrl_c_and_goes_on(tmp_path: Path) -> None:
     threading.Thread(target=stop).start()
     with pytest.raises(Interrupted):
         runner.run(queue)
-    row = rows(queue)[0]
+    row = read_rows(queue)[0]
     assert (row.word, row.crashes, row.reason) == ("preempted", 0, "stopped by SIGTERM")
     assert runner.run(Queue(queue.paths.folder))[0].word == "done"
     text = queue.paths.task(0).output.read_text()

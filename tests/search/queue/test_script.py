@@ -8,15 +8,15 @@ import pytest
 from edgeflownas.config import ClusterConfig
 from edgeflownas.errors import InputError
 from search.queue.paths import QueuePaths
-from search.queue.script import REQUEUE, SIGNALS, WAIT, batch_script, job_name
-from search.queue.slurm import array_option
+from search.queue.script import REQUEUE, SIGNALS, WAIT, job_name, render_batch_script
+from search.queue.slurm import format_array_option
 
 ROOT = Path(__file__).parents[3]
 SHIPPED = ROOT / "scripts" / "slurm" / "search.sbatch"
 
 
 def script(folder: Path, **cluster: Any) -> str:
-    return batch_script(QueuePaths(folder / "run" / "queue"), "c0ffee", 6, ClusterConfig(**cluster))
+    return render_batch_script(QueuePaths(folder / "run" / "queue"), "c0ffee", 6, ClusterConfig(**cluster))
 
 
 def directives(text: str) -> List[str]:
@@ -113,7 +113,7 @@ def test_name_of_the_jobs_tells_queues_apart_and_is_plain(tmp_path: Path) -> Non
     [([0], "0"), ([0, 1, 2], "0-2"), ([0, 2, 3, 7], "0,2-3,7"), ([9, 8, 1], "1,8-9"), ([5, 3, 1], "1,3,5")],
 )
 def test_array_names_exactly_the_tasks(indices: List[int], option: str) -> None:
-    assert array_option(indices, "%2") == f"--array={option}%2"
+    assert format_array_option(indices, "%2") == f"--array={option}%2"
 
 
 # What an element does when its work has ended in some way. Stand-ins for Slurm's commands note what they are told.

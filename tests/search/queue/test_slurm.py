@@ -20,7 +20,7 @@ from search.queue import control, submit
 from search.queue.build import build
 from search.queue.queue import Queue
 from search.queue.retrain import retrain
-from search.queue.status import Row, rows
+from search.queue.status import Row, read_rows
 from tests.search.queue.cluster import Cluster, missing, running_cluster
 from tests.search.queue.small import FRONT, small_archive, small_run, wait_for
 
@@ -122,13 +122,13 @@ def story(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Story:
         second = submit.submit(queue, SETTINGS)
         disturb(cluster, queue, str(job))
         wait_for(lambda: cluster.node_state() == "drained", PATIENCE)
-        assert all(each.word != "running" for each in rows(queue)), "a drained node has no task"
+        assert all(each.word != "running" for each in read_rows(queue)), "a drained node has no task"
         cluster.call("scontrol", "update", f"NodeName={cluster.node}", "State=RESUME")
         for index in WHOLE:
             assert retrain(peaceful.task(index)) == "done"
-        wait_for(lambda: {each.word for each in rows(queue)} <= {"done", "failed"}, PATIENCE)
+        wait_for(lambda: {each.word for each in read_rows(queue)} <= {"done", "failed"}, PATIENCE)
         wait_for(lambda: not cluster.call("squeue", "-h"), PATIENCE)
-    return Story(queue, peaceful, observed, rows(queue), second, f"{job}_{REQUEUED}")
+    return Story(queue, peaceful, observed, read_rows(queue), second, f"{job}_{REQUEUED}")
 
 
 def disturb(cluster: Cluster, queue: Queue, job: str) -> None:

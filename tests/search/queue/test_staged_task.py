@@ -3,7 +3,7 @@ from pathlib import Path
 from edgeflownas.config import validate
 from edgeflownas.storage import checkpoint, record
 from search.queue.retrain import Result, retrain
-from search.queue.status import row
+from search.queue.status import read_row
 from tests.search.queue.small import CONTENT, TRAIN, small_queue
 
 
@@ -11,7 +11,7 @@ def test_a_task_of_two_stages_is_worked_off_counted_as_one_and_left_where_reader
     other = {**CONTENT["data"], "height": 48, "seed": 5}
     queue = small_queue(tmp_path, train=[TRAIN, {**TRAIN, "epochs": 1, "data": other}])
     task = queue.task(2)
-    assert row(queue, 2).epochs == 3
+    assert read_row(queue, 2).epochs == 3
     assert retrain(task) == "done"
     state = task.state()
     assert (state.epoch, state.step, state.steps) == (3, 12, 12)

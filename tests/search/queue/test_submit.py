@@ -18,10 +18,10 @@ from edgeflownas.storage.files import read_json
 from edgeflownas.storage.lock import locked
 from search.queue import control, runner, submit, watch
 from search.queue.build import build
-from search.queue.claim import claimed
+from search.queue.claim import hold_claim
 from search.queue.queue import Queue
 from search.queue.retrain import retrain
-from search.queue.status import remarks, row, rows, table
+from search.queue.status import format_remarks, read_row, read_rows, render_table
 from search.queue.watch import Overview
 from tests.search.queue.small import FRONT, python, small_archive, small_queue, small_run, wait_for
 from tests.search.queue.test_claim import WORKER
@@ -57,7 +57,7 @@ def in_queue(*elements: str) -> str:
 
 
 def start(queue: Queue, index: int, **fields: Any) -> None:
-    with claimed(queue.task(index)) as claim:
+    with hold_claim(queue.task(index)) as claim:
         claim.begin()
         claim.change(**fields)
 
@@ -70,7 +70,7 @@ def test_tasks_that_are_left_are_handed_in_and_recorded(queue: Queue, slurm: Slu
     assert subprocess.run(["bash", "-n", str(path)], check=False).returncode == 0
     jobs = record.read(queue.paths.submissions)["jobs"]
     assert [(each["job"], each["tasks"]) for each in jobs] == [("12", [0, 2])]
-    assert submit.submitted(queue.paths) == {0: "12_0", 2: "12_2"}
+    assert submit.read_submitted(queue.paths) == {0: "12_0", 2: "12_2"}
 
 
 def test_task_is_handed_in_once_whoever_did_it(queue: Queue, slurm: Slurm) -> None:
@@ -87,7 +87,7 @@ def test_task_is_handed_in_once_whoever_did_it(queue: Queue, slurm: Slurm) -> No
 
 
 def test_task_that_a_process_works_on_here_is_not_handed_in(queue: Queue, slurm: Slurm) -> None:
-    with claimed(queue.task(0)) as claim:
+    with hold_claim(queue.task(0)) as claim:
         claim.begin()
         submit.submit(queue, CONFIG)
     assert any("--array=1-2%2" in line for line in slurm())
@@ -126,19 +126,19 @@ def test_without_slurm_it_is_said_and_the_script_can_still_be_written(
     monkeypatch.setenv("PATH", str(tmp_path / "empty"))
     with pytest.raises(InputError, match="squeue: .* is Slurm on this machine.*--dry-run"):
         submit.submit(queue, CONFIG)
-    text = submit.prepare(queue, CONFIG)
+    text = submit.write_script(queue, CONFIG)
     assert queue.paths.script.read_text() == text
     assert [each.word for each in Overview(queue).rows()] == ["queued"] * 3
     control.cancel(queue, [0])
-    assert row(queue, 0).word == "failed"
+    assert read_row(queue, 0).word == "failed"
 
 
 def test_every_edited_script_is_kept(queue: Queue, capfd: pytest.CaptureFixture[str]) -> None:
-    text = submit.prepare(queue, CONFIG)
-    assert submit.prepare(queue, CONFIG) == text and capfd.readouterr().err == ""
+    text = submit.write_script(queue, CONFIG)
+    assert submit.write_script(queue, CONFIG) == text and capfd.readouterr().err == ""
     for number in (1, 2):
         queue.paths.script.write_text(f"{text}# mine {number}\n")
-        submit.prepare(queue, CONFIG)
+        submit.write_script(queue, CONFIG)
         assert f"is now submit.sbatch.{number}" in capfd.readouterr().err
     assert queue.paths.script.read_text() == text
     for number in (1, 2):
@@ -235,7 +235,7 @@ def test_status_tells_what_slurm_says_and_which_jobs_it_has_no_longer(queue: Que
     assert [(each.job, each.slurm) for each in listed] == [
         ("12_0", "pending"), ("12_1", "gone"), ("12_2", "pending, AssocGrpGRES"),
     ]  # fmt: skip
-    said = remarks(listed)
+    said = format_remarks(listed)
     assert said == [
         "task 1, queued: Slurm has job 12_1 no longer: `queue submit` hands it in anew",
         "    module: command not found",
@@ -253,7 +253,7 @@ def test_table_has_room_in_80_columns(queue: Queue) -> None:
     )  # fmt: skip
     console = Console(width=80)
     with console.capture() as captured:
-        console.print(table(rows(queue)))
+        console.print(render_table(read_rows(queue)))
     lines = captured.get().splitlines()
     assert max(map(len, lines)) <= 80
     for word in ("222222222", "dead", "123/2", "12.345", "node1234"):
@@ -268,8 +268,8 @@ def test_cancelled_task_is_never_begun_until_it_is_tried_again(queue: Queue, slu
     slurm(squeue=in_queue("12|0|PENDING|Priority", "12|1|PENDING|Priority"))
     control.cancel(queue, [1, 2])
     assert slurm()[-1] == "scancel 12_1", "Slurm does not have the other one"
-    assert [row(queue, index).word for index in queue.indices] == ["queued", "failed", "failed"]
-    assert row(queue, 1).reason == "cancelled"
+    assert [read_row(queue, index).word for index in queue.indices] == ["queued", "failed", "failed"]
+    assert read_row(queue, 1).reason == "cancelled"
     assert retrain(queue.task(1)) == "failed" and queue.task(1).state().attempts == 0
     control.retry(queue, [1])
     state = queue.task(1).state()
@@ -305,10 +305,10 @@ def test_process_that_works_on_a_cancelled_task_saves_and_stops(
 def test_done_task_stays_done(queue: Queue, slurm: Slurm) -> None:
     start(queue, 0, state="done")
     control.cancel(queue, queue.indices)
-    assert [row(queue, index).word for index in queue.indices] == ["done", "failed", "failed"]
+    assert [read_row(queue, index).word for index in queue.indices] == ["done", "failed", "failed"]
     with pytest.raises(InputError, match="task 0: is done; only failed"):
         control.retry(queue, [1, 0])
-    assert row(queue, 1).word == "failed", "none is changed"
+    assert read_row(queue, 1).word == "failed", "none is changed"
 
 
 def test_damaged_task_stops_a_cancellation_before_it_begins(queue: Queue, slurm: Slurm) -> None:
@@ -322,7 +322,7 @@ def test_local_runner_leaves_a_cancelled_task_alone(
     queue: Queue, slurm: Slurm, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     control.cancel(queue, queue.indices)
-    monkeypatch.setattr(runner, "command", lambda folder, index: [sys.executable, "-c", "1/0"])
+    monkeypatch.setattr(runner, "build_command", lambda folder, index: [sys.executable, "-c", "1/0"])
     assert [each.word for each in runner.run(queue)] == ["failed"] * 3
 
 
@@ -331,9 +331,9 @@ def test_task_that_hangs_is_silent_and_then_dead(queue: Queue) -> None:
     try:
         assert worker.stdout is not None and worker.stdout.readline() == "begun\n"
         content = read_json(queue.task(0).paths.claim)
-        assert row(queue, 0).word == "running" and content["job"] is None
+        assert read_row(queue, 0).word == "running" and content["job"] is None
     finally:
         worker.kill()
         worker.wait()
-    assert row(queue, 0).word == "dead" and row(queue, 0).to_do
+    assert read_row(queue, 0).word == "dead" and read_row(queue, 0).to_do
     assert json.loads(queue.task(0).paths.state.read_text())["state"] == "running"

@@ -7,8 +7,8 @@ import yaml
 from edgeflownas.errors import InputError
 from edgeflownas.storage import checkpoint, record
 from search.queue.queue import Queue
-from search.queue.status import row
-from search.queue.task import printable
+from search.queue.status import read_row
+from search.queue.task import make_printable
 from tests.search.queue.small import small_queue
 
 Edit = Callable[[Dict[str, Any]], None]
@@ -91,7 +91,7 @@ def test_weights_outside_the_queue_are_never_opened(queue: Queue, name: str) -> 
     if not link.exists():
         link.symlink_to(queue.paths.folder.parent.parent / "trained.h5")
     with pytest.raises(InputError, match="leads out of the queue"):
-        edited(queue, first_weights=name).task(0).first_weights()
+        edited(queue, first_weights=name).task(0).load_first_weights()
 
 
 def test_weights_that_are_not_those_of_the_search_are_refused(queue: Queue) -> None:
@@ -99,9 +99,9 @@ def test_weights_that_are_not_those_of_the_search_are_refused(queue: Queue) -> N
     name = sorted(weights)[0]
     checkpoint.save(queue.paths.folder / "other.h5", {**weights, name: weights[name] + 1}, {})
     with pytest.raises(InputError, match="does not hold the weights"):
-        edited(queue, first_weights="other.h5").task(0).first_weights()
+        edited(queue, first_weights="other.h5").task(0).load_first_weights()
     with pytest.raises(InputError, match="gone.h5"):
-        edited(queue, first_weights="gone.h5").task(0).first_weights()
+        edited(queue, first_weights="gone.h5").task(0).load_first_weights()
 
 
 @pytest.mark.parametrize("index", [-1, 3, 1000])
@@ -120,13 +120,13 @@ def test_damaged_state_is_told_and_the_other_tasks_are_still_shown(queue: Queue,
         path.write_text('{"state": "run')
     else:
         record.write(path, {**good, **change})
-    assert row(queue, 1).word == "damaged" and "state.json" in str(row(queue, 1).reason)
-    assert row(queue, 2).word == "queued"
+    assert read_row(queue, 1).word == "damaged" and "state.json" in str(read_row(queue, 1).reason)
+    assert read_row(queue, 2).word == "queued"
     record.write(path, good)
 
 
 def test_text_from_others_cannot_steer_the_terminal() -> None:
-    assert printable("\x1b[2Jgone\r\nback\u202e") == " [2Jgone  back"
+    assert make_printable("\x1b[2Jgone\r\nback\u202e") == " [2Jgone  back"
 
 
 def test_tail_of_a_log_is_its_last_lines(queue: Queue) -> None:

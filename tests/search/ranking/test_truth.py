@@ -6,9 +6,9 @@ import pytest
 from scipy.stats import kendalltau
 
 from edgeflownas.errors import InputError
-from search.queue.build import place, task_of
+from search.queue.build import make_task, write_queue
 from search.queue.queue import Queue
-from search.queue.task import Found
+from search.queue.task import SearchFigures
 from search.ranking.truth import Seed, Truth, read_truth
 from search.run import Run
 from tests.search.queue.small import finish, small_queue, small_run
@@ -26,8 +26,8 @@ def queue_of(folder: Path, seed: int, epes: Dict[str, float], **queue: Any) -> P
     """The queue of a run of its own, with tasks of such architectures, that are done."""
     run = small_run(folder, **queue)
     run = Run(run.config.model_copy(update={"seed": seed}), folder / f"seed{seed}")
-    found = Found(epe=None, fps=9.0, latency_ms=100.0, sram_kib=100.0, npu_cycles=1e6, source="predicted")
-    made = place(run, [task_of(run, name, "0" * 64, None, found) for name in epes], "list", False)
+    found = SearchFigures(epe=None, fps=9.0, latency_ms=100.0, sram_kib=100.0, npu_cycles=1e6, source="predicted")
+    made = write_queue(run, [make_task(run, name, "0" * 64, None, found) for name in epes], "list", False)
     for index, epe in enumerate(epes.values()):
         finish(made, index, epe)
     return made.paths.folder
