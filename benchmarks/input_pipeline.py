@@ -21,7 +21,7 @@ from rich.console import Console
 from rich.table import Table
 
 from edgeflownas.data.datasets import open_datasets
-from edgeflownas.data.pipeline import Batch, batches
+from edgeflownas.data.pipeline import Batch, read_batches
 from edgeflownas.evaluation.child import EvaluationData
 from edgeflownas.network.build import initial_weights
 from edgeflownas.network.space import Space
@@ -36,7 +36,7 @@ def pipeline_seconds(run: Run, count: int) -> List[float]:
     train, _ = open_datasets(run.config.data)
     size = run.config.train.batch_size
     indices = np.resize(np.random.default_rng(0).permutation(len(train)), (count + 1) * size).tolist()
-    reader = batches(train, indices, size, augment=(0, 0), threads=run.config.threads)
+    reader = read_batches(train, indices, size, augment=(0, 0), threads=run.config.threads)
     next(reader)
     seconds = []
     for _ in range(count):
@@ -56,7 +56,7 @@ def step_seconds(run: Run, count: int) -> List[float]:
     sampler = FairSampler(Space.of(run.skeleton), rng)
     devices = chosen_devices(config.train.devices)
     cycle = FairCycle(run.skeleton, weights, config.train, data, sampler, config.threads, devices)
-    batch: Batch = next(batches(train, range(config.train.batch_size), config.train.batch_size, augment=(0, 0)))
+    batch: Batch = next(read_batches(train, range(config.train.batch_size), config.train.batch_size, augment=(0, 0)))
     seconds = []
     for _ in range(count + 1):
         start = time.perf_counter()

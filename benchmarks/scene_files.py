@@ -36,7 +36,7 @@ def main() -> None:
             scenes = ProceduralDataset(config, part)
             for index in range(len(scenes)):
                 number += 1
-                sample = scenes.whole(index)
+                sample = scenes.full_sample(index)
                 for name, image in (("img1", sample.images[..., :3]), ("img2", sample.images[..., 3:])):
                     cv2.imwrite(str(data / f"{number:05d}_{name}.ppm"), np.ascontiguousarray(image[..., ::-1]))
                 size = np.array([given.width, given.height], "<i4").tobytes()

@@ -6,7 +6,7 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence
 import numpy as np
 
 from edgeflownas.config import Config, TrainConfig
-from edgeflownas.data.datasets import open_datasets, pairs_identity
+from edgeflownas.data.datasets import identify_pairs, open_datasets
 from edgeflownas.errors import InputError
 from edgeflownas.evaluation.child import EvaluationData
 from edgeflownas.network.build import Weights, begun_as_identity, initial_weights, normalised_images
@@ -137,7 +137,7 @@ def supernet_training(
         weights = begun_as_identity(initial_weights(skeleton.parameters(), rng))
     sampler = SAMPLERS[config.train.sampling](Space.of(skeleton), rng, groups)
     step = FairCycle(skeleton, weights, config.train, data, sampler, config.threads, devices)
-    identity = {**identity, **pairs_identity(train)}
+    identity = {**identity, **identify_pairs(train)}
     return Training(
         step, train, config.train, config.seed, folder, identity, data.zero_flow_epe(), config.threads
     )

@@ -224,7 +224,7 @@ class ChildConfig(Section):
             for stage in self.train
         ]
 
-    def on(self: Child, devices: List[int]) -> Child:
+    def with_devices(self: Child, devices: List[int]) -> Child:
         """The same training on other GPUs, named as in ``TrainConfig.devices``."""
         if isinstance(self.train, TrainConfig):
             return self.model_copy(update={"train": self.train.model_copy(update={"devices": devices})})

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from edgeflownas.config import FileData
-from edgeflownas.data.sample import Sample, mirrored
+from edgeflownas.data.sample import Sample, mirror
 
 _APART = 0.2  # how often the two images change colour differently (Teed & Deng, ECCV 2020, RAFT)
 _HUE = 0.4  # radians of hue at strength 1; RAFT has 0.5 / 3.14 of a half turn beside a strength of 0.4
@@ -14,7 +14,7 @@ _GREY = np.array([0.299, 0.587, 0.114])
 _NEAREST = cv2.INTER_NEAREST_EXACT  # INTER_NEAREST takes another pixel's centre
 
 
-def cropped(sample: Sample, config: FileData, rng: Optional[np.random.Generator]) -> Sample:
+def crop(sample: Sample, config: FileData, rng: Optional[np.random.Generator]) -> Sample:
     """The crop of the configured size: at the centre, or with a generator at a random place and zoom.
 
     The window is zoomed after it was cut out. It is never larger than the sample.
@@ -31,10 +31,10 @@ def cropped(sample: Sample, config: FileData, rng: Optional[np.random.Generator]
     where = (slice(top, top + rows), slice(left, left + columns))
     occluded = None if sample.occluded is None else sample.occluded[where]
     images, flow = (np.ascontiguousarray(each[where]) for each in (sample.images, sample.flow))
-    return scaled(Sample(images, flow, sample.valid[where], occluded), config.height, config.width)
+    return resize(Sample(images, flow, sample.valid[where], occluded), config.height, config.width)
 
 
-def scaled(sample: Sample, height: int, width: int) -> Sample:
+def resize(sample: Sample, height: int, width: int) -> Sample:
     """A sample resized to height x width pixels; its flow grows with it.
 
     Flow that is known everywhere is interpolated. Otherwise each pixel takes that of the nearest one, known or not, so
@@ -53,11 +53,11 @@ def scaled(sample: Sample, height: int, width: int) -> Sample:
     return Sample(images, flow * factors, valid, occluded)
 
 
-def augmented(sample: Sample, config: FileData, rng: np.random.Generator) -> Sample:
+def augment(sample: Sample, config: FileData, rng: np.random.Generator) -> Sample:
     """A training sample: cropped and changed as the configuration says."""
-    sample = cropped(sample, config, rng)
+    sample = crop(sample, config, rng)
     if config.flips:
-        sample = mirrored(sample, rng)
+        sample = mirror(sample, rng)
     images = sample.images
     if config.colour:
         images = _coloured(images, config.colour, rng)

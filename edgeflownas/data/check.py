@@ -6,9 +6,9 @@ from typing import Callable, Dict, List, Optional, Tuple
 
 from edgeflownas.config import FileData
 from edgeflownas.data.formats import BadFileError, read_flow, read_image, read_mask
-from edgeflownas.data.layouts import PARTS, listed
+from edgeflownas.data.layouts import PARTS, list_pairs
 from edgeflownas.data.listing import Listing, Pair
-from edgeflownas.data.reading import ahead
+from edgeflownas.data.reading import read_ahead
 from edgeflownas.progress import progress
 
 Size = Tuple[int, ...]
@@ -44,7 +44,7 @@ def check(config: FileData, threads: int, key: str = "data") -> Findings:
     Raises:
         InputError: the data set is not there.
     """
-    listings = {part: listed(config, part, key) for part in PARTS}
+    listings = {part: list_pairs(config, part, key) for part in PARTS}
     name = listings["val"].name
     pairs = [pair for listing in listings.values() for pair in listing.pairs]
     found = Findings({part: len(listing.pairs) for part, listing in listings.items()})
@@ -52,7 +52,7 @@ def check(config: FileData, threads: int, key: str = "data") -> Findings:
     work = _work(pairs)
     found.files = len(work)
     with progress(f"checking {config.kind}", len(work)) as bar:
-        for path, size, reason in ahead(_probe, list(work.items()), threads):
+        for path, size, reason in read_ahead(_probe, list(work.items()), threads):
             if size is None:
                 found.bad[name(path)] = reason
             else:

@@ -8,11 +8,11 @@ import numpy as np
 
 from edgeflownas.config import DataConfig, FileData, ProceduralData
 from edgeflownas.data.exclusion import read_exclusion
-from edgeflownas.data.layouts import listed
+from edgeflownas.data.layouts import list_pairs
 from edgeflownas.data.listing import Listing
 from edgeflownas.data.pairs import PairDataset
 from edgeflownas.data.procedural import ProceduralDataset
-from edgeflownas.data.sample import FlowDataset, Sample, padded
+from edgeflownas.data.sample import FlowDataset, Sample, pad
 from edgeflownas.errors import InputError
 from edgeflownas.progress import say
 
@@ -30,15 +30,15 @@ class PaddedDataset:
 
     def sample(self, index: int, rng: Optional[np.random.Generator]) -> Sample:
         """Reads a sample, and pads it."""
-        return padded(self.dataset.sample(index, rng), *self._size)
+        return pad(self.dataset.sample(index, rng), *self._size)
 
-    def whole(self, index: int) -> Sample:
+    def full_sample(self, index: int) -> Sample:
         """Reads a sample as large as it is."""
-        return self.dataset.whole(index)
+        return self.dataset.full_sample(index)
 
-    def few(self, count: int) -> Sequence[int]:
+    def select(self, count: int) -> Sequence[int]:
         """Indices of samples that stand for the whole set."""
-        return self.dataset.few(count)
+        return self.dataset.select(count)
 
     def files(self, index: int) -> Tuple[str, ...]:
         """Names of what a sample is read from."""
@@ -74,7 +74,7 @@ def open_part(config: DataConfig, part: str, key: str = "data") -> FlowDataset:
     """
     if isinstance(config, ProceduralData):
         return ProceduralDataset(config, part)
-    listing = listed(config, part, key)
+    listing = list_pairs(config, part, key)
     if listing.missing:
         say(
             f"{key}: {len(listing.missing)} files are missing and their pairs left out, {len(listing.pairs)} {part} "
@@ -96,10 +96,10 @@ def _leave_out(listing: Listing, config: FileData, part: str, key: str) -> None:
     listing.pairs[:] = kept
 
 
-def pairs_identity(dataset: FlowDataset) -> Dict[str, str]:
+def identify_pairs(dataset: FlowDataset) -> Dict[str, str]:
     """What a training that is continued must share of the files on disk; nothing where there are none."""
     if isinstance(dataset, PaddedDataset):
-        return pairs_identity(dataset.dataset)
+        return identify_pairs(dataset.dataset)
     if not isinstance(dataset, PairDataset):
         return {}
     names = "\n".join(" ".join(dataset.files(index)) for index in range(len(dataset)))

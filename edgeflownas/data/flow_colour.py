@@ -25,7 +25,7 @@ def _wheel() -> np.ndarray:
     return np.concatenate(parts)
 
 
-def flow_colours(flow: np.ndarray, longest: Optional[float] = None, valid: Optional[np.ndarray] = None) -> np.ndarray:
+def colour_flow(flow: np.ndarray, longest: Optional[float] = None, valid: Optional[np.ndarray] = None) -> np.ndarray:
     """Draws flow.
 
     Args:

@@ -5,7 +5,7 @@ from typing import List, Tuple
 import cv2
 import numpy as np
 
-from edgeflownas.data.flow_colour import flow_colours
+from edgeflownas.data.flow_colour import colour_flow
 from edgeflownas.data.sample import Sample
 
 LABELS = ("image", "truth", "prediction", "error")
@@ -27,7 +27,7 @@ _LETTER = 7  # pixels wide
 _FONT = cv2.FONT_HERSHEY_PLAIN
 
 
-def error_colours(error: np.ndarray, valid: np.ndarray) -> np.ndarray:
+def colour_errors(error: np.ndarray, valid: np.ndarray) -> np.ndarray:
     """Draws end-point errors.
 
     Args:
@@ -43,7 +43,7 @@ def error_colours(error: np.ndarray, valid: np.ndarray) -> np.ndarray:
     return found
 
 
-def panels(sample: Sample, flow: np.ndarray) -> List[np.ndarray]:
+def draw_panels(sample: Sample, flow: np.ndarray) -> List[np.ndarray]:
     """The four images, uint8 [H, W, 3] each, in the order of ``LABELS``.
 
     Args:
@@ -55,13 +55,13 @@ def panels(sample: Sample, flow: np.ndarray) -> List[np.ndarray]:
     error = np.linalg.norm(flow - sample.flow, axis=-1)
     return [
         sample.images[..., :3],
-        flow_colours(sample.flow, longest, sample.valid),
-        flow_colours(flow, longest),
-        error_colours(error, sample.valid),
+        colour_flow(sample.flow, longest, sample.valid),
+        colour_flow(flow, longest),
+        colour_errors(error, sample.valid),
     ]
 
 
-def captioned(images: List[np.ndarray], last: str) -> np.ndarray:
+def add_captions(images: List[np.ndarray], last: str) -> np.ndarray:
     """Images side by side, with a line below: what they are where there is room, and a text under the last.
 
     Returns:

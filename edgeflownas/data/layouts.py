@@ -24,7 +24,7 @@ PARTS = ("train", "val")
 _FRAME = re.compile(r"(\d{4})(?:_[LR])?\.(?:png|pfm|flo)$")  # a frame, or the flow out of it
 
 
-def listed(config: FileData, part: str, key: str = "data") -> Listing:
+def list_pairs(config: FileData, part: str, key: str = "data") -> Listing:
     """Lists the pairs of a part of a data set.
 
     Args:
@@ -42,7 +42,7 @@ def listed(config: FileData, part: str, key: str = "data") -> Listing:
     return listing
 
 
-def _folder(path: Path, key: str, holds: str) -> Path:
+def _require_folder(path: Path, key: str, holds: str) -> Path:
     """A folder that has to be there."""
     if not path.is_dir():
         raise InputError(f"{key}: {path} is not a folder; set it to where {holds}")
@@ -58,7 +58,7 @@ def _found(items: List[Any], key: str, root: Path, what: str, layout: str) -> Li
 
 def _flyingchairs(config: FlyingChairsData, part: str, key: str) -> Listing:
     root = Path(config.root)
-    data = _folder(root / "data", f"{key}.root", "FlyingChairs' data/ lies (FlyingChairs_release)")
+    data = _require_folder(root / "data", f"{key}.root", "FlyingChairs' data/ lies (FlyingChairs_release)")
     disk = Disk()
     stems = sorted({name.rpartition("_")[0] for name in disk.names(data) if name.endswith(("_img1.ppm", "_flow.flo"))})
     _found(stems, f"{key}.root", data, "*_flow.flo", "FlyingChairs")
@@ -82,7 +82,7 @@ def _flyingchairs(config: FlyingChairsData, part: str, key: str) -> Listing:
 
 def _flyingchairs2(config: FlyingChairs2Data, part: str, key: str) -> Listing:
     folders = {"train": Path(config.train_dir), "val": Path(config.val_dir)}
-    folder, key = _folder(folders[part], f"{key}.{part}_dir", "the pairs are"), f"{key}.{part}_dir"
+    folder, key = _require_folder(folders[part], f"{key}.{part}_dir", "the pairs are"), f"{key}.{part}_dir"
     disk = Disk()
     ends = ("-img_0.png", "-img_1.png", "-flow_01.flo")
     stems = sorted({name[: -len(end)] for name in disk.names(folder) for end in ends if name.endswith(end)})
@@ -101,7 +101,7 @@ def _flyingthings3d(config: FlyingThings3DData, part: str, key: str) -> Listing:
     listing = Listing(root)
     half = {"train": "TRAIN", "val": "TEST"}[part]
     for each in config.passes:
-        frames = _folder(root / f"frames_{each}pass" / half, f"{key}.root", "FlyingThings3D's frames are")
+        frames = _require_folder(root / f"frames_{each}pass" / half, f"{key}.root", "FlyingThings3D's frames are")
         flows = root / "optical_flow" / half
         for sequence in sorted({*_below(frames, 2), *_below(flows, 2)}):
             for camera in config.cameras:
@@ -145,7 +145,7 @@ def _below(folder: Path, levels: int) -> List[Path]:
 def _sintel(config: SintelData, part: str, key: str) -> Listing:
     root, disk = Path(config.root), Disk()
     training = root / "training"
-    flows = _folder(training / "flow", f"{key}.root", "MPI-Sintel's training/ is")
+    flows = _require_folder(training / "flow", f"{key}.root", "MPI-Sintel's training/ is")
     scenes = [str(scene) for scene in _found(_below(flows, 1), f"{key}.root", flows, "scenes", "MPI-Sintel")]
     unknown = sorted(set(config.val_scenes) - set(scenes))
     if unknown:
@@ -156,7 +156,7 @@ def _sintel(config: SintelData, part: str, key: str) -> Listing:
         scenes = []
     listing = Listing(root)
     for each in config.passes:
-        _folder(training / each, f"{key}.root", f"MPI-Sintel's training/{each} is")
+        _require_folder(training / each, f"{key}.root", f"MPI-Sintel's training/{each} is")
         for scene in scenes:
             with_flow = _numbers(disk.names(flows / scene))
             led_to = {number + 1 for number in with_flow}
@@ -181,7 +181,7 @@ def _kitti(config: KittiData, part: str, key: str) -> Listing:
     training, disk = Path(config.root) / "training", Disk()
     folders = ("image_2",) if config.kind == "kitti2015" else ("colored_0", "image_0")
     name = config.kind.upper().replace("KITTI", "KITTI ")
-    _folder(training, f"{key}.root", f"{name}'s training/ is")
+    _require_folder(training, f"{key}.root", f"{name}'s training/ is")
     images = next((training / each for each in folders if disk.names(training / each)), training / folders[0])
     flows = training / f"flow_{config.flow}"
     stems = sorted({name[:-7] for folder in (images, flows) for name in disk.names(folder) if name.endswith("_10.png")})
@@ -195,7 +195,7 @@ def _kitti(config: KittiData, part: str, key: str) -> Listing:
 
 def _middlebury(config: MiddleburyData, part: str, key: str) -> Listing:
     root, disk = Path(config.root), Disk()
-    flows = _folder(root / "other-gt-flow", f"{key}.root", "Middlebury's other-gt-flow/ is")
+    flows = _require_folder(root / "other-gt-flow", f"{key}.root", "Middlebury's other-gt-flow/ is")
     scenes = _found(_below(flows, 1), f"{key}.root", flows, "scenes", "Middlebury")
     listing = Listing(root)
     for scene in _every(scenes, config.val_every, part):

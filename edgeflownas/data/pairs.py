@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from edgeflownas.config import FileData
-from edgeflownas.data.augmentation import augmented, cropped
+from edgeflownas.data.augmentation import augment, crop
 from edgeflownas.data.formats import BadFileError, read_flow, read_image, read_mask
 from edgeflownas.data.listing import Listing
 from edgeflownas.data.sample import Sample
@@ -35,7 +35,7 @@ class PairDataset:
         """Number of pairs."""
         return len(self.listing.pairs)
 
-    def few(self, count: int) -> Sequence[int]:
+    def select(self, count: int) -> Sequence[int]:
         """Pairs spread evenly: neighbours are often frames of one sequence."""
         count = min(count, len(self))
         return [place * len(self) // count for place in range(count)]
@@ -45,7 +45,7 @@ class PairDataset:
         pair = self.listing.pairs[index]
         return tuple(self.listing.name(file) for file in (pair.first, pair.second, pair.flow))
 
-    def whole(self, index: int) -> Sample:
+    def full_sample(self, index: int) -> Sample:
         """Reads a pair as large as it is."""
         pair = self.listing.pairs[index]
         images = [read_image(path) for path in (pair.first, pair.second)]
@@ -69,7 +69,7 @@ class PairDataset:
 
     def sample(self, index: int, rng: Optional[np.random.Generator]) -> Sample:
         """Reads a pair: augmented with a generator, cropped at the centre without."""
-        sample = self.whole(index)
+        sample = self.full_sample(index)
         height, width = sample.valid.shape
         grown = 1.0 if rng is None else max(1.0, self._config.scale[1])
         if height * grown < self._config.height or width * grown < self._config.width:
@@ -77,4 +77,4 @@ class PairDataset:
                 f"pair {self.listing.pairs[index].flow}: is {width}x{height} pixels, smaller than the crop; lower "
                 f"{self._key}.width and {self._key}.height"
             )
-        return cropped(sample, self._config, None) if rng is None else augmented(sample, self._config, rng)
+        return crop(sample, self._config, None) if rng is None else augment(sample, self._config, rng)

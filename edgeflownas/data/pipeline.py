@@ -21,12 +21,12 @@ class Batch(NamedTuple):
     valid: np.ndarray
 
 
-def shuffled(count: int, seed: int, epoch: int) -> np.ndarray:
+def shuffle_indices(count: int, seed: int, epoch: int) -> np.ndarray:
     """The order of an epoch's samples; depends on nothing but the seed and the epoch."""
     return np.random.default_rng([seed, epoch]).permutation(count)
 
 
-def batches(
+def read_batches(
     dataset: FlowDataset,
     indices: Sequence[int],
     batch_size: int,

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 
 from edgeflownas.config import ProceduralData
-from edgeflownas.data.sample import Sample, mirrored
+from edgeflownas.data.sample import Sample, mirror
 
 _INVERSION_STEPS = 4  # the deformation contracts by about 0.1 a step
 _CORNERS = 8  # of a polygon, at most
@@ -36,13 +36,13 @@ class ProceduralDataset:
         """Draws the scene of an index; a generator mirrors it at random."""
         scene = np.random.default_rng([self._config.seed, self._part, index])
         sample = render(scene, self._config)
-        return sample if rng is None else mirrored(sample, rng)
+        return sample if rng is None else mirror(sample, rng)
 
-    def whole(self, index: int) -> Sample:
+    def full_sample(self, index: int) -> Sample:
         """Draws the scene of an index."""
         return self.sample(index, None)
 
-    def few(self, count: int) -> Sequence[int]:
+    def select(self, count: int) -> Sequence[int]:
         """The first scenes: each is independent of the others."""
         return range(min(count, self._count))
 

@@ -8,7 +8,7 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 
-def ahead(function: Callable[[T], R], items: Iterable[T], threads: int) -> Iterator[R]:
+def read_ahead(function: Callable[[T], R], items: Iterable[T], threads: int) -> Iterator[R]:
     """Applies a function to items, several at a time; OpenCV and zlib let other threads run meanwhile.
 
     Yields:

@@ -37,17 +37,17 @@ class FlowDataset(Protocol):
             InputError: the sample's files cannot be used; the message names the file.
         """
 
-    def whole(self, index: int) -> Sample:
+    def full_sample(self, index: int) -> Sample:
         """Reads a sample as large as it is."""
 
-    def few(self, count: int) -> Sequence[int]:
+    def select(self, count: int) -> Sequence[int]:
         """Indices of so many samples, or of all, that stand for the whole set; always the same ones."""
 
     def files(self, index: int) -> Tuple[str, ...]:
         """Names of what a sample is read from, for people."""
 
 
-def padded(sample: Sample, height: int, width: int) -> Sample:
+def pad(sample: Sample, height: int, width: int) -> Sample:
     """A sample of height x width pixels, grown at the bottom and on the right.
 
     What is added repeats the images' edges, and its flow is not known: neither a loss nor an EPE sees it. So this is
@@ -62,7 +62,7 @@ def padded(sample: Sample, height: int, width: int) -> Sample:
     )
 
 
-def mirrored(sample: Sample, rng: np.random.Generator) -> Sample:
+def mirror(sample: Sample, rng: np.random.Generator) -> Sample:
     """Mirrors a sample left-right and up-down, each with probability 1/2; the flow's signs follow."""
     signs = np.ones(2, np.float32)
     steps = [slice(None), slice(None)]

@@ -6,9 +6,9 @@ from typing import Callable, List, Optional, Sequence, Tuple
 
 import numpy as np
 
-from edgeflownas.data.flow_picture import captioned, panels
+from edgeflownas.data.flow_picture import add_captions, draw_panels
 from edgeflownas.data.formats import write_flo, write_image
-from edgeflownas.data.reading import ahead
+from edgeflownas.data.reading import read_ahead
 from edgeflownas.data.sample import FlowDataset, Sample
 from edgeflownas.evaluation.metrics import FlowMetrics
 from edgeflownas.evaluation.prediction import Predictor
@@ -52,8 +52,8 @@ def assess(
         InputError: a pair cannot be used.
     """
     result = Assessment()
-    read = dataset.whole if whole else lambda index: dataset.sample(index, None)
-    for index, sample in zip(indices, ahead(read, indices, threads)):
+    read = dataset.full_sample if whole else lambda index: dataset.sample(index, None)
+    for index, sample in zip(indices, read_ahead(read, indices, threads)):
         flow = predictor.flow(sample.images)
         files = dataset.files(index)
         try:
@@ -71,7 +71,7 @@ def _keep(folder: Path, name: str, flow: np.ndarray, sample: Sample, epe: Option
     folder.mkdir(parents=True, exist_ok=True)
     write_flo(folder / f"{name}.flo", flow)
     said = "no flow known" if epe is None else f"EPE {epe:.3f} px"
-    write_image(folder / f"{name}.png", captioned(panels(sample, flow), said))
+    write_image(folder / f"{name}.png", add_captions(draw_panels(sample, flow), said))
 
 
 def _stem(name: str) -> str:

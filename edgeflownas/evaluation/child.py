@@ -9,7 +9,7 @@ from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 import numpy as np
 
 from edgeflownas.config import EvaluationConfig
-from edgeflownas.data.pipeline import Batch, batches
+from edgeflownas.data.pipeline import Batch, read_batches
 from edgeflownas.data.sample import FlowDataset
 from edgeflownas.errors import InputError
 from edgeflownas.evaluation.recalibration import Statistics, averaged
@@ -36,12 +36,12 @@ class _Streamed(Sequence[Batch]):
 
     def __iter__(self) -> Iterator[Batch]:
         """Reads all batches."""
-        return batches(self._dataset, self._indices, self._batch_size, threads=self._threads)
+        return read_batches(self._dataset, self._indices, self._batch_size, threads=self._threads)
 
     def __getitem__(self, place: Any) -> Any:
         """Reads one batch."""
         chosen = self._indices[place * self._batch_size :][: self._batch_size]
-        return next(batches(self._dataset, chosen, self._batch_size, threads=1))
+        return next(read_batches(self._dataset, chosen, self._batch_size, threads=1))
 
 
 class EvaluationData:
@@ -57,9 +57,9 @@ class EvaluationData:
         Raises:
             InputError: a pair cannot be used.
         """
-        few = train.few(config.calibration_pairs)
-        self.calibration: List[Batch] = list(batches(train, few, config.calibration_batch, threads=threads))
-        self._streamed = _Streamed(val, val.few(config.val_pairs or len(val)), config.batch_size, threads)
+        few = train.select(config.calibration_pairs)
+        self.calibration: List[Batch] = list(read_batches(train, few, config.calibration_batch, threads=threads))
+        self._streamed = _Streamed(val, val.select(config.val_pairs or len(val)), config.batch_size, threads)
         self._held: Optional[Sequence[Batch]] = None
         self._sums: Optional[Tuple[float, float]] = None
         self._sha256 = hashlib.sha256()

@@ -6,7 +6,7 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 import numpy as np
 
 from edgeflownas.config import ChildConfig, TrainConfig
-from edgeflownas.data.datasets import open_datasets, pairs_identity
+from edgeflownas.data.datasets import identify_pairs, open_datasets
 from edgeflownas.data.sample import FlowDataset
 from edgeflownas.errors import InputError
 from edgeflownas.evaluation.child import ChildEvaluator, EvaluationData
@@ -175,5 +175,5 @@ def child_identity(config: ChildConfig, first: Mapping[str, np.ndarray], train: 
         "train": config.train.recipe,
         "evaluation": config.evaluation.model_dump(),
         "seed": config.seed,
-        **pairs_identity(train),
+        **identify_pairs(train),
     }

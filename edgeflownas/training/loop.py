@@ -16,7 +16,7 @@ import numpy as np
 from typing_extensions import Protocol
 
 from edgeflownas.config import TrainConfig
-from edgeflownas.data.pipeline import Batch, batches, shuffled
+from edgeflownas.data.pipeline import Batch, read_batches, shuffle_indices
 from edgeflownas.data.sample import FlowDataset
 from edgeflownas.errors import InputError
 from edgeflownas.progress import Bar, Standing, progress, say
@@ -175,8 +175,8 @@ class Training:
             Seconds of a step, its batch's reading included: the median, after one step that is not counted.
         """
         config, seconds = self._config, []
-        order = np.resize(shuffled(len(self._dataset), self._seed, 0), (steps + 1) * config.batch_size)
-        reader = batches(self._dataset, order.tolist(), config.batch_size, (self._seed, 0), threads=self._threads)
+        order = np.resize(shuffle_indices(len(self._dataset), self._seed, 0), (steps + 1) * config.batch_size)
+        reader = read_batches(self._dataset, order.tolist(), config.batch_size, (self._seed, 0), threads=self._threads)
         for _ in range(steps + 1):
             started = time.monotonic()
             self._step.run(next(reader), 0.0, 0.0)
@@ -200,10 +200,10 @@ class Training:
     def _run_epoch(self, bar: Bar, stop: StopFlag, beat: Callable[[], None]) -> None:
         place, config = self._place, self._config
         started = time.monotonic()
-        order = shuffled(len(self._dataset), self._seed, place.epoch)[: self._per_epoch * config.batch_size]
+        order = shuffle_indices(len(self._dataset), self._seed, place.epoch)[: self._per_epoch * config.batch_size]
         augment = (self._seed, place.epoch)
         steps = config.epochs * self._per_epoch
-        for batch in batches(self._dataset, order, config.batch_size, augment, place.batch, self._threads):
+        for batch in read_batches(self._dataset, order, config.batch_size, augment, place.batch, self._threads):
             beat()
             indices = order[place.batch * config.batch_size :][: config.batch_size]
             done = self._steps_done()

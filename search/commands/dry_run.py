@@ -109,7 +109,7 @@ def show_evaluation(
         _show_config(DataFile(data=other_data))
     _show_files(other_data or run.config.data, {"val": dataset})
     measured = [indices[place * len(indices) // (_STEPS + 1)] for place in range(_STEPS + 1)]
-    read = dataset.whole if other_data is not None else lambda index: dataset.sample(index, None)
+    read = dataset.full_sample if other_data is not None else lambda index: dataset.sample(index, None)
     size = read(measured[0]).valid.shape
     height, width = (side + -side % run.skeleton.multiple for side in size)
     seconds = 0.0

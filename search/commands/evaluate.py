@@ -114,7 +114,7 @@ def _open_pairs(run: Run, other_data: Optional[DataConfig]) -> Tuple[FlowDataset
 
     dataset = open_part(other_data or run.config.data, "val")
     limit = run.config.evaluation.val_pairs if other_data is None else 0
-    return dataset, dataset.few(limit or len(dataset))
+    return dataset, dataset.select(limit or len(dataset))
 
 
 def _assess(
@@ -123,7 +123,7 @@ def _assess(
     """Score all subjects on the same pairs."""
     with phase("loading TensorFlow"):
         from edgeflownas.evaluation.assessment import assess
-        from search.workers.predictors import calibration_images, predictor
+        from search.workers.predictors import calibration_images, open_predictor
 
     config = other_data or run.config.data
     calibration = calibration_images(run)
@@ -132,7 +132,7 @@ def _assess(
     with progress("scoring", len(subjects) * len(indices)) as bar:
         for subject in subjects:
             name = run.space.format(subject.architecture)
-            predicting = predictor(run, subject.architecture, subject.weights, calibration)
+            predicting = open_predictor(run, subject.architecture, subject.weights, calibration)
             folder = None if save is None else save / f"{name}_{len(rows)}"
             assessment = assess(
                 predicting, dataset, indices, other_data is not None, run.config.threads, folder, bar.advance

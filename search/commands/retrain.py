@@ -89,7 +89,7 @@ def _with_devices(config: Child, devices: Optional[List[int]]) -> Child:
     from edgeflownas.tf_runtime.devices import chosen_devices
 
     chosen_devices(devices)
-    return config.on(devices)
+    return config.with_devices(devices)
 
 
 @contextlib.contextmanager

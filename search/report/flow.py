@@ -6,7 +6,7 @@ from typing import Any, List, NamedTuple, Optional, Sequence, Tuple
 import cv2
 import numpy as np
 
-from edgeflownas.data.flow_picture import ERROR_COLOURS, LABELS, panels
+from edgeflownas.data.flow_picture import ERROR_COLOURS, LABELS, draw_panels
 from edgeflownas.errors import InputError
 from edgeflownas.network.space import Architecture
 from edgeflownas.progress import phase, progress, say
@@ -98,18 +98,18 @@ def _drawn(
         return []
     with phase("loading TensorFlow"):
         from edgeflownas.data.datasets import open_part
-        from search.workers.predictors import calibration_images, predictor
+        from search.workers.predictors import calibration_images, open_predictor
 
     run = contents.run
     found: List[Tuple[Picture, Tuple[Any, ...]]] = []
     try:
         dataset = open_part(run.config.data, "val")
-        indices = dataset.few(min(pairs, len(dataset)))
+        indices = dataset.select(min(pairs, len(dataset)))
         images = calibration_images(run)
         with progress("drawing flow", len(subjects) * len(indices)) as bar:
             for subject in subjects:
                 name = run.space.format(subject.architecture)
-                predicting = predictor(run, subject.architecture, subject.weights, images)
+                predicting = open_predictor(run, subject.architecture, subject.weights, images)
                 for index in indices:
                     sample = dataset.sample(index, None)
                     flow = predicting.flow(sample.images)
@@ -119,7 +119,7 @@ def _drawn(
                     where = f"{contents.name}, " if several else ""
                     title = f"{where}{name}, {subject.said}, pair {index}: {said}"
                     found.append((
-                        Picture(title, _png(panels(sample, flow)), LABELS),
+                        Picture(title, _png(draw_panels(sample, flow)), LABELS),
                         (contents.name, name, str(subject.weights), index, epe),
                     ))  # fmt: skip
                     bar.advance(name)

@@ -5,13 +5,13 @@ import logging
 from typing import Iterator
 
 from edgeflownas.errors import InputError
-from search.workers.shared import Crew
+from search.workers.shared import WorkerGroup
 
 _ANSWERS_WITHIN = 10  # seconds
 
 
 @contextlib.contextmanager
-def cluster(address: str) -> Iterator[Crew]:
+def open_cluster(address: str) -> Iterator[WorkerGroup]:
     """Uses a cluster while the block runs.
 
     Args:
@@ -34,4 +34,5 @@ def cluster(address: str) -> Iterator[Crew]:
             f"set evaluation.scheduler=null"
         ) from None
     with client:
-        yield Crew(client.get_executor(pure=False), lambda: len(client.scheduler_info()["workers"]), KilledWorker)
+        executor = client.get_executor(pure=False)
+        yield WorkerGroup(executor, lambda: len(client.scheduler_info()["workers"]), KilledWorker)

@@ -12,9 +12,9 @@ from edgeflownas.progress import phase
 from edgeflownas.storage.checkpoint import digest
 from search.nsga2.scoring import Evaluator
 from search.run import SCORING_THREADS, Run
-from search.workers.dask_cluster import cluster
+from search.workers.dask_cluster import open_cluster
 from search.workers.processes import Processes
-from search.workers.shared import Crew, SharedEvaluator
+from search.workers.shared import SharedEvaluator, WorkerGroup
 from search.workers.worker import Setup
 
 
@@ -61,15 +61,15 @@ def open_evaluator(run: Run, weights: Mapping[str, np.ndarray]) -> Iterator[Open
 
 
 @contextlib.contextmanager
-def _crew(config: ScoringConfig) -> Iterator[Crew]:
+def _crew(config: ScoringConfig) -> Iterator[WorkerGroup]:
     """The workers of a configuration."""
     if config.scheduler is not None:
-        with cluster(config.scheduler) as crew:
+        with open_cluster(config.scheduler) as crew:
             yield crew
         return
     count = max(config.workers, len(config.devices))
     with Processes(count, config.devices) as processes:
-        yield Crew(processes, lambda: count, BrokenProcessPool)
+        yield WorkerGroup(processes, lambda: count, BrokenProcessPool)
 
 
 def _setup(run: Run, weights: Mapping[str, np.ndarray]) -> Setup:

@@ -24,7 +24,7 @@ def calibration_images(run: Run) -> Images:
     )
 
 
-def predictor(run: Run, architecture: Architecture, weights: Path, images: Images) -> Predictor:
+def open_predictor(run: Run, architecture: Architecture, weights: Path, images: Images) -> Predictor:
     """An architecture that predicts, with the statistics that are kept with its weights, or recalibrated ones.
 
     Args:

@@ -16,7 +16,7 @@ _LOOK = 0.5  # seconds between looks for signals
 _AHEAD = 2  # pieces of work handed out per worker, so that none waits for the next
 
 
-class Crew(NamedTuple):
+class WorkerGroup(NamedTuple):
     """Workers.
 
     Attributes:
@@ -33,7 +33,7 @@ class Crew(NamedTuple):
 class SharedEvaluator:
     """Scores architectures with workers. The scores do not depend on how many there are."""
 
-    def __init__(self, crew: Crew, setup: worker.Setup, space: Space) -> None:
+    def __init__(self, crew: WorkerGroup, setup: worker.Setup, space: Space) -> None:
         """Prepares to score.
 
         Args:
@@ -64,7 +64,7 @@ class SharedEvaluator:
             OSError: the workers are lost.
             Interrupted: a signal came.
         """
-        work = parts(self._space, architectures, max(1, self._crew.size()))
+        work = split_work(self._space, architectures, max(1, self._crew.size()))
         for answer in self._answers(work):
             yield from answer.groups
 
@@ -120,7 +120,7 @@ class SharedEvaluator:
         return answer
 
 
-def parts(space: Space, architectures: Sequence[Architecture], workers: int) -> List[List[Architecture]]:
+def split_work(space: Space, architectures: Sequence[Architecture], workers: int) -> List[List[Architecture]]:
     """Parts what is to be scored into pieces of work.
 
     A piece is what is wanted of a subtree: of the backbones that have all genes but the last in common. To compute

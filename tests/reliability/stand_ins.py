@@ -135,10 +135,10 @@ class Data:
         return 2.0
 
 
-def batches(
+def read_batches(
     dataset: Any, indices: Sequence[int], size: int, augment: Any, start: int = 0, threads: int = 1
 ) -> Iterator[Batch]:
-    """In place of ``pipeline.batches``, which begins a session."""
+    """In place of ``pipeline.read_batches``, which begins a session."""
     for first in range(start * size, len(indices), size):
         samples = [dataset.sample(int(index), None) for index in indices[first : first + size]]
         images, flow = np.stack([each.images for each in samples]), np.stack([each.flow for each in samples])
@@ -215,7 +215,7 @@ def install(seconds: float = 0.004) -> None:
     modules: Any = (training, supernet_training, child_training)
     for module in modules[1:]:
         module.EvaluationData = Data
-    modules[0].batches = batches
+    modules[0].read_batches = read_batches
     modules[1].FairCycle = lambda skeleton, weights, config, data, sampler, *others: Slow(weights, sampler)
     modules[2].ChildStep = lambda skeleton, architecture, weights, *others: Slow(weights, None)
     tf.summary.FileWriter = Events

@@ -128,10 +128,10 @@ class Flows:
     def files(self, index: int) -> Tuple[str, ...]:
         return (str(self.paths[index]),)
 
-    def whole(self, index: int) -> Sample:
+    def full_sample(self, index: int) -> Sample:
         return self.sample(index, None)
 
-    def few(self, count: int) -> List[int]:
+    def select(self, count: int) -> List[int]:
         return list(range(count))
 
     def sample(self, index: int, rng: Any) -> Sample:

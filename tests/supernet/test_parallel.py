@@ -6,7 +6,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from edgeflownas.data.pipeline import batches
+from edgeflownas.data.pipeline import read_batches
 from edgeflownas.errors import InputError
 from edgeflownas.network.build import variables
 from edgeflownas.network.skeleton import Kind, Skeleton, Stage
@@ -41,7 +41,7 @@ def step_on(devices, stages=FEW_STAGES):
 
 @pytest.fixture(scope="module")
 def batch():
-    return next(iter(batches(datasets()[0], range(RECIPE.batch_size), RECIPE.batch_size, threads=1)))
+    return next(iter(read_batches(datasets()[0], range(RECIPE.batch_size), RECIPE.batch_size, threads=1)))
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from edgeflownas.config import Config, dump, load
-from edgeflownas.data.pipeline import batches
+from edgeflownas.data.pipeline import read_batches
 from edgeflownas.errors import InputError
 from edgeflownas.network.skeleton import Kind, Skeleton
 from edgeflownas.network.space import Space
@@ -155,7 +155,7 @@ def test_a_step_learns_from_its_paths_alone_and_from_each_as_if_it_were_alone(sa
     """At a learning rate of 0, Adam's first moment is a tenth of the gradient."""
     skeleton, data = Skeleton(2, THREE_GENES), evaluation_data()
     weights, recipe = weights_for(skeleton), TRAIN.model_copy(update={"clip_norm": 1e9})
-    batch = next(iter(batches(datasets()[0], range(4), 4, threads=1)))
+    batch = next(iter(read_batches(datasets()[0], range(4), 4, threads=1)))
     dealer = sampler(Space.of(skeleton), np.random.default_rng(1), groups)
     step = FairCycle(skeleton, weights, recipe, data, dealer, 1, CPU)
     state = dealer.state()

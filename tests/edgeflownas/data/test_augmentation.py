@@ -3,8 +3,8 @@ import numpy as np
 import pytest
 
 from edgeflownas.config import ListData
-from edgeflownas.data.augmentation import augmented, cropped, scaled
-from edgeflownas.data.pipeline import batches
+from edgeflownas.data.augmentation import augment, crop, resize
+from edgeflownas.data.pipeline import read_batches
 from edgeflownas.data.sample import Sample
 
 
@@ -53,7 +53,7 @@ def test_after_every_geometric_change_the_flow_still_explains_the_second_image(c
     sample = smooth(96, 120)
     assert photometric_error(sample) < 0.1
     for seed in range(8):
-        found = augmented(sample, config(**changes), np.random.default_rng(seed))
+        found = augment(sample, config(**changes), np.random.default_rng(seed))
         assert found.images.shape == (48, 64, 6) and found.valid.shape == (48, 64)
         assert photometric_error(found) < 0.2
         wrong = Sample(found.images, -found.flow, found.valid)
@@ -62,7 +62,7 @@ def test_after_every_geometric_change_the_flow_still_explains_the_second_image(c
 
 def test_everything_switched_off_is_the_crop_at_the_centre():
     sample = smooth(60, 80)
-    found = augmented(sample, config(), np.random.default_rng(0))
+    found = augment(sample, config(), np.random.default_rng(0))
     np.testing.assert_array_equal(found.images, sample.images[6:54, 8:72])
     np.testing.assert_array_equal(found.flow, sample.flow[6:54, 8:72])
 
@@ -72,15 +72,15 @@ def test_everything_switched_off_is_the_crop_at_the_centre():
 )
 def test_each_switch_changes_something_and_repeats_itself_by_seed(changes):
     sample = smooth(60, 80)
-    plain = augmented(sample, config(), np.random.default_rng(0)).images
-    found = [augmented(sample, config(**changes), np.random.default_rng(seed)).images for seed in (1, 2, 3, 1)]
+    plain = augment(sample, config(), np.random.default_rng(0)).images
+    found = [augment(sample, config(**changes), np.random.default_rng(seed)).images for seed in (1, 2, 3, 1)]
     assert any((each != plain).any() for each in found[:3])
     np.testing.assert_array_equal(found[0], found[3])
 
 
 def test_scaling_an_image_scales_its_flow():
     sample = smooth(48, 64)
-    found = scaled(sample, 96, 192)
+    found = resize(sample, 96, 192)
     np.testing.assert_allclose(found.flow[48, 96] / sample.flow[24, 32], (3, 2), rtol=0.05)
 
 
@@ -90,7 +90,7 @@ def test_nothing_unknown_leaks_into_what_is_known_when_scaling():
     flow[valid] = (4.0, -6.0)
     occluded = ~valid
     for size in ((96, 128), (31, 43)):
-        found = scaled(Sample(np.zeros((48, 64, 6), np.uint8), flow, valid, occluded), *size)
+        found = resize(Sample(np.zeros((48, 64, 6), np.uint8), flow, valid, occluded), *size)
         assert 0.1 < found.valid.mean() < 0.3 and (found.occluded == ~found.valid).all()
         expected = np.array([4.0 * size[1] / 64, -6.0 * size[0] / 48], np.float32)
         np.testing.assert_allclose(found.flow[found.valid], np.tile(expected, (found.valid.sum(), 1)), rtol=1e-6)
@@ -99,7 +99,7 @@ def test_nothing_unknown_leaks_into_what_is_known_when_scaling():
 def test_a_zoom_never_needs_more_than_there_is():
     sample = smooth(50, 70)
     for seed in range(10):
-        assert cropped(sample, config(scale=[0.1, 2.0], crop=True), np.random.default_rng(seed)).valid.shape == (48, 64)
+        assert crop(sample, config(scale=[0.1, 2.0], crop=True), np.random.default_rng(seed)).valid.shape == (48, 64)
 
 
 def test_colours_change_alike_in_both_images_most_of_the_time_and_geometry_never():
@@ -107,7 +107,7 @@ def test_colours_change_alike_in_both_images_most_of_the_time_and_geometry_never
     same = Sample(np.concatenate([sample.images[..., :3]] * 2, -1), sample.flow, sample.valid)
     alike = 0
     for seed in range(200):
-        found = augmented(same, config(colour=0.4), np.random.default_rng(seed))
+        found = augment(same, config(colour=0.4), np.random.default_rng(seed))
         alike += int((found.images[..., :3] == found.images[..., 3:]).all())
         np.testing.assert_array_equal(found.flow, same.flow)
     assert 130 < alike < 185
@@ -116,9 +116,9 @@ def test_colours_change_alike_in_both_images_most_of_the_time_and_geometry_never
 def test_grey_stays_grey_but_for_its_brightness_and_noise_has_the_size_that_is_asked_for():
     grey = Sample(np.full((48, 64, 6), 128, np.uint8), np.zeros((48, 64, 2), np.float32), np.ones((48, 64), bool))
     for seed in range(20):
-        found = augmented(grey, config(colour=0.5), np.random.default_rng(seed)).images
+        found = augment(grey, config(colour=0.5), np.random.default_rng(seed)).images
         assert np.ptp(found[..., :3].astype(int)) <= 1
-    spread = [augmented(grey, config(noise=10), np.random.default_rng(seed)).images.std() for seed in range(60)]
+    spread = [augment(grey, config(noise=10), np.random.default_rng(seed)).images.std() for seed in range(60)]
     assert max(spread) < 10.5 and 4 < np.mean(spread) < 6
 
 
@@ -127,9 +127,9 @@ def test_batches_are_the_same_whatever_the_number_of_threads():
 
     class One:
         def sample(self, index, rng):
-            return augmented(sample, all_on, rng)
+            return augment(sample, all_on, rng)
 
-    found = [list(batches(One(), range(12), 4, augment=(3, 1), threads=threads)) for threads in (1, 4)]
+    found = [list(read_batches(One(), range(12), 4, augment=(3, 1), threads=threads)) for threads in (1, 4)]
     for one, other in zip(*found):
         for a, b in zip(one, other):
             np.testing.assert_array_equal(a, b)

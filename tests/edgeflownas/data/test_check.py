@@ -4,7 +4,7 @@ import pytest
 from edgeflownas.data.check import check
 from edgeflownas.data.datasets import open_datasets, open_part
 from edgeflownas.data.exclusion import read_exclusion, write_exclusion
-from edgeflownas.data.reading import ahead
+from edgeflownas.data.reading import read_ahead
 from edgeflownas.errors import InputError
 from tests.edgeflownas.data.test_layouts import configured, names
 from tests.edgeflownas.data.written import WRITERS, flow, image, put_flo, put_image, put_pfm
@@ -84,8 +84,8 @@ def test_a_list_may_be_written_by_hand_and_one_that_is_not_there_is_told(tmp_pat
 
 
 def test_results_come_in_the_order_of_the_items_and_an_error_in_its_turn():
-    assert list(ahead(lambda x: x * x, range(50), 4)) == [x * x for x in range(50)]
-    results = ahead(lambda x: 1 // (3 - x), range(9), 4)
+    assert list(read_ahead(lambda x: x * x, range(50), 4)) == [x * x for x in range(50)]
+    results = read_ahead(lambda x: 1 // (3 - x), range(9), 4)
     assert [next(results) for _ in range(3)] == [0, 0, 1]
     with pytest.raises(ZeroDivisionError):
         next(results)

@@ -7,7 +7,7 @@ import pytest
 from pydantic import TypeAdapter
 
 from edgeflownas.config import DataConfig
-from edgeflownas.data.datasets import open_datasets, open_part, pairs_identity
+from edgeflownas.data.datasets import identify_pairs, open_datasets, open_part
 from edgeflownas.errors import InputError
 from tests.edgeflownas.data.written import HEIGHT, WIDTH, WRITERS, flow, image, put_flo, put_image
 
@@ -45,7 +45,7 @@ def test_pairs_of_every_layout_are_found_and_can_be_read(kind, counts, tmp_path,
         listed = names(part)
         assert len(set(listed)) == len(part)
         for index in range(len(part)):
-            whole, crop = part.whole(index), part.sample(index, np.random.default_rng(index))
+            whole, crop = part.full_sample(index), part.sample(index, np.random.default_rng(index))
             assert whole.images.shape == whole.valid.shape + (6,) and whole.images.dtype == np.uint8
             assert whole.flow.dtype == np.float32 and np.isfinite(whole.flow).all() and whole.valid.any()
             assert not whole.flow[~whole.valid].any()
@@ -57,7 +57,7 @@ def test_flyingchairs_follows_the_official_split(tmp_path):
     train, val = opened("flyingchairs", tmp_path)
     assert [files[2] for files in names(train)] == [f"data/0000{i}_flow.flo" for i in (1, 2, 4)]
     assert [files[2] for files in names(val)] == [f"data/0000{i}_flow.flo" for i in (3, 5)]
-    sample = val.whole(0)
+    sample = val.full_sample(0)
     np.testing.assert_array_equal(sample.images, np.concatenate([image(31), image(32)], axis=-1))
     np.testing.assert_array_equal(sample.flow, flow(3))
 
@@ -71,9 +71,9 @@ def test_flyingthings_pairs_go_into_the_future_and_the_past_in_both_passes_and_c
     place = names(val).index((*files, flows))
     seed = 1000 + 100 * ord("B")
     np.testing.assert_array_equal(
-        val.whole(place).images, np.concatenate([image(seed + 18), image(seed + 17)], axis=-1)
+        val.full_sample(place).images, np.concatenate([image(seed + 18), image(seed + 17)], axis=-1)
     )
-    np.testing.assert_array_equal(val.whole(place).flow, flow(seed + 8 + 1))
+    np.testing.assert_array_equal(val.full_sample(place).flow, flow(seed + 8 + 1))
     forward = (
         "frames_cleanpass/TEST/B/0000/left/0006.png",
         "frames_cleanpass/TEST/B/0000/left/0007.png",
@@ -88,7 +88,7 @@ def test_flyingthings_pairs_go_into_the_future_and_the_past_in_both_passes_and_c
 
 def test_sintel_has_its_masks_and_its_scenes_can_be_split(tmp_path):
     _, val = opened("sintel", tmp_path)
-    sample = val.whole(0)
+    sample = val.full_sample(0)
     assert not sample.valid[:, :5].any() and sample.valid[:, 5:].all() and not sample.flow[:, :5].any()
     assert sample.occluded[:, -5:].all() and not sample.occluded[:, :-5].any()
     np.testing.assert_array_equal(sample.flow[:, 5:], flow(1)[:, 5:])
@@ -104,7 +104,7 @@ def test_sintel_has_its_masks_and_its_scenes_can_be_split(tmp_path):
 def test_kitti_is_sparse_with_or_without_occluded_pixels(year, tmp_path):
     _, occ = opened(f"kitti{year}", tmp_path)
     noc = open_part(configured({"kind": f"kitti{year}", "root": str(tmp_path), "flow": "noc"}), "val")
-    sample, fewer = occ.whole(2), noc.whole(2)
+    sample, fewer = occ.full_sample(2), noc.full_sample(2)
     assert sample.valid.shape == (HEIGHT + 2, WIDTH + 4)
     assert not (fewer.valid & ~sample.valid).any() and fewer.valid.sum() < sample.valid.sum()
     error = np.abs(sample.flow - flow(2, *sample.valid.shape))[sample.valid]
@@ -122,7 +122,7 @@ def test_kitti_2012_in_grey_is_read_where_there_are_no_colours(tmp_path):
 
 def test_unknown_pixels_of_middlebury_are_invalid_whichever_mark_they_have(tmp_path):
     _, val = opened("middlebury", tmp_path)
-    sample = val.whole(0)
+    sample = val.full_sample(0)
     assert not sample.valid[0, 0] and not sample.valid[1, 1] and sample.valid.sum() == HEIGHT * WIDTH - 2
 
 
@@ -130,7 +130,7 @@ def test_a_list_takes_all_formats_quotes_and_comments_and_absolute_names(tmp_pat
     train, val = opened("list", tmp_path)
     assert names(train) == [("my images/a.png", "my images/b.jpg", "a.flo")]
     assert [files[2] for files in names(val)] == ["a.flo", "a.pfm", "a.png"]
-    flows = [val.whole(index).flow for index in range(3)]
+    flows = [val.full_sample(index).flow for index in range(3)]
     np.testing.assert_array_equal(flows[0], flows[1])
     np.testing.assert_allclose(flows[0], flows[2], atol=1 / 128 + 1e-4)
     for line, said in (("a.png b.png", "val.txt:1: has 2 names"), ("'a b c", "val.txt:1: no closing quotation")):
@@ -210,16 +210,16 @@ def test_a_split_of_another_release_is_refused(split, said, tmp_path):
 def test_what_a_continued_training_must_share_are_the_names_of_its_pairs(tmp_path):
     config = configured(WRITERS["flyingchairs2"](tmp_path / "here"))
     there = configured(WRITERS["flyingchairs2"](tmp_path / "there"))
-    here = pairs_identity(open_datasets(config)[0])
-    assert here and here == pairs_identity(open_datasets(there)[0])
+    here = identify_pairs(open_datasets(config)[0])
+    assert here and here == identify_pairs(open_datasets(there)[0])
     put_image(tmp_path / "here" / "train" / "0000009-img_0.png", image(1))
     put_image(tmp_path / "here" / "train" / "0000009-img_1.png", image(1))
     put_flo(tmp_path / "here" / "train" / "0000009-flow_01.flo", flow(1))
-    assert pairs_identity(open_datasets(config)[0]) != here
-    assert pairs_identity(open_datasets(configured({"kind": "procedural"}))[0]) == {}
+    assert identify_pairs(open_datasets(config)[0]) != here
+    assert identify_pairs(open_datasets(configured({"kind": "procedural"}))[0]) == {}
 
 
 def test_few_pairs_are_spread_over_the_set(tmp_path):
     train, _ = opened("flyingthings3d", tmp_path)
-    assert list(train.few(4)) == [0, 8, 16, 24] and list(train.few(100)) == list(range(32))
-    assert list(open_datasets(configured({"kind": "procedural"}))[0].few(3)) == [0, 1, 2]
+    assert list(train.select(4)) == [0, 8, 16, 24] and list(train.select(100)) == list(range(32))
+    assert list(open_datasets(configured({"kind": "procedural"}))[0].select(3)) == [0, 1, 2]

@@ -1,13 +1,13 @@
 import numpy as np
 import pytest
 
-from edgeflownas.data.pipeline import batches, shuffled
+from edgeflownas.data.pipeline import read_batches, shuffle_indices
 from edgeflownas.errors import InputError
 from tests.small import datasets
 
 
 def all_batches(*args, **kwargs):
-    return list(batches(*args, **kwargs))
+    return list(read_batches(*args, **kwargs))
 
 
 def same(one, other):
@@ -29,7 +29,7 @@ def test_batches_hold_the_samples_in_order():
 
 def test_augmentation_depends_on_seed_epoch_and_place_but_not_on_threads_or_start():
     train, _ = datasets()
-    order = shuffled(len(train), seed=1, epoch=0)
+    order = shuffle_indices(len(train), seed=1, epoch=0)
     one = all_batches(train, order, 4, augment=(1, 0), threads=1)
     many = all_batches(train, order, 4, augment=(1, 0), threads=4)
     late = all_batches(train, order, 4, augment=(1, 0), start=2)
@@ -41,9 +41,9 @@ def test_augmentation_depends_on_seed_epoch_and_place_but_not_on_threads_or_star
 
 
 def test_the_order_is_a_permutation_of_its_own_for_each_seed_and_epoch():
-    orders = [tuple(shuffled(50, seed, epoch)) for seed in range(3) for epoch in range(3)]
+    orders = [tuple(shuffle_indices(50, seed, epoch)) for seed in range(3) for epoch in range(3)]
     assert len(set(orders)) == 9 and all(sorted(order) == list(range(50)) for order in orders)
-    assert tuple(shuffled(50, 2, 1)) in orders
+    assert tuple(shuffle_indices(50, 2, 1)) in orders
 
 
 def test_a_bad_sample_is_told_as_itself():
@@ -56,7 +56,7 @@ def test_a_bad_sample_is_told_as_itself():
                 raise InputError("flow 0002.flo: is damaged")
             return datasets()[0].sample(index, rng)
 
-    reader = batches(Broken(), range(3), 1)
+    reader = read_batches(Broken(), range(3), 1)
     assert len(next(reader).images) == 1
     with pytest.raises(InputError, match="0002.flo"):
         list(reader)

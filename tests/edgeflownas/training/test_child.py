@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from edgeflownas.config import ChildConfig, NetworkConfig
-from edgeflownas.data.pipeline import Batch, batches
+from edgeflownas.data.pipeline import Batch, read_batches
 from edgeflownas.errors import InputError
 from edgeflownas.evaluation.child import ChildEvaluator
 from edgeflownas.evaluation.recalibration import among
@@ -43,7 +43,7 @@ def step() -> ChildStep:
 
 @pytest.fixture(scope="module")
 def batch() -> Batch:
-    return next(iter(batches(datasets()[0], range(TRAIN.batch_size), TRAIN.batch_size, threads=1)))
+    return next(iter(read_batches(datasets()[0], range(TRAIN.batch_size), TRAIN.batch_size, threads=1)))
 
 
 @pytest.fixture(scope="module")

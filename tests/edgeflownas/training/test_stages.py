@@ -177,8 +177,8 @@ def test_a_loss_that_is_not_finite_stops_the_training_and_names_its_files(
     with pytest.raises(FloatingPointError, match="not-finite.json"):
         retraining(config(train=TRAIN), tmp_path, weights()).run()
     assert checkpoint.load(tmp_path / "last.h5")[1]["place"]["epoch"] == 1
-    from edgeflownas.data.pipeline import shuffled
+    from edgeflownas.data.pipeline import shuffle_indices
     from edgeflownas.storage.files import read_json
 
-    expected = [[f"scene {index} of seed 0, train"] for index in shuffled(16, 1, 1)[4:8]]
+    expected = [[f"scene {index} of seed 0, train"] for index in shuffle_indices(16, 1, 1)[4:8]]
     assert read_json(tmp_path / "not-finite.json") == {"step": 5, "files": expected}

@@ -71,7 +71,7 @@ def test_images_of_other_sizes_are_padded_and_the_flow_is_cropped(run, tmp_path)
     metrics, epes = FlowMetrics(), []
     val = open_datasets(configured(yaml.safe_load(Path(path).read_text())["data"], val_every=2))[1]
     for index in range(len(val)):
-        sample = val.whole(index)
+        sample = val.full_sample(index)
         height, width = sample.valid.shape
         padded = np.pad(sample.images, ((0, 48 - height), (0, (-width) % 16), (0, 0)), mode="edge")
         large = EvaluationData(*open_datasets(run.config.data), run.config.evaluation, 1)

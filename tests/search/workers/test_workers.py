@@ -26,7 +26,7 @@ from search.nsga2.scoring import Score
 from search.run import Run
 from search.workers import worker
 from search.workers.evaluator import open_evaluator
-from search.workers.shared import Crew, SharedEvaluator, parts
+from search.workers.shared import SharedEvaluator, WorkerGroup, split_work
 from search.workers.worker import Answer, Setup
 from tests.search.stand_ins import MEDIUM, SMALL
 from tests.small import DATA, EVALUATION, weights_for
@@ -201,7 +201,7 @@ class Stub(concurrent.futures.Executor):
 
 
 def shared(executor: concurrent.futures.Executor, count: int = 1) -> SharedEvaluator:
-    return SharedEvaluator(Crew(executor, lambda: count, BrokenProcessPool), SETUP, SMALL)
+    return SharedEvaluator(WorkerGroup(executor, lambda: count, BrokenProcessPool), SETUP, SMALL)
 
 
 def test_workers_with_other_images_or_libraries_are_refused() -> None:
@@ -244,7 +244,7 @@ def test_absent_workers_are_told_and_waited_for(capsys: pytest.CaptureFixture) -
             executor.running[0].set_result(Answer([], 1.5, "", ""))
         return left
 
-    assert SharedEvaluator(Crew(executor, count, BrokenProcessPool), SETUP, SMALL).zero_flow_epe() == 1.5
+    assert SharedEvaluator(WorkerGroup(executor, count, BrokenProcessPool), SETUP, SMALL).zero_flow_epe() == 1.5
     assert capsys.readouterr().err.count("waiting for one") == 1
 
 
@@ -253,7 +253,7 @@ def test_absent_workers_are_told_and_waited_for(capsys: pytest.CaptureFixture) -
 def test_work_is_parted_by_subtrees(workers: int, count: int) -> None:
     rng = np.random.default_rng(count)
     asked = [MEDIUM.random(rng) for _ in range(count)]
-    pieces = parts(MEDIUM, asked, workers)
+    pieces = split_work(MEDIUM, asked, workers)
     assert sorted(sum(pieces, [])) == sorted(set(asked))  # each once
     below = MEDIUM.backbone
     backbones = [{each[:below] for each in piece} for piece in pieces]
@@ -266,7 +266,7 @@ def test_work_is_parted_by_subtrees(workers: int, count: int) -> None:
 def test_work_is_shared_out_evenly(workers: int) -> None:
     """By whoever is free, when each backbone of a whole space takes as long."""
     space = Space.of(Skeleton(4))
-    pieces = parts(space, asked(space), workers)
+    pieces = split_work(space, asked(space), workers)
     busy = [0] * workers
     for piece in pieces:
         busy[busy.index(min(busy))] += len({each[: space.backbone] for each in piece})
