@@ -1,4 +1,4 @@
-# Each target sets up the environment that it needs, the first time.
+# Each target sets up the environment that it needs when it is first called.
 
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
@@ -11,10 +11,10 @@ CHECKED := edgeflownas search supernet tests benchmarks
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "make %-7s %s\n", $$1, $$2 }' Makefile
 
-evolve: env ## Search on the small demo; the run folder is results/demo
+evolve: env ## Search on the small demo; write results/demo
 	.venv/bin/edgeflownas-search evolve --config configs/demo.yaml $(ARGS)
 
-test: env ## Run all tests; ARGS="-k space" narrows them
+test: env ## Run all tests; ARGS="-k space" selects some
 	.venv/bin/python -m pytest -n 2 --dist loadfile $(ARGS)
 
 check: env ## Run the linter and the type checker
@@ -24,16 +24,16 @@ check: env ## Run the linter and the type checker
 env: ## Set up .venv; STACK=legacy (Python 3.7, TensorFlow 1.15) or STACK=modern (TensorFlow 2) chooses the stack
 	@scripts/environment.sh $(STACK)
 
-vela38: ## Set up .venv-vela38: Vela 3.8.0, for machines with Python 3.7 alone
+vela38: ## Set up .venv-vela38: Vela 3.8.0, for machines with only Python 3.7
 	@scripts/environment.sh vela38
 
-peers: ## Set up .venv-peers: the searches that ours is compared with
+peers: ## Set up .venv-peers: the other searches of the comparison in benchmarks/search_quality.py
 	@scripts/environment.sh peers
 
 docs: env ## Generate docs/configuration.md from the definitions
 	.venv/bin/python -m edgeflownas.config.reference > docs/configuration.md.new
 	mv docs/configuration.md.new docs/configuration.md
 
-clean: ## Remove the environments and all caches, but no results
+clean: ## Remove the environments and all caches, but keep the results
 	rm -rf .venv .venv-* .mypy_cache .pytest_cache .ruff_cache .hypothesis *.egg-info
 	find $(CHECKED) -name __pycache__ -prune -exec rm -rf {} +
