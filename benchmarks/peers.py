@@ -65,10 +65,10 @@ Search = Callable[[Table, EvolutionConfig, int], Iterator[List[Architecture]]]
 def ours(table: Table, config: EvolutionConfig, seed: int) -> Iterator[List[Architecture]]:
     """This project's evolution."""
     evolution = Evolution(table.space, config, table, seed)
-    while evolution.finished() is None:
+    while evolution.stop_reason() is None:
         requested = evolution.ask()
         yield requested
-        evolution.tell(requested, table.scores(evolution.with_outputs(requested)))
+        evolution.tell(requested, table.scores(evolution.expand_outputs(requested)))
 
 
 def ours_plain(table: Table, config: EvolutionConfig, seed: int) -> Iterator[List[Architecture]]:

@@ -30,7 +30,7 @@ from benchmarks.tree_computation import TreeComputation, alone, mean_alone
 from edgeflownas.config import Config, validate
 from edgeflownas.network.skeleton import Skeleton
 from edgeflownas.network.space import Architecture, Space
-from search.nsga2.objectives import SIGNS, Objectives, nondominated
+from search.nsga2.objectives import SIGNS, Objectives, find_nondominated
 from search.storage.search_file import read_archive
 
 SHARES = (0.9, 0.99, 0.999)  # of the exact hypervolume
@@ -87,7 +87,7 @@ class Count:
         for name, value in zip(MEASURES, measures):
             self._sums[name] += value
         both = np.concatenate([self._front, self._table.points[[self._table.index(each) for each in scored]]])
-        front = nondominated(both)
+        front = find_nondominated(both)
         if (front < len(self._front)).all():
             return
         self._front = both[front]

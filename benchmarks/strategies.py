@@ -97,7 +97,7 @@ def _row(strategy: str, supernet: Supernet, known: Children) -> Dict[str, Any]:
         "tau": last.figures["kendall_tau"]._asdict(),
     }  # fmt: skip
     if strategy == GROUPS["staged"]:
-        kept = set(map(run.space.format, staged.kept(run).architectures(run.space)))
+        kept = set(map(run.space.format, staged.read_kept(run).architectures(run.space)))
         row["children_kept"] = sum(name in kept for name in known.names)
     return row
 

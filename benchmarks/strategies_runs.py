@@ -9,10 +9,10 @@ import h5py
 import numpy as np
 
 from edgeflownas.errors import InputError
-from search.nsga2.objectives import Objectives, nondominated
+from search.nsga2.objectives import Objectives, find_nondominated
 from search.queue.queue import Queue
 from search.queue.retrain import load_result
-from search.ranking.rank import Ranking, ranked
+from search.ranking.rank import Ranking, rank_children
 from search.ranking.truth import Truth
 from search.run import Run
 from search.strategies import staged
@@ -77,7 +77,7 @@ class Children:
 
     def chosen(self, epe: np.ndarray) -> Dict[str, Any]:
         """The front by some EPE, and what it comes to by the true one."""
-        front = nondominated(self._points(epe))
+        front = find_nondominated(self._points(epe))
         best_first = front[np.argsort(self._true[front, 0])]
         return {
             "front": [self.names[index] for index in best_first],
@@ -115,7 +115,7 @@ def read_supernet(folder: Path, truth: Truth) -> Supernet:
         place = {name: index for index, name in enumerate(content["architectures"])}
         order = [place[run.space.format(each)] for each in truth.architectures]
         rankings = [
-            ranked(
+            rank_children(
                 truth, Path(each["weights"]), each["epoch"], each["recalibrated"],
                 [each["epe"][index] for index in order],
             )
@@ -140,7 +140,7 @@ def _paths(run: Run) -> Dict[int, int]:
 
 def _logs(run: Run) -> List[List[Dict[str, str]]]:
     """Of each stage of the training, in order."""
-    folders = staged.folders(run) if run.config.strategy == "staged" else [run.supernet_folder]
+    folders = staged.stage_folders(run) if run.config.strategy == "staged" else [run.supernet_folder]
     logs = []
     for folder in folders:
         try:

@@ -106,18 +106,18 @@ class Run:
         Raises:
             InputError: they are missing, damaged, or of another network.
         """
-        return self.fitting_weights(self.supernet_file)
+        return self.load_weights(self.supernet_file)
 
-    def fitting_weights(self, path: Path) -> Dict[str, np.ndarray]:
+    def load_weights(self, path: Path) -> Dict[str, np.ndarray]:
         """Weights of this run's supernet from a file.
 
         Raises:
             InputError: they are missing, damaged, or of another network.
         """
-        tensors = self.fitting_tensors(path)
+        tensors = self.load_tensors(path)
         return {name: tensors[name] for name in self.skeleton.parameters()}
 
-    def fitting_tensors(self, path: Path, architecture: Optional[Architecture] = None) -> Dict[str, np.ndarray]:
+    def load_tensors(self, path: Path, architecture: Optional[Architecture] = None) -> Dict[str, np.ndarray]:
         """All tensors of a file that holds weights of this run's network.
 
         Args:
@@ -161,7 +161,7 @@ class Run:
         weights = self.supernet_weights() if self.supernet_file.exists() else None
         return Networks.with_weights(self.skeleton, *self.config.data.padded_size, weights)
 
-    def weights_said(self) -> str:
+    def describe_weights(self) -> str:
         """Which weights ``networks`` have, in words."""
         return f"weights of {self.supernet_file}" if self.supernet_file.exists() else "random weights"
 

@@ -60,7 +60,7 @@ def build(run: Run, board: Optional[Path], output: Optional[Path], checks: int, 
         return
     command_line = " ".join(shlex.quote(word) for word in ["edgeflownas-search", *sys.argv[1:]])
     compiler, networks = Compiler.from_config(hardware), run.networks()
-    say(f"{run.weights_said()}; {compiler.summary()}")
+    say(f"{run.describe_weights()}; {compiler.summary()}")
     (table,) = build_tables([compiler], networks, checks, jobs, command_line)
     table.save(path)
     content = table.content
@@ -108,7 +108,7 @@ def _compile(run: Run, architectures: Tuple[str, ...]) -> Tuple[List[Dict[str, A
 
     parsed = [run.space.parse(text) for text in architectures]
     compiler = Compiler.from_config(run.config.hardware)
-    settings, networks = f"{compiler.summary()}; {run.weights_said()}", run.networks()
+    settings, networks = f"{compiler.summary()}; {run.describe_weights()}", run.networks()
     records = []
     with progress(f"compiling for {compiler.board.settings.name}", len(parsed)) as bar:
         for text, architecture in zip(architectures, parsed):
@@ -185,5 +185,5 @@ def _show_layers(run: Run, architectures: Tuple[str, ...], as_json: bool) -> Non
         table = layer_view.comparison_table(architectures, views)
     console = Console(highlight=False)
     console.print(table)
-    say(f"{board.settings.name}: {board.summary(vela)}; {run.weights_said()}", console)
+    say(f"{board.settings.name}: {board.summary(vela)}; {run.describe_weights()}", console)
     _say_misfits(console, board, records)

@@ -15,12 +15,12 @@ from edgeflownas.storage.lock import locked
 from search.commands.options import run_options
 from search.nsga2.compiled_front import FrontCompiler
 from search.nsga2.evolution import Evolution
-from search.nsga2.scoring import checked_cost
+from search.nsga2.scoring import look_up_cost
 from search.run import Run
 from search.storage.front import front_table, records
 from search.storage.identity import Identity
 from search.storage.space_file import SpaceFile
-from search.strategies.enumeration import enumerate_space, selected
+from search.strategies.enumeration import enumerate_space, select_by_digits
 from search.workers.evaluator import open_evaluator
 
 
@@ -39,7 +39,7 @@ def command(run: Run, backbones: str, heads: str, from_previous: bool, as_json: 
 
     The scores are kept in space.h5. An interrupted enumeration resumes, and the scores of several calls add up.
     """
-    requested = selected(run.space, backbones, heads)
+    requested = select_by_digits(run.space, backbones, heads)
     table, board = run.cost_table()
     weights = run.supernet_weights()
     table = table.for_weights(digest(weights), run.config.hardware.vela_version)
@@ -54,7 +54,7 @@ def command(run: Run, backbones: str, heads: str, from_previous: bool, as_json: 
         if from_previous:
             use_previous(run.space_file, lambda path: SpaceFile(path, identity))
         file = SpaceFile(run.space_file, identity)
-        costs = {architecture: checked_cost(run.space, table, architecture) for architecture in run.space.all()}
+        costs = {architecture: look_up_cost(run.space, table, architecture) for architecture in run.space.all()}
         if any(architecture not in file.archive for architecture in requested):
             say(f"{len(file.archive):,} of {run.space.size:,} architectures are scored")
             opened = stack.enter_context(open_evaluator(run, weights))
@@ -62,12 +62,10 @@ def command(run: Run, backbones: str, heads: str, from_previous: bool, as_json: 
             enumerate_space(file, opened.evaluator, requested, costs.__getitem__, lock)
         evolution = Evolution(
             run.space, run.config.evolution, table, run.config.seed, file.archive,
-            compile_costs=None if compiler is None else compiler.costs,
+            compile_costs=None if compiler is None else compiler.compile_costs,
         )  # fmt: skip
         if file.complete:
-            if compiler is not None:
-                compiler.told = lambda done, total: lock.beat()
-            evolution.compile_front()
+            evolution.compile_front(lambda done, total: lock.beat())
             file.write(evolution.front(), evolution.hypervolume())
         _show(run, file, evolution, board, table.content.origin.vela if compiler is None else compiler.vela, as_json)
 

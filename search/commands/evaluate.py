@@ -104,7 +104,7 @@ def _subjects(
                 raise InputError(f"--task {index}: {task.paths.best} does not exist yet; `queue run` trains it")
             subjects.append(_Subject(run.space.parse(task.config.architecture), task.paths.best))
     for subject in subjects if trained else []:
-        run.fitting_tensors(subject.weights, subject.architecture)
+        run.load_tensors(subject.weights, subject.architecture)
     return subjects
 
 

@@ -26,7 +26,7 @@ from search.storage.space_file import whole_space
 from search.strategies.independent import INDEPENDENT
 from search.strategies.one_shot import ONE_SHOT
 from search.strategies.staged import STAGED
-from search.strategies.strategy import Search, Strategy
+from search.strategies.strategy import SearchContext, Strategy
 
 STRATEGIES = {"one_shot": ONE_SHOT, "staged": STAGED, "independent": INDEPENDENT}
 
@@ -48,7 +48,7 @@ def command(run: Run, restart: bool, from_previous: bool, as_json: bool) -> None
     with _open(run, strategy, restart, from_previous) as session:
         search = session.search
         run.write_config()
-        reason = strategy.search(search)
+        reason = strategy.run(search)
         front = _finish(search)
         if not len(front):
             raise InputError(_no_front(search, strategy))
@@ -73,19 +73,20 @@ class _Session(NamedTuple):
         search: The search.
         board: The board of the cost table.
         table: The cost table for the weights of the search.
+        compiler: The compiler of the front; None if the front is not compiled.
         identity: What must not change while the search is continued.
     """
 
-    search: Search
+    search: SearchContext
     board: Board
     table: CostTable
+    compiler: Optional[FrontCompiler]
     identity: Identity
 
     @property
     def vela(self) -> str:
         """Version of the compiler that the hardware figures come from."""
-        compiler = self.search.compiler
-        return self.table.content.origin.vela if compiler is None else compiler.vela
+        return self.table.content.origin.vela if self.compiler is None else self.compiler.vela
 
 
 @contextlib.contextmanager
@@ -108,25 +109,26 @@ def _open(run: Run, strategy: Strategy, restart: bool, from_previous: bool) -> I
         identity = Identity.of(run, source)
         file = SearchFile(run.search_file, identity)
         evolution = _restore_evolution(run, table, file, compiler)
-        yield _Session(Search(run, weights, evolution, file, lock, compiler), board, table, identity)
+        yield _Session(SearchContext(run, weights, evolution, file, lock), board, table, compiler, identity)
 
 
 def _restore_evolution(run: Run, table: CostTable, file: SearchFile, compiler: Optional[FrontCompiler]) -> Evolution:
     config, seed = run.config.evolution, run.config.seed
     if compiler is None:
         return Evolution(run.space, config, table, seed, file.archive, file.last)
-    return Evolution(run.space, config, compiler.table, seed, file.archive, file.last, compiler.costs)
+    return Evolution(run.space, config, compiler.table, seed, file.archive, file.last, compiler.compile_costs)
 
 
-def _finish(search: Search) -> np.ndarray:
+def _finish(search: SearchContext) -> np.ndarray:
     """Save the checkpoint, compile the front and return its rows in the archive."""
     search.lock.beat()
     search.file.save()
-    search.evolution.compile_front()  # the checkpoint may be older than the option to compile fronts
+    # The checkpoint may be older than the option to compile fronts.
+    search.evolution.compile_front(lambda done, total: search.lock.beat())
     return search.evolution.front()
 
 
-def _no_front(search: Search, strategy: Strategy) -> str:
+def _no_front(search: SearchContext, strategy: Strategy) -> str:
     """Return the message for a search that scored no feasible architecture."""
     run, archive = search.run, search.file.archive
     origin = run.supernet_file if strategy.shares_weights else run.queue_folder
@@ -138,7 +140,7 @@ def _no_front(search: Search, strategy: Strategy) -> str:
 
 def _write_files(session: _Session, front: np.ndarray) -> None:
     """Write front.csv and, for a compiled front, hardware.json."""
-    run, archive, compiler = session.search.run, session.search.evolution.archive, session.search.compiler
+    run, archive, compiler = session.search.run, session.search.evolution.archive, session.compiler
     write_front(run.front_file, archive, front, session.board.provenance(session.vela))
     if compiler is not None:
         write_json(run.hardware_file, compiler.record(archive))

@@ -55,7 +55,7 @@ def command(
     compiler = _open_compiler(run, board, int8_io)
     settings = compiler.summary()  # reports a missing Vela before any long work
     path = weights or run.supernet_file
-    tensors = run.fitting_tensors(path, chosen)
+    tensors = run.load_tensors(path, chosen)
     with phase(f"reading images, recalibrating, and scoring {architecture} in float32"):
         data = _open_data(run, pairs)
         trained, float_epe = _prepare_network(run, chosen, tensors, data)

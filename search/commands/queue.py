@@ -24,7 +24,7 @@ from search.queue.final_epe import score_final_epes
 from search.queue.published import EDGEFLOWNET
 from search.queue.queue import Queue
 from search.queue.watch import Overview, watch
-from search.ranking.agreement import agreement
+from search.ranking.agreement import measure_agreement
 from search.run import Run
 from search.storage.identity import Identity
 from search.storage.search_file import SearchFile
@@ -161,7 +161,7 @@ def collect(run: Run, as_json: bool) -> None:
     hardware = compiler.board.provenance(vela)
     final_front.write_final_front(run.final_front_file, collection, hardware)
     pairs = [(child.supernet_epe, child.epe) for child in collection.survivors if child.supernet_epe is not None]
-    ranking = agreement([before for before, _ in pairs], [after for _, after in pairs])
+    ranking = measure_agreement([before for before, _ in pairs], [after for _, after in pairs])
     board = compiler.board.settings.name
     comparable = EDGEFLOWNET.is_comparable(board, collection.size)
     if as_json:

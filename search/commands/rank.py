@@ -48,7 +48,7 @@ def command(
     truth = read_truth(run, children or [run.queue_folder])
     paths = list(files) or _default_weights(run)
     for path in paths:  # before any long work
-        run.fitting_weights(path)
+        run.load_weights(path)
     rankings, zero = _score_children(run, truth, paths, without_recalibration)
     from search.ranking.plot import plot
 
@@ -81,20 +81,20 @@ def _score_children(
         from supernet.tree import TreeEvaluator
 
         data = EvaluationData(*open_datasets(run.config.data), run.config.evaluation, run.config.threads)
-        tree = TreeEvaluator(run.skeleton, run.fitting_weights(paths[0]), data, SCORING_THREADS)
+        tree = TreeEvaluator(run.skeleton, run.load_weights(paths[0]), data, SCORING_THREADS)
         shared: Optional[SharedNormEvaluator] = None
         if without_recalibration:
             shared = SharedNormEvaluator(run.skeleton, truth.architectures, data, SCORING_THREADS)
     rankings = []
     with progress("scoring", len(paths)) as bar:
         for path in paths:
-            weights, (_, state) = run.fitting_weights(path), checkpoint.load(path)
+            weights, (_, state) = run.load_weights(path), checkpoint.load(path)
             tree.load(weights)
             scores = dict(score for group in tree.score(truth.architectures) for score in group)
             epes = [scores[architecture] for architecture in truth.architectures]
-            rankings.append(rank.ranked(truth, path, state.get("epoch"), True, epes))
+            rankings.append(rank.rank_children(truth, path, state.get("epoch"), True, epes))
             if shared is not None:
-                rankings.append(rank.ranked(truth, path, state.get("epoch"), False, shared.score(weights)))
+                rankings.append(rank.rank_children(truth, path, state.get("epoch"), False, shared.score(weights)))
             bar.advance(str(path))
     return rankings, data.zero_flow_epe()
 
@@ -122,7 +122,7 @@ def _print(run: Run, result: Any) -> None:
 
 def _describe(run: Run, result: Any) -> List[str]:
     children, noise = result["children"], result["noise"]
-    last = rank.last_of(result["rankings"], True)
+    last = rank.find_last(result["rankings"], True)
     assert last is not None
     lines = [
         f"Children: mean EPE {children['mean']:.3f} px, standard deviation {children['deviation']:.3f} px; "

@@ -42,14 +42,14 @@ def command(
         with phase("loading TensorFlow"):
             from search.commands.dry_run import show_supernet_training
 
-        show_supernet_training(run, run.fitting_weights(init_from) if init_from else None)
+        show_supernet_training(run, run.load_weights(init_from) if init_from else None)
         return
     with locked(run.supernet_folder / "train.lock", f"training in {run.supernet_folder}") as lock:
         if from_previous:
-            weights_files = [folder / name for folder in staged.folders(run) for name in ("last.h5", "best.h5")]
+            weights_files = [folder / name for folder in staged.stage_folders(run) for name in ("last.h5", "best.h5")]
             for path in checkpoint.use_previous(*weights_files):
                 say(f"{path}: was damaged; the previous file replaces it, and the damaged one is renamed")
-        weights = run.fitting_weights(init_from) if init_from else None
+        weights = run.load_weights(init_from) if init_from else None
         if run.config.strategy == "staged":
             _check_resume(run.supernet_folder, resume, any(run.supernet_folder.glob("**/last.h5")))
             run.write_config()

@@ -4,8 +4,14 @@ from typing import Dict, Optional
 
 import numpy as np
 
+from edgeflownas.config import EvolutionConfig
 from search.nsga2.archive import Archive
-from search.nsga2.objectives import Objectives, dominated, nondominated
+from search.nsga2.objectives import Objectives, find_dominated, find_nondominated
+
+
+def resolve_sram_cap(config: EvolutionConfig, board_kib: Optional[float]) -> Optional[float]:
+    """Return the largest SRAM peak allowed, in KiB: the configured one, or what the board has; None: no limit."""
+    return board_kib if config.max_sram_kib is None else config.max_sram_kib
 
 
 class Competition:
@@ -63,10 +69,10 @@ class Competition:
         """Lets the rows that are new since the last time compete with the front."""
         new = self._competing(self._seen)
         self._seen = len(self._archive)
-        new = new[nondominated(self._points(new))]
-        new = new[~dominated(self._points(new), self._points(self._front))]
+        new = new[find_nondominated(self._points(new))]
+        new = new[~find_dominated(self._points(new), self._points(self._front))]
         if len(new):
-            beaten = dominated(self._points(self._front), self._points(new))
+            beaten = find_dominated(self._points(self._front), self._points(new))
             self._front, self._volume = np.concatenate([self._front[~beaten], new]), None
 
     def _competing(self, first: int) -> np.ndarray:

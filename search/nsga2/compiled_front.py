@@ -1,7 +1,7 @@
 """The front of a search by the compiler's word: what compiles it, and how far the table's predictions were off."""
 
 import os
-from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence
+from typing import Any, Dict, List, Mapping, Sequence
 
 import numpy as np
 
@@ -14,7 +14,7 @@ from edgeflownas.network.space import Architecture
 from edgeflownas.progress import say
 from edgeflownas.storage.checkpoint import digest
 from search.nsga2.archive import Archive
-from search.nsga2.scoring import COST_FIGURES, COST_SOURCES
+from search.nsga2.scoring import COST_FIGURES, COST_SOURCES, CompileProgress
 from search.run import Run
 
 
@@ -26,7 +26,6 @@ class FrontCompiler:
     Attributes:
         table: the cost table, by which figures of other weights than the supernet's are predictions.
         vela: version of the compiler.
-        told: is told how many architectures are compiled, of how many; None: nobody is.
     """
 
     def __init__(self, run: Run, weights: Mapping[str, np.ndarray], table: CostTable) -> None:
@@ -42,7 +41,6 @@ class FrontCompiler:
             raise InputError(f"{error}, or hardware.compile_front=false for a front of predicted figures") from None
         self.table = table.for_weights(digest(weights), vela)
         self.vela = vela
-        self.told: Optional[Callable[[int, int], None]] = None
         networks = Networks.with_weights(run.skeleton, *run.config.data.padded_size, weights)
         self._pool = Pool([self._compiler], networks, len(os.sched_getaffinity(0)))
         self._warned = False
@@ -56,7 +54,7 @@ class FrontCompiler:
         """Ends the processes."""
         self._pool.__exit__(*error)
 
-    def costs(self, architectures: Sequence[Architecture]) -> List[Cost]:
+    def compile_costs(self, architectures: Sequence[Architecture], on_compiled: CompileProgress) -> List[Cost]:
         """The compiler's costs of architectures. Tells once if one was predicted worse than the table promises.
 
         Raises:
@@ -68,8 +66,7 @@ class FrontCompiler:
         def count(_: Architecture) -> None:
             nonlocal done
             done += 1
-            if self.told is not None:
-                self.told(done, len(architectures))
+            on_compiled(done, len(architectures))
 
         entries = self._pool.compile(architectures, count)
         clock = self._compiler.board.clock_hz

@@ -24,11 +24,19 @@ from edgeflownas.errors import InputError
 from edgeflownas.network.space import Architecture, Space
 from edgeflownas.progress import say
 from search.nsga2.archive import Archive
-from search.nsga2.competition import Competition
-from search.nsga2.objectives import Objectives, first_fronts
+from search.nsga2.competition import Competition, resolve_sram_cap
+from search.nsga2.objectives import Objectives, select_first_fronts
 from search.nsga2.operators import Fitness, Individual, Variation, dump_rng, load_rng, select
-from search.nsga2.scoring import COST_SOURCES, CompileCosts, CostModel, Score, costs_of_all, impossible
-from search.nsga2.screening import Screening, one_per_trunk
+from search.nsga2.scoring import (
+    COST_SOURCES,
+    CompileCosts,
+    CompileProgress,
+    CostModel,
+    Score,
+    compute_all_costs,
+    find_cost_error,
+)
+from search.nsga2.screening import Screening, keep_one_per_trunk
 
 _ROUNDS = 10  # of tournament and variation in which a generation's children are looked for
 
@@ -98,10 +106,10 @@ class Evolution:
         self._objectives = Objectives(config.objectives, config.reference_point)
         mutation = 1 / len(space.genes) if config.mutation is None else config.mutation
         self._variation = Variation(space.counts, config.crossover, mutation)
-        self._cap = table.sram_cap_kib if config.max_sram_kib is None else config.max_sram_kib
+        self._cap = resolve_sram_cap(config, table.sram_cap_kib)
         self._competition = Competition(self.archive, self._objectives, self._cap)
         self._table = table
-        costs = costs_of_all(space, table)
+        costs = compute_all_costs(space, table)
         self._screening = Screening(space, self._objectives, costs)
         # By place in the space: whether it may be asked for, fitting the cap and never scored.
         self._open = self._fitting(costs["sram_kib"])
@@ -120,7 +128,7 @@ class Evolution:
         """Number of architectures that could still be asked for."""
         return int(np.count_nonzero(self._open))
 
-    def finished(self) -> Optional[str]:
+    def stop_reason(self) -> Optional[str]:
         """Why the search is over; None if it is not."""
         if self.number and not self._open.any():
             return f"the space is used up: all {self._fitting_count} architectures that may be asked for are scored"
@@ -139,22 +147,28 @@ class Evolution:
             return self._varied(self.config.population)
         if not len(self.archive):
             return self._screening.first(self._open, self._drawn(_ROUNDS * self.config.population, []))
-        candidates = one_per_trunk(self.space, self._varied(_ROUNDS * self.config.population))
+        candidates = keep_one_per_trunk(self.space, self._varied(_ROUNDS * self.config.population))
         return self._screening.most_promising(self.archive, self.front(), self._open, candidates)
 
-    def with_outputs(self, requested: Sequence[Architecture]) -> List[Architecture]:
+    def expand_outputs(self, requested: Sequence[Architecture]) -> List[Architecture]:
         """What is to be scored when some are asked for, each once and sorted."""
         if not self.config.complete_outputs:
             return sorted(requested)
         every = self.space.with_all_outputs(requested).reshape(-1, len(self.space.genes))
         return sorted(set(map(tuple, every.tolist())))
 
-    def tell(self, requested: Sequence[Architecture], scores: Sequence[Score]) -> Generation:
+    def tell(
+        self,
+        requested: Sequence[Architecture],
+        scores: Sequence[Score],
+        on_compiled: CompileProgress = lambda done, total: None,
+    ) -> Generation:
         """Archives what was scored, in an order that does not depend on the evaluator's, and lets the fittest survive.
 
         Args:
             requested: what ``ask`` gave.
             scores: of these and of what was scored along; an EPE that is not finite is a failure.
+            on_compiled: Called after each compiled architecture of the front.
 
         Returns:
             The generation that this makes.
@@ -164,7 +178,7 @@ class Evolution:
         new = np.arange(len(self.archive), len(self.archive) + len(scores))
         self.archive.append(scores, list(map(self._table.cost, architectures)), self.number, frozenset(requested))
         self._open[self.space.indices(architectures)] = False
-        self.compile_front()
+        self.compile_front(on_compiled)
         self._population = self._survivors(np.concatenate([self._population, new]))
         self.number += 1
         self._competition.remember(self.number, self.config.patience)
@@ -179,7 +193,7 @@ class Evolution:
             duplicates=self.duplicates,
         )
 
-    def compile_front(self) -> None:
+    def compile_front(self, on_compiled: CompileProgress = lambda done, total: None) -> None:
         """Puts the compiler's word in the place of predictions, until the front holds nothing else.
 
         An architecture of which the compiler says what cannot be has failed.
@@ -189,8 +203,8 @@ class Evolution:
             rows = rows[self.archive.column("cost_source")[rows] == COST_SOURCES.index("predicted")]
             if not len(rows):
                 break
-            costs = self._compile_costs(self.archive.architectures(rows))
-            wrong = [impossible(cost) for cost in costs]
+            costs = self._compile_costs(self.archive.architectures(rows), on_compiled)
+            wrong = [find_cost_error(cost) for cost in costs]
             for row, reason in zip(rows, wrong):
                 if reason is not None:
                     name = self.space.format(self.archive.column("genes")[row])
@@ -232,7 +246,7 @@ class Evolution:
         fitting, others = rows[violations == 0], rows[np.argsort(violations, kind="stable")][(violations == 0).sum() :]
         # Selection is slow on thousands, so it is shown only those that can survive.
         size = self.config.population
-        fitting = fitting[first_fronts(self._objectives.points(self.archive, fitting), size)]
+        fitting = fitting[select_first_fronts(self._objectives.points(self.archive, fitting), size)]
         contenders = np.concatenate([fitting, others[: max(size - len(fitting), 0)]])
         return self.archive.rows(select(self._individuals(contenders), size))
 

@@ -34,7 +34,7 @@ DEFINITIONS: Dict[Objective, Definition] = {
 SIGNS: Dict[Objective, float] = {name: each.sign for name, each in DEFINITIONS.items()}
 
 
-def points_of(names: Sequence[Objective], figures: Figures) -> np.ndarray:
+def compute_points(names: Sequence[Objective], figures: Figures) -> np.ndarray:
     """The objectives of architectures from their figures, less being better in each: [architectures, objectives]."""
     return np.stack([SIGNS[name] * DEFINITIONS[name].value(figures) for name in names], axis=-1)
 
@@ -59,7 +59,7 @@ class Objectives:
 
     def points(self, archive: Archive, rows: np.ndarray) -> np.ndarray:
         """The objectives of some rows, less being better in each: [rows, objectives]."""
-        return points_of(self.names, lambda figure: archive.column(figure)[rows])
+        return compute_points(self.names, lambda figure: archive.column(figure)[rows])
 
     def hypervolume(self, points: np.ndarray) -> float:
         """Return the hypervolume of points, of which less is better in each objective, [points, objectives]."""
@@ -78,7 +78,7 @@ def hypervolume(points: np.ndarray, reference: np.ndarray) -> float:
     within = np.unique(points[(points < reference).all(axis=1)], axis=0)
     if not len(within):
         return 0.0
-    front = within[nondominated(within)]
+    front = within[find_nondominated(within)]
     if front.shape[1] == 2:
         # Rounded once, so that it is equal to the last bit with any version of any library.
         heights = np.append(reference[1], front[:-1, 1]) - front[:, 1]
@@ -92,7 +92,7 @@ def hypervolume(points: np.ndarray, reference: np.ndarray) -> float:
     return float(moocore.hypervolume(front, ref=reference))
 
 
-def nondominated(points: np.ndarray) -> np.ndarray:
+def find_nondominated(points: np.ndarray) -> np.ndarray:
     """Indices, ascending, of the points that no other dominates; less is better, and equal points stay together.
 
     Of the points left, the lexicographically first is dominated by none. It and its equals are kept, and all that are
@@ -117,7 +117,7 @@ def _lowest_so_far(points: np.ndarray) -> np.ndarray:
     return np.asarray(lower[np.cumsum(new) - 1])
 
 
-def dominated(points: np.ndarray, by: np.ndarray) -> np.ndarray:
+def find_dominated(points: np.ndarray, by: np.ndarray) -> np.ndarray:
     """Which points are dominated by one of others: bool [points]."""
     nowhere_worse = np.ones((len(points), len(by)), bool)
     somewhere_better = np.zeros_like(nowhere_worse)
@@ -127,12 +127,12 @@ def dominated(points: np.ndarray, by: np.ndarray) -> np.ndarray:
     return np.asarray((nowhere_worse & somewhere_better).any(axis=1))
 
 
-def first_fronts(points: np.ndarray, size: int) -> np.ndarray:
+def select_first_fronts(points: np.ndarray, size: int) -> np.ndarray:
     """Indices, ascending, of the points in the first non-dominated fronts, as many fronts as hold ``size`` points."""
     left = np.arange(len(points))
     taken = left[:0]
     while len(left) and len(taken) < size:
-        front = nondominated(points[left])
+        front = find_nondominated(points[left])
         taken = np.concatenate([taken, left[front]])
         left = np.delete(left, front)
     return np.sort(taken)

@@ -46,7 +46,7 @@ class Individual(List[int]):
 
 
 @contextlib.contextmanager
-def lent(rng: random.Random) -> Iterator[None]:
+def lend_to_deap(rng: random.Random) -> Iterator[None]:
     """Lets DEAP, which draws from the global generator, draw from this one."""
     outside = random.getstate()
     random.setstate(rng.getstate())
@@ -114,7 +114,7 @@ class Variation:
 
     def children(self, population: List[Individual], rng: random.Random) -> Iterator[Architecture]:
         """As many children as the population holds fours of parents: crowded binary tournament, crossover, mutation."""
-        with lent(rng):
+        with lend_to_deap(rng):
             parents = tools.selTournamentDCD(population, len(population) // 4 * 4)
         for mother, father in zip(parents[::2], parents[1::2]):
             pair = list(mother), list(father)

@@ -67,15 +67,17 @@ class CostModel(Protocol):
         ...
 
 
-# Asks the compiler for the costs of architectures.
-CompileCosts = Callable[[Sequence[Architecture]], Sequence[Cost]]
+# Is called with the number of architectures that are compiled so far, and the number of all to compile.
+CompileProgress = Callable[[int, int], None]
+# Compiles architectures and returns their costs, in the same order.
+CompileCosts = Callable[[Sequence[Architecture], CompileProgress], Sequence[Cost]]
 
 
 class EvaluatorError(FailedError):
     """An evaluator that did not answer what it was asked."""
 
 
-def scored(evaluator: Evaluator, space: Space, architectures: Sequence[Architecture]) -> Iterator[List[Score]]:
+def score_all(evaluator: Evaluator, space: Space, architectures: Sequence[Architecture]) -> Iterator[List[Score]]:
     """Asks an evaluator, and checks its answers. What it leaves out is named, and has failed: its EPE is NaN.
 
     Raises:
@@ -102,7 +104,7 @@ def scored(evaluator: Evaluator, space: Space, architectures: Sequence[Architect
         yield [(architecture, math.nan) for architecture in sorted(missing)]
 
 
-def checked_cost(space: Space, table: CostModel, architecture: Architecture) -> Cost:
+def look_up_cost(space: Space, table: CostModel, architecture: Architecture) -> Cost:
     """An architecture's cost.
 
     Raises:
@@ -110,7 +112,7 @@ def checked_cost(space: Space, table: CostModel, architecture: Architecture) -> 
     """
     try:
         cost = table.cost(architecture)
-        wrong = impossible(cost)
+        wrong = find_cost_error(cost)
     except ValueError as error:  # a sum over genes that is negative
         wrong = " ".join(str(error).split())
     if wrong is not None:
@@ -121,7 +123,7 @@ def checked_cost(space: Space, table: CostModel, architecture: Architecture) -> 
     return cost
 
 
-def costs_of_all(space: Space, table: CostModel) -> Dict[str, np.ndarray]:
+def compute_all_costs(space: Space, table: CostModel) -> Dict[str, np.ndarray]:
     """The figures of cost of all architectures, by name, in the order of ``Space.all``.
 
     Raises:
@@ -129,11 +131,11 @@ def costs_of_all(space: Space, table: CostModel) -> Dict[str, np.ndarray]:
     """
     figures, of = np.empty((space.size, len(COST_FIGURES))), operator.attrgetter(*COST_FIGURES)
     for row, architecture in enumerate(space.all()):
-        figures[row] = of(checked_cost(space, table, architecture))
+        figures[row] = of(look_up_cost(space, table, architecture))
     return dict(zip(COST_FIGURES, figures.T))
 
 
-def impossible(cost: Cost) -> Optional[str]:
+def find_cost_error(cost: Cost) -> Optional[str]:
     """What is wrong with a cost; None: nothing."""
     for name in COST_FIGURES:
         figure = getattr(cost, name)

@@ -18,7 +18,7 @@ import scipy.sparse
 
 from edgeflownas.network.space import Architecture, Space
 from search.nsga2.archive import Archive
-from search.nsga2.objectives import Objectives, points_of
+from search.nsga2.objectives import Objectives, compute_points
 
 # Tuned on another supernet and other seeds than those reported: see results/reference/search_quality.
 _RIDGE = 1e-3  # penalty of the option of a gene
@@ -34,7 +34,7 @@ class Screening:
         """Takes the objectives and, by name and in the order of ``Space.all``, the costs of all architectures."""
         self._space, self._objectives = space, objectives
         # The points of all architectures, with an EPE of 0 until it is predicted.
-        self._points = points_of(objectives.names, {"epe": np.zeros(space.size), **costs}.__getitem__)
+        self._points = compute_points(objectives.names, {"epe": np.zeros(space.size), **costs}.__getitem__)
         singles, pairs = sum(space.counts), itertools.combinations(space.counts, 2)
         self._penalty = np.array([_RIDGE] * singles + [_PAIR_RIDGE] * sum(a * b for a, b in pairs))
 
@@ -50,7 +50,7 @@ class Screening:
         indices = np.flatnonzero(may_be_asked)
         axes = [axis for axis, name in enumerate(self._objectives.names) if name != "epe"]
         best = [indices[self._points[indices, axis].argmin()] for axis in axes]
-        chosen = one_per_trunk(self._space, self._space.at(np.array(best, int)))
+        chosen = keep_one_per_trunk(self._space, self._space.at(np.array(best, int)))
         trunks = [self._space.trunk(other) for other in others]
         while True:
             seen = [set(options) for options in zip(*map(self._space.trunk, chosen))] or [set()] * len(trunks[0])
@@ -128,7 +128,7 @@ class Screening:
         return np.stack(columns, axis=1) + np.cumsum([0, *sizes[:-1]])
 
 
-def one_per_trunk(space: Space, architectures: Iterable[Architecture]) -> List[Architecture]:
+def keep_one_per_trunk(space: Space, architectures: Iterable[Architecture]) -> List[Architecture]:
     """The first architecture of each trunk, in order."""
     found: Dict[Architecture, Architecture] = {}
     for architecture in architectures:

@@ -15,7 +15,7 @@ from edgeflownas.network.skeleton import Skeleton
 from edgeflownas.network.space import Space
 from edgeflownas.progress import progress, say
 from edgeflownas.storage import checkpoint
-from search.nsga2.objectives import nondominated, points_of
+from search.nsga2.objectives import compute_points, find_nondominated
 from search.queue.final_epe import FinalEpe
 from search.queue.queue import Queue
 from search.queue.retrain import load_result
@@ -100,10 +100,10 @@ def collect(queue: Queue, compiler: Compiler, scorer: Scorer) -> Collection:
             survivors.append(_survivor(task, compiler if with_vela else None, scorer))
             bar.advance(task.config.architecture)
     survivors.sort(key=lambda each: (each.epe, each.architecture))
-    points = points_of(
+    points = compute_points(
         queue.file.objectives, lambda figure: np.array([getattr(each, figure) for each in survivors])
     )
-    front = [survivors[index] for index in nondominated(points)]
+    front = [survivors[index] for index in find_nondominated(points)]
     return Collection(survivors, front, len(listed) - len(tasks), tasks[0].config.data.padded_size)
 
 

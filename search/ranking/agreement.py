@@ -70,7 +70,7 @@ def tau_b(before: Sequence[float], after: Sequence[float]) -> Optional[float]:
     return float(kendalltau(before, after).correlation)
 
 
-def agreement(before: Sequence[float], after: Sequence[float]) -> Agreement:
+def measure_agreement(before: Sequence[float], after: Sequence[float]) -> Agreement:
     """Kendall's tau with its interval."""
     tau = tau_b(before, after)
     if tau is None:
@@ -79,7 +79,7 @@ def agreement(before: Sequence[float], after: Sequence[float]) -> Agreement:
     return Agreement(tau, len(before), found.low, found.high)
 
 
-def figures(before: Sequence[float], after: Sequence[float], top: int) -> Dict[str, Figure]:
+def compute_figures(before: Sequence[float], after: Sequence[float], top: int) -> Dict[str, Figure]:
     """Kendall's tau-b, Spearman's rho, Pearson's r, and the share of the best that both rankings agree in.
 
     Args:
@@ -101,7 +101,7 @@ def figures(before: Sequence[float], after: Sequence[float], top: int) -> Dict[s
     return {name: _with_interval(statistic, before, after) for name, statistic in statistics.items()}
 
 
-def inversions(before: Sequence[float], after: Sequence[float]) -> List[Inversion]:
+def find_inversions(before: Sequence[float], after: Sequence[float]) -> List[Inversion]:
     """Every pair in the wrong order, that with the largest difference after first."""
     promised, came = np.asarray(before), np.asarray(after)
     wrong = np.argwhere((promised[:, None] > promised[None]) & (came[:, None] < came[None])).tolist()

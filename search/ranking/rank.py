@@ -10,7 +10,7 @@ import numpy as np
 from edgeflownas.errors import InputError
 from edgeflownas.network.space import Space
 from edgeflownas.storage.files import write_text
-from search.ranking.agreement import Figure, figures, inversions
+from search.ranking.agreement import Figure, compute_figures, find_inversions
 from search.ranking.truth import Truth
 
 _INVERSIONS = 5  # that are shown
@@ -39,7 +39,9 @@ class Ranking(NamedTuple):
     clear_pairs: int
 
 
-def ranked(truth: Truth, weights: Path, epoch: Optional[int], recalibrated: bool, epe: Sequence[float]) -> Ranking:
+def rank_children(
+    truth: Truth, weights: Path, epoch: Optional[int], recalibrated: bool, epe: Sequence[float]
+) -> Ranking:
     """Compares what weights say with the truth.
 
     Raises:
@@ -48,7 +50,7 @@ def ranked(truth: Truth, weights: Path, epoch: Optional[int], recalibrated: bool
     if not np.isfinite(epe).all():
         raise InputError(f"weights {weights}: give an EPE that is not finite; leave them out")
     try:
-        found = figures(epe, truth.epe.tolist(), top=max(1, len(truth.epe) // 4))
+        found = compute_figures(epe, truth.epe.tolist(), top=max(1, len(truth.epe) // 4))
     except ValueError:
         raise InputError(f"weights {weights}: all architectures have the same EPE; leave them out") from None
     before = np.asarray(epe)
@@ -63,7 +65,7 @@ def ranked(truth: Truth, weights: Path, epoch: Optional[int], recalibrated: bool
     return Ranking(weights, epoch, recalibrated, before, found, tau, pairs)
 
 
-def last_of(rankings: Sequence[Mapping[str, Any]], recalibrated: bool) -> Optional[Mapping[str, Any]]:
+def find_last(rankings: Sequence[Mapping[str, Any]], recalibrated: bool) -> Optional[Mapping[str, Any]]:
     """Of rankings as in ``rank.json``, that by the last weights, with BN statistics taken anew or those of all."""
     chosen = [each for each in rankings if each["recalibrated"] is recalibrated]
     return chosen[-1] if chosen else None
@@ -94,7 +96,7 @@ def as_json(space: Space, truth: Truth, rankings: Sequence[Ranking], zero_flow_e
 
 def _ranking(space: Space, truth: Truth, ranking: Ranking) -> Dict[str, Any]:
     names = [space.format(each) for each in truth.architectures]
-    wrong = inversions(ranking.epe.tolist(), truth.epe.tolist())
+    wrong = find_inversions(ranking.epe.tolist(), truth.epe.tolist())
     return {
         "weights": str(ranking.weights),
         "epoch": ranking.epoch,

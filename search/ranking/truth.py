@@ -26,7 +26,7 @@ from search.run import Run
 _LEAST = 3  # children that can be ranked
 _LEAST_COMMON = 2  # children of two seeds that tell noise from what a seed changes for all
 
-Seed = Dict[Architecture, float]  # EPE of its children, pixels
+EpeByArchitecture = Dict[Architecture, float]  # EPE of its children, pixels
 
 
 @dataclass(frozen=True)
@@ -42,14 +42,14 @@ class Truth:
         gap_noise: standard deviation of the noise that is left in the difference of two children, pixels; [n, n].
     """
 
-    seeds: List[Seed]
+    seeds: List[EpeByArchitecture]
     architectures: List[Architecture]
     epe: np.ndarray
     noise: Optional[float]
     gap_noise: np.ndarray
 
     @classmethod
-    def of(cls, seeds: Sequence[Seed]) -> "Truth":
+    def fit(cls, seeds: Sequence[EpeByArchitecture]) -> "Truth":
         """Fits the layout; each further seed shares two children with the first at least."""
         architectures = sorted(seeds[0])
         counts, columns = len(architectures), len(seeds) - 1
@@ -138,7 +138,7 @@ def read_truth(run: Run, folders: Sequence[Path]) -> Truth:
     for name, value in own.items():
         if getattr(scored, name) != value:
             say(f"queue {folders[0]}: its children have another {name} than run {run.folder}, whose weights are judged")
-    return Truth.of(seeds)
+    return Truth.fit(seeds)
 
 
 def _conditions(config: TaskConfig) -> Dict[str, Any]:
@@ -151,11 +151,11 @@ def _conditions(config: TaskConfig) -> Dict[str, Any]:
     }
 
 
-def _read(run: Run, folder: Path) -> Tuple[Seed, TaskConfig]:
+def _read(run: Run, folder: Path) -> Tuple[EpeByArchitecture, TaskConfig]:
     """The children of a queue that are done, and what its first task says."""
     queue = Queue(folder)
     listed = read_rows(queue)
-    found: Seed = {}
+    found: EpeByArchitecture = {}
     for row in listed:
         if row.word != "done":
             continue

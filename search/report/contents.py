@@ -16,7 +16,8 @@ from edgeflownas.storage import sealed
 from edgeflownas.storage.files import read_json
 from edgeflownas.storage.lock import held
 from search.nsga2.archive import Archive
-from search.nsga2.objectives import Objectives, nondominated
+from search.nsga2.competition import Competition, resolve_sram_cap
+from search.nsga2.objectives import Objectives
 from search.queue.queue import Queue
 from search.run import Run
 from search.storage.identity import Identity
@@ -105,22 +106,17 @@ class Contents:
         """Of the search."""
         return Objectives(self.run.config.evolution.objectives, self.run.config.evolution.reference_point)
 
-    def competing(self, archive: Archive) -> np.ndarray:
-        """Rows of an archive that did not fail and fit the cap."""
-        cap = self.run.config.evolution.max_sram_kib or self.board.arena_kib
-        fits = archive.column("sram_kib") <= cap
-        return np.flatnonzero(np.isfinite(archive.column("epe")) & fits)
-
     def front(self, archive: Archive) -> np.ndarray:
-        """Rows of an archive's front, best first objective first."""
-        rows = self.competing(archive)
-        points = self.objectives.points(archive, rows)
-        front = nondominated(points)
-        return rows[front[np.lexsort(points[front].T[::-1])]]
+        """Return the rows of an archive's front, sorted by the first objective, best first."""
+        return self._competition(archive).front()
 
     def hypervolume(self, archive: Archive) -> float:
-        """Of an archive."""
-        return self.objectives.hypervolume(self.objectives.points(archive, self.competing(archive)))
+        """Return the hypervolume of an archive."""
+        return self._competition(archive).hypervolume()
+
+    def _competition(self, archive: Archive) -> Competition:
+        cap_kib = resolve_sram_cap(self.run.config.evolution, self.board.arena_kib)
+        return Competition(archive, self.objectives, cap_kib)
 
 
 def names(folders: Sequence[Path]) -> List[str]:

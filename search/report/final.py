@@ -5,7 +5,7 @@ from typing import Any, Dict, List, Optional, Sequence, Tuple
 import numpy as np
 
 from edgeflownas.errors import InputError
-from search.nsga2.objectives import nondominated
+from search.nsga2.objectives import find_nondominated
 from search.queue.published import EDGEFLOWNET
 from search.report.chart import Chart, Section, Series, Table, counted
 from search.report.contents import Contents
@@ -56,7 +56,7 @@ def _parsed(contents: Contents, row: Dict[str, str]) -> Dict[str, Any]:
 def _series(name: str, role: str, found: Sequence[Dict[str, Any]]) -> List[Series]:
     """All as points, and a line through those that no other beats in EPE and FPS."""
     fps, epe = [row["fps"] for row in found], [row["epe"] for row in found]
-    best = nondominated(np.stack([np.array(epe), -np.array(fps)], axis=1))
+    best = find_nondominated(np.stack([np.array(epe), -np.array(fps)], axis=1))
     best = best[np.argsort(np.array(fps)[best])]
     line = Series(name, [fps[i] for i in best], [epe[i] for i in best], role, "front", dashed=True)
     labels = [row["architecture"] for row in found]

@@ -5,7 +5,7 @@ from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 from edgeflownas.errors import InputError
 from search.ranking.agreement import Figure
-from search.ranking.rank import last_of
+from search.ranking.rank import find_last
 from search.report.chart import Chart, Mark, Section, Series, Table
 from search.report.contents import Contents
 
@@ -48,7 +48,7 @@ def ranking_section(runs: Sequence[Contents]) -> Optional[Section]:
 
 def _sentence(contents: Contents) -> str:
     found = contents.ranking
-    last = last_of(found["rankings"], True) or found["rankings"][-1]
+    last = find_last(found["rankings"], True) or found["rankings"][-1]
     tau, noise = Figure(**last["kendall_tau"]), found["noise"]["px"]
     text = (
         f"{contents.name}: {found['n']} children were trained alone. {_called(last).capitalize()} ranks them with a "

@@ -6,7 +6,7 @@ from edgeflownas.errors import InputError
 from search.queue.queue import Queue
 from search.queue.retrain import Result, load_result
 from search.queue.status import Row, read_rows, summarize
-from search.ranking.agreement import agreement
+from search.ranking.agreement import measure_agreement
 from search.report.chart import Chart, Section, Series, Table
 from search.report.contents import Contents, log
 
@@ -58,7 +58,7 @@ def _said(contents: Contents, done: Sequence[Done]) -> str:
     pairs = [(row.supernet_epe, found.epe) for row, found in done if row.supernet_epe is not None]
     if not pairs:
         return ""
-    found = agreement([before for before, _ in pairs], [after for _, after in pairs])
+    found = measure_agreement([before for before, _ in pairs], [after for _, after in pairs])
     return f"; Kendall's tau of the supernet's and the retrained EPE: {found}"
 
 

@@ -11,13 +11,13 @@ from edgeflownas.progress import progress
 from edgeflownas.signals import stop_flag
 from edgeflownas.storage.lock import Lock
 from search.nsga2.archive import Archive
-from search.nsga2.scoring import Cost, Evaluator, Score, scored
+from search.nsga2.scoring import Cost, Evaluator, Score, score_all
 from search.storage.space_file import SpaceFile
 
 _SAVE_EVERY = 10.0  # seconds
 
 
-def selected(space: Space, backbones: str, heads: str) -> List[Architecture]:
+def select_by_digits(space: Space, backbones: str, heads: str) -> List[Architecture]:
     """The architectures that have one of some backbones and one of some heads.
 
     Args:
@@ -70,7 +70,7 @@ def enumerate_space(
     missing = [architecture for architecture in wanted if architecture not in file.archive]
     saved, best = time.monotonic(), math.inf
     with stop_flag() as stop, progress("scoring", len(wanted), len(wanted) - len(missing)) as bar:
-        for part in scored(evaluator, space, missing):
+        for part in score_all(evaluator, space, missing):
             scores.update(part)
             best = min([best, *(epe for _, epe in part if math.isfinite(epe))])
             bar.advance(f"best EPE {best:.4f} px", len(part))

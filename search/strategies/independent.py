@@ -12,14 +12,14 @@ from typing import List
 
 from edgeflownas.errors import InputError
 from edgeflownas.progress import say
-from search.nsga2.scoring import COST_FIGURES, Score, checked_cost
+from search.nsga2.scoring import COST_FIGURES, Score, look_up_cost
 from search.queue import build, runner
 from search.queue.queue import Queue
 from search.queue.retrain import load_result
 from search.queue.status import read_rows, summarize
 from search.queue.task import SearchFigures
 from search.run import Run
-from search.strategies.strategy import Search, Strategy
+from search.strategies.strategy import SearchContext, Strategy
 from supernet.fairness import fair_sample
 
 
@@ -52,18 +52,18 @@ def build_sample(run: Run, source: str, rebuild: bool = False) -> Queue:
     table, _ = run.cost_table()
     tasks = []
     for name in sample(run):
-        cost = checked_cost(run.space, table, run.space.parse(name))
+        cost = look_up_cost(run.space, table, run.space.parse(name))
         figures = {figure: getattr(cost, figure) for figure in COST_FIGURES}
         found = SearchFigures(epe=None, source="predicted", **figures)
         tasks.append(build.make_task(run, name, source, None, found))
     return build.write_queue(run, tasks, "fair_sample", rebuild)
 
 
-def search(search: Search) -> str:
+def run_strategy(context: SearchContext) -> str:
     """Trains what is left of the sample, unless Slurm does; reads every child that is done into the archive."""
-    run = search.run
+    run = context.run
     queue = build_sample(run, INDEPENDENT.source(run, {}))
-    gathered = _Gathered(search, queue)
+    gathered = _Gathered(context, queue)
     gathered.update()
     if queue.paths.submissions.exists():
         say(f"the tasks were handed in to Slurm ({queue.paths.submissions}): this only reads what is done")
@@ -71,43 +71,43 @@ def search(search: Search) -> str:
         runner.run(queue, gathered.update)
         gathered.update()
     listed = read_rows(queue)
-    if not len(search.file.archive):
+    if not len(context.file.archive):
         raise InputError(f"queue {run.queue_folder}: no child is trained yet ({summarize(listed)}); see `queue status`")
     if all(each.word == "done" for each in listed):
         return f"all {len(listed)} architectures of the sample are trained"
-    return f"{len(search.file.archive)} of {len(listed)} architectures are trained ({summarize(listed)})"
+    return f"{len(context.file.archive)} of {len(listed)} architectures are trained ({summarize(listed)})"
 
 
 class _Gathered:
     """Reads results into the archive as they come: each time that there are new ones makes a generation."""
 
-    def __init__(self, search: Search, queue: Queue) -> None:
-        self._search, self._queue = search, queue
+    def __init__(self, context: SearchContext, queue: Queue) -> None:
+        self._context, self._queue = context, queue
 
     def update(self) -> None:
         """Looks for new results."""
-        search, space = self._search, self._search.run.space
-        search.lock.beat()
+        context, space = self._context, self._context.run.space
+        context.lock.beat()
         scores: List[Score] = []
-        seconds = search.file.wall_s
+        seconds = context.file.wall_s
         for row in read_rows(self._queue):
             if row.word != "done" or row.architecture is None:
                 continue
             architecture = space.parse(row.architecture)
-            if architecture in search.file.archive:
+            if architecture in context.file.archive:
                 continue
             result = load_result(self._queue.task(row.index))
             scores.append((architecture, result.epe))
             seconds += result.wall_s
-            search.file.zero_flow_epe = result.zero_flow_epe
+            context.file.zero_flow_epe = result.zero_flow_epe
         if not scores:
             return
-        search.file.append(search.evolution.tell([each for each, _ in scores], scores), seconds)
-        evolution = search.evolution
+        context.file.append(context.evolution.tell([each for each, _ in scores], scores), seconds)
+        evolution = context.evolution
         say(
             f"{len(evolution.archive)} of {len(self._queue.indices)} trained: best EPE {evolution.best_epe():.4f} px, "
             f"{len(evolution.front())} on the front, hypervolume {evolution.hypervolume():.6g}"
         )
 
 
-INDEPENDENT = Strategy(shares_weights=False, search=search)
+INDEPENDENT = Strategy(shares_weights=False, run=run_strategy)

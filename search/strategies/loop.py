@@ -7,7 +7,7 @@ from typing import Callable, Iterator, List, NamedTuple
 from edgeflownas.signals import stop_flag
 from edgeflownas.storage.lock import Lock
 from search.nsga2.evolution import Evolution
-from search.nsga2.scoring import Evaluator, Score, scored
+from search.nsga2.scoring import CompileProgress, Evaluator, Score, score_all
 from search.storage.search_file import SearchFile
 
 
@@ -30,7 +30,12 @@ class Status(NamedTuple):
 
 
 def evolve(
-    evolution: Evolution, evaluator: Evaluator, file: SearchFile, lock: Lock, show: Callable[[Status], None]
+    evolution: Evolution,
+    evaluator: Evaluator,
+    file: SearchFile,
+    lock: Lock,
+    show: Callable[[Status], None],
+    show_compiling: CompileProgress = lambda done, total: None,
 ) -> str:
     """Runs a search to its end, saving each generation.
 
@@ -40,6 +45,7 @@ def evolve(
         file: to save in.
         lock: on the run.
         show: is told about every backbone and every generation.
+        show_compiling: Called after each compiled architecture of a generation's front.
 
     Returns:
         Why the search is over.
@@ -48,27 +54,32 @@ def evolve(
         Interrupted: a signal came. The generation that was being scored leaves no trace.
         InputError: the lock is lost, or the file was damaged; nothing more is written.
     """
+
+    def on_compiled(done: int, total: int) -> None:
+        lock.beat()
+        show_compiling(done, total)
+
     pace = _Pace(evolution)
     wall_s, start = file.wall_s, time.monotonic()
     with stop_flag() as stop, _saved(file, lock):
         while True:
-            reason = evolution.finished()
+            reason = evolution.stop_reason()
             if reason is not None:
                 return reason
             requested = evolution.ask()
-            wanted = evolution.with_outputs(requested)
+            wanted = evolution.expand_outputs(requested)
             number = evolution.number
             total = len(wanted)
             pace.begin(total)
             scores: List[Score] = []
-            for part in scored(evaluator, evolution.space, wanted):
+            for part in score_all(evaluator, evolution.space, wanted):
                 scores += part
                 lock.beat()
                 if len(scores) < total:
                     stop.raise_if_set()
                     left = pace.seconds_left(number, len(scores))
                     show(Status(number, len(scores), total, evolution.duplicates, left))
-            generation = evolution.tell(requested, scores)
+            generation = evolution.tell(requested, scores, on_compiled)
             lock.beat()
             file.append(generation, wall_s + time.monotonic() - start)
             show(Status(number, total, total, evolution.duplicates, pace.seconds_left(number, total)))

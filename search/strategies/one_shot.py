@@ -2,30 +2,23 @@
 
 from edgeflownas.progress import say
 from search.strategies import loop
-from search.strategies.strategy import Search, Strategy
-from search.strategies.view import View
+from search.strategies.strategy import SearchContext, Strategy
+from search.strategies.view import SearchView
 from search.workers.evaluator import open_evaluator
 
 
-def search(search: Search) -> str:
+def run_strategy(context: SearchContext) -> str:
     """Searches until the search is over; says why it is."""
-    run, evolution, file, lock = search.run, search.evolution, search.file, search.lock
-    reason = evolution.finished()
+    run, evolution, file, lock = context.run, context.evolution, context.file, context.lock
+    reason = evolution.stop_reason()
     if reason is not None:
         return reason
     if file.last is None:
         say(f"new search in {run.folder}")
     else:
         say(f"going on after {evolution.number} generations, with {len(file.archive):,} architectures scored")
-    with open_evaluator(run, search.weights) as (evaluator, file.zero_flow_epe), View(evolution) as view:
-        if search.compiler is not None:
-
-            def told(done: int, total: int) -> None:
-                lock.beat()
-                view.compiling(done, total)
-
-            search.compiler.told = told
-        return loop.evolve(evolution, evaluator, file, lock, view.show)
+    with open_evaluator(run, context.weights) as (evaluator, file.zero_flow_epe), SearchView(evolution) as view:
+        return loop.evolve(evolution, evaluator, file, lock, view.show, view.show_compiling)
 
 
-ONE_SHOT = Strategy(shares_weights=True, search=search)
+ONE_SHOT = Strategy(shares_weights=True, run=run_strategy)

@@ -30,11 +30,12 @@ from edgeflownas.progress import phase, progress, say
 from edgeflownas.storage import checkpoint, record
 from edgeflownas.storage.files import write_text
 from edgeflownas.storage.lock import Lock
-from search.nsga2.objectives import points_of
+from search.nsga2.competition import resolve_sram_cap
+from search.nsga2.objectives import compute_points
 from search.nsga2.operators import Fitness, Individual, select
-from search.nsga2.scoring import COST_FIGURES, Score, checked_cost, scored
+from search.nsga2.scoring import COST_FIGURES, Score, look_up_cost, score_all
 from search.run import Run
-from search.strategies.strategy import Search, Strategy
+from search.strategies.strategy import SearchContext, Strategy
 from search.workers.evaluator import open_evaluator
 from supernet.fairness import Group, all_free
 
@@ -99,18 +100,18 @@ def train(run: Run, weights: Optional[Weights], lock: Lock) -> None:
     space, config = run.space, run.config.staged
     run.cost_table()  # tells of one that cannot be used before days of training
     template = _template(space, config.template)
-    stages = [Stage(run, number, lock) for number in range(3)]
+    stages = [SearchPhase(run, number, lock) for number in range(3)]
     weights, backbones = stages[0].select(Kept(None, (template,)), weights, slice(0, space.backbone), config.backbones)
     weights, heads = stages[1].select(Kept(backbones, None), weights, slice(space.backbone, None), config.heads)
     stages[2].train(Kept(backbones, heads), weights)
 
 
-def folders(run: Run) -> List[Path]:
+def stage_folders(run: Run) -> List[Path]:
     """Where the stages lie, in order."""
     return [run.supernet_folder / "stage1", run.supernet_folder / "stage2", run.supernet_folder]
 
 
-class Stage:
+class SearchPhase:
     """One of the three."""
 
     def __init__(self, run: Run, number: int, lock: Lock) -> None:
@@ -123,7 +124,7 @@ class Stage:
             }
         )
         self._number, self._lock = number, lock
-        self.folder = folders(run)[number]
+        self.folder = stage_folders(run)[number]
         supernet = str(self.folder / "best.h5")
         self._run = Run(config.model_copy(update={"train": recipe, "supernet": supernet}), run.folder)
 
@@ -182,35 +183,34 @@ class Stage:
         wanted = kept.architectures(self._run.space)
         scores: List[Score] = []
         with open_evaluator(self._run, weights) as opened, progress("scoring", len(wanted)) as bar:
-            for group in scored(opened.evaluator, self._run.space, wanted):
+            for group in score_all(opened.evaluator, self._run.space, wanted):
                 scores += group
                 bar.advance(steps=len(group))
                 self._lock.beat()
         return scores
 
 
-def search(search: Search) -> str:
+def run_strategy(context: SearchContext) -> str:
     """Scores every combination of what the stages have kept."""
-    run, evolution, file = search.run, search.evolution, search.file
-    wanted = kept(run).architectures(run.space)
+    run, evolution, file = context.run, context.evolution, context.file
+    wanted = read_kept(run).architectures(run.space)
     reason = f"all {len(wanted):,} combinations of kept backbones and kept heads are scored"
     if file.last is not None:
         return reason
     scores: List[Score] = []
     started = time.monotonic()
-    with open_evaluator(run, search.weights) as opened, progress("scoring", len(wanted)) as bar:
+    with open_evaluator(run, context.weights) as opened, progress("scoring", len(wanted)) as bar:
         file.zero_flow_epe = opened.zero_flow_epe
-        for group in scored(opened.evaluator, run.space, wanted):
+        for group in score_all(opened.evaluator, run.space, wanted):
             scores += group
             bar.advance(steps=len(group))
-            search.lock.beat()
-    if search.compiler is not None:
-        search.compiler.told = lambda done, total: search.lock.beat()
-    file.append(evolution.tell(wanted, scores), time.monotonic() - started)
+            context.lock.beat()
+    generation = evolution.tell(wanted, scores, lambda done, total: context.lock.beat())
+    file.append(generation, time.monotonic() - started)
     return reason
 
 
-def kept(run: Run) -> Kept:
+def read_kept(run: Run) -> Kept:
     """What all stages of a run have kept: what its weights were trained for last.
 
     Raises:
@@ -249,17 +249,17 @@ def _judged(run: Run, scores: Sequence[Score], part: slice, size: int) -> List[C
     rows: Dict[Architecture, List[List[float]]] = {}
     for architecture, epe in scores:
         if np.isfinite(epe):
-            cost = checked_cost(run.space, table, architecture)
+            cost = look_up_cost(run.space, table, architecture)
             row = [epe, *(getattr(cost, name) for name in COST_FIGURES)]
             rows.setdefault(architecture[part], []).append(row)
     if not rows:
         raise InputError(f"{run.supernet_file}: gives no architecture a finite EPE; train with another recipe")
     means = {options: dict(zip(names, np.mean(found, axis=0).tolist())) for options, found in rows.items()}
-    cap = table.sram_cap_kib if run.config.evolution.max_sram_kib is None else run.config.evolution.max_sram_kib
+    cap = resolve_sram_cap(run.config.evolution, table.sram_cap_kib)
     individuals = []
     for options, figures in sorted(means.items()):
         known = {name: np.array(value) for name, value in figures.items()}
-        point = points_of(run.config.evolution.objectives, known.__getitem__).tolist()
+        point = compute_points(run.config.evolution.objectives, known.__getitem__).tolist()
         violation = 0.0 if cap is None else max(0.0, figures["sram_kib"] - cap)
         individuals.append(Individual(options, Fitness(point, violation)))
     kept = {tuple(each) for each in select(individuals, min(size, len(individuals)))}
@@ -294,4 +294,4 @@ def _show(space: Space, candidates: Sequence[Candidate], title: str) -> None:
     Console(highlight=False).print(table)
 
 
-STAGED = Strategy(shares_weights=True, search=search)
+STAGED = Strategy(shares_weights=True, run=run_strategy)

@@ -2,19 +2,18 @@
 
 import hashlib
 import json
-from typing import Any, Callable, Dict, Mapping, NamedTuple, Optional
+from typing import Any, Callable, Dict, Mapping, NamedTuple
 
 import numpy as np
 
 from edgeflownas.storage.checkpoint import digest
 from edgeflownas.storage.lock import Lock
-from search.nsga2.compiled_front import FrontCompiler
 from search.nsga2.evolution import Evolution
 from search.run import Run
 from search.storage.search_file import SearchFile
 
 
-class Search(NamedTuple):
+class SearchContext(NamedTuple):
     """A search that is to begin or to go on.
 
     Attributes:
@@ -23,7 +22,6 @@ class Search(NamedTuple):
         evolution: archive, costs and objectives.
         file: to save in.
         lock: on the run.
-        compiler: of the front, if it is compiled.
     """
 
     run: Run
@@ -31,7 +29,6 @@ class Search(NamedTuple):
     evolution: Evolution
     file: SearchFile
     lock: Lock
-    compiler: Optional[FrontCompiler]
 
 
 class Strategy(NamedTuple):
@@ -39,11 +36,11 @@ class Strategy(NamedTuple):
 
     Attributes:
         shares_weights: whether architectures are scored with a supernet's weights.
-        search: fills the archive, and says why it is over.
+        run: fills the archive, and says why it is over.
     """
 
     shares_weights: bool
-    search: Callable[[Search], str]
+    run: Callable[[SearchContext], str]
 
     def weights(self, run: Run) -> Dict[str, np.ndarray]:
         """The weights that architectures are scored with; none where each has its own.

@@ -16,7 +16,7 @@ from search.strategies.loop import Status
 _PLAIN_EVERY = 15.0  # seconds between plain lines within a generation
 
 
-class View:
+class SearchView:
     """Shows a search while it runs; a context manager."""
 
     def __init__(self, evolution: Evolution) -> None:
@@ -28,7 +28,7 @@ class View:
         self._live: Optional[Live] = None
         self._last = self._since = time.monotonic()
 
-    def __enter__(self) -> "View":
+    def __enter__(self) -> "SearchView":
         """Begins to show."""
         if console.is_terminal:
             self._live = Live(console=console, auto_refresh=False)
@@ -61,7 +61,7 @@ class View:
             return
         self._last = time.monotonic()
 
-    def compiling(self, done: int, total: int) -> None:
+    def show_compiling(self, done: int, total: int) -> None:
         """Shows how far the compiling of a generation's front is, and how long that will take."""
         left = _duration((time.monotonic() - self._since) / done * (total - done))
         if self._live is not None:

@@ -37,7 +37,7 @@ def open_predictor(run: Run, architecture: Architecture, weights: Path, images: 
         InputError: the weights are missing, damaged, or of another network.
         FloatingPointError: the statistics are not finite.
     """
-    tensors = run.fitting_tensors(weights, architecture)
+    tensors = run.load_tensors(weights, architecture)
     statistics = among(tensors)
     if not statistics:
         with phase(f"recalibrating {run.space.format(architecture)}"):

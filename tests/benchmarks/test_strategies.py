@@ -53,8 +53,8 @@ def alone(folder: Path, seed: int, shift: Dict[str, float]) -> Path:
 def shared(folder: Path, seed: int, epes: Sequence[Tuple[int, bool, List[float]]], **train: Any) -> Path:
     """A run of a supernet, ranked by its own idea of the truth."""
     run = opened(folder, seed, **train)
-    truth = Truth.of([dict(zip(map(run.space.parse, NAMES), EPE))])
-    rankings = [rank.ranked(truth, Path(f"{epoch}.h5"), epoch, own, epe) for epoch, own, epe in epes]
+    truth = Truth.fit([dict(zip(map(run.space.parse, NAMES), EPE))])
+    rankings = [rank.rank_children(truth, Path(f"{epoch}.h5"), epoch, own, epe) for epoch, own, epe in epes]
     write_json(run.rank_file, rank.as_json(run.space, truth, rankings, 9.0))
     lines = "".join(f"{epoch},{10 * epoch},1.0,1.0,0.5,{7.0 * epoch}\n" for epoch in (1, 2))
     write_text(run.supernet_folder / "log.csv", "epoch,steps,loss,epe,share,wall_s\n" + lines)
@@ -94,7 +94,7 @@ def test_what_a_supernet_would_choose_is_valued_by_the_truth(tmp_path: Path, run
 def test_taus_of_seeds_come_with_mean_and_deviation_for_both_ways(tmp_path: Path, runs: Dict[str, List[Path]]) -> None:
     runs["strict"].append(shared(tmp_path / "a3", 3, [(2, True, WRONG)]))
     summary, _, _ = summed_up([alone(tmp_path / "c", 1, {})], runs)
-    tau = rank.ranked(Truth.of([{(i,): epe for i, epe in enumerate(EPE)}]), Path(), 1, True, WRONG)
+    tau = rank.rank_children(Truth.fit([{(i,): epe for i, epe in enumerate(EPE)}]), Path(), 1, True, WRONG)
     wrong = tau.figures["kendall_tau"].value
     strict = summary["tau"]["strict"]
     assert [each["value"] for each in strict["recalibrated"]["seeds"]] == pytest.approx([1, 1, wrong])
@@ -153,7 +153,7 @@ def test_a_ranking_of_other_children_is_refused(tmp_path: Path, runs: Dict[str, 
 def test_random_orders_know_nothing(tmp_path: Path) -> None:
     folder = alone(tmp_path / "c", 1, {})
     run = Run.open(folder / "config.yaml", folder)
-    known = Children(run, Truth.of([dict(zip(map(run.space.parse, NAMES), EPE))]))
+    known = Children(run, Truth.fit([dict(zip(map(run.space.parse, NAMES), EPE))]))
     right, wrong, random = known.chosen(np.array(EPE)), known.chosen(np.array(WRONG)), known.at_random()
     for name, value in random.items():
         assert right[name] == 1 > value > wrong[name]

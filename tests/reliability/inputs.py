@@ -24,7 +24,7 @@ from edgeflownas.hardware.cost import CostTable
 from edgeflownas.network.skeleton import Skeleton
 from edgeflownas.network.space import Space
 from edgeflownas.storage import checkpoint, record, sealed
-from search.nsga2.scoring import checked_cost
+from search.nsga2.scoring import look_up_cost
 from search.queue import status
 from search.queue.paths import QueuePaths
 from search.queue.task import State, Task
@@ -225,7 +225,7 @@ def _read_table_from_others(path: Path) -> None:
     table.check_board(Board.load(CONFIGS / "hardware" / "grove_vision_ai_v2.yaml"))
     table.check(Skeleton(4), 32, 48)
     for architecture in ((0,) * 9, (2, 1, 0, 0, 1, 2, 0, 0, 1), (2,) * 9):
-        assert table.sram_cap_kib > 0 and checked_cost(_SPACE, table, architecture).fps > 0
+        assert table.sram_cap_kib > 0 and look_up_cost(_SPACE, table, architecture).fps > 0
 
 
 def _vela_seeds(folder: Path) -> List[bytes]:

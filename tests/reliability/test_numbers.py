@@ -26,7 +26,7 @@ GOOD = Cost(10.0, 100.0, 500.0, 4e4, "compiled")
 
 def searched(evolution: Evolution, oracle: Any) -> List[Generation]:
     generations = []
-    while evolution.finished() is None:
+    while evolution.stop_reason() is None:
         asked = evolution.ask()
         generations.append(evolution.tell(asked, [pair for part in oracle.score(asked) for pair in part]))
     return generations
@@ -83,7 +83,7 @@ def test_an_impossible_word_of_the_compiler_makes_an_architecture_fail(
     """And the checkpoint can be read again."""
     bad = min(SMALL.all(), key=epe_of)
 
-    def compiled(architectures: Sequence[Architecture]) -> List[Cost]:
+    def compiled(architectures: Sequence[Architecture], on_compiled: Any) -> List[Cost]:
         costs = [Table().cost(each)._replace(source="compiled") for each in architectures]
         return [cost._replace(npu_cycles=value) if each == bad else cost for each, cost in zip(architectures, costs)]
 

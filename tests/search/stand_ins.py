@@ -86,7 +86,7 @@ def step(evolution: Evolution, oracle: Oracle) -> Tuple[List[Architecture], Gene
     """A generation, and what was asked for in it."""
     requested = evolution.ask()
     oracle.asked += requested
-    scores = [score for part in oracle.score(evolution.with_outputs(requested)) for score in part]
+    scores = [score for part in oracle.score(evolution.expand_outputs(requested)) for score in part]
     return requested, evolution.tell(requested, scores)
 
 

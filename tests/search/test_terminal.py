@@ -38,15 +38,15 @@ import time
 from search.nsga2.evolution import Evolution
 from search.strategies.loop import Status
 from search.run import Run
-from search.strategies.view import View
+from search.strategies.view import SearchView
 from tests.search.report.made import CONFIG
 run = Run.open(CONFIG)
 evolution = Evolution(run.space, run.config.evolution, run.cost_table()[0], 1)
-with View(evolution) as view:
+with SearchView(evolution) as view:
     view.show(Status(2, 5, 27, 4, 60.0))
     for done in range(1, 6):
         time.sleep(0.5)
-        view.compiling(done, 5)
+        view.show_compiling(done, 5)
 """
 QUEUE = """
 import sys, time

@@ -13,7 +13,7 @@ import pytest
 from edgeflownas.network.space import Architecture
 from search.commands import enumerate as command_module
 from search.run import Run
-from search.strategies.enumeration import selected
+from search.strategies.enumeration import select_by_digits
 from tests.search.commands.test_evolve import Command, table
 from tests.search.stand_ins import CONFIG, SMALL, Oracle, brute_force_front, epe_of
 from tests.search.storage.test_search_file import content
@@ -102,8 +102,8 @@ def test_partial_enumerations_add_up_and_score_nothing_twice(command: Command) -
 
 def test_backbones_and_heads_are_selected_by_digits() -> None:
     every = list(SMALL.all())
-    assert selected(SMALL, "", "") == every
-    assert selected(SMALL, "21", "40,01") == [(2, 1, 0, 1), (2, 1, 4, 0)]
+    assert select_by_digits(SMALL, "", "") == every
+    assert select_by_digits(SMALL, "21", "40,01") == [(2, 1, 0, 1), (2, 1, 4, 0)]
 
 
 @pytest.mark.parametrize(

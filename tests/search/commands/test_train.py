@@ -46,10 +46,10 @@ def test_weights_of_another_network_are_refused_even_if_shapes_agree(tmp_path):
     weights = {name: np.zeros(shape, np.float32) for name, shape in Skeleton(4).parameters().items()}
     path = tmp_path / "weights.h5"
     checkpoint.save(path, weights, {"identity": {"network": run.skeleton.digest()}})
-    assert set(run.fitting_weights(path)) == set(weights)
+    assert set(run.load_weights(path)) == set(weights)
     checkpoint.save(path, weights, {"identity": {"network": "another"}})
     with pytest.raises(InputError, match="are of another network"):
-        run.fitting_weights(path)
+        run.load_weights(path)
 
 
 def call_train(tmp_path, monkeypatch, *options):

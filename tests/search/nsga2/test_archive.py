@@ -9,7 +9,7 @@ import pytest
 from edgeflownas.errors import InputError
 from edgeflownas.network.space import Architecture
 from search.nsga2.archive import COLUMNS, Archive
-from search.nsga2.scoring import checked_cost
+from search.nsga2.scoring import look_up_cost
 from tests.search.stand_ins import MEDIUM, SMALL, Cost, Table, epe_of, space_of
 
 
@@ -135,12 +135,12 @@ def test_impossible_costs_are_refused_by_name(figure: str, value: float) -> None
     changes: Dict[str, Any] = {figure: value}
     cost = Cost(1.0, 1.0, 1.0, 1.0)._replace(**changes)
     with pytest.raises(InputError, match=f"0101.*{figure}"):
-        checked_cost(SMALL, Table(wrong={(0, 1, 0, 1): cost}), (0, 1, 0, 1))
+        look_up_cost(SMALL, Table(wrong={(0, 1, 0, 1): cost}), (0, 1, 0, 1))
 
 
 def test_a_cost_from_nowhere_is_refused() -> None:
     with pytest.raises(InputError, match="guessed"):
-        checked_cost(SMALL, Table(wrong={(0, 1, 0, 1): Cost(1.0, 1.0, 1.0, 1.0, "guessed")}), (0, 1, 0, 1))
+        look_up_cost(SMALL, Table(wrong={(0, 1, 0, 1): Cost(1.0, 1.0, 1.0, 1.0, "guessed")}), (0, 1, 0, 1))
 
 
 def test_an_architecture_takes_some_tens_of_bytes() -> None:

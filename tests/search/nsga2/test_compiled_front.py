@@ -24,7 +24,7 @@ from search import cli
 from search.nsga2.archive import Archive
 from search.nsga2.compiled_front import FrontCompiler
 from search.nsga2.evolution import Evolution
-from search.nsga2.objectives import nondominated
+from search.nsga2.objectives import find_nondominated
 from search.nsga2.scoring import COST_FIGURES, COST_SOURCES
 from search.run import Run
 from search.storage.search_file import SearchFile
@@ -52,7 +52,7 @@ class Vela:
         self.compiled: List[Architecture] = []
         self._stop_at = stop_at
 
-    def __call__(self, architectures: Sequence[Architecture]) -> List[Cost]:
+    def __call__(self, architectures: Sequence[Architecture], on_compiled: Any) -> List[Cost]:
         for architecture in architectures:
             if len(self.compiled) == self._stop_at:
                 raise Interrupted(15)
@@ -97,7 +97,7 @@ def test_front_is_that_of_the_compiled_figures(tmp_path: Path) -> None:
     evolution = search(tmp_path / "search.h5", 5, Vela())
     archive = evolution.archive
     points = np.array([archive.column("epe"), -archive.column("fps")]).T
-    assert sorted(nondominated(points)) == sorted(evolution.front())
+    assert sorted(find_nondominated(points)) == sorted(evolution.front())
     last = SearchFile(tmp_path / "search.h5", identity(MEDIUM)).last
     assert last is not None
     rows = [archive.row(tuple(genes)) for genes in last.genes.tolist()]
@@ -180,9 +180,8 @@ def test_predictions_that_are_off_are_told_once_and_recorded(
     told: List[Any] = []
     with FrontCompiler(demo, demo.supernet_weights(), table) as compiler:
         assert compiler.table.cost(architectures[0]).source == "predicted"  # the table is of other weights
-        compiler.told = lambda *counts: told.append(counts)
-        costs = compiler.costs(architectures)
-        compiler.costs(architectures)
+        costs = compiler.compile_costs(architectures, lambda *counts: told.append(counts))
+        compiler.compile_costs(architectures, lambda *counts: None)
         archive.append([(each, 1.0) for each in architectures], costs, 0, set())
         record = compiler.record(archive)
     assert told[:2] == [(1, 2), (2, 2)]
@@ -202,7 +201,7 @@ def test_predictions_that_hold_are_not_told(
     table = CostTable.load(Path(demo.config.hardware.table))
     monkeypatch.setattr(Pool, "compile", fake_pool(1.0, table))
     with FrontCompiler(demo, demo.supernet_weights(), table) as compiler:
-        compiler.costs([demo.space.parse("012012012")])
+        compiler.compile_costs([demo.space.parse("012012012")], lambda *counts: None)
     assert "warning" not in capsys.readouterr().err
 
 

@@ -31,7 +31,7 @@ from tests.search.stand_ins import (
 
 def run(evolution: Evolution, oracle: Oracle) -> List[Generation]:
     generations = []
-    while evolution.finished() is None:
+    while evolution.stop_reason() is None:
         generations.append(step(evolution, oracle)[1])
     return generations
 
@@ -51,7 +51,7 @@ def test_nothing_is_asked_twice_until_the_space_is_used_up(space: Space, complet
     run(evolution, oracle)
     assert len(oracle.asked) == len(set(oracle.asked))
     assert sorted(oracle.answered) == sorted(space.all())
-    assert f"all {space.size} architectures" in (evolution.finished() or "")
+    assert f"all {space.size} architectures" in (evolution.stop_reason() or "")
     assert evolution.unscored == 0
     assert evolution.archive.evaluations == len(oracle.asked)
 
@@ -99,7 +99,7 @@ def test_survivors_are_those_of_stock_nsga2(objectives: List[Any], complete: boo
     evolution = begin(objectives=objectives, complete_outputs=complete, generations=12)
     oracle = Oracle(MEDIUM)
     before: List[Architecture] = []
-    while evolution.finished() is None:
+    while evolution.stop_reason() is None:
         known = len(evolution.archive)
         _, generation = step(evolution, oracle)
         archive = evolution.archive
@@ -187,7 +187,7 @@ def test_going_on_behind_any_generation_gives_the_search_that_was_never_interrup
         part = Evolution(MEDIUM, part.config, Table(), 999, part.archive, step(part, Oracle(MEDIUM, epe))[1])
         assert part.number == expected.number + 1
     assert content(part) == content(whole)
-    assert part.finished() == whole.finished()
+    assert part.stop_reason() == whole.stop_reason()
     assert part.duplicates == whole.duplicates
 
 
@@ -253,7 +253,7 @@ def fits(architecture: Architecture, cap: float) -> bool:
 def test_what_exceeds_the_cap_is_never_asked_for_and_never_wins(cap: float, complete: bool, seed: int) -> None:
     oracle = Oracle(SMALL, lambda architecture: epe_of(architecture) - 4 * (not fits(architecture, cap)))
     evolution = begin(SMALL, seed=seed, max_sram_kib=cap, complete_outputs=complete, generations=10**6)
-    while evolution.finished() is None:
+    while evolution.stop_reason() is None:
         _, generation = step(evolution, oracle)
         known = [each for each in oracle.answered if fits(each, cap)]
         survivors = [tuple(each) for each in generation.genes.tolist()]
@@ -287,14 +287,14 @@ def test_the_configured_cap_comes_before_the_boards() -> None:
 def test_the_search_ends_after_its_generations() -> None:
     evolution = begin(generations=3)
     assert len(run(evolution, Oracle(MEDIUM))) == 3
-    assert evolution.finished() == "3 generations are done"
+    assert evolution.stop_reason() == "3 generations are done"
 
 
 @pytest.mark.parametrize("patience", [1, 3])
 def test_the_search_ends_when_the_hypervolume_stands_still(patience: int) -> None:
     evolution = begin(generations=10**6, patience=patience)
     volumes = [generation.hypervolume for generation in run(evolution, Oracle(MEDIUM))]
-    assert evolution.finished() == f"the hypervolume has stood still for {patience} generations"
+    assert evolution.stop_reason() == f"the hypervolume has stood still for {patience} generations"
     still = [volumes[i] == volumes[i - patience] for i in range(patience, len(volumes))]
     assert still[-1] and not any(still[:-1])
 
@@ -309,6 +309,6 @@ def test_a_generation_costs_little_beside_the_evaluation() -> None:
         begun = time.process_time()
         requested = evolution.ask()
         evolution.tell(requested, [(each, epe_of(each)) for each in requested])
-        evolution.finished()
+        evolution.stop_reason()
         seconds.append(time.process_time() - begun)
     assert np.median(seconds) < 0.2

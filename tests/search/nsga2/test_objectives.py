@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy import special
 
 from search.nsga2.archive import Archive
-from search.nsga2.objectives import SIGNS, Objectives, dominated, first_fronts, nondominated
+from search.nsga2.objectives import SIGNS, Objectives, find_dominated, find_nondominated, select_first_fronts
 from tests.search.stand_ins import SMALL, Table, brute_force_front, epe_of
 
 # Few values make many ties.
@@ -23,7 +23,7 @@ points_strategy = st.integers(1, 5).flatmap(
 @settings(deadline=None, max_examples=300)
 @given(points_strategy)
 def test_front_is_that_of_the_definition(points: np.ndarray) -> None:
-    assert nondominated(points).tolist() == brute_force_front(points)
+    assert find_nondominated(points).tolist() == brute_force_front(points)
 
 
 @settings(deadline=None, max_examples=200)
@@ -31,7 +31,7 @@ def test_front_is_that_of_the_definition(points: np.ndarray) -> None:
 def test_dominated_is_what_the_definition_says(points: np.ndarray, parted: int) -> None:
     some, others = points[:parted], points[parted:]
     expected = [any((by <= each).all() and (by < each).any() for by in others) for each in some]
-    assert dominated(some, others).tolist() == expected
+    assert find_dominated(some, others).tolist() == expected
 
 
 @settings(deadline=None, max_examples=200)
@@ -45,7 +45,7 @@ def test_first_fronts_are_those_of_deap(points: np.ndarray, size: int) -> None:
             self.index, self.fitness = index, Fitness(points[index].tolist())
 
     fronts = tools.sortNondominated([Row(i) for i in range(len(points))], size) if len(points) else []
-    assert first_fronts(points, size).tolist() == sorted(row.index for front in fronts for row in front)
+    assert select_first_fronts(points, size).tolist() == sorted(row.index for front in fronts for row in front)
 
 
 def cubes(points: np.ndarray, side: int) -> int:
@@ -93,8 +93,8 @@ def test_fronts_of_a_lattice_in_closed_form(dimensions: int) -> None:
     ranks = lattice.sum(axis=1)
     for rank in range(int(ranks.max()) + 1):
         within = np.flatnonzero(ranks <= rank)
-        assert first_fronts(lattice, len(within)).tolist() == within.tolist()
-    assert nondominated(lattice).tolist() == np.flatnonzero(ranks == 0).tolist()
+        assert select_first_fronts(lattice, len(within)).tolist() == within.tolist()
+    assert find_nondominated(lattice).tolist() == np.flatnonzero(ranks == 0).tolist()
 
 
 def test_points_outside_the_reference_and_no_points_at_all_count_nothing() -> None:
@@ -123,6 +123,6 @@ def test_directions(name: Any, better: str) -> None:
     archive.append([(row, epe_of(row)) for row in rows], [Table().cost(row) for row in rows], 0, set())
     objectives = Objectives([name], {name: 1.0})
     values = objectives.values(archive, np.arange(len(rows)))
-    best = values[nondominated(objectives.points(archive, np.arange(len(rows))))]
+    best = values[find_nondominated(objectives.points(archive, np.arange(len(rows))))]
     assert (best == (values.max() if better == "more" else values.min())).all()
     assert (values[:, 0] == archive.column(name)).all()

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from search.nsga2.operators import Fitness, Individual, Variation, dump_rng, lent, load_rng, mutate, select
+from search.nsga2.operators import Fitness, Individual, Variation, dump_rng, lend_to_deap, load_rng, mutate, select
 
 counts_strategy = st.lists(st.integers(2, 6), min_size=1, max_size=12)
 
@@ -49,13 +49,13 @@ def test_lending_leaves_the_global_generator_as_it_was() -> None:
     random.seed(5)
     outside = random.getstate()
     own = random.Random(1)
-    with lent(own):
+    with lend_to_deap(own):
         inside = [random.random() for _ in range(3)]
     assert random.getstate() == outside
     twin = random.Random(1)
     assert inside == [twin.random() for _ in range(3)]
     assert own.getstate() == twin.getstate()
-    with pytest.raises(KeyError), lent(own):
+    with pytest.raises(KeyError), lend_to_deap(own):
         random.random()
         raise KeyError
     assert random.getstate() == outside

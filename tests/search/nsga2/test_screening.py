@@ -9,8 +9,8 @@ from edgeflownas.network.space import Architecture, Space
 from search.nsga2.archive import Archive
 from search.nsga2.evolution import Evolution
 from search.nsga2.objectives import Objectives
-from search.nsga2.scoring import costs_of_all
-from search.nsga2.screening import Screening, one_per_trunk
+from search.nsga2.scoring import compute_all_costs
+from search.nsga2.screening import Screening, keep_one_per_trunk
 from tests.search.stand_ins import MEDIUM, Oracle, Table, epe_of, evolution_config, noise, space_of, step
 
 NINE = space_of((3,) * 6, backbone=3, outputs=(3, 5))  # 81 trunks of 9 combinations of flow outputs
@@ -54,7 +54,7 @@ def test_the_first_generation_has_the_best_in_each_cost_and_every_option(space: 
 @pytest.mark.parametrize("space", [NINE, MEDIUM])
 def test_where_a_prediction_is_useless_the_space_is_searched_all_the_same(space: Space, useless: Any) -> None:
     evolution, oracle = searched(space, useless, seed=5)
-    while evolution.finished() is None:
+    while evolution.stop_reason() is None:
         assert step(evolution, oracle)[0]
     assert len(set(map(space.trunk, oracle.asked))) == len(oracle.asked)
     assert sorted(oracle.answered) == sorted(space.all())
@@ -74,7 +74,7 @@ def test_good_trunks_are_found_early() -> None:
     for seed in range(5):
         found.append(trunks_to(0.999, *searched(NINE, additive, seed)))
         shuffled, oracle = searched(NINE, additive, seed)
-        order = one_per_trunk(NINE, random.Random(seed).sample(list(NINE.all()), NINE.size))
+        order = keep_one_per_trunk(NINE, random.Random(seed).sample(list(NINE.all()), NINE.size))
         asked = iter(order)
         shuffled.ask = lambda asked=asked: [next(asked)]  # type: ignore
         chance.append(trunks_to(0.999, shuffled, oracle))
@@ -86,7 +86,7 @@ def test_a_choice_depends_on_the_archive_alone() -> None:
     for _ in range(3):
         step(evolution, oracle)
     archive = Archive.restore(NINE, {name: evolution.archive.column(name) for name in ("genes", *_columns())})
-    candidates = one_per_trunk(NINE, [each for each in NINE.all() if each not in archive])
+    candidates = keep_one_per_trunk(NINE, [each for each in NINE.all() if each not in archive])
     may_be_asked = np.array([each not in archive for each in NINE.all()])
     chosen = []
     for each in (archive, evolution.archive, archive):
@@ -133,7 +133,7 @@ def test_without_completed_outputs_nothing_is_screened(monkeypatch: pytest.Monke
 
 def _screening(space: Space) -> Screening:
     objectives = Objectives(["epe", "fps"], {"epe": 8.0, "fps": 0.0})
-    return Screening(space, objectives, costs_of_all(space, Table()))
+    return Screening(space, objectives, compute_all_costs(space, Table()))
 
 
 def _columns() -> List[str]:

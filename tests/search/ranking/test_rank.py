@@ -10,12 +10,12 @@ from tests.search.queue.small import small_run
 
 
 def truth_of(*seeds: List[float]) -> Truth:
-    return Truth.of([{(number,): epe for number, epe in enumerate(seed)} for seed in seeds])
+    return Truth.fit([{(number,): epe for number, epe in enumerate(seed)} for seed in seeds])
 
 
 def test_clear_pairs_are_those_beyond_the_noise() -> None:
     truth = truth_of([1.0, 1.1, 3.0, 3.1], [1.1, 1.02, 3.1, 3.02])  # noise about 0.07: only the two groups are apart
-    found = rank.ranked(truth, Path("w.h5"), 3, True, [2.0, 1.0, 4.0, 3.0])
+    found = rank.rank_children(truth, Path("w.h5"), 3, True, [2.0, 1.0, 4.0, 3.0])
     assert found.clear_pairs == 4 and found.clear_tau == 1.0
     assert found.figures["kendall_tau"].value == pytest.approx(1 / 3)
 
@@ -24,14 +24,14 @@ def test_a_pair_is_clearer_the_more_seeds_its_children_have() -> None:
     """The gaps are 1, 1 and 2 px. Of two seeds 0.98 px make one clear; of one seed it were 1.39 px."""
     truth = truth_of([1.2, 1.6, 3.2], [0.8, 2.4, 2.8])
     assert truth.noise == pytest.approx(0.24**0.5) and truth.gap_noise[0, 1] == pytest.approx(0.24**0.5)
-    assert rank.ranked(truth, Path("w.h5"), 3, True, [1.0, 2.0, 3.0]).clear_pairs == 3
+    assert rank.rank_children(truth, Path("w.h5"), 3, True, [1.0, 2.0, 3.0]).clear_pairs == 3
 
 
 def test_scores_that_rank_nothing_are_refused() -> None:
     truth = truth_of([1.0, 2.0, 3.0])
     for epes, reason in (([1.0, float("nan"), 2.0], "not finite"), ([1.0, 1.0, 1.0], "the same EPE")):
         with pytest.raises(InputError, match=reason):
-            rank.ranked(truth, Path("w.h5"), None, True, epes)
+            rank.rank_children(truth, Path("w.h5"), None, True, epes)
 
 
 def test_table_and_json_hold_everything(tmp_path: Path) -> None:
@@ -39,10 +39,10 @@ def test_table_and_json_hold_everything(tmp_path: Path) -> None:
 
     run = small_run(tmp_path)
     names = [run.space.parse(name) for name in ("000000000", "111111111", "222222222", "012012012")]
-    truth = Truth.of([dict(zip(names, [3.0, 2.0, 1.0, 2.5]))])
+    truth = Truth.fit([dict(zip(names, [3.0, 2.0, 1.0, 2.5]))])
     epes = [3.0, 2.5, 1.0, 2.0]  # in the order of the digits
     rankings = [
-        rank.ranked(truth, Path(f"{epoch}.h5"), epoch, own, epes) for epoch in (1, 2) for own in (True, False)
+        rank.rank_children(truth, Path(f"{epoch}.h5"), epoch, own, epes) for epoch in (1, 2) for own in (True, False)
     ]
     content = rank.as_json(run.space, truth, rankings, 9.0)
     first = content["rankings"][0]

@@ -9,17 +9,17 @@ from edgeflownas.errors import InputError
 from search.queue.build import make_task, write_queue
 from search.queue.queue import Queue
 from search.queue.task import SearchFigures
-from search.ranking.truth import Seed, Truth, read_truth
+from search.ranking.truth import EpeByArchitecture, Truth, read_truth
 from search.run import Run
 from tests.search.queue.small import finish, small_queue, small_run
 
 
-def seed_of(epes: List[float]) -> Seed:
+def seed_of(epes: List[float]) -> EpeByArchitecture:
     return {(number,): epe for number, epe in enumerate(epes)}
 
 
 def truth_of(*seeds: List[float]) -> Truth:
-    return Truth.of([seed_of(seed) for seed in seeds])
+    return Truth.fit([seed_of(seed) for seed in seeds])
 
 
 def queue_of(folder: Path, seed: int, epes: Dict[str, float], **queue: Any) -> Path:
@@ -54,7 +54,7 @@ def test_children_of_every_seed_count_with_their_mean() -> None:
 
 def test_children_of_one_seed_are_comparable_with_those_of_several() -> None:
     """The second seed makes everything worse by 2 px, which says nothing of the children that it has."""
-    truth = Truth.of([seed_of([1.0, 2.0, 3.0, 4.0]), {(0,): 3.0, (2,): 5.0}])
+    truth = Truth.fit([seed_of([1.0, 2.0, 3.0, 4.0]), {(0,): 3.0, (2,): 5.0}])
     np.testing.assert_allclose(truth.epe, np.array([1.0, 2.0, 3.0, 4.0]) + 1.0)
     assert truth.noise == pytest.approx(0, abs=1e-9) and truth.repeated == 2
 
@@ -79,7 +79,7 @@ def test_gaps_are_as_noisy_as_they_say_where_seeds_have_some_of_the_children() -
     rng, quality, gaps, said = np.random.default_rng(2), np.arange(6.0), [], []
     for _ in range(2000):
         seeds = [seed_of((quality + offset + rng.normal(0, 0.5, 6)).tolist()) for offset in (0.0, 1.0, -3.0)]
-        truth = Truth.of([seeds[0], {each: seeds[1][each] for each in list(seeds[1])[:4]},
+        truth = Truth.fit([seeds[0], {each: seeds[1][each] for each in list(seeds[1])[:4]},
                           {each: seeds[2][each] for each in list(seeds[2])[1:4]}])  # fmt: skip
         gaps.append(truth.epe[[5, 5, 2]] - truth.epe[[4, 0, 1]])
         said.append(truth.gap_noise[[5, 5, 2], [4, 0, 1]] ** 2)
@@ -107,8 +107,8 @@ def test_noise_larger_than_all_differences_leaves_nothing_to_attain() -> None:
 
 
 def test_between_seeds_is_over_the_children_that_both_have() -> None:
-    seeds: List[Seed] = [seed_of([1.0, 2.0, 3.0]), {(0,): 5.0, (2,): 6.0}]
-    assert Truth.of(seeds).between_seeds == 1.0
+    seeds: List[EpeByArchitecture] = [seed_of([1.0, 2.0, 3.0]), {(0,): 5.0, (2,): 6.0}]
+    assert Truth.fit(seeds).between_seeds == 1.0
 
 
 EPES = {"000000000": 4.0, "111111111": 3.0, "222222222": 2.0}

@@ -33,7 +33,7 @@ from search.storage.identity import Identity
 from search.storage.search_file import SearchFile
 from search.storage.space_file import SpaceFile
 from search.strategies.independent import INDEPENDENT, build_sample
-from search.strategies.strategy import Search
+from search.strategies.strategy import SearchContext
 from tests.search.queue.small import finish
 
 ROOT = Path(__file__).parents[3]
@@ -84,7 +84,7 @@ def searched(folder: Path, generations: int = 3, *overrides: str, enumerated: bo
     evolution = Evolution(run.space, run.config.evolution, table, run.config.seed, file.archive)
     for number in range(generations):
         requested = evolution.ask()
-        scores = [(each, exact_scores()[each]) for each in evolution.with_outputs(requested)]
+        scores = [(each, exact_scores()[each]) for each in evolution.expand_outputs(requested)]
         file.append(evolution.tell(requested, scores), 3.5 * (number + 1))
     run.write_config()
     if enumerated:
@@ -107,7 +107,7 @@ def alone(folder: Path) -> Run:
     file = SearchFile(run.search_file, Identity.of(run, source))
     evolution = Evolution(run.space, run.config.evolution, table.for_weights(source, "5.2.0"), 1, file.archive)
     with locked(run.folder / "search.lock", "run") as lock:
-        INDEPENDENT.search(Search(run, {}, evolution, file, lock, None))
+        INDEPENDENT.run(SearchContext(run, {}, evolution, file, lock))
         file.save()
     run.write_config()
     found = [queue.task(index).config.found for index in range(4)]
@@ -127,10 +127,12 @@ def ranked(run: Run) -> None:
     names = ["000000000", "111111111", "222222222", "012012012", "210210210", "021021021"]
     children = [run.space.parse(name) for name in names]
     epes = np.array([3.0, 2.0, 1.0, 2.5, 2.2, 1.4])
-    truth = Truth.of([dict(zip(children, epes)), dict(zip(children, epes + [0.1, 0, 0, 0, 0, 0]))])
+    truth = Truth.fit([dict(zip(children, epes)), dict(zip(children, epes + [0.1, 0, 0, 0, 0, 0]))])
     noise = np.random.default_rng(0)
     rankings = [
-        rank.ranked(truth, Path(f"epochs/{epoch}.h5"), epoch, own, epes + noise.normal(0, 1.0 / epoch, 6) + (not own))
+        rank.rank_children(
+            truth, Path(f"epochs/{epoch}.h5"), epoch, own, epes + noise.normal(0, 1.0 / epoch, 6) + (not own)
+        )
         for epoch in (1, 2)
         for own in (True, False)
     ]

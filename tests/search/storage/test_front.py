@@ -14,7 +14,7 @@ from search.nsga2.evolution import Evolution
 from search.storage.front import front_table, records, write_front
 from search.strategies import view as module
 from search.strategies.loop import Status
-from search.strategies.view import View
+from search.strategies.view import SearchView
 from tests.search.stand_ins import MEDIUM, SMALL, Cost, Oracle, Table, epe_of, evolution_config, step
 
 
@@ -74,7 +74,7 @@ def test_the_view_shows_every_figure_within_80_columns(monkeypatch: pytest.Monke
     monkeypatch.setattr(module, "console", console)
     monkeypatch.setattr(module, "say", lambda text: console.print(text, soft_wrap=True))
     evolution = Evolution(MEDIUM, evolution_config(complete_outputs=True), Table(), 1)
-    with View(evolution) as view:
+    with SearchView(evolution) as view:
         view.show(Status(0, 36, 144, 0, 4000.0))
         assert ("36 of 144" in out.getvalue()) == terminal
         step(evolution, Oracle(MEDIUM))

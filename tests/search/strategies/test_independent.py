@@ -14,7 +14,7 @@ from search.queue.queue import Queue
 from search.run import Run
 from search.strategies import independent
 from search.strategies.independent import INDEPENDENT, build_sample, sample
-from search.strategies.strategy import Search
+from search.strategies.strategy import SearchContext
 from tests.search.queue.small import finish, small_run
 from tests.search.stand_ins import Cost
 
@@ -57,7 +57,7 @@ def setting(run: Run) -> Any:
     evolution = Evolution(run.space, config, Table(), 0)
     file: Any = File(evolution)
     lock: Any = Lock()
-    return Search(run, {}, evolution, file, lock, None)
+    return SearchContext(run, {}, evolution, file, lock)
 
 
 def test_tasks_are_a_fair_sample_from_scratch_with_predicted_costs(run: Run) -> None:
@@ -94,9 +94,9 @@ def test_table_grows_as_tasks_finish(run: Run, monkeypatch: Any) -> None:
             beat()
 
     monkeypatch.setattr(runner, "run", work)
-    search = setting(run)
-    assert independent.search(search) == "all 6 architectures of the sample are trained"
-    file: Any = search.file
+    context = setting(run)
+    assert independent.run_strategy(context) == "all 6 architectures of the sample are trained"
+    file: Any = context.file
     assert file.generations == [1, 2, 3, 4, 5, 6] and file.wall_s == 12.0 and file.zero_flow_epe == 9.0
     names = map(run.space.format, file.archive.architectures(range(6)))
     epes = dict(zip(names, file.archive.column("epe")))
@@ -110,9 +110,9 @@ def test_what_slurm_has_is_only_read(run: Run, monkeypatch: Any) -> None:
     queue.paths.submissions.write_text(json.dumps({}))
     monkeypatch.setattr(runner, "run", lambda *_: pytest.fail("it trained here"))
     with pytest.raises(InputError, match="no child is trained yet"):
-        independent.search(setting(run))
+        independent.run_strategy(setting(run))
     finish(queue, 2, 3.0)
-    assert independent.search(setting(run)).startswith("1 of 6 architectures are trained")
+    assert independent.run_strategy(setting(run)).startswith("1 of 6 architectures are trained")
 
 
 def test_a_result_of_another_architecture_is_refused(run: Run, monkeypatch: Any) -> None:
@@ -123,7 +123,7 @@ def test_a_result_of_another_architecture_is_refused(run: Run, monkeypatch: Any)
     first.write_bytes(second.read_bytes())
     monkeypatch.setattr(runner, "run", lambda *_: None)
     with pytest.raises(InputError, match="restore it"):
-        independent.search(setting(run))
+        independent.run_strategy(setting(run))
 
 
 def test_another_recipe_is_another_source_and_another_number_of_attempts_is_not(run: Run) -> None:

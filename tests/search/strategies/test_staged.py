@@ -85,13 +85,13 @@ def test_weights_say_what_they_were_trained_for_last(run: Run) -> None:
     kept = Kept(((0, 0, 0, 0), (2, 1, 0, 2)), (HEADS,))
     weights = run.supernet_weights()
     with pytest.raises(InputError, match="was not trained in stages to the end"):
-        staged.kept(run)
+        staged.read_kept(run)
     unfinished = {"stage": Kept(kept.backbones, None).described(run.space)}
     checkpoint.save(run.supernet_file, weights, {"identity": unfinished})
     with pytest.raises(InputError, match="was not trained in stages to the end"):
-        staged.kept(run)
+        staged.read_kept(run)
     checkpoint.save(run.supernet_file, weights, {"identity": {"stage": kept.described(run.space)}})
-    assert staged.kept(run) == kept
+    assert staged.read_kept(run) == kept
 
 
 def test_kept_and_discarded_are_written_down(run: Run, tmp_path: Path, capsys: Any) -> None:
@@ -141,8 +141,8 @@ def test_stages_share_weights_forward_and_are_not_trained_twice(run: Run, monkey
     def scores(self: Any, weights: Any, kept: Kept) -> List[Tuple[Architecture, float]]:
         return [(each, 9.0 - sum(each) / 10) for each in kept.architectures(run.space)]
 
-    monkeypatch.setattr(staged.Stage, "train", train)
-    monkeypatch.setattr(staged.Stage, "_scored", scores)
+    monkeypatch.setattr(staged.SearchPhase, "train", train)
+    monkeypatch.setattr(staged.SearchPhase, "_scored", scores)
     lock: Any = Lock()
     staged.train(run, None, lock)
     stages = [run.supernet_folder / f"stage{number}" / "best.h5" for number in (1, 2)]
@@ -184,7 +184,7 @@ def few(tmp_path: Path, monkeypatch: Any) -> Run:
 def left_by(run: Run) -> Dict[str, Any]:
     """All of a training that is to be the same however it came about."""
     found: Dict[str, Any] = {}
-    for folder in staged.folders(run):
+    for folder in staged.stage_folders(run):
         for name in ("last.h5", "best.h5"):
             tensors, _ = checkpoint.load(folder / name)
             found[f"{folder.name}/{name}"] = checkpoint.digest(tensors)
@@ -198,7 +198,7 @@ def test_stages_stopped_anywhere_end_bit_for_bit_as_if_they_had_not_been(few: Ru
     beats: Any = Beats()
     staged.train(few, None, beats)
     expected, count = left_by(few), -1 - beats.left
-    for number, folder in enumerate(staged.folders(few)):
+    for number, folder in enumerate(staged.stage_folders(few)):
         counts = json.loads((folder / "fairness.json").read_text())["counts"]
         assert len(counts) == (2, 3, 2)[number]
         for dealt in counts.values():  # a cycle has three paths
@@ -211,4 +211,4 @@ def test_stages_stopped_anywhere_end_bit_for_bit_as_if_they_had_not_been(few: Ru
             staged.train(stopped, None, lock)
     staged.train(stopped, None, Beats())  # type: ignore[arg-type]
     assert left_by(stopped) == expected
-    assert len(staged.kept(stopped).architectures(stopped.space)) == 6
+    assert len(staged.read_kept(stopped).architectures(stopped.space)) == 6
