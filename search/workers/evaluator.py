@@ -8,12 +8,12 @@ import numpy as np
 
 from edgeflownas.config import ScoringConfig
 from edgeflownas.data.datasets import open_datasets
+from edgeflownas.process_pool import ProcessPool
 from edgeflownas.progress import phase
 from edgeflownas.storage.checkpoint import digest
 from search.nsga2.scoring import Evaluator
 from search.run import SCORING_THREADS, Run
 from search.workers.dask_cluster import open_cluster
-from search.workers.processes import Processes
 from search.workers.shared import SharedEvaluator, WorkerGroup
 from search.workers.worker import Setup
 
@@ -68,7 +68,7 @@ def _crew(config: ScoringConfig) -> Iterator[WorkerGroup]:
             yield crew
         return
     count = max(config.workers, len(config.devices))
-    with Processes(count, config.devices) as processes:
+    with ProcessPool(count, config.devices) as processes:
         yield WorkerGroup(processes, lambda: count, BrokenProcessPool)
 
 

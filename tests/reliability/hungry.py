@@ -6,8 +6,8 @@ from typing import Iterator, List, Sequence
 import numpy as np
 
 from edgeflownas.network.space import Architecture
+from edgeflownas.process_pool import ProcessPool
 from search.nsga2.scoring import Score
-from search.workers.processes import Processes
 from tests.search.stand_ins import epe_of
 
 
@@ -29,7 +29,7 @@ class Hungry:
 
     def score(self, architectures: Sequence[Architecture]) -> Iterator[List[Score]]:
         """As ``search.nsga2.scoring.Evaluator``."""
-        workers = Processes(1, [])
+        workers = ProcessPool(1)
         try:
             yield workers.submit(score, architectures, next(self._rooms)).result()
         finally:

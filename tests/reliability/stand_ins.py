@@ -188,12 +188,9 @@ class Task:
             os.kill(self.pid, signum)
 
 
-def _threads(self: pool.Pool) -> Any:
+def _threads(count: int, **work: Any) -> Any:
     """In place of the pool's processes, each of which would import TensorFlow."""
-    if self._processes is None:
-        pool._work = self._compilers, self.networks
-        self._processes = concurrent.futures.ThreadPoolExecutor(2)  # type: ignore[assignment]
-    return self._processes
+    return concurrent.futures.ThreadPoolExecutor(2, **work)
 
 
 def _export(self: Networks, architecture: Sequence[int], int8_io: bool = True) -> bytes:
@@ -227,7 +224,7 @@ def install(seconds: float = 0.004) -> None:
     Vela._call = _vela  # type: ignore[method-assign]
     CostTable.cost = _cost  # type: ignore[method-assign]
     Networks.export = _export  # type: ignore[method-assign]
-    pool.Pool._started = _threads  # type: ignore[method-assign]
+    pool.ProcessPool = _threads  # type: ignore[attr-defined]
     names = {"Popen": Task, "DEVNULL": subprocess.DEVNULL, "TimeoutExpired": subprocess.TimeoutExpired}
     runner.subprocess = types.SimpleNamespace(**names)  # type: ignore[attr-defined]
 

@@ -19,8 +19,8 @@ NETWORKS = Networks(TINY, HEIGHT, WIDTH)
 _HANGING = "#!/bin/bash\n[ $1 = --version ] && echo 5.2.0 && exit\necho $$ >>{pids}\nexec sleep 60\n"
 
 
-def hanging(folder: Path) -> str:
-    """A Vela that never gets done, and writes down its number."""
+def hanging_vela(folder: Path) -> str:
+    """Write a stand-in for Vela that never ends and records its process ID."""
     path = folder / "vela"
     path.write_text(_HANGING.format(pids=folder / "pids"))
     path.chmod(0o755)
@@ -32,33 +32,33 @@ def pids(folder: Path) -> List[int]:
     return [int(line) for line in path.read_text().split()] if path.exists() else []
 
 
-def test_pool_gives_what_the_compiler_does_and_starts_nothing_for_what_is_known(tmp_path: Path) -> None:
+def test_pool_returns_the_compilers_entries_and_starts_no_process_for_cached_ones(tmp_path: Path) -> None:
     compiler = Compiler(grove(), VELA, 120.0, tmp_path)
     expected = compiler.inspect(NETWORKS, (1, 0))
-    told: List[Architecture] = []
+    done: List[Architecture] = []
     with Pool([compiler], NETWORKS, 1) as pool:
-        assert pool.compile([(1, 0)], told.append) == {(1, 0): [expected]}
+        assert pool.compile([(1, 0)], done.append) == {(1, 0): [expected]}
         assert pool._processes is None
-        found = pool.compile([(2, 1), (1, 0)], told.append)
-        assert list(found) == [(2, 1), (1, 0)]
-        assert found[2, 1] == [compiler.find_cached(NETWORKS, (2, 1))]
+        entries = pool.compile([(2, 1), (1, 0)], done.append)
+        assert list(entries) == [(2, 1), (1, 0)]
+        assert entries[2, 1] == [compiler.find_cached(NETWORKS, (2, 1))]
         assert pool._processes is not None
-    assert sorted(told) == [(1, 0), (1, 0), (2, 1)]
+    assert sorted(done) == [(1, 0), (1, 0), (2, 1)]
 
 
-def test_signal_stops_a_pool_that_waits(tmp_path: Path) -> None:
-    compiler = Compiler(grove(), hanging(tmp_path), 1.0, tmp_path)
+def test_signal_stops_a_waiting_pool(tmp_path: Path) -> None:
+    compiler = Compiler(grove(), hanging_vela(tmp_path), 1.0, tmp_path)
     with stop_flag(), pytest.raises(Interrupted), Pool([compiler], NETWORKS, 1) as pool:
         os.kill(os.getpid(), signal.SIGTERM)
         pool.compile([(1, 0), (2, 0)], lambda architecture: None)
 
 
-def test_compiling_processes_end_with_the_one_that_started_them(tmp_path: Path) -> None:
+def test_compiling_workers_end_with_a_parent_that_is_killed(tmp_path: Path) -> None:
     script = f"""
 if __name__ == "__main__":
     from pathlib import Path
     from tests.edgeflownas.hardware.test_pool import *
-    compiler = Compiler(grove(), {hanging(tmp_path)!r}, 60.0, Path({str(tmp_path)!r}))
+    compiler = Compiler(grove(), {hanging_vela(tmp_path)!r}, 60.0, Path({str(tmp_path)!r}))
     with Pool([compiler], NETWORKS, 1) as pool:
         pool.compile([(1, 0)], print)
 """

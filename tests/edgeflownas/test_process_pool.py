@@ -1,4 +1,4 @@
-"""Real processes that compute, and are killed."""
+"""Real worker processes, some of which are killed."""
 
 import concurrent.futures
 import multiprocessing
@@ -13,21 +13,21 @@ from typing import Iterator, Set
 
 import pytest
 
-from search.workers.processes import ATTEMPTS, Processes
+from edgeflownas.process_pool import ATTEMPTS, ProcessPool
 
-SLEEPS_IN_WORKERS = """
+SLEEPS_WITH_WORKERS = """
 import os, sys, time
-from search.workers.processes import Processes
+from edgeflownas.process_pool import ProcessPool
 if __name__ == "__main__":
-    with Processes(2, []) as processes:
-        print(*(future.result() for future in [processes.submit(os.getpid) for _ in range(2)]), flush=True)
+    with ProcessPool(2) as pool:
+        print(*(future.result() for future in [pool.submit(os.getpid) for _ in range(2)]), flush=True)
         time.sleep(600)
 """
 
 
 @pytest.fixture(scope="module")
-def processes() -> Iterator[Processes]:
-    with Processes(2, [3, 5]) as executor:
+def pool() -> Iterator[ProcessPool]:
+    with ProcessPool(2, [3, 5]) as executor:
         yield executor
 
 
@@ -38,68 +38,73 @@ def alive(pid: int) -> bool:
         return False
 
 
-def pids(processes: Processes) -> Set[int]:
-    """Of both: one cannot take all of several pieces of work that take a while."""
-    futures = [processes.submit(time.sleep, 0.3) for _ in range(4)]
+def pids(pool: ProcessPool) -> Set[int]:
+    """Process IDs of both workers: the calls take long enough that one worker cannot execute them all."""
+    futures = [pool.submit(time.sleep, 0.3) for _ in range(4)]
     concurrent.futures.wait(futures)
     return {process.pid for process in multiprocessing.active_children() if process.pid is not None}
 
 
-def test_each_process_has_its_own_device(processes: Processes) -> None:
-    says = ["sh", "-c", "sleep 0.3; echo $CUDA_VISIBLE_DEVICES"]
-    futures = [processes.submit(subprocess.check_output, says) for _ in range(4)]
+def test_each_worker_has_its_own_device(pool: ProcessPool) -> None:
+    command = ["sh", "-c", "sleep 0.3; echo $CUDA_VISIBLE_DEVICES"]
+    futures = [pool.submit(subprocess.check_output, command) for _ in range(4)]
     assert {future.result() for future in futures} == {b"3\n", b"5\n"}
 
 
-def test_polite_signals_are_for_the_first_process(processes: Processes) -> None:
-    before = pids(processes)
+def test_workers_call_the_initializer_first() -> None:
+    with ProcessPool(1, initializer=os.putenv, initargs=("EDGEFLOWNAS_SET", "1")) as pool:
+        assert pool.submit(subprocess.check_output, ["sh", "-c", "echo $EDGEFLOWNAS_SET"]).result() == b"1\n"
+
+
+def test_workers_ignore_the_signals_that_interrupt_a_command(pool: ProcessPool) -> None:
+    before = pids(pool)
     for pid in before:
         for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1):
             os.kill(pid, signum)
-    assert pids(processes) == before
+    assert pids(pool) == before
 
 
-def test_a_killed_process_is_replaced_and_the_other_works_on(
-    processes: Processes, capsys: pytest.CaptureFixture
+def test_killed_worker_is_replaced_and_the_other_worker_continues(
+    pool: ProcessPool, capsys: pytest.CaptureFixture
 ) -> None:
-    before = pids(processes)
-    futures = [processes.submit(time.sleep, 1.0) for _ in range(2)]
+    before = pids(pool)
+    futures = [pool.submit(time.sleep, 1.0) for _ in range(2)]
     victim = min(before)
     time.sleep(0.2)
     os.kill(victim, signal.SIGKILL)
     for future in futures:
         future.result()
-    after = pids(processes)
+    after = pids(pool)
     assert before - after == {victim} and len(after) == 2
     assert capsys.readouterr().err.count("a worker was killed") == 1
 
 
-def test_a_process_killed_while_idle_is_replaced(processes: Processes) -> None:
-    before = pids(processes)
+def test_worker_killed_while_idle_is_replaced(pool: ProcessPool) -> None:
+    before = pids(pool)
     os.kill(min(before), signal.SIGKILL)
-    after = pids(processes)
+    after = pids(pool)
     assert len(after) == 2 and len(before & after) == 1
 
 
-def test_work_that_kills_every_process_ends_and_other_work_goes_on(
-    processes: Processes, capsys: pytest.CaptureFixture
+def test_call_that_kills_every_worker_fails_and_other_calls_succeed(
+    pool: ProcessPool, capsys: pytest.CaptureFixture
 ) -> None:
-    deadly, harmless = processes.submit(os._exit, 1), [processes.submit(time.sleep, 0.1) for _ in range(10)]
+    deadly, harmless = pool.submit(os._exit, 1), [pool.submit(time.sleep, 0.1) for _ in range(10)]
     with pytest.raises(BrokenProcessPool):
         deadly.result()
     assert capsys.readouterr().err.count("a worker was killed") == ATTEMPTS - 1
     for future in harmless:
         assert future.result() is None
-    assert processes.submit(os.getppid).result() == os.getpid()
+    assert pool.submit(os.getppid).result() == os.getpid()
 
 
-def test_errors_of_the_work_are_passed_on(processes: Processes) -> None:
+def test_exceptions_of_calls_are_passed_on(pool: ProcessPool) -> None:
     with pytest.raises(FileNotFoundError):
-        processes.submit(os.stat, "/no/such/file").result()
+        pool.submit(os.stat, "/no/such/file").result()
 
 
-def test_the_end_does_not_wait_for_work() -> None:
-    with Processes(2, []) as executor:
+def test_shutdown_does_not_wait_for_calls() -> None:
+    with ProcessPool(2) as executor:
         others = {process.pid for process in multiprocessing.active_children()}
         futures = [executor.submit(os.getpid) for _ in range(2)]
         children = {future.result() for future in futures} - others
@@ -111,9 +116,9 @@ def test_the_end_does_not_wait_for_work() -> None:
     assert all(future.done() for future in futures)
 
 
-def test_workers_die_with_the_process_that_started_them(tmp_path: Path) -> None:
+def test_workers_end_with_a_parent_that_is_killed(tmp_path: Path) -> None:
     script = tmp_path / "script.py"
-    script.write_text(SLEEPS_IN_WORKERS)
+    script.write_text(SLEEPS_WITH_WORKERS)
     parent = subprocess.Popen([sys.executable, str(script)], stdout=subprocess.PIPE, universal_newlines=True)
     assert parent.stdout is not None
     children = {int(word) for word in parent.stdout.readline().split()}
