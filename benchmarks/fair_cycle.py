@@ -22,28 +22,28 @@ from rich.table import Table
 from benchmarks.memory import peak_mib
 from edgeflownas.network.build import (
     BatchNorm,
-    Layer,
-    accumulated,
+    LayerBuilder,
+    accumulate_flow,
     apply_stage,
-    child,
-    fast,
-    initial_weights,
-    normalised_images,
-    plain,
-    variables,
+    build_child,
+    convolve_fast,
+    convolve_plain,
+    create_variables,
+    draw_initial_weights,
+    normalise_images,
 )
 from edgeflownas.network.losses import multiscale_loss
 from edgeflownas.network.skeleton import Kind, Skeleton
 from edgeflownas.network.space import Space
-from edgeflownas.tf_runtime.session import session
+from edgeflownas.tf_runtime.session import open_session
 from edgeflownas.tf_runtime.stack import tf
-from supernet.fairness import FairSampler, routing
-from supernet.routed import fair_cycle
+from supernet.fairness import FairSampler, route_paths
+from supernet.routed import build_fair_cycle
 
 ROUTED, ONE_HOT, CHILD, PLAIN_CHILD = WAYS = ("routed", "one-hot, once per path", "child", "child, built-in")
 
 
-def one_hot_network(skeleton: Skeleton, x: tf.Tensor, layer: Layer, mask: tf.Tensor) -> List[tf.Tensor]:
+def one_hot_network(skeleton: Skeleton, x: tf.Tensor, layer: LayerBuilder, mask: tf.Tensor) -> List[tf.Tensor]:
     """The usual supernet: every option of every gene is computed, and mixed by mask [genes, options]."""
     flows: List[tf.Tensor] = []
     gene = 0
@@ -55,7 +55,7 @@ def one_hot_network(skeleton: Skeleton, x: tf.Tensor, layer: Layer, mask: tf.Ten
         else:
             y = outputs[0]
         if stage.kind is Kind.FLOW:
-            flows.append(accumulated(flows, y))
+            flows.append(accumulate_flow(flows, y))
         else:
             x = y
     return flows
@@ -63,34 +63,35 @@ def one_hot_network(skeleton: Skeleton, x: tf.Tensor, layer: Layer, mask: tf.Ten
 
 def build(skeleton: Skeleton, images: np.ndarray, flow: np.ndarray, name: str) -> Callable[[], None]:
     """One way's cycle, the gradients of all paths summed; or a child's step."""
-    space = Space.of(skeleton)
+    space = Space.from_skeleton(skeleton)
     sampler = FairSampler(space, np.random.default_rng(0))
     with tf.Graph().as_default() as graph:
-        weights = variables(initial_weights(skeleton.parameters(), np.random.default_rng(0)))
+        weights = create_variables(draw_initial_weights(skeleton.parameters(), np.random.default_rng(0)))
         pair, target = tf.placeholder(tf.uint8, images.shape), tf.placeholder(tf.float32, flow.shape)
-        valid, x = tf.ones(flow.shape[:3] + (1,)), normalised_images(pair)
+        valid, x = tf.ones(flow.shape[:3] + (1,)), normalise_images(pair)
         shape = [len(space.genes), sampler.paths]
         first, second = tf.placeholder(tf.int32, shape), tf.placeholder(tf.int32, shape)
         mask = tf.placeholder(tf.float32, shape)
         if name == ROUTED:
-            networks = fair_cycle(skeleton, x, weights, first, second)
+            networks = build_fair_cycle(skeleton, x, weights, first, second)
         elif name == ONE_HOT:
-            networks = [one_hot_network(skeleton, x, BatchNorm(weights, plain), mask)]
+            networks = [one_hot_network(skeleton, x, BatchNorm(weights, convolve_plain), mask)]
         else:
             middle = [count // 2 for count in space.counts]
-            networks = [child(skeleton, middle, x, BatchNorm(weights, fast if name == CHILD else plain))]
+            convolve = convolve_fast if name == CHILD else convolve_plain
+            networks = [build_child(skeleton, middle, x, BatchNorm(weights, convolve))]
         loss = tf.add_n([multiscale_loss(flows, target, valid, tf.constant(0.0)) for flows in networks])
         found = [each for each in tf.gradients(loss, list(weights.values())) if each is not None]
         gradients = tf.group(*[gradient.op for gradient in found])
         initialise = tf.global_variables_initializer()
-    running = session(graph, threads=1)
+    running = open_session(graph, threads=1)
     running.run(initialise)
     feed = {pair: images, target: flow}
 
     def cycle() -> None:
-        paths = sampler.cycle()
+        paths = sampler.draw_cycle()
         if name == ROUTED:
-            path_of, option_of = routing(space, paths)
+            path_of, option_of = route_paths(space, paths)
             running.run(gradients, {**feed, first: path_of, second: option_of})
         elif name != ONE_HOT:
             running.run(gradients, feed)

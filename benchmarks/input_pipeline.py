@@ -23,9 +23,9 @@ from rich.table import Table
 from edgeflownas.data.datasets import open_datasets
 from edgeflownas.data.pipeline import Batch, read_batches
 from edgeflownas.evaluation.child import EvaluationData
-from edgeflownas.network.build import initial_weights
+from edgeflownas.network.build import draw_initial_weights
 from edgeflownas.network.space import Space
-from edgeflownas.tf_runtime.devices import chosen_devices
+from edgeflownas.tf_runtime.devices import select_devices
 from search.run import Run
 from supernet.fairness import FairSampler
 from supernet.training import FairCycle
@@ -52,9 +52,9 @@ def step_seconds(run: Run, count: int) -> List[float]:
     train, val = open_datasets(config.data)
     rng = np.random.default_rng(0)
     data = EvaluationData(train, val, config.evaluation.model_copy(update={"val_pairs": 1}), config.threads)
-    weights = initial_weights(run.skeleton.parameters(), rng)
-    sampler = FairSampler(Space.of(run.skeleton), rng)
-    devices = chosen_devices(config.train.devices)
+    weights = draw_initial_weights(run.skeleton.parameters(), rng)
+    sampler = FairSampler(Space.from_skeleton(run.skeleton), rng)
+    devices = select_devices(config.train.devices)
     cycle = FairCycle(run.skeleton, weights, config.train, data, sampler, config.threads, devices)
     batch: Batch = next(read_batches(train, range(config.train.batch_size), config.train.batch_size, augment=(0, 0)))
     seconds = []

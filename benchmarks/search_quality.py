@@ -71,7 +71,7 @@ class Count:
         asked = [each for each in dict.fromkeys(batch) if each not in self._known]
         scored = asked
         if complete:
-            every = self._table.space.with_all_outputs(asked)
+            every = self._table.space.expand_outputs(asked)
             scored = [tuple(each) for each in every.reshape(-1, every.shape[-1]).tolist()]
         self._known.update(scored)
         tree = self._tree.call(scored) / self._one if scored else 0.0
@@ -120,7 +120,7 @@ def measure(
     """
     config, file = read(path)
     skeleton = Skeleton(config.network.width)
-    archive = read_archive(file["archive"], Space.of(skeleton))
+    archive = read_archive(file["archive"], Space.from_skeleton(skeleton))
     table = Table(archive, Objectives(config.evolution.objectives, config.evolution.reference_point))
     bounds = bounds_of(config, table.points)
     settings = config.evolution.model_copy(update={"generations": 10**6, "patience": 0})

@@ -23,7 +23,7 @@ from edgeflownas.network.space import Architecture, Space
 from edgeflownas.progress import progress
 from edgeflownas.storage.checkpoint import digest
 from search.run import Run
-from supernet.fairness import covering_pool
+from supernet.fairness import draw_covering_pool
 from supernet.training import POOL_CYCLES, POOL_SEED
 from supernet.tree import TreeEvaluator
 
@@ -33,7 +33,7 @@ def random_sample(space: Space, count: int, seed: int) -> List[Architecture]:
     rng = np.random.default_rng(seed)
     drawn: Dict[Architecture, None] = {}
     while len(drawn) < count:
-        drawn[space.random(rng)] = None
+        drawn[space.sample(rng)] = None
     return list(drawn)
 
 
@@ -43,7 +43,7 @@ def quality(run: Run, count: int, seed: int) -> Dict[str, Any]:
     data = EvaluationData(train, val, run.config.evaluation, run.config.threads)
     weights = run.supernet_weights()
     tree = TreeEvaluator(run.skeleton, weights, data, threads=1)
-    pool = covering_pool(run.space, POOL_CYCLES, POOL_SEED)
+    pool = draw_covering_pool(run.space, POOL_CYCLES, POOL_SEED)
     sample = random_sample(run.space, count, seed)
     epe: Dict[Architecture, float] = {}
     with progress("scoring", len({*pool, *sample})) as bar:

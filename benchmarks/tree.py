@@ -32,14 +32,14 @@ from benchmarks.memory import peak_mib
 from edgeflownas.config import EvaluationConfig, ProceduralData
 from edgeflownas.data.datasets import open_datasets
 from edgeflownas.evaluation.child import ChildEvaluator, EvaluationData
-from edgeflownas.evaluation.recalibration import averaged
-from edgeflownas.network.build import BatchNorm, FixedNorm, initial_weights, normalised_images, variables
+from edgeflownas.evaluation.recalibration import combine_statistics
+from edgeflownas.network.build import BatchNorm, FixedNorm, create_variables, draw_initial_weights, normalise_images
 from edgeflownas.network.losses import endpoint_error_sums
 from edgeflownas.network.skeleton import Kind, Skeleton
 from edgeflownas.network.space import Architecture, Space
-from edgeflownas.tf_runtime.session import session
+from edgeflownas.tf_runtime.session import open_session
 from edgeflownas.tf_runtime.stack import tf
-from supernet.heads import fed
+from supernet.heads import create_placeholders
 from supernet.tree import TreeEvaluator
 
 _SAMPLE = 4  # architectures that are timed one by one
@@ -51,9 +51,9 @@ class Ways:
 
     def __init__(self, width: int, height: int, columns: int, pairs: int) -> None:
         self.skeleton = Skeleton(width)
-        self.space = Space.of(self.skeleton)
+        self.space = Space.from_skeleton(self.skeleton)
         self.size = height, columns
-        self.weights = initial_weights(self.skeleton.parameters(), np.random.default_rng(0))
+        self.weights = draw_initial_weights(self.skeleton.parameters(), np.random.default_rng(0))
         content = ProceduralData(kind="procedural", height=height, width=columns, train_pairs=pairs, val_pairs=pairs)
         config = EvaluationConfig(calibration_pairs=pairs)
         self.data = EvaluationData(*open_datasets(content), config, threads=1)
@@ -79,17 +79,17 @@ class Ways:
         genes = [len(stage.options) for stage in self.skeleton.choice_blocks]
         one_hot = np.eye(max(genes), dtype=np.float32)[[0] * len(genes)]
         with tf.Graph().as_default() as graph:
-            weights = variables(self.weights)
+            weights = create_variables(self.weights)
             images = tf.placeholder(tf.uint8, [None, height, columns, 6])
             flow, valid = (tf.placeholder(tf.float32, [None, height, columns, n]) for n in (2, 1))
             mask = tf.placeholder(tf.float32, one_hot.shape)
             norm = BatchNorm(weights)
-            one_hot_network(self.skeleton, normalised_images(images), norm, mask)
-            given = fed(norm.statistics)
+            one_hot_network(self.skeleton, normalise_images(images), norm, mask)
+            given = create_placeholders(norm.statistics)
             fixed = FixedNorm(weights, given)
-            predicted = one_hot_network(self.skeleton, normalised_images(images), fixed, mask)[-1]
+            predicted = one_hot_network(self.skeleton, normalise_images(images), fixed, mask)[-1]
             errors = endpoint_error_sums(predicted, flow, valid)
-            running = session(graph, threads=1)
+            running = open_session(graph, threads=1)
             running.run(tf.global_variables_initializer())
 
         def run() -> None:
@@ -98,7 +98,7 @@ class Ways:
                 for batch in self.data.calibration
             ]
             feed = {mask: one_hot}
-            for name, pair in averaged(found).items():
+            for name, pair in combine_statistics(found).items():
                 feed.update(zip(given[name], pair))
             for batch in self.data.validation:
                 running.run(errors, {**feed, images: batch.images, flow: batch.flow, valid: batch.valid})
@@ -121,8 +121,8 @@ def populations(ways: Ways, search: Path) -> Dict[str, List[List[Architecture]]]
     """What is scored, by name: requests, each to be scored by itself."""
     rng = np.random.default_rng(1)
     found = {
-        "1 architecture": [[ways.space.random(rng)]],
-        "52 random architectures": [[ways.space.random(rng) for _ in range(52)]],
+        "1 architecture": [[ways.space.sample(rng)]],
+        "52 random architectures": [[ways.space.sample(rng) for _ in range(52)]],
     }
     if search.exists():
         with h5py.File(str(search), "r") as file:
@@ -168,7 +168,7 @@ def memory_mib(options: argparse.Namespace, way: str) -> float:
 def measure(ways: Ways, requests: Dict[str, List[List[Architecture]]], rounds: int) -> List[Dict[str, Any]]:
     """Times each request by the tree, and a sample one by one before and after it."""
     rng = np.random.default_rng(2)
-    sample = [ways.space.random(rng) for _ in range(_SAMPLE)]
+    sample = [ways.space.sample(rng) for _ in range(_SAMPLE)]
     singles, mixed, tree = [ways.single(each) for each in sample], ways.mixed(), ways.tree()
     for warm in (*singles, mixed, lambda: list(tree(sample[:1]))):
         warm()

@@ -34,7 +34,7 @@ class Run:
         self.config = config
         self.folder = folder
         self.skeleton = Skeleton(config.network.width)
-        self.space = Space.of(self.skeleton)
+        self.space = Space.from_skeleton(self.skeleton)
 
     @classmethod
     def open(cls, config_path: Path, folder: Optional[Path] = None, overrides: Sequence[str] = ()) -> "Run":
@@ -131,7 +131,7 @@ class Run:
         network = state.get("identity", {}).get("network", self.skeleton.digest())
         if network != self.skeleton.digest():
             raise InputError(f"weights {path}: are of another network than network.width and this version define")
-        wrong = self.skeleton.misfit(tensors, architecture)
+        wrong = self.skeleton.find_mismatch(tensors, architecture)
         if wrong is not None:
             what = "the network" if architecture is None else f"architecture {self.space.format(architecture)}"
             raise InputError(

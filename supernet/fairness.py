@@ -32,7 +32,7 @@ class Group(NamedTuple):
         return "+".join(gene.name for gene in space.genes[self.first : self.first + len(self.options[0])])
 
 
-def all_free(space: Space) -> List[Group]:
+def free_groups(space: Space) -> List[Group]:
     """Every gene by itself, with all of its options."""
     return [Group(gene, tuple((option,) for option in range(count))) for gene, count in enumerate(space.counts)]
 
@@ -49,7 +49,7 @@ class Sampler:
         """Takes the space, the source of chance, and what is dealt; None: every gene by itself."""
         self._space = space
         self._rng = rng
-        self.groups = list(groups or all_free(space))
+        self.groups = list(groups or free_groups(space))
         self.counts: List[np.ndarray] = [np.zeros(len(group.options), np.int64) for group in self.groups]
 
     @property
@@ -66,7 +66,7 @@ class Sampler:
         """Options of one group, by number, for the paths of a cycle."""
         raise NotImplementedError
 
-    def cycle(self) -> List[Architecture]:
+    def draw_cycle(self) -> List[Architecture]:
         """Deals one cycle: the architecture of each path."""
         paths: List[Architecture] = [()] * self.paths
         for group, counts in zip(self.groups, self.counts):
@@ -83,7 +83,7 @@ class Sampler:
         """How often each option of each group was dealt, and the largest difference, for JSON."""
         counts = {group.names(self._space): counts.tolist() for group, counts in zip(self.groups, self.counts)}
         report: Dict[str, Any] = {"gap": self.gap(), "counts": counts}
-        if self.groups != all_free(self._space):
+        if self.groups != free_groups(self._space):
             report["options"] = {
                 group.names(self._space): [self._space.format(option) for option in group.options]
                 for group in self.groups
@@ -111,7 +111,7 @@ class FairSampler(Sampler):
     @property
     def covers(self) -> bool:
         """So it is where every gene is free."""
-        return self.groups == all_free(self._space)
+        return self.groups == free_groups(self._space)
 
     def _dealt(self, counts: np.ndarray) -> np.ndarray:
         order = self._rng.permutation(len(counts))
@@ -138,15 +138,15 @@ class UniformSampler(Sampler):
 SAMPLERS = {"strict": FairSampler, "uniform": UniformSampler}
 
 
-def covering_pool(
+def draw_covering_pool(
     space: Space, cycles: int, seed: int, groups: Optional[Sequence[Group]] = None
 ) -> List[Architecture]:
     """A fixed sample in which every option of every gene is equally frequent: the paths of some fair cycles."""
     sampler = FairSampler(space, np.random.default_rng(seed), groups)
-    return [architecture for _ in range(cycles) for architecture in sampler.cycle()]
+    return [architecture for _ in range(cycles) for architecture in sampler.draw_cycle()]
 
 
-def fair_sample(space: Space, count: int, seed: int) -> List[Architecture]:
+def draw_fair_sample(space: Space, count: int, seed: int) -> List[Architecture]:
     """Distinct architectures in which every option of every gene is equally frequent: the paths of some fair cycles.
 
     A cycle that holds an architecture which is there already is dealt anew.
@@ -166,7 +166,7 @@ def fair_sample(space: Space, count: int, seed: int) -> List[Architecture]:
     for _ in range(100 + 10 * count):
         before = sampler.counts
         sampler.counts = [counts.copy() for counts in before]
-        cycle = sampler.cycle()
+        cycle = sampler.draw_cycle()
         if len({*cycle, *sample}) < len(cycle) + len(sample):
             sampler.counts = before
             continue
@@ -176,7 +176,7 @@ def fair_sample(space: Space, count: int, seed: int) -> List[Architecture]:
     raise ValueError(f"there are no {count} distinct architectures in fair cycles")
 
 
-def routing(space: Space, architectures: List[Architecture]) -> Tuple[np.ndarray, np.ndarray]:
+def route_paths(space: Space, architectures: List[Architecture]) -> Tuple[np.ndarray, np.ndarray]:
     """How a cycle's paths meet the options.
 
     A gene's options stand in slots: slot s holds option s, and where there are more paths than options, the further
@@ -203,7 +203,7 @@ def routing(space: Space, architectures: List[Architecture]) -> Tuple[np.ndarray
     return path_of, option_of
 
 
-def own_slots(architectures: List[Architecture]) -> Tuple[np.ndarray, np.ndarray]:
+def assign_own_slots(architectures: List[Architecture]) -> Tuple[np.ndarray, np.ndarray]:
     """The routing of paths that may take the same options: each path has a slot of its own at every gene."""
     option_of = np.array(architectures, np.int32).T
     return np.tile(np.arange(len(architectures), dtype=np.int32), (len(option_of), 1)), option_of

@@ -16,7 +16,7 @@ from edgeflownas.data.pipeline import Batch
 from edgeflownas.network.build import BatchNorm, FixedNorm, Weights, apply_stage
 from edgeflownas.network.convolution import conv2d
 from edgeflownas.network.skeleton import Kind, Skeleton, Stage
-from edgeflownas.network.upsampling import doubled
+from edgeflownas.network.upsampling import upsample
 from edgeflownas.tf_runtime.stack import tf
 
 Options = Tuple[int, ...]
@@ -94,7 +94,7 @@ class Heads:
             return
         for option in range(len(stages[0].options)):
             after = options + (option,)
-            self.statistics[after] = fed(self.batch_statistics[after])
+            self.statistics[after] = create_placeholders(self.batch_statistics[after])
             y = apply_stage(self._skeleton, stages[0], option, x, FixedNorm(self._weights, self.statistics[after]))
             self._infer(stages[1:], y, after, flows)
 
@@ -112,11 +112,11 @@ class Heads:
         y = tf.reshape(rows + tf.tile(tf.concat(biases, 0), y.shape[2:3]), [-1, *y.shape[1:]])
         scale = stage.scale
         while scale > 1:
-            y, scale = doubled(y), scale // 2
+            y, scale = upsample(y), scale // 2
         return y
 
 
-def fed(statistics: NormTensors) -> NormTensors:
+def create_placeholders(statistics: NormTensors) -> NormTensors:
     """A placeholder for each mean and variance."""
     return {
         name: (tf.placeholder(tf.float32, mean.shape), tf.placeholder(tf.float32, variance.shape))
@@ -136,7 +136,7 @@ class Tile(NamedTuple):
         return flat.reshape(-1, 2, flat.shape[-1])
 
 
-def tiles(batch: Batch) -> List[Tile]:
+def split_into_tiles(batch: Batch) -> List[Tile]:
     """All pixels of a batch whose flow is known."""
     flow, places = batch.flow.reshape(-1, 2), np.flatnonzero(batch.valid)
     whole = len(places) == len(flow)
@@ -148,7 +148,7 @@ def tiles(batch: Batch) -> List[Tile]:
     return found
 
 
-def error_sums(earlier: Sequence[np.ndarray], last: Sequence[np.ndarray], target: np.ndarray) -> np.ndarray:
+def sum_errors(earlier: Sequence[np.ndarray], last: Sequence[np.ndarray], target: np.ndarray) -> np.ndarray:
     """Sums the end-point errors of all combinations of the flow stages' outputs.
 
     Args:

@@ -9,14 +9,14 @@ gradients are those of one device; and it computes only the options that it take
 import functools
 from typing import List, Sequence
 
-from edgeflownas.network.build import BatchNorm, Weights, accumulated, apply_stage
+from edgeflownas.network.build import BatchNorm, Weights, accumulate_flow, apply_stage
 from edgeflownas.network.skeleton import Kind, Skeleton, Stage
 from edgeflownas.tf_runtime.devices import HOST
 from edgeflownas.tf_runtime.stack import tf
-from supernet.routed import chosen
+from supernet.routed import compute_chosen
 
 
-def parallel_cycle(
+def build_parallel_cycle(
     skeleton: Skeleton,
     x: tf.Tensor,
     weights: Weights,
@@ -35,7 +35,7 @@ def parallel_cycle(
         devices: names.
 
     Returns:
-        For each path its predictions, coarse to fine, as ``routed.fair_cycle`` gives them; each on the path's device.
+        For each path its predictions, coarse to fine, as ``routed.build_fair_cycle`` gives them, on the path's device.
     """
     norm = BatchNorm(weights)
     stages = list(skeleton.stages)
@@ -62,9 +62,9 @@ def _path(
         branches = [
             functools.partial(apply_stage, skeleton, stage, option, x, norm) for option in range(len(stage.options))
         ]
-        y = chosen(next(genes), branches) if len(branches) > 1 else branches[0]()
+        y = compute_chosen(next(genes), branches) if len(branches) > 1 else branches[0]()
         if stage.kind is Kind.FLOW:
-            flows.append(accumulated(flows, y))
+            flows.append(accumulate_flow(flows, y))
         else:
             x = y
     return flows

@@ -8,29 +8,31 @@ and the activations themselves are passed on, not copied.
 import functools
 from typing import Callable, List, Sequence, Tuple
 
-from edgeflownas.network.build import BatchNorm, Weights, accumulated, apply_stage
+from edgeflownas.network.build import BatchNorm, Weights, accumulate_flow, apply_stage
 from edgeflownas.network.skeleton import Kind, Skeleton, Stage
 from edgeflownas.tf_runtime.stack import tf
 
 
-def chosen(index: tf.Tensor, branches: Sequence[Callable[[], tf.Tensor]]) -> tf.Tensor:
+def compute_chosen(index: tf.Tensor, branches: Sequence[Callable[[], tf.Tensor]]) -> tf.Tensor:
     """Computes the branch at a fed index, and no other; the branches give tensors of one shape."""
     if len(branches) == 1:
         return branches[0]()
     half = len(branches) // 2
     return tf.cond(
-        index < half, lambda: chosen(index, branches[:half]), lambda: chosen(index - half, branches[half:])
+        index < half,
+        lambda: compute_chosen(index, branches[:half]),
+        lambda: compute_chosen(index - half, branches[half:]),
     )
 
 
-def selected(index: tf.Tensor, tensors: List[tf.Tensor]) -> tf.Tensor:
+def select_tensor(index: tf.Tensor, tensors: List[tf.Tensor]) -> tf.Tensor:
     """The tensor at a fed index, handed on without a copy."""
-    result = chosen(index, [functools.partial(tf.identity, tensor) for tensor in tensors])
+    result = compute_chosen(index, [functools.partial(tf.identity, tensor) for tensor in tensors])
     result.set_shape(tensors[0].shape)
     return result
 
 
-def permuted(tensors: List[tf.Tensor], order: tf.Tensor, inverse: tf.Tensor) -> List[tf.Tensor]:
+def permute(tensors: List[tf.Tensor], order: tf.Tensor, inverse: tf.Tensor) -> List[tf.Tensor]:
     """Reorders tensors of one shape: result i is tensor order[i]. The gradient is reordered back.
 
     Args:
@@ -42,14 +44,14 @@ def permuted(tensors: List[tf.Tensor], order: tf.Tensor, inverse: tf.Tensor) -> 
     @tf.custom_gradient
     def route(*tensors: tf.Tensor) -> Tuple[List[tf.Tensor], Callable[..., List[tf.Tensor]]]:
         def back(*upstream: tf.Tensor) -> List[tf.Tensor]:
-            return [selected(inverse[i], list(upstream)) for i in range(len(tensors))]
+            return [select_tensor(inverse[i], list(upstream)) for i in range(len(tensors))]
 
-        return [selected(order[i], list(tensors)) for i in range(len(tensors))], back
+        return [select_tensor(order[i], list(tensors)) for i in range(len(tensors))], back
 
     return list(route(*tensors))
 
 
-def fair_cycle(
+def build_fair_cycle(
     skeleton: Skeleton, x: tf.Tensor, weights: Weights, path_of: tf.Tensor, option_of: tf.Tensor
 ) -> List[List[tf.Tensor]]:
     """Runs all paths of a cycle on one batch.
@@ -73,7 +75,7 @@ def fair_cycle(
     for stage in skeleton.stages:
         if len(stage.options) > 1:
             slots = _slots(skeleton, stage, activations, norm, path_of[gene], option_of[gene])
-            outputs = permuted(slots, tf.math.invert_permutation(path_of[gene]), path_of[gene])
+            outputs = permute(slots, tf.math.invert_permutation(path_of[gene]), path_of[gene])
             gene, shared = gene + 1, False
         elif shared:
             outputs = [apply_stage(skeleton, stage, 0, x, norm)] * paths
@@ -82,7 +84,7 @@ def fair_cycle(
             outputs = [apply_stage(skeleton, stage, 0, each, norm) for each in activations]
         if stage.kind is Kind.FLOW:
             for flows, output in zip(predictions, outputs):
-                flows.append(accumulated(flows, output))
+                flows.append(accumulate_flow(flows, output))
         else:
             activations = outputs
     return predictions
@@ -100,7 +102,7 @@ def _slots(
     if all(each is activations[0] for each in activations):
         served = activations
     else:
-        served = permuted(activations, path_of, tf.math.invert_permutation(path_of))
+        served = permute(activations, path_of, tf.math.invert_permutation(path_of))
     count = len(stage.options)
     outputs = [apply_stage(skeleton, stage, option, served[option], norm) for option in range(count)]
     for slot in range(count, len(activations)):
@@ -108,5 +110,5 @@ def _slots(
             lambda option=option, slot=slot: apply_stage(skeleton, stage, option, served[slot], norm)
             for option in range(count)
         ]
-        outputs.append(chosen(option_of[slot], branches))
+        outputs.append(compute_chosen(option_of[slot], branches))
     return outputs

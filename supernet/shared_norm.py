@@ -13,7 +13,7 @@ from edgeflownas.evaluation.child import ChildEvaluator, EvaluationData
 from edgeflownas.evaluation.recalibration import Statistics
 from edgeflownas.network.skeleton import Skeleton
 from edgeflownas.network.space import Architecture, Space
-from supernet.fairness import covering_pool
+from supernet.fairness import draw_covering_pool
 
 _CYCLES = 4  # of architectures that are averaged over
 _SEED = 0
@@ -26,7 +26,7 @@ class SharedNormEvaluator:
         self, skeleton: Skeleton, architectures: Sequence[Architecture], data: EvaluationData, threads: int
     ) -> None:
         """Builds the graphs, one for each architecture."""
-        self._pool = covering_pool(Space.of(skeleton), _CYCLES, _SEED)
+        self._pool = draw_covering_pool(Space.from_skeleton(skeleton), _CYCLES, _SEED)
         self._architectures = list(architectures)
         self._evaluators = {
             each: ChildEvaluator(skeleton, each, data, threads) for each in {*self._pool, *self._architectures}

@@ -9,18 +9,18 @@ from edgeflownas.config import Config, TrainConfig
 from edgeflownas.data.datasets import identify_pairs, open_datasets
 from edgeflownas.errors import InputError
 from edgeflownas.evaluation.child import EvaluationData
-from edgeflownas.network.build import Weights, begun_as_identity, initial_weights, normalised_images
+from edgeflownas.network.build import Weights, draw_initial_weights, normalise_images, zero_last_gammas
 from edgeflownas.network.losses import multiscale_loss
 from edgeflownas.network.skeleton import Skeleton
 from edgeflownas.network.space import Space
 from edgeflownas.storage.files import write_json
-from edgeflownas.tf_runtime.devices import Devices, chosen_devices
+from edgeflownas.tf_runtime.devices import Devices, select_devices
 from edgeflownas.tf_runtime.stack import tf
 from edgeflownas.training.loop import Training
 from edgeflownas.training.step import GraphStep, Inputs
-from supernet.fairness import SAMPLERS, Group, Sampler, covering_pool, own_slots, routing
-from supernet.parallel import parallel_cycle
-from supernet.routed import fair_cycle
+from supernet.fairness import SAMPLERS, Group, Sampler, assign_own_slots, draw_covering_pool, route_paths
+from supernet.parallel import build_parallel_cycle
+from supernet.routed import build_fair_cycle
 from supernet.tree import TreeEvaluator
 
 POOL_CYCLES = 4  # four fair cycles: 12 architectures where genes have three options
@@ -63,21 +63,21 @@ class FairCycle(GraphStep):
                 f"share; name at most {sampler.paths} (--gpu-device)"
             )
         self._skeleton = skeleton
-        self._space = Space.of(skeleton)
+        self._space = Space.from_skeleton(skeleton)
         self._sampler = sampler
         height, width = data.validation[0].images.shape[1:3]
         super().__init__(weights, config, height, width, threads, devices)
-        self._pool = covering_pool(self._space, POOL_CYCLES, POOL_SEED, sampler.groups)
+        self._pool = draw_covering_pool(self._space, POOL_CYCLES, POOL_SEED, sampler.groups)
         self._evaluator = TreeEvaluator(skeleton, weights, data, threads, devices)
 
     def _losses(self, inputs: Inputs, weights: Weights) -> List[tf.Tensor]:
         shape = [len(self._space.genes), self._sampler.paths]
         self._path_of, self._option_of = (tf.placeholder(tf.int32, shape) for _ in range(2))
-        routing, x = (self._path_of, self._option_of), normalised_images(inputs.images)
+        routing, x = (self._path_of, self._option_of), normalise_images(inputs.images)
         if len(self._devices.names) == 1 and self._sampler.covers:
-            networks = fair_cycle(self._skeleton, x, weights, *routing)
+            networks = build_fair_cycle(self._skeleton, x, weights, *routing)
         else:
-            networks = parallel_cycle(self._skeleton, x, weights, *routing, self._devices.names)
+            networks = build_parallel_cycle(self._skeleton, x, weights, *routing, self._devices.names)
         losses = []
         for flows in networks:
             with tf.device(flows[-1].device):
@@ -85,8 +85,8 @@ class FairCycle(GraphStep):
         return losses
 
     def _feed(self) -> Dict[tf.Tensor, np.ndarray]:
-        cycle = self._sampler.cycle()
-        path_of, option_of = routing(self._space, cycle) if self._sampler.covers else own_slots(cycle)
+        cycle = self._sampler.draw_cycle()
+        path_of, option_of = route_paths(self._space, cycle) if self._sampler.covers else assign_own_slots(cycle)
         return {self._path_of: path_of, self._option_of: option_of}
 
     def evaluate(self) -> float:
@@ -104,12 +104,12 @@ class FairCycle(GraphStep):
         super().restore(tensors, state)
         self._sampler.restore(state["sampler"])
 
-    def epoch_ended(self, folder: Path) -> None:
+    def write_epoch_files(self, folder: Path) -> None:
         """Writes fairness.json: how often each option of each gene was trained, and the largest difference."""
         write_json(folder / "fairness.json", self._sampler.report())
 
 
-def supernet_training(
+def prepare_supernet_training(
     config: Config,
     folder: Path,
     identity: Mapping[str, Any],
@@ -128,14 +128,14 @@ def supernet_training(
     Raises:
         InputError: the data or the devices cannot be used.
     """
-    devices = chosen_devices(config.train.devices)
+    devices = select_devices(config.train.devices)
     skeleton = Skeleton(config.network.width)
     train, val = open_datasets(config.data)
     data = EvaluationData(train, val, config.evaluation, config.threads)
     rng = np.random.default_rng(config.seed)
     if weights is None:
-        weights = begun_as_identity(initial_weights(skeleton.parameters(), rng))
-    sampler = SAMPLERS[config.train.sampling](Space.of(skeleton), rng, groups)
+        weights = zero_last_gammas(draw_initial_weights(skeleton.parameters(), rng))
+    sampler = SAMPLERS[config.train.sampling](Space.from_skeleton(skeleton), rng, groups)
     step = FairCycle(skeleton, weights, config.train, data, sampler, config.threads, devices)
     identity = {**identity, **identify_pairs(train)}
     return Training(

@@ -15,14 +15,21 @@ import numpy as np
 
 from edgeflownas.data.pipeline import Batch
 from edgeflownas.evaluation.child import EvaluationData
-from edgeflownas.evaluation.recalibration import Statistics, averaged
-from edgeflownas.network.build import BatchNorm, FixedNorm, Layer, apply_stage, normalised_images, variables
+from edgeflownas.evaluation.recalibration import Statistics, combine_statistics
+from edgeflownas.network.build import (
+    BatchNorm,
+    FixedNorm,
+    LayerBuilder,
+    apply_stage,
+    create_variables,
+    normalise_images,
+)
 from edgeflownas.network.skeleton import IMAGE_CHANNELS, Kind, Skeleton, Stage
 from edgeflownas.network.space import Architecture, Space
-from edgeflownas.tf_runtime.devices import Devices, first_of
-from edgeflownas.tf_runtime.session import load_variables, session
+from edgeflownas.tf_runtime.devices import Devices, place_on_first
+from edgeflownas.tf_runtime.session import load_variables, open_session
 from edgeflownas.tf_runtime.stack import tf
-from supernet.heads import Heads, NormTensors, Options, error_sums, fed, tiles
+from supernet.heads import Heads, NormTensors, Options, create_placeholders, split_into_tiles, sum_errors
 
 Score = Tuple[Architecture, float]
 
@@ -79,16 +86,16 @@ class TreeEvaluator:
             devices: the first of which computes; None: what TensorFlow chooses.
         """
         self._skeleton = skeleton
-        self._space = Space.of(skeleton)
+        self._space = Space.from_skeleton(skeleton)
         self._data = data
         self._statistics: Dict[Options, Statistics] = {}
         height, width = data.validation[0].images.shape[1:3]
         chunks = _chunks(data.validation, max(1, _PIXELS // (height * width)))
         self._validation = [chunk.images for chunk in chunks]
-        self._tiles = [tiles(chunk) for chunk in chunks]
+        self._tiles = [split_into_tiles(chunk) for chunk in chunks]
         first_flow = [stage.kind for stage in skeleton.stages].index(Kind.FLOW)
-        with tf.Graph().as_default() as graph, first_of(devices):
-            self._weights = variables(weights)
+        with tf.Graph().as_default() as graph, place_on_first(devices):
+            self._weights = create_variables(weights)
             x = tf.placeholder(tf.uint8, [None, height, width, IMAGE_CHANNELS])
             self._pieces: List[List[_Piece]] = []
             for stages in _segments(skeleton.stages[:first_flow]):
@@ -98,7 +105,7 @@ class TreeEvaluator:
             head = skeleton.stages[first_flow:]
             self._heads = Heads(skeleton, self._weights, head, tf.placeholder(tf.float32, x.shape))
             initialise = tf.global_variables_initializer()
-        self._session = session(graph, threads, devices)
+        self._session = open_session(graph, threads, devices)
         self._session.run(initialise)
         graph.finalize()
 
@@ -132,8 +139,8 @@ class TreeEvaluator:
         """
         x = tf.placeholder(before.dtype, before.shape)
 
-        def applied(layer: Layer) -> tf.Tensor:
-            activation = normalised_images(x) if x.dtype == tf.uint8 else x
+        def applied(layer: LayerBuilder) -> tf.Tensor:
+            activation = normalise_images(x) if x.dtype == tf.uint8 else x
             y = apply_stage(self._skeleton, stages[0], option, activation, layer)
             for stage in stages[1:]:
                 y = apply_stage(self._skeleton, stage, 0, y, layer)
@@ -141,7 +148,7 @@ class TreeEvaluator:
 
         norm = BatchNorm(self._weights)
         calibrated = applied(norm)
-        statistics = fed(norm.statistics)
+        statistics = create_placeholders(norm.statistics)
         return _Piece(x, calibrated, norm.statistics, statistics, applied(FixedNorm(self._weights, statistics)))
 
     def _walk(self, node: _Node, wanted: List[Architecture]) -> Iterator[List[Score]]:
@@ -167,7 +174,7 @@ class TreeEvaluator:
                 self._run((piece.calibrated, piece.batch_statistics), {piece.x: x}) for x in self._calibration(node)
             ]
             calibration = [activation for activation, _ in results]
-            self._statistics[options] = averaged([(len(activation), found) for activation, found in results])
+            self._statistics[options] = combine_statistics([(len(activation), found) for activation, found in results])
         feed = _feed(piece.statistics, self._statistics[options])
         behind = _Node(options, [self._run(piece.output, {**feed, piece.x: x}) for x in node.validation], (node, piece))
         behind.calibration = calibration
@@ -210,7 +217,8 @@ class TreeEvaluator:
             found = self._run({options: heads.batch_statistics[options] for options in along}, {heads.x: x})
             results.append((len(x), found))
         for options in along:
-            self._statistics[node.options + options] = averaged([(count, found[options]) for count, found in results])
+            of_batches = [(count, statistics[options]) for count, statistics in results]
+            self._statistics[node.options + options] = combine_statistics(of_batches)
 
     def _error_sums(self, node: _Node, trunks: Sequence[Options]) -> Dict[Options, np.ndarray]:
         """The summed errors of all options of the flow stages, of trunks that differ in the last option alone."""
@@ -227,7 +235,7 @@ class TreeEvaluator:
             for tile in known:
                 found = {key: tile.planes(each) for key, each in maps.items()}
                 last = [output for key in lasts for output in found[key]]
-                sums = sums + error_sums([found[key] for key in shared], last, tile.flow)
+                sums = sums + sum_errors([found[key] for key in shared], last, tile.flow)
         return dict(zip(trunks, np.split(sums, len(trunks), axis=-1)))
 
     def _run(self, fetches: Any, feed: Dict[tf.Tensor, np.ndarray]) -> Any:

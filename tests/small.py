@@ -7,7 +7,7 @@ import numpy as np
 from edgeflownas.config import EvaluationConfig, ProceduralData, TrainConfig
 from edgeflownas.data.procedural import ProceduralDataset
 from edgeflownas.evaluation.child import EvaluationData
-from edgeflownas.network.build import initial_weights
+from edgeflownas.network.build import draw_initial_weights
 from edgeflownas.network.skeleton import Kind, Skeleton, Stage
 
 DATA = ProceduralData(kind="procedural", height=32, width=48, train_pairs=16, val_pairs=6, motion=4.0)
@@ -26,7 +26,7 @@ def evaluation_data() -> EvaluationData:
 def weights_for(skeleton: Skeleton, seed: int = 0) -> Dict[str, np.ndarray]:
     """Weights with every kind of tensor away from its initial value."""
     rng = np.random.default_rng(seed)
-    weights = initial_weights(skeleton.parameters(), rng)
+    weights = draw_initial_weights(skeleton.parameters(), rng)
     for name, value in weights.items():
         if not name.endswith("/kernel"):
             weights[name] = (value + rng.normal(0, 0.2, value.shape)).astype(np.float32)

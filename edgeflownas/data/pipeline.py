@@ -7,7 +7,7 @@ import numpy as np
 
 from edgeflownas.data.sample import FlowDataset
 from edgeflownas.tf_runtime.devices import CPU
-from edgeflownas.tf_runtime.session import session
+from edgeflownas.tf_runtime.session import open_session
 from edgeflownas.tf_runtime.stack import tf
 
 _AHEAD = 4  # batches
@@ -68,7 +68,7 @@ def read_batches(
             lambda place: tf.numpy_function(read, [place], [tf.uint8, tf.float32, tf.float32]), threads
         )
         following = tf.data.make_one_shot_iterator(samples.batch(batch_size).prefetch(_AHEAD)).get_next()
-    with contextlib.closing(session(graph, threads + 1, CPU)) as reader:
+    with contextlib.closing(open_session(graph, threads + 1, CPU)) as reader:
         while True:
             try:
                 batch = reader.run(following)

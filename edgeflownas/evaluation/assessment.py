@@ -11,7 +11,7 @@ from edgeflownas.data.formats import write_flo, write_image
 from edgeflownas.data.reading import read_ahead
 from edgeflownas.data.sample import FlowDataset, Sample
 from edgeflownas.evaluation.metrics import FlowMetrics
-from edgeflownas.evaluation.prediction import Predictor
+from edgeflownas.evaluation.prediction import FlowPredictor
 
 
 @dataclass
@@ -28,7 +28,7 @@ class Assessment:
 
 
 def assess(
-    predictor: Predictor,
+    predictor: FlowPredictor,
     dataset: FlowDataset,
     indices: Sequence[int],
     whole: bool,

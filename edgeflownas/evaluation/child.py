@@ -12,12 +12,12 @@ from edgeflownas.config import EvaluationConfig
 from edgeflownas.data.pipeline import Batch, read_batches
 from edgeflownas.data.sample import FlowDataset
 from edgeflownas.errors import InputError
-from edgeflownas.evaluation.recalibration import Statistics, averaged
-from edgeflownas.network.build import BatchNorm, FixedNorm, child, normalised_images
+from edgeflownas.evaluation.recalibration import Statistics, combine_statistics
+from edgeflownas.network.build import BatchNorm, FixedNorm, build_child, normalise_images
 from edgeflownas.network.losses import endpoint_error_sums
 from edgeflownas.network.skeleton import Skeleton
-from edgeflownas.tf_runtime.devices import Devices, first_of
-from edgeflownas.tf_runtime.session import session
+from edgeflownas.tf_runtime.devices import Devices, place_on_first
+from edgeflownas.tf_runtime.session import open_session
 from edgeflownas.tf_runtime.stack import tf
 
 _HELD_BYTES = 1 << 30  # of validation images; beyond it they are read from disk every time
@@ -131,7 +131,7 @@ class ChildEvaluator:
         """
         self._data = data
         height, width = data.calibration[0].images.shape[1:3]
-        with tf.Graph().as_default() as graph, first_of(devices):
+        with tf.Graph().as_default() as graph, place_on_first(devices):
             self._images = tf.placeholder(tf.uint8, [None, height, width, 6])
             self._flow = tf.placeholder(tf.float32, [None, height, width, 2])
             self._valid = tf.placeholder(tf.float32, [None, height, width, 1])
@@ -139,18 +139,18 @@ class ChildEvaluator:
                 name: tf.placeholder(tf.float32, shape)
                 for name, shape in skeleton.parameters(architecture).items()
             }
-            x = normalised_images(self._images)
+            x = normalise_images(self._images)
             norm = BatchNorm(self._weights)
-            child(skeleton, architecture, x, norm)
+            build_child(skeleton, architecture, x, norm)
             self._batch_statistics = norm.statistics
             self._statistics = {
                 name: (tf.placeholder(tf.float32, mean.shape), tf.placeholder(tf.float32, variance.shape))
                 for name, (mean, variance) in norm.statistics.items()
             }
             fixed = FixedNorm(self._weights, self._statistics)
-            self._prediction = child(skeleton, architecture, x, fixed)[-1]
+            self._prediction = build_child(skeleton, architecture, x, fixed)[-1]
             self._errors = endpoint_error_sums(self._prediction, self._flow, self._valid)
-        self._session = session(graph, threads, devices)
+        self._session = open_session(graph, threads, devices)
 
     @property
     def norms(self) -> List[str]:
@@ -164,7 +164,7 @@ class ChildEvaluator:
         for batch in self._data.calibration:
             found = self._session.run(self._batch_statistics, {**feed, self._images: batch.images})
             results.append((len(batch.images), found))
-        return averaged(results)
+        return combine_statistics(results)
 
     def epe(self, weights: Mapping[str, np.ndarray], statistics: Statistics) -> float:
         """EPE over all valid pixels of all validation images, in pixels of the input."""

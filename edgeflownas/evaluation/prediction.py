@@ -5,15 +5,15 @@ from typing import Dict, Mapping, Sequence, Tuple
 import numpy as np
 
 from edgeflownas.evaluation.recalibration import Statistics
-from edgeflownas.network.build import FixedNorm, child, normalised_images
+from edgeflownas.network.build import FixedNorm, build_child, normalise_images
 from edgeflownas.network.skeleton import IMAGE_CHANNELS, Skeleton
-from edgeflownas.tf_runtime.session import session
+from edgeflownas.tf_runtime.session import open_session
 from edgeflownas.tf_runtime.stack import tf
 
 _SIZES = 8  # of images, for which a graph is kept: KITTI has 7
 
 
-class Predictor:
+class FlowPredictor:
     """One architecture with its weights; images are padded for it, and its flow is cropped behind it."""
 
     def __init__(
@@ -63,6 +63,6 @@ class Predictor:
                     {name: tf.constant(value) for name, value in self._weights.items()},
                     {name: (tf.constant(mean), tf.constant(var)) for name, (mean, var) in self._bn.items()},
                 )
-                prediction = child(self._skeleton, self._architecture, normalised_images(images), norm)[-1]
-            self._graphs[height, width] = session(graph, self._threads), images, prediction
+                prediction = build_child(self._skeleton, self._architecture, normalise_images(images), norm)[-1]
+            self._graphs[height, width] = open_session(graph, self._threads), images, prediction
         return self._graphs[height, width]

@@ -12,7 +12,7 @@ import numpy as np
 Statistics = Dict[str, Tuple[np.ndarray, np.ndarray]]  # mean and variance, float32 [C], by the BN's name
 
 
-def averaged(batches: Sequence[Tuple[int, Mapping[str, Tuple[np.ndarray, np.ndarray]]]]) -> Statistics:
+def combine_statistics(batches: Sequence[Tuple[int, Mapping[str, Tuple[np.ndarray, np.ndarray]]]]) -> Statistics:
     """Combines the statistics of batches.
 
     Args:
@@ -33,7 +33,7 @@ def averaged(batches: Sequence[Tuple[int, Mapping[str, Tuple[np.ndarray, np.ndar
     return result
 
 
-def as_tensors(statistics: Statistics) -> Dict[str, np.ndarray]:
+def statistics_to_tensors(statistics: Statistics) -> Dict[str, np.ndarray]:
     """Statistics as they are kept with weights: ``NAME/mean`` and ``NAME/variance``, beside ``NAME/gamma``."""
     tensors = {}
     for name, (mean, variance) in statistics.items():
@@ -41,7 +41,7 @@ def as_tensors(statistics: Statistics) -> Dict[str, np.ndarray]:
     return tensors
 
 
-def among(tensors: Mapping[str, np.ndarray]) -> Statistics:
-    """The statistics among tensors; the inverse of ``as_tensors``."""
+def select_statistics(tensors: Mapping[str, np.ndarray]) -> Statistics:
+    """The statistics among tensors; the inverse of ``statistics_to_tensors``."""
     names = [name[: -len("/mean")] for name in tensors if name.endswith("/mean")]
     return {name: (tensors[f"{name}/mean"], tensors[f"{name}/variance"]) for name in names}

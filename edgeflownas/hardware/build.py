@@ -129,7 +129,7 @@ def _draw_held_out(space: Space, needed: Set[Architecture], count: int) -> List[
     rng = np.random.default_rng(0)
     drawn: Dict[Architecture, None] = {}
     while len(drawn) < count:
-        architecture = space.random(rng)
+        architecture = space.sample(rng)
         if architecture not in needed:
             drawn[architecture] = None
     return list(drawn)

@@ -77,7 +77,7 @@ class Network(Section):
     @classmethod
     def of(cls, skeleton: Skeleton, height: int, width: int) -> "Network":
         """Describe the networks of a skeleton on images of height x width pixels."""
-        genes = {gene.name: list(gene.options) for gene in Space.of(skeleton).genes}
+        genes = {gene.name: list(gene.options) for gene in Space.from_skeleton(skeleton).genes}
         return cls(
             width=skeleton.width, height_px=height, width_px=width, genes=genes, skeleton_sha256=skeleton.digest()
         )

@@ -6,7 +6,7 @@ from typing import List, Mapping, Optional, Sequence
 import numpy as np
 
 from edgeflownas.evaluation.recalibration import Statistics
-from edgeflownas.network.build import BatchNorm, FixedNorm, child, normalised_images, plain
+from edgeflownas.network.build import BatchNorm, FixedNorm, build_child, convolve_plain, normalise_images
 from edgeflownas.network.skeleton import IMAGE_CHANNELS, Skeleton
 from edgeflownas.tf_runtime.stack import tf
 
@@ -51,9 +51,10 @@ def export(
     with tf.Graph().as_default() as graph:
         x = tf.placeholder(tf.float32, [1, height, width, IMAGE_CHANNELS], name="images")
         constants = {name: tf.constant(weights[name]) for name in skeleton.parameters(architecture)}
-        flow = tf.identity(child(skeleton, architecture, x, FixedNorm(constants, statistics, plain))[-1], name="flow")
+        flows = build_child(skeleton, architecture, x, FixedNorm(constants, statistics, convolve_plain))
+        flow = tf.identity(flows[-1], name="flow")
         pixels = tf.placeholder(tf.uint8, [1, height, width, IMAGE_CHANNELS])
-        normalised = normalised_images(pixels)
+        normalised = normalise_images(pixels)
         with tf.Session(graph=graph) as session:
             samples = [[session.run(normalised, {pixels: image[None]})] for image in images]
             converter = tf.lite.TFLiteConverter.from_session(session, [x], [flow])
@@ -65,8 +66,9 @@ def _compute_statistics(
 ) -> Statistics:
     """Return the statistics of an architecture's batch normalisations over all images as one batch."""
     with tf.Graph().as_default() as graph:
-        layer = BatchNorm({name: tf.constant(weights[name]) for name in skeleton.parameters(architecture)}, plain)
-        child(skeleton, architecture, normalised_images(tf.constant(images)), layer)
+        constants = {name: tf.constant(weights[name]) for name in skeleton.parameters(architecture)}
+        layer = BatchNorm(constants, convolve_plain)
+        build_child(skeleton, architecture, normalise_images(tf.constant(images)), layer)
         with tf.Session(graph=graph) as session:
             statistics: Statistics = session.run(layer.statistics)
             return statistics

@@ -8,7 +8,7 @@ from typing import Any, Dict, Mapping, NamedTuple, Optional, Sequence
 
 import numpy as np
 
-from edgeflownas.evaluation.recalibration import Statistics, as_tensors
+from edgeflownas.evaluation.recalibration import Statistics, statistics_to_tensors
 from edgeflownas.network.skeleton import Skeleton
 from edgeflownas.network.space import Space
 from edgeflownas.storage import checkpoint
@@ -47,7 +47,7 @@ class Networks:
 
     def __init__(self, skeleton: Skeleton, height: int, width: int, trained: Optional[TrainedNetwork] = None) -> None:
         self.skeleton = skeleton
-        self.space = Space.of(skeleton)
+        self.space = Space.from_skeleton(skeleton)
         self.size = (height, width)
         self.trained = trained
 
@@ -87,15 +87,15 @@ class Networks:
         tensors = {name: trained.weights[name] for name in self.skeleton.parameters(architecture)}
         norms = {name[: -len("/gamma")] for name in tensors if name.endswith("/gamma")}
         statistics = {name: pair for name, pair in (trained.statistics or {}).items() if name in norms}
-        return checkpoint.digest({**tensors, **as_tensors(statistics), "images": trained.images})
+        return checkpoint.digest({**tensors, **statistics_to_tensors(statistics), "images": trained.images})
 
 
 def random_network(skeleton: Skeleton, height: int, width: int) -> TrainedNetwork:
     """Return fixed random weights and images, which suffice for compiled figures."""
-    from edgeflownas.network.build import initial_weights
+    from edgeflownas.network.build import draw_initial_weights
 
     rng = np.random.default_rng(0)
-    weights = initial_weights(skeleton.parameters(), rng)
+    weights = draw_initial_weights(skeleton.parameters(), rng)
     return TrainedNetwork(weights, None, rng.integers(0, 256, (2, height, width, 6)).astype(np.uint8))
 
 

@@ -12,7 +12,7 @@ from typing_extensions import Protocol
 from edgeflownas.network.convolution import conv2d
 from edgeflownas.network.normalisation import batch_norm
 from edgeflownas.network.skeleton import Convolution, Kind, Skeleton, Stage
-from edgeflownas.network.upsampling import doubled, doubled_conv2d
+from edgeflownas.network.upsampling import upsample, upsample_conv2d
 from edgeflownas.tf_runtime.stack import tf
 
 EPSILON = 1e-3  # of batch normalisation, added to the variance
@@ -23,17 +23,17 @@ Weights = Mapping[str, tf.Tensor]
 Convolve = Callable[[Convolution, tf.Tensor, tf.Tensor], tf.Tensor]  # with an input and a kernel
 
 
-def fast(convolution: Convolution, x: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
+def convolve_fast(convolution: Convolution, x: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
     """Convolves in the ways that run fast on a CPU."""
-    return doubled_conv2d(x, kernel) if convolution.doubles else conv2d(x, kernel, convolution.stride)
+    return upsample_conv2d(x, kernel) if convolution.upsamples else conv2d(x, kernel, convolution.stride)
 
 
-def plain(convolution: Convolution, x: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
+def convolve_plain(convolution: Convolution, x: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
     """Convolves with TensorFlow's operators, one for each thing that is done."""
-    return tf.nn.conv2d(doubled(x) if convolution.doubles else x, kernel, convolution.stride, "SAME")
+    return tf.nn.conv2d(upsample(x) if convolution.upsamples else x, kernel, convolution.stride, "SAME")
 
 
-class Layer(Protocol):
+class LayerBuilder(Protocol):
     """Computes a convolution with what stands behind it: its BN, or its bias."""
 
     def __call__(self, convolution: Convolution, x: tf.Tensor) -> tf.Tensor:
@@ -47,7 +47,7 @@ class BatchNorm:
         statistics: mean and (biased) variance, [C] each, of every BN that was built, in order.
     """
 
-    def __init__(self, weights: Weights, convolve: Convolve = fast) -> None:
+    def __init__(self, weights: Weights, convolve: Convolve = convolve_fast) -> None:
         self._weights = weights
         self._convolve = convolve
         self.statistics: Dict[str, Tuple[tf.Tensor, tf.Tensor]] = {}
@@ -73,13 +73,13 @@ class FixedNorm:
         self,
         weights: Weights,
         statistics: Mapping[str, Tuple[tf.Tensor, tf.Tensor]],
-        convolve: Convolve = fast,
+        convolve: Convolve = convolve_fast,
     ) -> None:
         self._weights = weights
         self._convolve = convolve
         self._statistics = statistics
 
-    def folded(self, convolution: Convolution) -> Tuple[tf.Tensor, tf.Tensor]:
+    def fold(self, convolution: Convolution) -> Tuple[tf.Tensor, tf.Tensor]:
         """Kernel and bias of the convolution that computes convolution and BN at once."""
         kernel = self._weights[convolution.name + "/kernel"]
         if convolution.norm is None:
@@ -90,16 +90,16 @@ class FixedNorm:
 
     def __call__(self, convolution: Convolution, x: tf.Tensor) -> tf.Tensor:
         """Convolves with the folded kernel and bias."""
-        kernel, bias = self.folded(convolution)
+        kernel, bias = self.fold(convolution)
         return tf.nn.bias_add(self._convolve(convolution, x, kernel), bias)
 
 
-def normalised_images(pair: tf.Tensor) -> tf.Tensor:
+def normalise_images(pair: tf.Tensor) -> tf.Tensor:
     """Maps two stacked RGB frames, uint8 [B, H, W, 6], to [-1, 1]."""
     return tf.cast(pair, tf.float32) * (1 / 127.5) - 1.0
 
 
-def apply_stage(skeleton: Skeleton, stage: Stage, option: int, x: tf.Tensor, layer: Layer) -> tf.Tensor:
+def apply_stage(skeleton: Skeleton, stage: Stage, option: int, x: tf.Tensor, layer: LayerBuilder) -> tf.Tensor:
     """Computes one option of a stage.
 
     Args:
@@ -121,12 +121,12 @@ def apply_stage(skeleton: Skeleton, stage: Stage, option: int, x: tf.Tensor, lay
     return y if stage.kind is Kind.FLOW else tf.nn.relu(y)
 
 
-def accumulated(flows: List[tf.Tensor], output: tf.Tensor) -> tf.Tensor:
+def accumulate_flow(flows: List[tf.Tensor], output: tf.Tensor) -> tf.Tensor:
     """Adds a flow stage's output to the flow so far, doubled; all [B, h, w, 4]."""
-    return doubled(flows[-1]) + output if flows else output
+    return upsample(flows[-1]) + output if flows else output
 
 
-def child(skeleton: Skeleton, architecture: Sequence[int], x: tf.Tensor, layer: Layer) -> List[tf.Tensor]:
+def build_child(skeleton: Skeleton, architecture: Sequence[int], x: tf.Tensor, layer: LayerBuilder) -> List[tf.Tensor]:
     """One architecture, hard-routed.
 
     Args:
@@ -144,13 +144,13 @@ def child(skeleton: Skeleton, architecture: Sequence[int], x: tf.Tensor, layer: 
             y = apply_stage(skeleton, stage, option, x, layer)
         if stage.kind is Kind.FLOW:
             with tf.name_scope(ACCUMULATION):
-                flows.append(accumulated(flows, y))
+                flows.append(accumulate_flow(flows, y))
         else:
             x = y
     return flows
 
 
-def initial_weights(
+def draw_initial_weights(
     parameters: Mapping[str, Tuple[int, ...]], rng: np.random.Generator
 ) -> Dict[str, np.ndarray]:
     """Draws initial weights: He-normal kernels (He et al. 2015), unit gamma, zero beta and bias."""
@@ -165,7 +165,7 @@ def initial_weights(
     return weights
 
 
-def begun_as_identity(weights: Mapping[str, np.ndarray]) -> Dict[str, np.ndarray]:
+def zero_last_gammas(weights: Mapping[str, np.ndarray]) -> Dict[str, np.ndarray]:
     """Initial weights with which each residual block begins as the identity: gamma 0 in its last BN.
 
     So a deep network begins to learn as early as a shallow one (Goyal et al. 2017, "Accurate, Large Minibatch SGD",
@@ -177,7 +177,7 @@ def begun_as_identity(weights: Mapping[str, np.ndarray]) -> Dict[str, np.ndarray
     }
 
 
-def variables(weights: Mapping[str, np.ndarray]) -> Dict[str, tf.Variable]:
+def create_variables(weights: Mapping[str, np.ndarray]) -> Dict[str, tf.Variable]:
     """A trainable variable for each array, under its name."""
     return {
         name: tf.get_variable(name, value.shape, initializer=tf.constant_initializer(value))

@@ -13,7 +13,7 @@ On a GPU the built-in convolution stays.
 
 from typing import Callable, Tuple
 
-from edgeflownas.tf_runtime.devices import on_gpu
+from edgeflownas.tf_runtime.devices import is_on_gpu
 from edgeflownas.tf_runtime.stack import tf
 
 _NARROW = 8  # up to so many output channels packing was measured to win
@@ -35,7 +35,7 @@ def conv2d(x: tf.Tensor, kernel: tf.Tensor, stride: int = 1) -> tf.Tensor:
     height, width = x.shape[1].value, x.shape[2].value
     size, outputs = kernel.shape[0].value, kernel.shape[3].value
     packs = height * width >= _SMALL and height % 2 == width % 2 == 0
-    if size == 1 or on_gpu(x):
+    if size == 1 or is_on_gpu(x):
         return tf.nn.conv2d(x, kernel, stride, "SAME")
     if stride == 2 and size > _STRIDED and packs:
         return _packed(x, kernel, (size - 2) // 2, 1)

@@ -6,7 +6,7 @@ ends. Here a row of pixels with all its channels is one long vector, against whi
 
 from typing import Callable, Tuple
 
-from edgeflownas.tf_runtime.devices import on_gpu
+from edgeflownas.tf_runtime.devices import is_on_gpu
 from edgeflownas.tf_runtime.stack import tf
 
 _NARROW = 8  # up to so many channels this was measured to win
@@ -29,7 +29,7 @@ def batch_norm(
     """
     _, height, width, channels = x.shape.as_list()
     count = tf.cast(tf.shape(x)[0] * (height * width), tf.float32)
-    if channels > _NARROW or height * width < _SMALL or on_gpu(x):
+    if channels > _NARROW or height * width < _SMALL or is_on_gpu(x):
         y, mean, variance = tf.nn.fused_batch_norm(x, gamma, beta, epsilon=epsilon, is_training=True)
         return y, tf.stop_gradient(mean), tf.stop_gradient(variance * ((count - 1.0) / count))  # the op's is unbiased
 

@@ -62,7 +62,7 @@ class Convolution:
     outputs: int
     stride: int
     norm: Optional[str]
-    doubles: bool = False
+    upsamples: bool = False
 
     @property
     def parameters(self) -> Dict[str, Tuple[int, ...]]:
@@ -154,8 +154,8 @@ class Skeleton:
                 for i in range(2)
             ]
         norm = None if stage.kind is Kind.FLOW else f"{stage.name}/bn"
-        doubles = stage.kind is Kind.UP
-        return [Convolution(scope, stage.options[option], inputs, outputs, stage.stride, norm, doubles)]
+        upsamples = stage.kind is Kind.UP
+        return [Convolution(scope, stage.options[option], inputs, outputs, stage.stride, norm, upsamples)]
 
     def route(self, architecture: Sequence[int]) -> Iterator[Tuple[Stage, int]]:
         """Each stage with the option that an architecture takes there, in order."""
@@ -175,7 +175,9 @@ class Skeleton:
                 shapes.update(convolution.parameters)
         return shapes
 
-    def misfit(self, tensors: Mapping[str, np.ndarray], architecture: Optional[Sequence[int]] = None) -> Optional[str]:
+    def find_mismatch(
+        self, tensors: Mapping[str, np.ndarray], architecture: Optional[Sequence[int]] = None
+    ) -> Optional[str]:
         """The first parameter that tensors lack or hold in another shape; None if they fit. See ``parameters``."""
         for name, shape in self.parameters(architecture).items():
             if name not in tensors or tensors[name].shape != shape:

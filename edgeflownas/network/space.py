@@ -44,7 +44,7 @@ class Space:
     counts: Tuple[int, ...] = field(init=False, repr=False, compare=False)
 
     @classmethod
-    def of(cls, skeleton: Skeleton) -> "Space":
+    def from_skeleton(cls, skeleton: Skeleton) -> "Space":
         """The space of a skeleton: its choice blocks, with the heads beginning at the first flow stage."""
         genes: List[Gene] = []
         outputs: List[int] = []
@@ -127,7 +127,7 @@ class Space:
         table = np.reshape(np.array(genes, int), (-1, len(self.genes)))
         return np.ravel_multi_index(tuple(table.T), self.counts)
 
-    def at(self, indices: np.ndarray) -> List[Architecture]:
+    def architectures_at(self, indices: np.ndarray) -> List[Architecture]:
         """The architectures that stand at some indices of ``all``."""
         return [tuple(genes) for genes in np.transpose(np.unravel_index(indices, self.counts)).tolist()]
 
@@ -135,13 +135,13 @@ class Space:
         """The architecture's options but those of flow outputs."""
         return tuple(option for place, option in enumerate(architecture) if place not in self.outputs)
 
-    def with_all_outputs(self, architectures: Sequence[Architecture]) -> np.ndarray:
+    def expand_outputs(self, architectures: Sequence[Architecture]) -> np.ndarray:
         """Each architecture with every combination of flow outputs, in order: [architectures, combinations, genes]."""
         combinations = np.array(list(np.ndindex(*(self.counts[place] for place in self.outputs))), int)
         genes = np.reshape(np.array(architectures, int), (-1, 1, len(self.genes))).repeat(len(combinations), axis=1)
         genes[:, :, list(self.outputs)] = combinations
         return genes
 
-    def random(self, rng: np.random.Generator) -> Architecture:
+    def sample(self, rng: np.random.Generator) -> Architecture:
         """Draws an architecture uniformly."""
         return tuple(int(rng.integers(count)) for count in self.counts)

@@ -11,7 +11,7 @@ from typing import Callable, List, Sequence, Tuple
 import numpy as np
 
 from edgeflownas.network.convolution import conv2d, padded_conv2d
-from edgeflownas.tf_runtime.devices import on_gpu
+from edgeflownas.tf_runtime.devices import is_on_gpu
 from edgeflownas.tf_runtime.stack import tf
 
 Range = Tuple[int, int]  # of positions, from and to
@@ -21,7 +21,7 @@ _SMALL = 32 * 48  # on smaller maps, in pixels, the many operators cost more tha
 _NARROW = 16  # up to so many output channels a 3x3 kernel gains, too: what it saves is the copy of the doubled map
 
 
-def doubled(x: tf.Tensor) -> tf.Tensor:
+def upsample(x: tf.Tensor) -> tf.Tensor:
     """Bilinear x2 as the NPU runs it: no aligned corners, no half-pixel centres.
 
     Args:
@@ -34,7 +34,7 @@ def doubled(x: tf.Tensor) -> tf.Tensor:
     return tf.image.resize_bilinear(x, [2 * height, 2 * width])
 
 
-def doubled_conv2d(x: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
+def upsample_conv2d(x: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
     """What ``conv2d(doubled(x), kernel)`` gives.
 
     Args:
@@ -48,8 +48,8 @@ def doubled_conv2d(x: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
     sides = x.shape[1].value, x.shape[2].value
     large = min(sides) >= 2 * _EDGE and sides[0] * sides[1] >= _SMALL
     gains = 3 < size <= 7 or size == 3 and kernel.shape[3].value <= _NARROW
-    if not (large and gains) or on_gpu(x):
-        return conv2d(doubled(x), kernel)
+    if not (large and gains) or is_on_gpu(x):
+        return conv2d(upsample(x), kernel)
     rows, columns = (_regions(size, side) for side in sides)
     pieces = iter(_sliced(x, [row[:2] for row in rows], [column[:2] for column in columns]))
     parts = [

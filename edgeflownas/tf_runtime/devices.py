@@ -29,7 +29,7 @@ class Devices(NamedTuple):
         """What graphs call them; sessions count only the ones that they see."""
         return tuple(f"/device:{self.kind}:{place}" for place in range(len(self.numbers)))
 
-    def let_see(self, config: tf.ConfigProto) -> None:
+    def restrict_session(self, config: tf.ConfigProto) -> None:
         """Lets a session with that configuration see these devices, the CPU, and no others."""
         if self.kind == "CPU":
             config.device_count["CPU"] = len(self.numbers)  # more than one: TensorFlow makes virtual ones
@@ -42,7 +42,7 @@ class Devices(NamedTuple):
 CPU = Devices("CPU", (0,))
 
 
-def chosen_devices(gpus: Optional[Sequence[int]]) -> Devices:
+def select_devices(gpus: Optional[Sequence[int]]) -> Devices:
     """The devices that a configuration asks for.
 
     Args:
@@ -54,7 +54,7 @@ def chosen_devices(gpus: Optional[Sequence[int]]) -> Devices:
     there = len(tf.config.experimental.list_physical_devices("GPU"))
     if gpus is None:
         first = Devices("GPU", (0,))
-        if there and _usable(first):
+        if there and _is_usable(first):
             return first
         if there:
             say("train.devices: TensorFlow cannot use the GPU, so the CPU computes; docs/gpu.md says what it needs")
@@ -69,7 +69,7 @@ def chosen_devices(gpus: Optional[Sequence[int]]) -> Devices:
                 f"name others, or none for the CPU (--gpu-device none)"
             )
     devices = Devices("GPU", tuple(gpus))
-    if not _usable(devices):
+    if not _is_usable(devices):
         raise InputError(
             f"train.devices: TensorFlow cannot use all of GPUs {', '.join(map(str, gpus))}; docs/gpu.md says what it "
             f"needs; or name none for the CPU (--gpu-device none)"
@@ -77,21 +77,21 @@ def chosen_devices(gpus: Optional[Sequence[int]]) -> Devices:
     return devices
 
 
-def _usable(devices: Devices) -> bool:
+def _is_usable(devices: Devices) -> bool:
     """Whether a session gets GPUs that are there: CUDA's libraries may be missing, or a GPU be too old."""
     config = tf.ConfigProto()
     config.gpu_options.allow_growth = True
-    devices.let_see(config)
+    devices.restrict_session(config)
     with tf.Session(graph=tf.Graph(), config=config) as session:
         return sum(device.device_type == "GPU" for device in session.list_devices()) == len(devices.numbers)
 
 
-def first_of(devices: Optional[Devices]) -> ContextManager[None]:
+def place_on_first(devices: Optional[Devices]) -> ContextManager[None]:
     """Puts what is built inside on the first of some devices; None: where TensorFlow chooses."""
     scope: ContextManager[None] = tf.device(devices.names[0] if devices else None)
     return scope
 
 
-def on_gpu(x: tf.Tensor) -> bool:
+def is_on_gpu(x: tf.Tensor) -> bool:
     """Whether a tensor lies on a GPU: where its graph has put it or, if it has not, where TensorFlow will."""
     return "GPU" in x.device if x.device else bool(tf.config.experimental.list_physical_devices("GPU"))

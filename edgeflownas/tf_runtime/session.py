@@ -20,7 +20,7 @@ class _Session(tf.Session):
             raise MemoryError(f"out of memory: {what}; use smaller batches, or fewer workers side by side") from None
 
 
-def session(graph: tf.Graph, threads: int, devices: Optional[Devices] = None) -> tf.Session:
+def open_session(graph: tf.Graph, threads: int, devices: Optional[Devices] = None) -> tf.Session:
     """A session that computes with so many CPU threads, and takes GPU memory only as it needs it.
 
     It sees these devices alone; None: whatever there is.
@@ -29,7 +29,7 @@ def session(graph: tf.Graph, threads: int, devices: Optional[Devices] = None) ->
     config.use_per_session_threads = True
     config.gpu_options.allow_growth = True
     if devices is not None:
-        devices.let_see(config)
+        devices.restrict_session(config)
     # The optimizer of graphs takes seconds for each new set of fetches, and was not measured to save any here.
     config.graph_options.rewrite_options.disable_meta_optimizer = True
     return _Session(graph=graph, config=config)

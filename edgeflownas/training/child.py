@@ -10,13 +10,20 @@ from edgeflownas.data.datasets import identify_pairs, open_datasets
 from edgeflownas.data.sample import FlowDataset
 from edgeflownas.errors import InputError
 from edgeflownas.evaluation.child import ChildEvaluator, EvaluationData
-from edgeflownas.evaluation.recalibration import Statistics, among, as_tensors
-from edgeflownas.network.build import BatchNorm, Weights, begun_as_identity, child, initial_weights, normalised_images
+from edgeflownas.evaluation.recalibration import Statistics, select_statistics, statistics_to_tensors
+from edgeflownas.network.build import (
+    BatchNorm,
+    Weights,
+    build_child,
+    draw_initial_weights,
+    normalise_images,
+    zero_last_gammas,
+)
 from edgeflownas.network.losses import multiscale_loss
 from edgeflownas.network.skeleton import Skeleton
 from edgeflownas.network.space import Space
 from edgeflownas.storage import checkpoint
-from edgeflownas.tf_runtime.devices import HOST, Devices, chosen_devices
+from edgeflownas.tf_runtime.devices import HOST, Devices, select_devices
 from edgeflownas.tf_runtime.stack import tf
 from edgeflownas.training.loop import Training
 from edgeflownas.training.step import GraphStep, Inputs
@@ -76,7 +83,7 @@ class ChildStep(GraphStep):
         towers = []
         for device, images, flow, valid in zip(devices, *parts):
             with tf.device(device):
-                flows = child(self._skeleton, self._architecture, normalised_images(images), BatchNorm(weights))
+                flows = build_child(self._skeleton, self._architecture, normalise_images(images), BatchNorm(weights))
                 towers.append(multiscale_loss(flows, flow, valid, inputs.uncertainty_weight))
         return [tf.add_n(towers) / len(towers)]
 
@@ -88,22 +95,22 @@ class ChildStep(GraphStep):
 
     def tensors(self) -> Dict[str, np.ndarray]:
         """Weights, optimizer state, and the last evaluation's BN statistics by name."""
-        return {**super().tensors(), **as_tensors(self._statistics)}
+        return {**super().tensors(), **statistics_to_tensors(self._statistics)}
 
     def weight_names(self) -> List[str]:
         """The weights and BN statistics among the tensors."""
-        return [*super().weight_names(), *as_tensors(self._statistics)]
+        return [*super().weight_names(), *statistics_to_tensors(self._statistics)]
 
     def restore(self, tensors: Mapping[str, np.ndarray], state: Mapping[str, Any]) -> None:
         """Goes back to saved tensors."""
         super().restore(tensors, state)
-        self._statistics = among(tensors)
+        self._statistics = select_statistics(tensors)
 
 
 Datasets = Tuple[FlowDataset, FlowDataset]  # training and validation pairs
 
 
-def child_training(
+def prepare_child_training(
     config: ChildConfig,
     folder: Path,
     weights: Optional[Mapping[str, np.ndarray]] = None,
@@ -123,18 +130,18 @@ def child_training(
     """
     recipe = config.train
     assert isinstance(recipe, TrainConfig), "one stage"
-    devices = chosen_devices(recipe.devices)
+    devices = select_devices(recipe.devices)
     skeleton = Skeleton(config.network.width)
-    first = first_weights(config, weights)
+    first = make_first_weights(config, weights)
     train, val = datasets or open_datasets(config.data)
     data = EvaluationData(train, val, config.evaluation, config.threads)
-    architecture = Space.of(skeleton).parse(config.architecture)
+    architecture = Space.from_skeleton(skeleton).parse(config.architecture)
     step = ChildStep(skeleton, architecture, first, recipe, data, config.threads, devices)
     identity = child_identity(config, first, train)
     return Training(step, train, recipe, config.seed, folder, identity, data.zero_flow_epe(), config.threads)
 
 
-def first_weights(config: ChildConfig, weights: Optional[Mapping[str, np.ndarray]]) -> Dict[str, np.ndarray]:
+def make_first_weights(config: ChildConfig, weights: Optional[Mapping[str, np.ndarray]]) -> Dict[str, np.ndarray]:
     """The weights that an architecture's training begins with.
 
     Args:
@@ -145,11 +152,11 @@ def first_weights(config: ChildConfig, weights: Optional[Mapping[str, np.ndarray
         InputError: the architecture is not in the space, or the weights do not fit it.
     """
     skeleton = Skeleton(config.network.width)
-    architecture = Space.of(skeleton).parse(config.architecture)
+    architecture = Space.from_skeleton(skeleton).parse(config.architecture)
     parameters = skeleton.parameters(architecture)
     if weights is None:
-        return begun_as_identity(initial_weights(parameters, np.random.default_rng(config.seed)))
-    wrong = skeleton.misfit(weights, architecture)
+        return zero_last_gammas(draw_initial_weights(parameters, np.random.default_rng(config.seed)))
+    wrong = skeleton.find_mismatch(weights, architecture)
     if wrong is not None:
         raise InputError(
             f"first weights: {wrong} is missing or of another shape; "

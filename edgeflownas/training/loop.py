@@ -52,7 +52,7 @@ class Step(Protocol):
     def state(self) -> Dict[str, Any]:
         """All else that the next step depends on, for JSON."""
 
-    def epoch_ended(self, folder: Path) -> None:
+    def write_epoch_files(self, folder: Path) -> None:
         """Leaves what the step keeps count of beside the checkpoints."""
 
 
@@ -168,7 +168,7 @@ class Training:
         """Steps of an epoch; what does not fill a batch is left out, every time other pairs."""
         return self._per_epoch
 
-    def rehearse(self, steps: int) -> float:
+    def time_steps(self, steps: int) -> float:
         """Takes some steps for their time, at a learning rate of 0; nothing is saved.
 
         Returns:
@@ -307,7 +307,7 @@ class Training:
 
     def _tell(self) -> None:
         """Writes what people read; of a training that was killed right before, it is made up for."""
-        self._step.epoch_ended(self._folder)
+        self._step.write_epoch_files(self._folder)
         self._write_log()
 
     def _keep(self, tensors: Mapping[str, np.ndarray]) -> None:
@@ -316,7 +316,7 @@ class Training:
         if place.batch == 0 and every and place.epoch % every == 0:
             weights = {name: tensors[name] for name in self._step.weight_names()}
             state = {"epoch": place.epoch, "epe": place.history[-1]["epe"], "identity": self._identity}
-            checkpoint.save(kept_weights(self._folder, place.epoch), weights, state)
+            checkpoint.save(kept_weights_path(self._folder, place.epoch), weights, state)
 
     def _write_log(self) -> None:
         place = self._place
@@ -327,6 +327,6 @@ class Training:
         write_text(self._folder / "log.csv", text.getvalue())
 
 
-def kept_weights(folder: Path, epoch: int) -> Path:
+def kept_weights_path(folder: Path, epoch: int) -> Path:
     """Where a training in a folder keeps the weights of an epoch, if it is to keep them."""
     return folder / "epochs" / f"{epoch:04d}.h5"

@@ -14,7 +14,7 @@ from edgeflownas.data.datasets import open_datasets
 from edgeflownas.errors import InputError
 from edgeflownas.progress import Standing, say
 from edgeflownas.storage import checkpoint, record
-from edgeflownas.training.child import Datasets, child_identity, child_training, first_weights
+from edgeflownas.training.child import Datasets, child_identity, make_first_weights, prepare_child_training
 from edgeflownas.training.loop import Training
 
 _FINISHED = "finished.json"  # in the folder of a stage that is followed by another
@@ -22,7 +22,7 @@ _FINISHED = "finished.json"  # in the folder of a stage that is followed by anot
 Weights = Mapping[str, np.ndarray]
 
 
-class Stage(NamedTuple):
+class TrainingStage(NamedTuple):
     """One of the trainings: what it is, where it lies, its data, and its number of steps."""
 
     config: ChildConfig
@@ -46,7 +46,7 @@ class StagedTraining:
         Raises:
             InputError: the data or the weights cannot be used, or an earlier stage was trained in another way.
         """
-        self._stages = opened_stages(config, folder)
+        self._stages = open_stages(config, folder)
         self._wall_s = 0.0  # of the stages that are finished
         number = 0
         while (self._stages[number].folder / _FINISHED).exists() and number < len(self._stages) - 1:
@@ -98,13 +98,13 @@ class StagedTraining:
 
     def _open(self, number: int, weights: Optional[Weights]) -> Training:
         stage = self._stages[number]
-        return child_training(stage.config, stage.folder, weights, stage.datasets)
+        return prepare_child_training(stage.config, stage.folder, weights, stage.datasets)
 
-    def _finished(self, stage: Stage, weights: Optional[Weights]) -> Weights:
+    def _finished(self, stage: TrainingStage, weights: Optional[Weights]) -> Weights:
         """The best weights of a finished stage, once it is sure that it was this very one."""
         path = stage.folder / "best.h5"
         best, state = checkpoint.load(path)
-        identity = child_identity(stage.config, first_weights(stage.config, weights), stage.datasets[0])
+        identity = child_identity(stage.config, make_first_weights(stage.config, weights), stage.datasets[0])
         finished = record.read(stage.folder / _FINISHED)
         before = {**state["identity"], "weights": finished["weights_sha256"]}
         checkpoint.check_same(path, before, {**identity, "weights": checkpoint.digest(best)})
@@ -112,7 +112,7 @@ class StagedTraining:
         return best
 
 
-def opened_stages(config: ChildConfig, folder: Path) -> List[Stage]:
+def open_stages(config: ChildConfig, folder: Path) -> List[TrainingStage]:
     """The stages of a training with their data.
 
     Raises:
@@ -132,11 +132,11 @@ def opened_stages(config: ChildConfig, folder: Path) -> List[Stage]:
                 f"train.{number}.batch_size: {recipe.batch_size} is more than the {len(datasets[0])} training pairs"
             )
         place = folder if last else folder / f"stage{number + 1}"
-        stages.append(Stage(stage, place, datasets, recipe.epochs, steps))
+        stages.append(TrainingStage(stage, place, datasets, recipe.epochs, steps))
     return stages
 
 
-def retraining(
+def prepare_retraining(
     config: ChildConfig, folder: Path, weights: Optional[Weights] = None
 ) -> Union[Training, StagedTraining]:
     """Sets up the training of one architecture, in as many stages as its recipe has.
@@ -150,5 +150,5 @@ def retraining(
         InputError: the architecture is not in the space, the weights do not fit it, or the data cannot be used.
     """
     if isinstance(config.train, TrainConfig):
-        return child_training(config, folder, weights)
+        return prepare_child_training(config, folder, weights)
     return StagedTraining(config, folder, weights)

@@ -7,10 +7,10 @@ import numpy as np
 
 from edgeflownas.config import TrainConfig
 from edgeflownas.data.pipeline import Batch
-from edgeflownas.network.build import Weights, variables
+from edgeflownas.network.build import Weights, create_variables
 from edgeflownas.network.skeleton import IMAGE_CHANNELS
-from edgeflownas.tf_runtime.devices import HOST, Devices, first_of
-from edgeflownas.tf_runtime.session import load_variables, session
+from edgeflownas.tf_runtime.devices import HOST, Devices, place_on_first
+from edgeflownas.tf_runtime.session import load_variables, open_session
 from edgeflownas.tf_runtime.stack import tf
 from edgeflownas.training.optimizer import minimise
 
@@ -54,14 +54,14 @@ class GraphStep:
             devices: that share the work.
         """
         self._devices = devices
-        with tf.Graph().as_default() as graph, first_of(devices):
+        with tf.Graph().as_default() as graph, place_on_first(devices):
             with tf.device(HOST):
                 images = tf.placeholder(tf.uint8, [config.batch_size, height, width, IMAGE_CHANNELS])
                 flow = tf.placeholder(tf.float32, [config.batch_size, height, width, 2])
                 valid = tf.placeholder(tf.float32, [config.batch_size, height, width, 1])
                 self._inputs = Inputs(images, flow, valid, tf.placeholder(tf.float32, []))
             self._rate = tf.placeholder(tf.float32, [])
-            self._weights = variables(weights)
+            self._weights = create_variables(weights)
             losses = self._losses(self._inputs, self._weights)
             self._count = len(losses)
             self.loss = tf.add_n(losses)
@@ -70,7 +70,7 @@ class GraphStep:
             for variable in set(tf.global_variables()) - set(self._weights.values()):
                 self._all["optimizer/" + variable.op.name] = variable
             initialise = tf.global_variables_initializer()
-        self._session = session(graph, threads, devices)
+        self._session = open_session(graph, threads, devices)
         self._session.run(initialise)
 
     def _losses(self, inputs: Inputs, weights: Weights) -> List[tf.Tensor]:
@@ -110,5 +110,5 @@ class GraphStep:
         """Goes back to saved tensors and a saved state."""
         load_variables(self._session, self._all, tensors)
 
-    def epoch_ended(self, folder: Path) -> None:
+    def write_epoch_files(self, folder: Path) -> None:
         """Leaves nothing beside the checkpoints, here."""

@@ -14,17 +14,17 @@ from edgeflownas.config import ChildConfig, DataConfig, DataFile, Section, Train
 from edgeflownas.data.datasets import open_part
 from edgeflownas.data.sample import FlowDataset, Sample
 from edgeflownas.evaluation.metrics import FlowMetrics
-from edgeflownas.evaluation.prediction import Predictor
-from edgeflownas.network.build import initial_weights
+from edgeflownas.evaluation.prediction import FlowPredictor
+from edgeflownas.network.build import draw_initial_weights
 from edgeflownas.network.skeleton import Skeleton
 from edgeflownas.network.space import Architecture, Space
 from edgeflownas.progress import phase
-from edgeflownas.training.child import child_training
+from edgeflownas.training.child import prepare_child_training
 from edgeflownas.training.loop import Training
-from edgeflownas.training.stages import opened_stages
+from edgeflownas.training.stages import open_stages
 from search.run import SCORING_THREADS, Run
 from supernet.fairness import SAMPLERS
-from supernet.training import supernet_training
+from supernet.training import prepare_supernet_training
 
 _STEPS = 3  # steps to measure
 
@@ -46,8 +46,8 @@ def show_supernet_training(run: Run, weights: Optional[Mapping[str, np.ndarray]]
     parts = {part: open_part(config.data, part) for part in ("train", "val")}
     measuring = phase(f"building the supernet and timing {_STEPS} cycles")
     with measuring, tempfile.TemporaryDirectory() as folder:
-        training = supernet_training(config, Path(folder), {}, weights)
-        seconds = training.rehearse(_STEPS)
+        training = prepare_supernet_training(config, Path(folder), {}, weights)
+        seconds = training.time_steps(_STEPS)
     _show_files(config.data, parts)
     _show_network(run.skeleton, config.data.padded_size, [lightest, heaviest], run.skeleton.parameters())
     recipe = config.train
@@ -71,14 +71,14 @@ def show_retraining(config: ChildConfig, weights: Optional[Mapping[str, np.ndarr
     """
     _show_config(config)
     skeleton = Skeleton(config.network.width)
-    architecture = Space.of(skeleton).parse(config.architecture)
+    architecture = Space.from_skeleton(skeleton).parse(config.architecture)
     with tempfile.TemporaryDirectory() as folder:
-        stages = opened_stages(config, Path(folder))
+        stages = open_stages(config, Path(folder))
         for number, stage in enumerate(stages, 1):
             click.echo(f"stage {number} of {len(stages)}")
             with phase(f"building the network and timing {_STEPS} steps"):
-                training = child_training(stage.config, stage.folder, weights, stage.datasets)
-                seconds = training.rehearse(_STEPS)
+                training = prepare_child_training(stage.config, stage.folder, weights, stage.datasets)
+                seconds = training.time_steps(_STEPS)
             assert isinstance(stage.config.train, TrainConfig), "a stage has a single recipe"
             _show_files(stage.config.data, dict(zip(("train", "val"), stage.datasets)))
             _show_network(skeleton, stage.config.data.padded_size, [architecture], skeleton.parameters(architecture))
@@ -124,10 +124,10 @@ def _seconds_per_pair(
     run: Run, architecture: Architecture, read: Callable[[int], Sample], indices: Sequence[int]
 ) -> float:
     """Return the median time to read a pair, predict its flow and compare it; the first pair is a warm-up."""
-    weights = initial_weights(run.skeleton.parameters(architecture), np.random.default_rng(run.config.seed))
+    weights = draw_initial_weights(run.skeleton.parameters(architecture), np.random.default_rng(run.config.seed))
     gammas = {name[: -len("/gamma")]: value for name, value in weights.items() if name.endswith("/gamma")}
     statistics = {name: (np.zeros_like(gamma), np.ones_like(gamma)) for name, gamma in gammas.items()}
-    predictor, seconds = Predictor(run.skeleton, architecture, weights, statistics, SCORING_THREADS), []
+    predictor, seconds = FlowPredictor(run.skeleton, architecture, weights, statistics, SCORING_THREADS), []
     for index in indices:
         started = time.monotonic()
         sample = read(index)

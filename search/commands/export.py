@@ -10,7 +10,7 @@ import numpy as np
 from rich.console import Console
 
 from edgeflownas.data.datasets import open_datasets
-from edgeflownas.evaluation.recalibration import among
+from edgeflownas.evaluation.recalibration import select_statistics
 from edgeflownas.hardware.board import Board
 from edgeflownas.hardware.compiler import Compiler
 from edgeflownas.hardware.networks import Networks, TrainedNetwork
@@ -109,7 +109,7 @@ def _prepare_network(
     from edgeflownas.evaluation.child import ChildEvaluator
 
     evaluator = ChildEvaluator(run.skeleton, architecture, data, SCORING_THREADS)
-    statistics = among(tensors) or evaluator.recalibrate(tensors)
+    statistics = select_statistics(tensors) or evaluator.recalibrate(tensors)
     images = np.concatenate([batch.images for batch in data.calibration])[:_REPRESENTATIVE]
     return TrainedNetwork(tensors, statistics, images), evaluator.epe(tensors, statistics)
 

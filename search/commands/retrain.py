@@ -86,9 +86,9 @@ def _with_devices(config: Child, devices: Optional[List[int]]) -> Child:
     """Return the training on the GPUs of the command line; refuse a missing GPU before the training starts."""
     if devices is None:
         return config
-    from edgeflownas.tf_runtime.devices import chosen_devices
+    from edgeflownas.tf_runtime.devices import select_devices
 
-    chosen_devices(devices)
+    select_devices(devices)
     return config.with_devices(devices)
 
 

@@ -69,9 +69,9 @@ def _check_resume(folder: Path, resume: Optional[bool], exists: bool) -> None:
 
 def _train(run: Run, resume: Optional[bool], weights: Optional[Dict[str, np.ndarray]], lock: Lock) -> None:
     with phase("reading images and building the supernet"):
-        from supernet.training import supernet_training
+        from supernet.training import prepare_supernet_training
 
-        training = supernet_training(run.config, run.supernet_folder, run.training_identity(), weights)
+        training = prepare_supernet_training(run.config, run.supernet_folder, run.training_identity(), weights)
         _check_resume(run.supernet_folder, resume, (run.supernet_folder / "last.h5").exists())
         resumed = training.resume()
     run.write_config()

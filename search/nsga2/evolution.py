@@ -154,7 +154,7 @@ class Evolution:
         """What is to be scored when some are asked for, each once and sorted."""
         if not self.config.complete_outputs:
             return sorted(requested)
-        every = self.space.with_all_outputs(requested).reshape(-1, len(self.space.genes))
+        every = self.space.expand_outputs(requested).reshape(-1, len(self.space.genes))
         return sorted(set(map(tuple, every.tolist())))
 
     def tell(
@@ -231,7 +231,7 @@ class Evolution:
         if self._cap is None:
             return np.ones(len(sram_kib), bool)
         if sram_kib.min() > self._cap:
-            (least,) = self.space.at(sram_kib.argmin()[None])
+            (least,) = self.space.architectures_at(sram_kib.argmin()[None])
             raise InputError(
                 f"evolution.max_sram_kib: no architecture fits {self._cap:g} KiB; the smallest SRAM peak in the space "
                 f"is {sram_kib.min():g} KiB (architecture {self.space.format(least)}): raise the cap, or make "
@@ -275,4 +275,4 @@ class Evolution:
         free = self._open.copy()
         free[self.space.indices(without)] = False
         places = np.flatnonzero(free)
-        return self.space.at(places[self._rng.sample(range(len(places)), min(count, len(places)))])
+        return self.space.architectures_at(places[self._rng.sample(range(len(places)), min(count, len(places)))])

@@ -50,7 +50,7 @@ class Screening:
         indices = np.flatnonzero(may_be_asked)
         axes = [axis for axis, name in enumerate(self._objectives.names) if name != "epe"]
         best = [indices[self._points[indices, axis].argmin()] for axis in axes]
-        chosen = keep_one_per_trunk(self._space, self._space.at(np.array(best, int)))
+        chosen = keep_one_per_trunk(self._space, self._space.architectures_at(np.array(best, int)))
         trunks = [self._space.trunk(other) for other in others]
         while True:
             seen = [set(options) for options in zip(*map(self._space.trunk, chosen))] or [set()] * len(trunks[0])
@@ -74,7 +74,7 @@ class Screening:
         left = list(range(len(candidates)))
         reached = self._objectives.points(archive, front)
         if len(rows):
-            genes = self._space.with_all_outputs(candidates)
+            genes = self._space.expand_outputs(candidates)
             epe = self.predict(archive.column("genes")[rows], archive.column("epe")[rows], genes)
             promised = [self._promised(*each, may_be_asked) for each in zip(genes, epe)]
         else:

@@ -7,7 +7,7 @@ import numpy as np
 
 from edgeflownas.data.datasets import open_datasets
 from edgeflownas.errors import InputError
-from edgeflownas.evaluation.recalibration import among
+from edgeflownas.evaluation.recalibration import select_statistics
 from edgeflownas.hardware.compiler import Compiler
 from edgeflownas.hardware.cost import Cost
 from edgeflownas.hardware.networks import Networks, TrainedNetwork
@@ -142,12 +142,12 @@ def _compiled(task: Task, tensors: Dict[str, np.ndarray], compiler: Compiler) ->
     """The compiler's figures of the retrained network, or, if it does not compile, the predicted ones."""
     config = task.config
     skeleton = Skeleton(config.network.width)
-    architecture = Space.of(skeleton).parse(config.architecture)
+    architecture = Space.from_skeleton(skeleton).parse(config.architecture)
     train, _ = open_datasets(config.data)
     images = np.stack([train.sample(index, None).images for index in range(min(_IMAGES, len(train)))])
     height, width = images.shape[1:3]
     try:
-        networks = Networks(skeleton, height, width, TrainedNetwork(tensors, among(tensors), images))
+        networks = Networks(skeleton, height, width, TrainedNetwork(tensors, select_statistics(tensors), images))
         return compiler.cost(networks, architecture)
     except InputError as error:
         say(f"architecture {config.architecture}: its hardware figures stay as they were predicted: {error}")

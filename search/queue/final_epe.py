@@ -7,7 +7,7 @@ from pydantic import Field
 
 from edgeflownas.config import Section, validate
 from edgeflownas.errors import InputError
-from edgeflownas.evaluation.recalibration import among
+from edgeflownas.evaluation.recalibration import select_statistics
 from edgeflownas.network.skeleton import Skeleton
 from edgeflownas.network.space import Space
 from edgeflownas.progress import progress, say
@@ -80,17 +80,17 @@ def _known(task: Task, digest: str) -> Dict[str, FinalEpe]:
 def _scored(task: Task, tensors: Mapping[str, np.ndarray], name: str, data: Dict[str, Any]) -> FinalEpe:
     from edgeflownas.data.datasets import open_part
     from edgeflownas.evaluation.assessment import assess
-    from edgeflownas.evaluation.prediction import Predictor
+    from edgeflownas.evaluation.prediction import FlowPredictor
 
     config = task.config
     skeleton = Skeleton(config.network.width)
-    architecture = Space.of(skeleton).parse(config.architecture)
-    wrong = skeleton.misfit(tensors, architecture)
+    architecture = Space.from_skeleton(skeleton).parse(config.architecture)
+    wrong = skeleton.find_mismatch(tensors, architecture)
     if wrong is not None:
         raise InputError(f"{task.paths.best}: {wrong} is missing or of another shape")
     source = next(stage.data for stage in config.stages if stage.data.model_dump() == data)
     dataset = open_part(source, "val")
-    predictor = Predictor(skeleton, architecture, tensors, among(tensors), config.threads)
+    predictor = FlowPredictor(skeleton, architecture, tensors, select_statistics(tensors), config.threads)
     try:
         with progress(f"{config.architecture} on {name}", len(dataset)) as bar:
             found = assess(predictor, dataset, range(len(dataset)), True, config.threads, None, bar.advance)

@@ -81,11 +81,11 @@ def _attempt(task: Task, claim: Claim, stop: StopFlag) -> None:
 
 def _trained(task: Task, claim: Claim, stop: StopFlag) -> Result:
     """Trains to the end."""
-    from edgeflownas.training.stages import retraining
+    from edgeflownas.training.stages import prepare_retraining
 
     weights = task.load_first_weights()
     stop.raise_if_set()
-    training = retraining(task.config, task.paths.folder, weights)
+    training = prepare_retraining(task.config, task.paths.folder, weights)
     resumed = training.resume()
     say(f"architecture {task.config.architecture}: {'continues' if resumed else 'begins'}")
     claim.watch(training.standing)

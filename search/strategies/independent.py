@@ -20,7 +20,7 @@ from search.queue.status import read_rows, summarize
 from search.queue.task import SearchFigures
 from search.run import Run
 from search.strategies.strategy import SearchContext, Strategy
-from supernet.fairness import fair_sample
+from supernet.fairness import draw_fair_sample
 
 
 def sample(run: Run) -> List[str]:
@@ -33,7 +33,7 @@ def sample(run: Run) -> List[str]:
     if config.architectures:
         return [run.space.format(run.space.parse(each)) for each in dict.fromkeys(config.architectures)]
     try:
-        return [run.space.format(each) for each in fair_sample(run.space, config.size, run.config.seed)]
+        return [run.space.format(each) for each in draw_fair_sample(run.space, config.size, run.config.seed)]
     except ValueError as error:
         raise InputError(f"independent.size: {error}") from None
 

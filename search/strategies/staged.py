@@ -37,7 +37,7 @@ from search.nsga2.scoring import COST_FIGURES, Score, look_up_cost, score_all
 from search.run import Run
 from search.strategies.strategy import SearchContext, Strategy
 from search.workers.evaluator import open_evaluator
-from supernet.fairness import Group, all_free
+from supernet.fairness import Group, free_groups
 
 _SHOWN = 10  # rows of a table for people
 
@@ -52,7 +52,7 @@ class Kept(NamedTuple):
 
     def groups(self, space: Space) -> List[Group]:
         """As a sampler deals it: what is free by genes, what was kept as a whole."""
-        free = all_free(space)
+        free = free_groups(space)
         first = free[: space.backbone] if self.backbones is None else [Group(0, self.backbones)]
         rest = free[space.backbone :] if self.heads is None else [Group(space.backbone, self.heads)]
         return first + rest
@@ -138,9 +138,9 @@ class SearchPhase:
             identity["first weights"] = checkpoint.digest(weights)
         groups = kept.groups(space)
         with phase("reading images and building the supernet"):
-            from supernet.training import supernet_training
+            from supernet.training import prepare_supernet_training
 
-            training = supernet_training(run.config, self.folder, identity, weights, groups)
+            training = prepare_supernet_training(run.config, self.folder, identity, weights, groups)
             training.resume()
         training.run(self._lock.beat)
         return run.supernet_weights()

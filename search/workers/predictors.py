@@ -8,8 +8,8 @@ import numpy as np
 
 from edgeflownas.data.datasets import open_datasets
 from edgeflownas.evaluation.child import ChildEvaluator, EvaluationData
-from edgeflownas.evaluation.prediction import Predictor
-from edgeflownas.evaluation.recalibration import among
+from edgeflownas.evaluation.prediction import FlowPredictor
+from edgeflownas.evaluation.recalibration import select_statistics
 from edgeflownas.network.space import Architecture
 from edgeflownas.progress import phase
 from search.run import SCORING_THREADS, Run
@@ -24,7 +24,7 @@ def calibration_images(run: Run) -> Images:
     )
 
 
-def open_predictor(run: Run, architecture: Architecture, weights: Path, images: Images) -> Predictor:
+def open_predictor(run: Run, architecture: Architecture, weights: Path, images: Images) -> FlowPredictor:
     """An architecture that predicts, with the statistics that are kept with its weights, or recalibrated ones.
 
     Args:
@@ -38,10 +38,10 @@ def open_predictor(run: Run, architecture: Architecture, weights: Path, images: 
         FloatingPointError: the statistics are not finite.
     """
     tensors = run.load_tensors(weights, architecture)
-    statistics = among(tensors)
+    statistics = select_statistics(tensors)
     if not statistics:
         with phase(f"recalibrating {run.space.format(architecture)}"):
             statistics = ChildEvaluator(run.skeleton, architecture, images(), SCORING_THREADS).recalibrate(tensors)
         if not all(np.isfinite(part).all() for pair in statistics.values() for part in pair):
             raise FloatingPointError(f"the BN statistics of {run.space.format(architecture)} are not finite")
-    return Predictor(run.skeleton, architecture, tensors, statistics, SCORING_THREADS)
+    return FlowPredictor(run.skeleton, architecture, tensors, statistics, SCORING_THREADS)

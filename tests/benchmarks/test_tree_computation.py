@@ -11,7 +11,7 @@ from supernet.tree import TreeEvaluator
 from tests.small import DATA, OTHER_STAGES, evaluation_data, weights_for
 
 SKELETON = Skeleton(4, OTHER_STAGES)
-SPACE = Space.of(SKELETON)
+SPACE = Space.from_skeleton(SKELETON)
 SIZE = DATA.height, DATA.width
 PAIRS = 6, 6  # as evaluation_data has them
 

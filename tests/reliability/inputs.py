@@ -109,7 +109,7 @@ def _read_override(folder: Path, data: bytes) -> None:
     load(CONFIGS / "tiny.yaml", [data.decode("utf-8", "surrogateescape")])
 
 
-_SPACE = Space.of(Skeleton(4))
+_SPACE = Space.from_skeleton(Skeleton(4))
 
 
 def _read_architecture(folder: Path, data: bytes) -> None:
@@ -192,7 +192,7 @@ def _read_task(folder: Path, data: bytes) -> None:
     paths.task(0).folder.mkdir(parents=True, exist_ok=True)
     paths.task(0).task.write_bytes(data)
     task = Task(paths, 0)
-    Space.of(Skeleton(4)).parse(task.config.architecture)
+    Space.from_skeleton(Skeleton(4)).parse(task.config.architecture)
     task.load_first_weights()
 
 

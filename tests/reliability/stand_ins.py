@@ -96,7 +96,7 @@ class Cycle:
     def run(self, batch: Batch, rate: float, uncertainty_weight: float) -> float:
         number = float(batch.images.mean()) / 255 + float(batch.flow.sum()) % 1
         if self._sampler is not None:
-            number += zlib.crc32(repr(self._sampler.cycle()).encode()) / 2**32
+            number += zlib.crc32(repr(self._sampler.draw_cycle()).encode()) / 2**32
         self._moment = (np.float32(0.9) * self._moment + np.float32(number)).astype(np.float32)
         for value in self._weights.values():
             value += np.float32(rate * number) * np.cos(value)
@@ -120,7 +120,7 @@ class Cycle:
     def state(self) -> Dict[str, Any]:
         return {} if self._sampler is None else {"sampler": self._sampler.state()}
 
-    def epoch_ended(self, folder: Path) -> None:
+    def write_epoch_files(self, folder: Path) -> None:
         if self._sampler is not None:
             write_json(folder / "fairness.json", {"gap": self._sampler.gap()})
 

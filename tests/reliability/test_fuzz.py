@@ -26,7 +26,7 @@ from search.queue.task import Task
 from tests.reliability import fuzz, inputs
 from tests.search.queue.small import small_queue
 
-SPACE = Space.of(Skeleton(4))
+SPACE = Space.from_skeleton(Skeleton(4))
 
 
 @pytest.mark.parametrize("target", inputs.TARGETS, ids=lambda target: target.name)

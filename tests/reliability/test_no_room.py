@@ -18,7 +18,7 @@ from edgeflownas.errors import InputError
 from edgeflownas.storage import checkpoint
 from edgeflownas.storage.files import previous
 from edgeflownas.storage.lock import locked
-from edgeflownas.tf_runtime.session import session
+from edgeflownas.tf_runtime.session import open_session
 from edgeflownas.tf_runtime.stack import tf
 from edgeflownas.training.loop import Training
 from search.storage.search_file import SearchFile
@@ -211,6 +211,6 @@ def test_a_worker_out_of_memory_is_told_and_the_search_goes_on_with_more(tmp_pat
 def test_tensorflow_out_of_memory_is_told_as_such() -> None:
     with tf.Graph().as_default() as graph:
         huge = tf.fill(tf.placeholder_with_default(np.array([2**24, 2**24]), [2]), 1.0)
-        with session(graph, 1) as opened, pytest.raises(MemoryError, match="^out of memory: .*smaller") as error:
+        with open_session(graph, 1) as opened, pytest.raises(MemoryError, match="^out of memory: .*smaller") as error:
             opened.run(huge)
     assert "\n" not in str(error.value)

@@ -9,16 +9,16 @@ from supernet.fairness import (
     FairSampler,
     Group,
     UniformSampler,
-    all_free,
-    covering_pool,
-    fair_sample,
-    own_slots,
-    routing,
+    assign_own_slots,
+    draw_covering_pool,
+    draw_fair_sample,
+    free_groups,
+    route_paths,
 )
 from tests.small import OTHER_STAGES
 
-NINE = Space.of(Skeleton(8))
-UNEVEN = Space.of(Skeleton(4, OTHER_STAGES))
+NINE = Space.from_skeleton(Skeleton(8))
+UNEVEN = Space.from_skeleton(Skeleton(4, OTHER_STAGES))
 
 
 def counted(space, cycles):
@@ -34,7 +34,7 @@ def counted(space, cycles):
 def test_every_option_of_every_gene_is_trained_once_a_cycle():
     sampler = FairSampler(NINE, np.random.default_rng(0))
     for _ in range(50):
-        cycle = sampler.cycle()
+        cycle = sampler.draw_cycle()
         assert len(cycle) == 3
         assert all((counts == 1).all() for counts in counted(NINE, [cycle]))
         assert sampler.gap() == 0
@@ -44,7 +44,7 @@ def test_permutations_of_different_genes_are_independent():
     sampler = FairSampler(NINE, np.random.default_rng(0))
     pairs = np.zeros((3, 3))
     for _ in range(3000):
-        for architecture in sampler.cycle():
+        for architecture in sampler.draw_cycle():
             pairs[architecture[2], architecture[7]] += 1
     np.testing.assert_allclose(pairs, 1000, atol=100)
 
@@ -53,7 +53,7 @@ def test_genes_with_fewer_options_repeat_them_as_evenly_as_counts_allow():
     sampler = FairSampler(UNEVEN, np.random.default_rng(0))
     cycles = []
     for _ in range(60):
-        cycles.append(sampler.cycle())
+        cycles.append(sampler.draw_cycle())
         for gene, counts in enumerate(counted(UNEVEN, cycles)):
             assert counts.max() - counts.min() <= 1
             np.testing.assert_array_equal(counts, sampler.counts[gene])
@@ -63,18 +63,18 @@ def test_genes_with_fewer_options_repeat_them_as_evenly_as_counts_allow():
 def test_a_restored_sampler_deals_the_same_cycles():
     sampler = FairSampler(UNEVEN, np.random.default_rng(3))
     for _ in range(7):
-        sampler.cycle()
+        sampler.draw_cycle()
     state = json.loads(json.dumps(sampler.state()))
-    expected = [sampler.cycle() for _ in range(20)]
+    expected = [sampler.draw_cycle() for _ in range(20)]
     other = FairSampler(UNEVEN, np.random.default_rng(99))
     other.restore(state)
-    assert [other.cycle() for _ in range(20)] == expected
+    assert [other.draw_cycle() for _ in range(20)] == expected
 
 
 @pytest.mark.parametrize("space", [NINE, UNEVEN])
 def test_the_pool_is_fixed_and_covers_the_space_evenly(space):
-    pool = covering_pool(space, 4, seed=0)
-    assert pool == covering_pool(space, 4, seed=0) and len(pool) == 4 * max(space.counts)
+    pool = draw_covering_pool(space, 4, seed=0)
+    assert pool == draw_covering_pool(space, 4, seed=0) and len(pool) == 4 * max(space.counts)
     assert all(counts.max() - counts.min() <= 1 for counts in counted(space, [pool]))
 
 
@@ -82,8 +82,8 @@ def test_the_pool_is_fixed_and_covers_the_space_evenly(space):
 def test_routing_leads_every_path_to_its_option(space):
     sampler = FairSampler(space, np.random.default_rng(5))
     for _ in range(50):
-        cycle = sampler.cycle()
-        path_of, option_of = routing(space, cycle)
+        cycle = sampler.draw_cycle()
+        path_of, option_of = route_paths(space, cycle)
         for gene, count in enumerate(space.counts):
             assert sorted(path_of[gene]) == list(range(len(cycle)))
             assert list(option_of[gene][:count]) == list(range(count))
@@ -93,9 +93,9 @@ def test_routing_leads_every_path_to_its_option(space):
 
 def test_genes_that_are_fixed_stay_and_the_free_ones_are_dealt_fairly():
     heads = (0, 1, 2, 0, 1)
-    sampler = FairSampler(NINE, np.random.default_rng(1), [*all_free(NINE)[:4], Group(4, (heads,))])
+    sampler = FairSampler(NINE, np.random.default_rng(1), [*free_groups(NINE)[:4], Group(4, (heads,))])
     for _ in range(20):
-        cycle = sampler.cycle()
+        cycle = sampler.draw_cycle()
         assert all(architecture[4:] == heads for architecture in cycle)
         assert all((counts == 1).all() for counts in counted(NINE, [cycle])[:4])
     assert sampler.gap() == 0 and not sampler.covers
@@ -103,10 +103,10 @@ def test_genes_that_are_fixed_stay_and_the_free_ones_are_dealt_fairly():
 
 def test_more_kept_backbones_than_paths_are_dealt_equally_often_in_the_long_run():
     kept = ((0, 0, 0, 0), (2, 1, 0, 2), (1, 1, 1, 1), (2, 2, 2, 2), (0, 1, 2, 0))
-    sampler = FairSampler(NINE, np.random.default_rng(1), [Group(0, kept), *all_free(NINE)[4:]])
+    sampler = FairSampler(NINE, np.random.default_rng(1), [Group(0, kept), *free_groups(NINE)[4:]])
     seen = dict.fromkeys(kept, 0)
     for number in range(1, 51):
-        cycle = sampler.cycle()
+        cycle = sampler.draw_cycle()
         assert len({architecture[:4] for architecture in cycle}) == 3
         for architecture in cycle:
             seen[architecture[:4]] += 1
@@ -119,29 +119,29 @@ def test_more_kept_backbones_than_paths_are_dealt_equally_often_in_the_long_run(
 
 def test_uniform_sampling_draws_one_path_every_architecture_alike_and_goes_on_where_it_was():
     sampler = UniformSampler(NINE, np.random.default_rng(2))
-    drawn = [sampler.cycle() for _ in range(3000)]
+    drawn = [sampler.draw_cycle() for _ in range(3000)]
     assert all(len(cycle) == 1 for cycle in drawn)
     for counts in counted(NINE, drawn):
         np.testing.assert_allclose(counts, 1000, atol=100)
     assert sampler.gap() > 0, "equal counts would be strict fairness"
     other = UniformSampler(NINE, np.random.default_rng(9))
     other.restore(json.loads(json.dumps(sampler.state())))
-    assert [other.cycle() for _ in range(20)] == [sampler.cycle() for _ in range(20)]
+    assert [other.draw_cycle() for _ in range(20)] == [sampler.draw_cycle() for _ in range(20)]
 
 
 def test_a_fair_sample_is_distinct_and_holds_every_option_equally_often():
-    sample = fair_sample(NINE, 36, 1)
+    sample = draw_fair_sample(NINE, 36, 1)
     assert len(set(sample)) == 36
     assert all((counts == 12).all() for counts in counted(NINE, [sample]))
-    assert sample == fair_sample(NINE, 36, 1) and sample != fair_sample(NINE, 36, 2)
+    assert sample == draw_fair_sample(NINE, 36, 1) and sample != draw_fair_sample(NINE, 36, 2)
     two = Space(NINE.genes[:2], 2, ())  # nine architectures: cycles that repeat one have to be dealt anew
-    whole = fair_sample(two, 6, 0)
+    whole = draw_fair_sample(two, 6, 0)
     assert len(set(whole)) == 6 and all((counts == 2).all() for counts in counted(two, [whole]))
 
 
 @pytest.mark.parametrize("seed", range(3))
 def test_cycles_that_are_dealt_anew_leave_no_trace_in_a_fair_sample(seed):
-    sample = fair_sample(UNEVEN, 48, seed)
+    sample = draw_fair_sample(UNEVEN, 48, seed)
     assert len(set(sample)) == 48
     assert all(counts.max() - counts.min() <= 1 for counts in counted(UNEVEN, [sample]))
 
@@ -149,10 +149,10 @@ def test_cycles_that_are_dealt_anew_leave_no_trace_in_a_fair_sample(seed):
 @pytest.mark.parametrize("count, reason", [(35, "multiple"), (12, "distinct")])
 def test_a_sample_that_cannot_be_fair_is_refused(count, reason):
     with pytest.raises(ValueError, match=reason):
-        fair_sample(Space(NINE.genes[:2], 2, ()), count, 0)
+        draw_fair_sample(Space(NINE.genes[:2], 2, ()), count, 0)
 
 
 def test_own_slots_give_each_path_its_architecture():
     cycle = [(0, 1, 2), (0, 0, 2)]
-    path_of, option_of = own_slots(cycle)
+    path_of, option_of = assign_own_slots(cycle)
     assert path_of.tolist() == [[0, 1]] * 3 and option_of.T.tolist() == [list(each) for each in cycle]

@@ -8,13 +8,13 @@ import pytest
 
 from edgeflownas.data.pipeline import read_batches
 from edgeflownas.errors import InputError
-from edgeflownas.network.build import variables
+from edgeflownas.network.build import create_variables
 from edgeflownas.network.skeleton import Kind, Skeleton, Stage
 from edgeflownas.network.space import Space
 from edgeflownas.tf_runtime.devices import CPU, Devices
 from edgeflownas.tf_runtime.stack import tf
 from supernet.fairness import FairSampler
-from supernet.parallel import parallel_cycle
+from supernet.parallel import build_parallel_cycle
 from supernet.training import FairCycle
 from tests.small import OTHER_STAGES, TRAIN, datasets, evaluation_data, weights_for
 
@@ -35,7 +35,7 @@ FEW_STAGES = (
 
 def step_on(devices, stages=FEW_STAGES):
     skeleton = Skeleton(4, stages)
-    sampler = FairSampler(Space.of(skeleton), np.random.default_rng(1))
+    sampler = FairSampler(Space.from_skeleton(skeleton), np.random.default_rng(1))
     return FairCycle(skeleton, weights_for(skeleton), RECIPE, evaluation_data(), sampler, 1, devices)
 
 
@@ -118,10 +118,10 @@ def test_gradients_are_the_built_in_ones_on_gpus():
     skeleton = Skeleton(4, FEW_STAGES)
     genes = len(skeleton.choice_blocks)
     with tf.Graph().as_default() as graph, tf.device("/device:GPU:0"):
-        weights = variables(weights_for(skeleton))
+        weights = create_variables(weights_for(skeleton))
         routing = [tf.placeholder(tf.int32, [genes, 3]) for _ in range(2)]
         names = [f"/device:GPU:{number}" for number in range(3)]
-        predictions = parallel_cycle(skeleton, tf.zeros([2, 32, 48, 6]), weights, *routing, names)
+        predictions = build_parallel_cycle(skeleton, tf.zeros([2, 32, 48, 6]), weights, *routing, names)
         outputs = [flows[-1] for flows in predictions]
         tf.gradients(outputs, list(weights.values()), colocate_gradients_with_ops=True)
     assert [output.device for output in outputs] == names

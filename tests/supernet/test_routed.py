@@ -3,14 +3,14 @@
 import numpy as np
 import pytest
 
-from edgeflownas.network.build import BatchNorm, child, normalised_images, variables
+from edgeflownas.network.build import BatchNorm, build_child, create_variables, normalise_images
 from edgeflownas.network.losses import multiscale_loss
 from edgeflownas.network.skeleton import STAGES, Skeleton
 from edgeflownas.network.space import Space
-from edgeflownas.tf_runtime.session import session
+from edgeflownas.tf_runtime.session import open_session
 from edgeflownas.tf_runtime.stack import tf
-from supernet.fairness import FairSampler, routing
-from supernet.routed import fair_cycle, permuted
+from supernet.fairness import FairSampler, route_paths
+from supernet.routed import build_fair_cycle, permute
 from tests.small import DATA, OTHER_STAGES, datasets, weights_for
 
 
@@ -23,7 +23,7 @@ class Cycle:
     """The routed graph with its loss and gradients."""
 
     def __init__(self, skeleton, weights):
-        self.space = Space.of(skeleton)
+        self.space = Space.from_skeleton(skeleton)
         self.paths = max(self.space.counts)
         self.graph = tf.Graph()
         with self.graph.as_default():
@@ -31,19 +31,19 @@ class Cycle:
             self.flow = tf.placeholder(tf.float32, [2, DATA.height, DATA.width, 2])
             shape = [len(self.space.genes), self.paths]
             self.path_of, self.option_of = (tf.placeholder(tf.int32, shape) for _ in range(2))
-            self.weights = variables(weights)
-            x = normalised_images(self.images)
-            self.predictions = fair_cycle(skeleton, x, self.weights, self.path_of, self.option_of)
+            self.weights = create_variables(weights)
+            x = normalise_images(self.images)
+            self.predictions = build_fair_cycle(skeleton, x, self.weights, self.path_of, self.option_of)
             valid = tf.ones([2, DATA.height, DATA.width, 1])
             one = tf.constant(1.0)
             losses = [multiscale_loss(flows, self.flow, valid, one) for flows in self.predictions]
             self.loss = tf.add_n(losses)
             self.gradients = dict(zip(self.weights, tf.gradients(self.loss, list(self.weights.values()))))
-            self.session = session(self.graph, 1)
+            self.session = open_session(self.graph, 1)
             self.session.run(tf.global_variables_initializer())
 
     def run(self, fetches, cycle):
-        path_of, option_of = routing(self.space, cycle)
+        path_of, option_of = route_paths(self.space, cycle)
         images, flow = batch(2)
         feed = {self.images: images, self.flow: flow, self.path_of: path_of, self.option_of: option_of}
         return self.session.run(fetches, feed)
@@ -52,10 +52,10 @@ class Cycle:
 def plain_path(skeleton, architecture, weights, fetch_gradients):
     """One architecture, hard-routed: its predictions, and the gradients of its loss by name."""
     images, flow = batch(2)
-    with tf.Graph().as_default() as graph, session(graph, 1) as running:
+    with tf.Graph().as_default() as graph, open_session(graph, 1) as running:
         own = {name: weights[name] for name in skeleton.parameters(architecture)}
-        tensors = variables(own)
-        flows = child(skeleton, architecture, normalised_images(tf.constant(images)), BatchNorm(tensors))
+        tensors = create_variables(own)
+        flows = build_child(skeleton, architecture, normalise_images(tf.constant(images)), BatchNorm(tensors))
         valid = tf.ones([2, DATA.height, DATA.width, 1])
         loss = multiscale_loss(flows, tf.constant(flow), valid, tf.constant(1.0))
         gradients = dict(zip(tensors, tf.gradients(loss, list(tensors.values())))) if fetch_gradients else {}
@@ -89,7 +89,7 @@ def test_a_child_with_the_supernets_weights_gives_the_same_output_as_its_path():
     sampler = FairSampler(routed.space, np.random.default_rng(2))
     compared = set()
     while len(compared) < 51:
-        cycle = sampler.cycle()
+        cycle = sampler.draw_cycle()
         for architecture, predictions in zip(cycle, routed.run(routed.predictions, cycle)):
             plain, _ = plain_path(skeleton, architecture, weights, False)
             for ours, expected in zip(predictions, plain):
@@ -99,10 +99,10 @@ def test_a_child_with_the_supernets_weights_gives_the_same_output_as_its_path():
 
 def test_permuted_reorders_values_and_sends_gradients_back():
     rng = np.random.default_rng(0)
-    with tf.Graph().as_default() as graph, session(graph, 1) as running:
+    with tf.Graph().as_default() as graph, open_session(graph, 1) as running:
         tensors = [tf.constant(float(i) + np.zeros(3, np.float32)) for i in range(5)]
         order = tf.placeholder(tf.int32, [5])
-        moved = permuted(tensors, order, tf.math.invert_permutation(order))
+        moved = permute(tensors, order, tf.math.invert_permutation(order))
         weighted = tf.add_n([(10.0**i) * tf.reduce_sum(tensor) for i, tensor in enumerate(moved)])
         gradients = tf.gradients(weighted, tensors)
         for _ in range(5):

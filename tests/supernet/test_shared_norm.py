@@ -5,7 +5,7 @@ from edgeflownas.evaluation.child import ChildEvaluator
 from edgeflownas.network.skeleton import Skeleton
 from edgeflownas.network.space import Space
 from supernet import shared_norm
-from supernet.fairness import covering_pool
+from supernet.fairness import draw_covering_pool
 from supernet.shared_norm import SharedNormEvaluator
 from tests.small import THREE_GENES, evaluation_data, weights_for
 
@@ -16,7 +16,7 @@ def test_every_architecture_is_scored_with_the_moving_averages_of_fair_cycles(mo
     skeleton = Skeleton(2, THREE_GENES)
     weights, data = weights_for(skeleton), evaluation_data()
     shared = SharedNormEvaluator(skeleton, [(2, 1, 0)], data, 1)
-    pool = covering_pool(Space.of(skeleton), 1, 0)
+    pool = draw_covering_pool(Space.from_skeleton(skeleton), 1, 0)
     alone = {each: ChildEvaluator(skeleton, each, data, 1) for each in {*pool, (2, 1, 0)}}
     found = [alone[each].recalibrate(weights) for each in pool]
     statistics = shared.statistics(weights)

@@ -16,8 +16,8 @@ from edgeflownas.network.space import Space
 from edgeflownas.storage import checkpoint
 from edgeflownas.tf_runtime.devices import CPU
 from edgeflownas.training.child import ChildStep
-from supernet.fairness import FairSampler, Group, UniformSampler, all_free
-from supernet.training import FairCycle, supernet_training
+from supernet.fairness import FairSampler, Group, UniformSampler, free_groups
+from supernet.training import FairCycle, prepare_supernet_training
 from tests.small import THREE_GENES, TRAIN, datasets, evaluation_data, weights_for
 
 ROOT = Path(__file__).parents[2]
@@ -34,7 +34,7 @@ def config_for(*overrides: str) -> Config:
 @pytest.fixture(scope="module")
 def uninterrupted(tmp_path_factory):
     folder = tmp_path_factory.mktemp("whole")
-    supernet_training(config_for(), folder, {}).run()
+    prepare_supernet_training(config_for(), folder, {}).run()
     return folder
 
 
@@ -93,18 +93,18 @@ def test_a_changed_network_data_or_recipe_is_refused_by_name(uninterrupted, over
 
 
 def test_a_training_of_another_identity_is_not_continued(tmp_path):
-    supernet_training(config_for("train.epochs=1"), tmp_path, {"data": "these"}).run()
+    prepare_supernet_training(config_for("train.epochs=1"), tmp_path, {"data": "these"}).run()
     before = (tmp_path / "last.h5").read_bytes()
     with pytest.raises(InputError, match="another data .*those.*restore it, or train in another run folder"):
-        supernet_training(config_for("train.epochs=1"), tmp_path, {"data": "those"}).resume()
+        prepare_supernet_training(config_for("train.epochs=1"), tmp_path, {"data": "those"}).resume()
     assert (tmp_path / "last.h5").read_bytes() == before
 
 
 def test_what_is_not_finite_stops_training_and_leaves_the_last_checkpoint(uninterrupted, tmp_path):
-    training = supernet_training(config_for("train.epochs=1"), tmp_path, {})
+    training = prepare_supernet_training(config_for("train.epochs=1"), tmp_path, {})
     training.run()
     before = (tmp_path / "last.h5").read_bytes()
-    exploding = supernet_training(config_for("train.learning_rate=1e30", "train.warmup_steps=0"), tmp_path, {})
+    exploding = prepare_supernet_training(config_for("train.learning_rate=1e30", "train.warmup_steps=0"), tmp_path, {})
     exploding._place.epoch = 1
     with pytest.raises(FloatingPointError, match="not finite in step"):
         exploding.run()
@@ -114,7 +114,7 @@ def test_what_is_not_finite_stops_training_and_leaves_the_last_checkpoint(uninte
 
 
 def test_an_epe_that_is_not_finite_stops_training_and_is_never_logged(tmp_path, monkeypatch):
-    training = supernet_training(config_for("train.epochs=2"), tmp_path, {})
+    training = prepare_supernet_training(config_for("train.epochs=2"), tmp_path, {})
     scores = iter([1.0, float("nan")])
     monkeypatch.setattr(training._step, "evaluate", lambda: next(scores))
     with pytest.raises(FloatingPointError, match="the EPE after step 6 is not finite; the last checkpoint is good"):
@@ -125,12 +125,12 @@ def test_an_epe_that_is_not_finite_stops_training_and_is_never_logged(tmp_path, 
 
 def test_more_training_pairs_than_there_are_in_a_batch_are_needed(tmp_path):
     with pytest.raises(InputError, match="train.batch_size: 4 is more than the 3 training pairs; lower it"):
-        supernet_training(config_for("data.train_pairs=3"), tmp_path, {})
+        prepare_supernet_training(config_for("data.train_pairs=3"), tmp_path, {})
 
 
 def test_uniform_sampling_trains_one_path_a_step_and_is_another_training(tmp_path):
     config = config_for("train.sampling=uniform", "train.epochs=2", "train.keep_every=1")
-    supernet_training(config, tmp_path, {"train": config.train.recipe}).run()
+    prepare_supernet_training(config, tmp_path, {"train": config.train.recipe}).run()
     counts = json.loads((tmp_path / "fairness.json").read_text())["counts"]
     assert all(sum(each) == 6 for each in counts.values())
     kept = [checkpoint.load(tmp_path / "epochs" / f"{epoch:04d}.h5") for epoch in (1, 2)]
@@ -139,7 +139,7 @@ def test_uniform_sampling_trains_one_path_a_step_and_is_another_training(tmp_pat
     strict = config_for("train.epochs=2")
     assert "sampling" not in strict.train.recipe, "trainings from before there was a choice go on"
     with pytest.raises(InputError, match="another train"):
-        supernet_training(strict, tmp_path, {"train": strict.train.recipe}).resume()
+        prepare_supernet_training(strict, tmp_path, {"train": strict.train.recipe}).resume()
 
 
 @pytest.mark.parametrize(
@@ -156,12 +156,12 @@ def test_a_step_learns_from_its_paths_alone_and_from_each_as_if_it_were_alone(sa
     skeleton, data = Skeleton(2, THREE_GENES), evaluation_data()
     weights, recipe = weights_for(skeleton), TRAIN.model_copy(update={"clip_norm": 1e9})
     batch = next(iter(read_batches(datasets()[0], range(4), 4, threads=1)))
-    dealer = sampler(Space.of(skeleton), np.random.default_rng(1), groups)
+    dealer = sampler(Space.from_skeleton(skeleton), np.random.default_rng(1), groups)
     step = FairCycle(skeleton, weights, recipe, data, dealer, 1, CPU)
     state = dealer.state()
     loss, gradients = step.run(batch, 0.0, 1.0), moments(step)
     dealer.restore(state)
-    cycle, losses = dealer.cycle(), []
+    cycle, losses = dealer.draw_cycle(), []
     expected = {name: np.zeros_like(value) for name, value in weights.items()}
     for architecture in cycle:
         alone = ChildStep(skeleton, architecture, weights, recipe, data, 1, CPU)
@@ -183,9 +183,9 @@ def moments(step):
 def test_fixed_heads_are_trained_and_no_others(tmp_path):
     """Weight decay is off, so what no path takes stays as it was."""
     config = config_for("train.epochs=1", "train.weight_decay=0")
-    space = Space.of(Skeleton(2))
-    groups = [*all_free(space)[:4], Group(4, ((1, 0, 2, 1, 0),))]
-    training = supernet_training(config, tmp_path, {}, groups=groups)
+    space = Space.from_skeleton(Skeleton(2))
+    groups = [*free_groups(space)[:4], Group(4, ((1, 0, 2, 1, 0),))]
+    training = prepare_supernet_training(config, tmp_path, {}, groups=groups)
     before = training._step.tensors()
     training.run()
     after, _ = checkpoint.load(tmp_path / "last.h5")
@@ -199,7 +199,7 @@ def test_fixed_heads_are_trained_and_no_others(tmp_path):
 
 
 def test_a_deep_network_begins_as_the_shallowest_without_its_blocks(tmp_path):
-    step = supernet_training(config_for(), tmp_path, {})._step
+    step = prepare_supernet_training(config_for(), tmp_path, {})._step
     last = {name for name in step.tensors() if name.endswith("/bn1/gamma") and "optimizer" not in name}
     skeleton = Skeleton(2)
     residual = [stage for stage in skeleton.stages if stage.kind is Kind.RESIDUAL]

@@ -28,7 +28,7 @@ def scored(evaluator, architectures):
 def test_scores_are_those_of_the_one_architecture_way(tree, data):
     skeleton, weights, evaluator = tree
     rng = np.random.default_rng(0)
-    architectures = [Space.of(skeleton).random(rng) for _ in range(8)]
+    architectures = [Space.from_skeleton(skeleton).sample(rng) for _ in range(8)]
     for architecture, epe in scored(evaluator, architectures).items():
         reference = ChildEvaluator(skeleton, architecture, data, threads=1).score(weights)
         assert epe == pytest.approx(reference, rel=1e-5)
@@ -37,7 +37,7 @@ def test_scores_are_those_of_the_one_architecture_way(tree, data):
 def test_scores_do_not_depend_on_order_grouping_or_what_was_asked_before(tree, data):
     skeleton, weights, evaluator = tree
     rng = np.random.default_rng(1)
-    architectures = list({Space.of(skeleton).random(rng) for _ in range(12)})
+    architectures = list({Space.from_skeleton(skeleton).sample(rng) for _ in range(12)})
     together = scored(evaluator, architectures)
     one_by_one = {}
     fresh = TreeEvaluator(skeleton, weights, data, threads=1)
@@ -48,7 +48,7 @@ def test_scores_do_not_depend_on_order_grouping_or_what_was_asked_before(tree, d
 
 def test_all_heads_of_a_backbone_score_as_some_of_them(tree):
     skeleton, _, evaluator = tree
-    space = Space.of(skeleton)
+    space = Space.from_skeleton(skeleton)
     split = space.backbone
     backbone = space.random(np.random.default_rng(2))[:split]
     completed = scored(evaluator, [each for each in space.all() if each[:split] == backbone])
@@ -57,9 +57,9 @@ def test_all_heads_of_a_backbone_score_as_some_of_them(tree):
 
 def test_each_group_is_one_backbone_and_comes_once_and_sorted(tree):
     skeleton, _, evaluator = tree
-    space = Space.of(skeleton)
+    space = Space.from_skeleton(skeleton)
     rng = np.random.default_rng(3)
-    asked = [space.random(rng) for _ in range(6)]
+    asked = [space.sample(rng) for _ in range(6)]
     groups = [[architecture for architecture, _ in group] for group in evaluator.score(asked * 2)]
     backbones = [{architecture[: space.backbone] for architecture in group} for group in groups]
     assert all(len(each) == 1 for each in backbones)
@@ -68,14 +68,14 @@ def test_each_group_is_one_backbone_and_comes_once_and_sorted(tree):
 
 def test_recalibration_leaves_every_weight_untouched(tree):
     skeleton, weights, evaluator = tree
-    scored(evaluator, [Space.of(skeleton).random(np.random.default_rng(4))])
+    scored(evaluator, [Space.from_skeleton(skeleton).random(np.random.default_rng(4))])
     assert checkpoint.digest(evaluator.weights()) == checkpoint.digest(weights)
 
 
 def test_other_weights_are_scored_afresh(tree, data):
     skeleton, weights, _ = tree
     evaluator = TreeEvaluator(skeleton, weights, data, threads=1)
-    architecture = Space.of(skeleton).random(np.random.default_rng(5))
+    architecture = Space.from_skeleton(skeleton).random(np.random.default_rng(5))
     before = scored(evaluator, [architecture])
     evaluator.load(weights_for(skeleton, seed=9))
     after = scored(evaluator, [architecture])

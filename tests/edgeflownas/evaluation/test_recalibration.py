@@ -1,6 +1,6 @@
 import numpy as np
 
-from edgeflownas.evaluation.recalibration import averaged
+from edgeflownas.evaluation.recalibration import combine_statistics
 
 
 def test_uneven_batches_give_the_statistics_of_all_images_together():
@@ -10,7 +10,7 @@ def test_uneven_batches_give_the_statistics_of_all_images_together():
     batches = [
         (len(part), {"bn": (part.mean(axis=(0, 1, 2)), part.var(axis=(0, 1, 2)))}) for part in parts
     ]
-    mean, variance = averaged(batches)["bn"]
+    mean, variance = combine_statistics(batches)["bn"]
     np.testing.assert_allclose(mean, images.mean(axis=(0, 1, 2)), rtol=1e-6)
     np.testing.assert_allclose(variance, images.var(axis=(0, 1, 2)), rtol=1e-6)
     assert mean.dtype == variance.dtype == np.float32
@@ -19,5 +19,5 @@ def test_uneven_batches_give_the_statistics_of_all_images_together():
 def test_a_constant_channel_has_no_variance_and_never_a_negative_one():
     constant = np.full(3, 1234.567)
     batches = [(count, {"bn": (constant, np.zeros(3))}) for count in (3, 5, 7)]
-    assert (averaged(batches)["bn"][1] >= 0).all()
-    np.testing.assert_allclose(averaged(batches)["bn"][1], 0, atol=1e-12)
+    assert (combine_statistics(batches)["bn"][1] >= 0).all()
+    np.testing.assert_allclose(combine_statistics(batches)["bn"][1], 0, atol=1e-12)

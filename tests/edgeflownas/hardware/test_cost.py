@@ -35,7 +35,7 @@ def make_table(
     skeleton: Skeleton, figures: Callable[[Architecture], Figures], held_out: Sequence[Architecture] = ()
 ) -> CostTable:
     """Make a table from a function that returns an architecture's figures."""
-    space = Space.of(skeleton)
+    space = Space.from_skeleton(skeleton)
     return CostTable(
         TableFile(
             origin=Origin(command="test", date="2024-01-01", seconds=1.0, vela="5.2.0", tensorflow="1.15.0"),
@@ -163,7 +163,7 @@ def test_table_of_any_space_survives_saving_and_loading(tmp_path: Path, stages: 
     again.check_board(grove())
     rng = np.random.default_rng(0)
     for _ in range(20):
-        architecture = Space.of(skeleton).random(rng)
+        architecture = Space.from_skeleton(skeleton).sample(rng)
         assert again.cost(architecture) == table.cost(architecture)
 
 
@@ -248,7 +248,7 @@ def test_shipped_tables_match_this_network_and_board(name: str) -> None:
     table = CostTable.load(BOARDS / name)
     table.check(Skeleton(width), *size)
     table.check_board(grove())
-    space = Space.of(Skeleton(width))
+    space = Space.from_skeleton(Skeleton(width))
     compiled = {space.parse(text): figures for text, figures in table.content.compiled.items()}
     held_out = {space.parse(text): figures for text, figures in table.content.held_out.items()}
     assert len(compiled) <= 40

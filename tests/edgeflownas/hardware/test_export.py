@@ -23,7 +23,7 @@ Network = Any  # skeleton, architecture, weights, statistics, images, flow
 def trained() -> Network:
     """An architecture of the full space with uneven weights, recalibrated statistics and its float prediction."""
     skeleton = Skeleton(4)
-    architecture = Space.of(skeleton).parse("102010201")
+    architecture = Space.from_skeleton(skeleton).parse("102010201")
     weights = weights_for(skeleton)
     data = evaluation_data()
     child = ChildEvaluator(skeleton, architecture, data, threads=1)

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from edgeflownas.network.normalisation import batch_norm
-from edgeflownas.tf_runtime.session import session
+from edgeflownas.tf_runtime.session import open_session
 from edgeflownas.tf_runtime.stack import tf
 
 EPSILON = 1e-3
@@ -22,7 +22,7 @@ def test_is_the_definition_and_has_its_gradients(shape):
         plain = gamma * (x - plain_mean) / tf.sqrt(plain_variance + EPSILON) + beta
         ours = [y, mean, variance, *tf.gradients(y, [x, gamma, beta], upstream)]
         theirs = [plain, plain_mean, plain_variance, *tf.gradients(plain, [x, gamma, beta], upstream)]
-        with session(graph, 1) as running:
+        with open_session(graph, 1) as running:
             for found, expected in zip(*running.run([ours, theirs])):
                 np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4)
 

@@ -6,7 +6,7 @@ from edgeflownas.network.skeleton import Kind, Skeleton, Stage
 from edgeflownas.network.space import Gene, Space
 from tests.small import OTHER_STAGES
 
-SPACE = Space.of(Skeleton(32))
+SPACE = Space.from_skeleton(Skeleton(32))
 
 
 def gene(options):
@@ -36,7 +36,7 @@ def test_an_architecture_has_a_place_among_all():
     space = Space((gene(2), gene(5), gene(3)), 1, (2,))
     every = list(space.all())
     assert [space.index(architecture) for architecture in every] == list(range(30)) == space.indices(every).tolist()
-    assert space.at(np.arange(30)) == every and space.at(np.array([7])) == [every[7]]
+    assert space.architectures_at(np.arange(30)) == every and space.architectures_at(np.array([7])) == [every[7]]
 
 
 @pytest.mark.parametrize("genes", [(2, 0, 0), (0, 5, 0), (0, 0, -1), (0, 0), (0, 0, 0, 0), ()])
@@ -61,14 +61,14 @@ def test_an_option_that_a_gene_has_not_is_refused_by_name():
 
 
 def test_another_space_needs_nothing_but_its_stages():
-    space = Space.of(Skeleton(4, OTHER_STAGES))
+    space = Space.from_skeleton(Skeleton(4, OTHER_STAGES))
     assert space.counts == (2, 4, 2, 3, 2) and space.backbone == 2 and space.size == 96
     rng = np.random.default_rng(0)
-    drawn = {space.random(rng) for _ in range(2000)}
+    drawn = {space.sample(rng) for _ in range(2000)}
     assert drawn == set(space.all())
 
 
 def test_a_gene_that_one_digit_cannot_spell_is_refused():
     stage = Stage("E0", Kind.CONV, scale=2, width=2, options=tuple(range(1, 23, 2)))
     with pytest.raises(ValueError, match="gene E0 has 11 options"):
-        Space.of(Skeleton(4, (stage,)))
+        Space.from_skeleton(Skeleton(4, (stage,)))

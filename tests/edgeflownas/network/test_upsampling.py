@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from edgeflownas.network.upsampling import doubled, doubled_conv2d
-from edgeflownas.tf_runtime.session import session
+from edgeflownas.network.upsampling import upsample, upsample_conv2d
+from edgeflownas.tf_runtime.session import open_session
 from edgeflownas.tf_runtime.stack import tf
 
 
@@ -15,8 +15,8 @@ def test_doubled_is_interpolation_with_the_last_pixel_repeated():
         expected = np.stack([expected, between], axis + 1).reshape(
             [2 * n if i == axis else n for i, n in enumerate(expected.shape)]
         )
-    with tf.Graph().as_default() as graph, session(graph, 1) as running:
-        np.testing.assert_allclose(running.run(doubled(tf.constant(x))), expected, rtol=1e-6, atol=1e-6)
+    with tf.Graph().as_default() as graph, open_session(graph, 1) as running:
+        np.testing.assert_allclose(running.run(upsample(tf.constant(x))), expected, rtol=1e-6, atol=1e-6)
 
 
 # Kernels in the map, wide and narrow; a map that is as small as it may be along one side; one that is too small.
@@ -29,8 +29,8 @@ def test_convolves_the_doubled_map(shape, size):
         x = tf.constant(rng.standard_normal((batch, height, width, inputs)), tf.float32)
         kernel = tf.constant(rng.standard_normal((size, size, inputs, outputs)), tf.float32)
         upstream = tf.constant(rng.standard_normal((batch, 2 * height, 2 * width, outputs)), tf.float32)
-        both = doubled_conv2d(x, kernel), tf.nn.conv2d(doubled(x), kernel, 1, "SAME")
-        with session(graph, 1) as running:
+        both = upsample_conv2d(x, kernel), tf.nn.conv2d(upsample(x), kernel, 1, "SAME")
+        with open_session(graph, 1) as running:
             ours, plain = running.run([[y, *tf.gradients(y, [x, kernel], upstream)] for y in both])
     for found, expected in zip(ours, plain):
         np.testing.assert_allclose(found, expected, rtol=0, atol=2e-6 * np.abs(expected).max())

@@ -10,7 +10,7 @@ ROOT = Path(__file__).parents[3]
 _COMPUTE = """
 import os
 from edgeflownas.tf_runtime.stack import tf
-from edgeflownas.tf_runtime.session import session
+from edgeflownas.tf_runtime.session import open_session
 
 def seconds():
     found = {}
@@ -24,8 +24,8 @@ with tf.Graph().as_default() as graph:
     x = tf.random_uniform([8, 64, 64, 16])
     each = [tf.nn.conv2d(x, tf.random_uniform([7, 7, 16, 16]), 1, "SAME") for _ in range(8)]
     total = tf.add_n([tf.reduce_sum(y) for y in each])
-session(graph, 4).run(total)
-counted = session(graph, THREADS)
+open_session(graph, 4).run(total)
+counted = open_session(graph, THREADS)
 counted.run(total)
 before = seconds()
 for _ in range(4):

@@ -9,12 +9,12 @@ from edgeflownas.config import ChildConfig, NetworkConfig
 from edgeflownas.data.pipeline import Batch, read_batches
 from edgeflownas.errors import InputError
 from edgeflownas.evaluation.child import ChildEvaluator
-from edgeflownas.evaluation.recalibration import among
+from edgeflownas.evaluation.recalibration import select_statistics
 from edgeflownas.network.skeleton import Skeleton
 from edgeflownas.network.space import Space
 from edgeflownas.storage import checkpoint
 from edgeflownas.tf_runtime.devices import CPU, Devices
-from edgeflownas.training.child import ChildStep, child_training
+from edgeflownas.training.child import ChildStep, prepare_child_training
 from tests.small import DATA, EVALUATION, TRAIN, datasets, evaluation_data, weights_for
 
 WIDTH = 4
@@ -37,7 +37,7 @@ def config(**changes: Any) -> ChildConfig:
 
 @pytest.fixture(scope="module")
 def step() -> ChildStep:
-    architecture = Space.of(SKELETON).parse("010000200")
+    architecture = Space.from_skeleton(SKELETON).parse("010000200")
     return ChildStep(SKELETON, architecture, weights_for(SKELETON), TRAIN, evaluation_data(), threads=1, devices=CPU)
 
 
@@ -49,12 +49,12 @@ def batch() -> Batch:
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Tuple[Path, Dict[str, float]]:
     folder = tmp_path_factory.mktemp("child")
-    return folder, child_training(config(), folder, weights_for(SKELETON)).run()
+    return folder, prepare_child_training(config(), folder, weights_for(SKELETON)).run()
 
 
 def test_child_begins_with_its_part_of_the_supernet(step: ChildStep) -> None:
     supernet = weights_for(SKELETON)
-    names = SKELETON.parameters(Space.of(SKELETON).parse("010000200"))
+    names = SKELETON.parameters(Space.from_skeleton(SKELETON).parse("010000200"))
     assert list(step.weight_names()) == list(names)
     tensors = step.tensors()
     assert all(np.array_equal(tensors[name], supernet[name]) for name in names)
@@ -75,7 +75,7 @@ def test_best_weights_with_their_statistics_give_the_logged_epe(trained: Tuple[P
     tensors, state = checkpoint.load(folder / "best.h5")
     assert last["epoch"] == TRAIN.epochs
     evaluator = ChildEvaluator(SKELETON, (0,) * 9, evaluation_data(), threads=1)
-    assert evaluator.epe(tensors, among(tensors)) == state["epe"] <= last["epe"]
+    assert evaluator.epe(tensors, select_statistics(tensors)) == state["epe"] <= last["epe"]
     assert evaluator.score(tensors) == state["epe"]
     assert not any(name.startswith("optimizer/") for name in tensors)
 
@@ -83,7 +83,7 @@ def test_best_weights_with_their_statistics_give_the_logged_epe(trained: Tuple[P
 def test_finished_training_is_left_as_it_is(trained: Tuple[Path, Dict[str, float]]) -> None:
     folder, last = trained
     before = (folder / "last.h5").read_bytes()
-    training = child_training(config(), folder, weights_for(SKELETON))
+    training = prepare_child_training(config(), folder, weights_for(SKELETON))
     assert training.resume()
     assert tuple(training.standing()) == (2, 8, 8, checkpoint.load(folder / "best.h5")[1]["epe"])
     assert training.run() == last
@@ -100,16 +100,16 @@ def test_finished_training_is_left_as_it_is(trained: Tuple[Path, Dict[str, float
 def test_training_is_not_continued_as_another(
     trained: Tuple[Path, Dict[str, float]], changes: Dict[str, Any], weights: Any, named: str
 ) -> None:
-    training = child_training(config(**changes), trained[0], weights)
+    training = prepare_child_training(config(**changes), trained[0], weights)
     with pytest.raises(InputError, match=f"another {named}"):
         training.resume()
 
 
 def test_weights_of_another_width_and_unknown_architectures_are_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="network.width"):
-        child_training(config(), tmp_path, weights_for(Skeleton(6)))
+        prepare_child_training(config(), tmp_path, weights_for(Skeleton(6)))
     with pytest.raises(InputError, match="gene EB0"):
-        child_training(config(architecture="300000000"), tmp_path)
+        prepare_child_training(config(architecture="300000000"), tmp_path)
 
 
 def gradients(devices: Devices, batch: Batch) -> Tuple[float, Dict[str, np.ndarray]]:

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from edgeflownas.config import TrainConfig
-from edgeflownas.network.build import variables
+from edgeflownas.network.build import create_variables
 from edgeflownas.tf_runtime.stack import tf
 from edgeflownas.training.optimizer import learning_rate, minimise
 
@@ -19,7 +19,7 @@ def test_the_learning_rate_rises_in_a_line_and_falls_along_a_cosine():
 def steps(loss_of, values, config, count):
     """Runs some steps; the weights and the gradient's norm after each."""
     with tf.Graph().as_default() as graph:
-        weights = variables(values)
+        weights = create_variables(values)
         rate = tf.placeholder(tf.float32, [])
         train, norm = minimise(loss_of(weights), weights, rate, config)
         initialise = tf.global_variables_initializer()
@@ -56,7 +56,7 @@ def test_a_step_is_that_of_adam_with_a_bounded_gradient_and_decoupled_decay_of_k
 def test_a_gradient_that_is_not_finite_changes_no_weight():
     start = {"a/kernel": np.float32([0.0]), "b/kernel": np.float32([1.0])}
     with tf.Graph().as_default() as graph:
-        weights = variables(start)
+        weights = create_variables(start)
         loss = tf.sqrt(weights["a/kernel"][0]) + weights["b/kernel"][0]  # its slope at 0 is infinite
         train, _ = minimise(loss, weights, tf.constant(0.1), CONFIG)
         initialise = tf.global_variables_initializer()

@@ -15,7 +15,7 @@ from edgeflownas.signals import Interrupted
 from edgeflownas.storage import checkpoint
 from edgeflownas.training.child import ChildStep
 from edgeflownas.training.loop import Training
-from edgeflownas.training.stages import StagedTraining, retraining
+from edgeflownas.training.stages import StagedTraining, prepare_retraining
 from tests.small import DATA, EVALUATION, TRAIN, weights_for
 
 OTHER = DATA.model_copy(update={"seed": 9, "height": 48, "width": 64, "train_pairs": 12})
@@ -58,7 +58,7 @@ def outcome(folder: Path) -> Dict[str, Any]:
 @pytest.fixture(scope="module")
 def peaceful(tmp_path_factory: pytest.TempPathFactory) -> Tuple[Path, Dict[str, float]]:
     folder = tmp_path_factory.mktemp("peaceful")
-    training = retraining(config(), folder, weights())
+    training = prepare_retraining(config(), folder, weights())
     assert isinstance(training, StagedTraining) and not training.resume()
     assert tuple(training.standing())[:3] == (0, 0, 8 + 6)
     last = training.run()
@@ -91,8 +91,8 @@ def test_stopped_in_either_stage_and_continued_it_ends_bit_for_bit_the_same(
 
     monkeypatch.setattr(ChildStep, "run", counted)
     with pytest.raises(Interrupted):
-        retraining(config(), tmp_path, weights()).run()
-    training = retraining(config(), tmp_path, weights())
+        prepare_retraining(config(), tmp_path, weights()).run()
+    training = prepare_retraining(config(), tmp_path, weights())
     assert training.resume() and training.standing().step == number
     training.run()
     assert len(steps) == 14, "no step was done twice, and none left out"
@@ -113,9 +113,9 @@ def test_died_between_two_stages_it_goes_on_with_the_second(
 
     monkeypatch.setattr(Training, "run", dies)
     with pytest.raises(KeyError):
-        retraining(config(), tmp_path, weights()).run()
+        prepare_retraining(config(), tmp_path, weights()).run()
     assert not (tmp_path / "stage1" / "finished.json").exists()
-    training = retraining(config(), tmp_path, weights())
+    training = prepare_retraining(config(), tmp_path, weights())
     assert training.resume()
     training.run()
     assert outcome(tmp_path) == outcome(peaceful[0])
@@ -132,16 +132,16 @@ def test_died_between_two_stages_it_goes_on_with_the_second(
 )
 def test_no_stage_is_continued_as_another(peaceful: Any, changes: Dict[str, Any], named: str) -> None:
     with pytest.raises(InputError, match=named):
-        retraining(config(**changes), peaceful[0], weights()).resume()
+        prepare_retraining(config(**changes), peaceful[0], weights()).resume()
 
 
 def test_what_is_wrong_with_a_later_stage_is_told_before_the_first_begins(tmp_path: Path) -> None:
     missing = STAGES[1].model_copy(update={"data": ListData(kind="list", val_list=str(tmp_path / "none.txt"))})
     with pytest.raises(InputError, match="train.1.data.val_list: .*none.txt: cannot be read"):
-        retraining(config(train=[STAGES[0], missing]), tmp_path, weights())
+        prepare_retraining(config(train=[STAGES[0], missing]), tmp_path, weights())
     large = STAGES[1].model_copy(update={"batch_size": 13})
     with pytest.raises(InputError, match="train.1.batch_size: 13 is more than the 12 training pairs"):
-        retraining(config(train=[STAGES[0], large]), tmp_path, weights())
+        prepare_retraining(config(train=[STAGES[0], large]), tmp_path, weights())
     assert not list(tmp_path.iterdir())
 
 
@@ -151,7 +151,7 @@ def test_a_stage_that_does_not_improve_ends_early_and_the_next_one_is_trained(
     epes = iter([2.0, 3.0, 3.0, 9.0, 5.0, 6.0])
     monkeypatch.setattr(ChildStep, "evaluate", lambda self: next(epes))
     first = STAGES[0].model_copy(update={"epochs": 9, "patience": 2})
-    training = retraining(config(train=[first, STAGES[1]]), tmp_path, weights())
+    training = prepare_retraining(config(train=[first, STAGES[1]]), tmp_path, weights())
     last = training.run()
     assert len(checkpoint.load(tmp_path / "stage1" / "last.h5")[1]["place"]["history"]) == 3
     assert checkpoint.load(tmp_path / "stage1" / "best.h5")[1]["epoch"] == 1
@@ -159,7 +159,7 @@ def test_a_stage_that_does_not_improve_ends_early_and_the_next_one_is_trained(
 
 
 def test_a_recipe_of_one_stage_is_a_plain_training(tmp_path: Path) -> None:
-    assert isinstance(retraining(config(train=TRAIN), tmp_path, weights()), Training)
+    assert isinstance(prepare_retraining(config(train=TRAIN), tmp_path, weights()), Training)
 
 
 def test_a_loss_that_is_not_finite_stops_the_training_and_names_its_files(
@@ -175,7 +175,7 @@ def test_a_loss_that_is_not_finite_stops_the_training_and_names_its_files(
 
     monkeypatch.setattr(ChildStep, "run", spoilt)
     with pytest.raises(FloatingPointError, match="not-finite.json"):
-        retraining(config(train=TRAIN), tmp_path, weights()).run()
+        prepare_retraining(config(train=TRAIN), tmp_path, weights()).run()
     assert checkpoint.load(tmp_path / "last.h5")[1]["place"]["epoch"] == 1
     from edgeflownas.data.pipeline import shuffle_indices
     from edgeflownas.storage.files import read_json

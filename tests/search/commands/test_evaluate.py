@@ -15,7 +15,7 @@ from edgeflownas.config import Config, dump, validate
 from edgeflownas.data.datasets import open_datasets
 from edgeflownas.evaluation.child import ChildEvaluator, EvaluationData
 from edgeflownas.evaluation.metrics import FlowMetrics
-from edgeflownas.evaluation.recalibration import as_tensors
+from edgeflownas.evaluation.recalibration import statistics_to_tensors
 from edgeflownas.storage import checkpoint
 from search.cli import cli
 from tests.edgeflownas.data.test_layouts import configured
@@ -114,7 +114,7 @@ def test_retrained_child_is_scored_with_its_own_statistics(run, tmp_path):
     statistics = {name: (mean + 0.1, var) for name, (mean, var) in evaluator(run).recalibrate(weights).items()}
     task = run.queue_folder / "tasks" / "002"
     state = {"identity": {"network": run.skeleton.digest()}}
-    checkpoint.save(task / "best.h5", {**own, **as_tensors(statistics)}, state)
+    checkpoint.save(task / "best.h5", {**own, **statistics_to_tensors(statistics)}, state)
     path = data_file(tmp_path, "sintel")
     by_task = call(run, "evaluate", "--task", "2", "--data", path, "--json").stdout
     by_weights = call(run, "evaluate", LIGHT, "--weights", str(task / "best.h5"), "--data", path, "--json").stdout

@@ -9,7 +9,7 @@ from typing import Any, Dict
 import numpy as np
 import pytest
 
-from edgeflownas.evaluation.recalibration import as_tensors
+from edgeflownas.evaluation.recalibration import statistics_to_tensors
 from edgeflownas.hardware.quantised import QuantisedNetwork
 from edgeflownas.network.skeleton import Skeleton
 from edgeflownas.storage import checkpoint
@@ -86,7 +86,7 @@ def test_retrained_child_keeps_its_bn_statistics(call: Any, weights: Path, tmp_p
     norms = [name[: -len("/gamma")] for name in own if name.endswith("/gamma")]
     statistics = {name: (own[f"{name}/beta"] * 0 + 0.1, own[f"{name}/beta"] * 0 + 2.0) for name in norms}
     child = tmp_path / "child.h5"
-    checkpoint.save(child, {**own, **as_tensors(statistics)}, {})
+    checkpoint.save(child, {**own, **statistics_to_tensors(statistics)}, {})
     kept = result(call(ARCHITECTURE, "--weights", str(child), "--json"))
     recalibrated = result(call(ARCHITECTURE, "--weights", str(weights), "--json"))
     assert kept["epe_float32"] != recalibrated["epe_float32"]

@@ -20,7 +20,7 @@ rows_strategy = st.lists(
 
 def appended(archive: Archive, rows: List[Row]) -> None:
     generation = int(archive.column("generation").max(initial=-1)) + 1
-    places = MEDIUM.at(np.arange(len(archive), len(archive) + len(rows)))
+    places = MEDIUM.architectures_at(np.arange(len(archive), len(archive) + len(rows)))
     costs = [Cost(1.0, latency, sram, cycles) for _, latency, sram, cycles in rows]
     archive.append([(place, row[0]) for place, row in zip(places, rows)], costs, generation, set())
 

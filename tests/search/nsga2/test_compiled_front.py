@@ -13,7 +13,7 @@ from edgeflownas.config import load
 from edgeflownas.hardware.compiler import CacheEntry
 from edgeflownas.hardware.cost import CostTable, Figures
 from edgeflownas.hardware.pool import Pool
-from edgeflownas.network.build import initial_weights
+from edgeflownas.network.build import draw_initial_weights
 from edgeflownas.network.skeleton import Skeleton
 from edgeflownas.network.space import Architecture
 from edgeflownas.signals import Interrupted
@@ -151,7 +151,7 @@ def test_compiled_costs_take_the_place_of_predicted_ones() -> None:
 def demo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     """The demo with random weights."""
     monkeypatch.chdir(CONFIG.parents[1])
-    weights = initial_weights(Skeleton(load(CONFIG).network.width).parameters(), np.random.default_rng(1))
+    weights = draw_initial_weights(Skeleton(load(CONFIG).network.width).parameters(), np.random.default_rng(1))
     checkpoint.save(tmp_path / "supernet.h5", weights, {})
     return Run.open(CONFIG, tmp_path / "run", [f"supernet={tmp_path}/supernet.h5"])
 

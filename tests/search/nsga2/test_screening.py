@@ -98,7 +98,7 @@ def test_a_choice_depends_on_the_archive_alone() -> None:
 def test_a_prediction_learns_what_is_additive() -> None:
     known = np.array(random.Random(1).sample(list(NINE.all()), 300), np.uint8)
     epe = np.array([additive(tuple(each)) for each in known.tolist()])
-    groups = NINE.with_all_outputs([(0, 1, 2, 0, 0, 0), (2, 2, 2, 0, 2, 0)])
+    groups = NINE.expand_outputs([(0, 1, 2, 0, 0, 0), (2, 2, 2, 0, 2, 0)])
     predicted = _screening(NINE).predict(known, epe, groups)
     for row, group in zip(predicted, groups.tolist()):
         truth = [additive(tuple(each)) for each in group]
@@ -108,7 +108,7 @@ def test_a_prediction_learns_what_is_additive() -> None:
 
 
 def test_what_is_unknown_is_predicted_with_more_optimism() -> None:
-    groups = NINE.with_all_outputs([(0,) * 6, (1,) * 6, (2,) * 6])
+    groups = NINE.expand_outputs([(0,) * 6, (1,) * 6, (2,) * 6])
     known = groups[:2].reshape(-1, 6).astype(np.uint8)
     epe = np.array([3.0, 4.0] * (len(known) // 2))
     seen, unseen = _screening(NINE).predict(known, epe, groups[::2]).mean(axis=1)

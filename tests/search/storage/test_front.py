@@ -46,7 +46,7 @@ def test_the_file_holds_every_digit_and_the_genes_by_name(tmp_path: Path) -> Non
 
 
 def test_the_table_fits_80_columns() -> None:
-    space = Space.of(Skeleton(32))
+    space = Space.from_skeleton(Skeleton(32))
     archive = Archive(space)
     rows = [each for each, _ in zip(space.all(), range(3))]
     large = Cost(1234.56, 12345.6, 12345.6, 1234567890.0, "predicted")

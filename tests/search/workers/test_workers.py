@@ -252,7 +252,7 @@ def test_absent_workers_are_told_and_waited_for(capsys: pytest.CaptureFixture) -
 @pytest.mark.parametrize("count", [0, 1, 5, 60, 648])
 def test_work_is_parted_by_subtrees(workers: int, count: int) -> None:
     rng = np.random.default_rng(count)
-    asked = [MEDIUM.random(rng) for _ in range(count)]
+    asked = [MEDIUM.sample(rng) for _ in range(count)]
     pieces = split_work(MEDIUM, asked, workers)
     assert sorted(sum(pieces, [])) == sorted(set(asked))  # each once
     below = MEDIUM.backbone
@@ -265,7 +265,7 @@ def test_work_is_parted_by_subtrees(workers: int, count: int) -> None:
 @pytest.mark.parametrize("workers", [2, 3, 4, 8, 16])
 def test_work_is_shared_out_evenly(workers: int) -> None:
     """By whoever is free, when each backbone of a whole space takes as long."""
-    space = Space.of(Skeleton(4))
+    space = Space.from_skeleton(Skeleton(4))
     pieces = split_work(space, asked(space), workers)
     busy = [0] * workers
     for piece in pieces:
