@@ -38,9 +38,9 @@ def command(folders: Sequence[Path], output: Optional[Path], wanted: Sequence[st
 
     The page works offline, and names what a run does not contain yet.
     """
-    from search.report.contents import names, read
+    from search.report.contents import name_runs, read
     from search.report.flow import flow_section
-    from search.report.parts import part_cycles
+    from search.report.parts import compile_part_cycles
     from search.report.report import write_report
 
     path = output or _default_path(folders)
@@ -48,13 +48,13 @@ def command(folders: Sequence[Path], output: Optional[Path], wanted: Sequence[st
         raise InputError(f"--output {path}: must end in .html; figures go into a folder of the same name without it")
     runs = []
     with progress("reading", len(folders)) as bar:
-        for folder, name in zip(folders, names(folders)):
+        for folder, name in zip(folders, name_runs(folders)):
             runs.append(read(folder, name))
             bar.advance(str(folder))
     write_report(
         runs,
         path,
-        parts=lambda contents: part_cycles(contents.run) if parts else None,
+        parts=lambda contents: compile_part_cycles(contents.run) if parts else None,
         pictures=lambda runs, points: flow_section(runs, points, wanted, pairs),
     )
     say(f"open {path} in a browser; the PNG and CSV files are in {path.with_suffix('')}")

@@ -1,5 +1,5 @@
-"""What a run has found, for people: one page that opens from disk, and its figures and data as files.
+"""Report of runs: one HTML page that opens from disk, and its charts and data as files.
 
-``contents`` reads a run's files; each section's module makes neutral charts and tables of them; ``page``,
-``images`` and ``tables`` show these three ways, so that page, PNG and CSV cannot differ.
+``contents`` reads a run's files; the module of each section turns them into format-neutral charts and tables; ``page``,
+``images`` and ``tables`` render these as HTML, PNG and CSV, so that the three cannot differ.
 """

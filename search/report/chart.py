@@ -1,4 +1,4 @@
-"""Charts, tables and sections as data: what is shown, and nothing of how."""
+"""Charts, tables and sections as data, independent of how they are rendered."""
 
 from dataclasses import dataclass
 from typing import Any, List, Optional, Sequence, Tuple
@@ -11,19 +11,19 @@ Mark = Literal["line", "steps", "front", "points", "bars", "area"]
 
 @dataclass(frozen=True)
 class Series:
-    """Values that belong together.
+    """A series of a chart.
 
     Attributes:
-        name: for the legend.
-        x: numbers, or names.
-        y: numbers, as many.
-        role: what its colour stands for: "run 0" to "run N"; "option 1/3", the second of three; "exact"; "muted".
-        mark: how it is drawn. Steps hold a value until the next; a front holds it since the one before; areas are
-            stacked.
-        dashed: a line that is a bound, not a course.
-        labels: what each value is, to be shown when it is pointed at; none, or as many.
-        low: where each value's interval begins, of bars and lines; none, or as many.
-        high: where it ends.
+        name: Name in the legend.
+        x: Numbers or names.
+        y: Numbers, as many as in ``x``.
+        role: Meaning of its colour: "run 0" to "run N"; "option 1/3", the second of three options; "exact"; "muted".
+        mark: How the series is drawn. Steps hold a value until the next one; a front takes on a value after the
+            previous one; areas are stacked.
+        dashed: Whether the line is dashed, as for a bound.
+        labels: Labels of the values, shown on hovering; none, or as many as in ``x``.
+        low: Lower ends of the values' intervals, for bars and lines; none, or as many as in ``x``.
+        high: Upper ends of the intervals, likewise.
     """
 
     name: str
@@ -39,14 +39,14 @@ class Series:
 
 @dataclass(frozen=True)
 class Chart:
-    """A coordinate system with series in it.
+    """A chart.
 
     Attributes:
-        title: what is seen.
-        x: what the horizontal axis is, with its unit.
-        y: likewise.
-        series: from back to front.
-        share: the vertical axis runs from 0 to 1, and is shown in percent.
+        title: Title of the chart.
+        x: Label of the horizontal axis, with the unit.
+        y: Label of the vertical axis, with the unit.
+        series: Series from back to front.
+        share: Whether the vertical axis runs from 0 to 1 and is shown in percent.
     """
 
     title: str
@@ -58,7 +58,7 @@ class Chart:
 
 @dataclass(frozen=True)
 class Table:
-    """Rows of cells under headings; a number is set right, a text left."""
+    """A table of cells under headings; numbers are right-aligned, texts left-aligned."""
 
     title: str
     headings: Tuple[str, ...]
@@ -70,9 +70,9 @@ class Picture:
     """An image.
 
     Attributes:
-        title: what is seen.
-        png: the file's content.
-        labels: of the parts that stand side by side in it, from left to right.
+        title: Title of the image.
+        png: Content of the PNG file.
+        labels: Labels of the parts of the image, from left to right.
     """
 
     title: str
@@ -82,16 +82,16 @@ class Picture:
 
 @dataclass(frozen=True)
 class Section:
-    """A part of the report.
+    """A section of the report.
 
     Attributes:
-        key: names its files.
-        title: what is asked.
-        text: what is found, in sentences.
-        charts: that show it.
-        tables: likewise.
-        pictures: likewise.
-        data: for the CSV, where charts and tables are not all of it.
+        key: Name of its files.
+        title: Heading.
+        text: Findings in sentences.
+        charts: Charts of the section.
+        tables: Tables of the section.
+        pictures: Images of the section.
+        data: Data for the CSV file if charts and tables do not contain all of it.
     """
 
     key: str
@@ -104,26 +104,26 @@ class Section:
 
     @property
     def has_both(self) -> bool:
-        """Whether there are tables beside charts, which the CSV of the charts does not hold."""
+        """Whether the section has tables that the CSV file of its charts does not contain."""
         return bool(self.charts and self.tables and self.data is None)
 
 
-def level(name: str, value: float, along: Sequence[float], role: str) -> Series:
-    """A horizontal line over the extent of an axis."""
-    ends = [min(along), max(along)] if len(along) else [0.0, 1.0]
+def horizontal_line(name: str, value: float, x: Sequence[float], role: str) -> Series:
+    """Return a dashed horizontal line over the range of ``x``."""
+    ends = [min(x), max(x)] if len(x) else [0.0, 1.0]
     return Series(name, ends, [value, value], role, "line", dashed=True)
 
 
 def option_role(option: int, count: int) -> str:
-    """The colour of a gene's option: from light to heavy."""
+    """Return the colour role of a gene's option; options range from light to heavy."""
     return f"option {option}/{count}"
 
 
-def counted(number: int, what: str, several: str = "") -> str:
-    """A number with its noun: 1 epoch, 2 epochs."""
-    return f"{number:,} {what if number == 1 else several or f'{what}s'}"
+def format_count(number: int, noun: str, plural: str = "") -> str:
+    """Format a number with its noun: 1 epoch, 2 epochs."""
+    return f"{number:,} {noun if number == 1 else plural or f'{noun}s'}"
 
 
-def plain(values: Sequence[Any]) -> List[Any]:
-    """Values in Python's own types."""
+def to_python(values: Sequence[Any]) -> List[Any]:
+    """Convert values to built-in types."""
     return list(np.asarray(values).tolist())

@@ -1,4 +1,4 @@
-"""Reads what a run's folder holds, as far as the run has come. Changes nothing, and needs no TensorFlow."""
+"""Reader of a run's folder, finished or not. It changes nothing and needs no TensorFlow."""
 
 import csv
 import json
@@ -24,20 +24,19 @@ from search.storage.identity import Identity
 from search.storage.search_file import MALFORMED, read_archive
 from search.storage.space_file import whole_space
 
-# A training's log, one line an epoch.
-Log = List[Dict[str, float]]
+Log = List[Dict[str, float]]  # rows of a training log, one per epoch
 
 
 class Generations(NamedTuple):
-    """The course of a search, one value a generation.
+    """The course of a search, with one value per generation.
 
     Attributes:
-        genes: of the populations, uint8 [P, genes] each.
-        hypervolume: of the archive.
-        evaluations: architectures asked for so far.
-        backbones: distinct backbones scored so far.
-        duplicates: children so far that were drawn again.
-        wall_s: seconds so far.
+        genes: Genes of each population, uint8, shape [P, genes].
+        hypervolume: Hypervolume of the archive.
+        evaluations: Number of architectures requested so far.
+        backbones: Number of distinct backbones scored so far.
+        duplicates: Number of children redrawn so far because they were duplicates.
+        wall_s: Wall time so far, in seconds.
     """
 
     genes: List[np.ndarray]
@@ -48,13 +47,13 @@ class Generations(NamedTuple):
     wall_s: List[float]
 
 
-class Training(NamedTuple):
-    """A supernet's training, or one of its stages.
+class TrainingRecord(NamedTuple):
+    """The record of a supernet's training, or of one of its stages.
 
     Attributes:
-        stage: its name; empty where there is one alone.
-        log: so far.
-        fairness: how often each option was trained, by gene, or by what is dealt as a whole.
+        stage: Name of the stage; empty if there is only one.
+        log: Log of the completed epochs.
+        fairness: Number of times each option was trained, by gene or by group of genes that are dealt together.
     """
 
     stage: str
@@ -64,22 +63,22 @@ class Training(NamedTuple):
 
 @dataclass(frozen=True)
 class Contents:
-    """What is there of a run; what is not there yet is None or empty.
+    """The contents of a run's folder; anything missing is None or empty.
 
     Attributes:
-        name: as the page calls it.
-        run: its folder and configuration.
-        board: that it searches for.
-        attributes: of search.h5, or of space.h5 where there was no search.
-        archive: of the search.
-        generations: of the search.
-        exact: the whole space, scored as the search scores it.
-        trainings: of the supernet, stage by stage.
-        queue: the retrain queue.
-        final: rows of final_front.csv.
-        hardware: content of hardware.json.
-        ranking: content of rank.json.
-        searching: a process is at it now.
+        name: Name of the run on the page.
+        run: Folder and configuration.
+        board: Board that the search optimises for.
+        attributes: Attributes of search.h5, or of space.h5 if there was no search.
+        archive: Archive of the search.
+        generations: Course of the search.
+        exact: Archive of the whole space, scored in the same way as in the search.
+        trainings: Records of the supernet's training, one per stage.
+        queue: Retrain queue.
+        final: Rows of final_front.csv.
+        hardware: Content of hardware.json.
+        ranking: Content of rank.json.
+        searching: Whether a process is running the search now.
     """
 
     name: str
@@ -89,7 +88,7 @@ class Contents:
     archive: Optional[Archive]
     generations: Optional[Generations]
     exact: Optional[Archive]
-    trainings: List[Training]
+    trainings: List[TrainingRecord]
     queue: Optional[Queue]
     final: List[Dict[str, str]]
     hardware: Mapping[str, Any]
@@ -98,13 +97,19 @@ class Contents:
 
     @property
     def shares_weights(self) -> bool:
-        """Whether architectures are scored with a supernet's weights, and not trained one by one."""
+        """Whether architectures are scored with a supernet's weights instead of being trained one by one."""
         return self.run.config.strategy != "independent"
 
     @property
+    def has_scores(self) -> bool:
+        """Whether any architecture is scored."""
+        return self.archive is not None or self.exact is not None
+
+    @property
     def objectives(self) -> Objectives:
-        """Of the search."""
+        """Objectives of the search."""
         return Objectives(self.run.config.evolution.objectives, self.run.config.evolution.reference_point)
+
 
     def front(self, archive: Archive) -> np.ndarray:
         """Return the rows of an archive's front, sorted by the first objective, best first."""
@@ -119,42 +124,42 @@ class Contents:
         return Competition(archive, self.objectives, cap_kib)
 
 
-def names(folders: Sequence[Path]) -> List[str]:
-    """What the page calls runs: their folders, with as much of the path as tells them apart.
+def name_runs(folders: Sequence[Path]) -> List[str]:
+    """Return the names of runs on the page: their folders, with as much of the path as makes them unique.
 
     Raises:
-        InputError: a folder is named twice.
+        InputError: A folder is named twice.
     """
     paths = [folder.resolve() for folder in folders]
     for path in paths:
         if paths.count(path) > 1:
             raise InputError(f"report: {path} is named twice; name each run once")
-    return [_apart(path, paths) for path in paths]
+    return [_shortest_unique_name(path, paths) for path in paths]
 
 
-def _apart(path: Path, paths: Sequence[Path]) -> str:
+def _shortest_unique_name(path: Path, paths: Sequence[Path]) -> str:
     length = 1
-    while sum(each.parts[-length:] == path.parts[-length:] for each in paths) > 1:
+    while sum(other.parts[-length:] == path.parts[-length:] for other in paths) > 1:
         length += 1
     return str(Path(*path.parts[-length:]))
 
 
 def read(folder: Path, name: Optional[str] = None) -> Contents:
-    """Reads a run.
+    """Read a run.
 
     Args:
-        folder: that holds it.
-        name: as the page is to call it; None: as its folder.
+        folder: Folder of the run.
+        name: Name of the run on the page; None: the name of its folder.
 
     Raises:
-        InputError: the folder holds no run, or a file in it is damaged.
+        InputError: The folder is not the folder of a run, or a file in it is damaged.
     """
     path = folder / "config.yaml"
     if not path.is_file():
-        raise InputError(f"{folder}: holds no run (no config.yaml); name the folder of a run, such as results/demo")
+        raise InputError(f"{folder}: contains no run (no config.yaml); name the folder of a run, such as results/demo")
     run = Run(load(path), folder)
-    attributes, archive, generations = _search(run)
-    identity = _identity(run, attributes) if attributes else None
+    attributes, archive, generations = _read_search(run)
+    identity = _make_identity(run, attributes) if attributes else None
     exact = None if identity is None else whole_space(run.space_files, identity)
     return Contents(
         name=name or folder.resolve().name,
@@ -164,33 +169,33 @@ def read(folder: Path, name: Optional[str] = None) -> Contents:
         archive=archive,
         generations=generations,
         exact=exact,
-        trainings=_trainings(run.supernet_file.parent),
+        trainings=_read_trainings(run.supernet_file.parent),
         queue=Queue(run.queue_folder) if (run.queue_folder / "queue.yaml").exists() else None,
-        final=_rows(run.final_front_file),
-        hardware=_json(run.hardware_file),
-        ranking=_json(run.rank_file),
+        final=_read_rows(run.final_front_file),
+        hardware=_read_json_if_present(run.hardware_file),
+        ranking=_read_json_if_present(run.rank_file),
         searching=held(folder / "search.lock"),
     )
 
 
-def _json(path: Path) -> Any:
+def _read_json_if_present(path: Path) -> Any:
     return read_json(path) if path.exists() else {}
 
 
-def log(path: Path) -> Log:
-    """A training's log; empty where there is none.
+def read_log(path: Path) -> Log:
+    """Read a training log; a missing one is empty.
 
     Raises:
-        InputError: it is damaged.
+        InputError: The log is damaged.
     """
     try:
-        return [{name: float(value) for name, value in row.items()} for row in _rows(path)]
+        return [{name: float(value) for name, value in row.items()} for row in _read_rows(path)]
     except (TypeError, ValueError):
-        raise InputError(f"{path}: is no training's log; move it away, training writes it anew") from None
+        raise InputError(f"{path}: is not a training log; move it away, and training writes a new one") from None
 
 
-def _search(run: Run) -> Any:
-    """Attributes, archive and course of the search; of the space alone where there was no search yet."""
+def _read_search(run: Run) -> Any:
+    """Return attributes, archive and course of the search; only the attributes of the space if there was no search."""
     path = run.search_file if run.search_file.exists() else run.space_file
     if not path.exists():
         return {}, None, None
@@ -201,47 +206,52 @@ def _search(run: Run) -> Any:
             if path != run.search_file:
                 return attributes, None, None
             groups = [file["generations"][name] for name in sorted(file["generations"])]
-            course = {name: [each.attrs[name].item() for each in groups] for name in Generations._fields[1:]}
-            genes = [each["genes"][()] for each in groups]
+            course = {name: [group.attrs[name].item() for group in groups] for name in Generations._fields[1:]}
+            genes = [group["genes"][()] for group in groups]
             return attributes, read_archive(file["archive"], run.space), Generations(genes=genes, **course)
     except sealed.DamagedError as error:
-        raise InputError(f"{path}: is {error}; `evolve` says how to go on") from None
+        raise InputError(f"{path}: is {error}; run `evolve` to see how to continue") from None
     except MALFORMED as error:
-        raise InputError(f"{path}: holds no search: {' '.join(str(error).split())}") from None
+        raise InputError(f"{path}: contains no search: {' '.join(str(error).split())}") from None
 
 
 def _check_space(run: Run, path: Path, attributes: Mapping[str, Any]) -> None:
     if json.loads(attributes["genes"]) != {gene.name: list(gene.options) for gene in run.space.genes}:
-        raise InputError(f"{path}: is of other genes than this version has; report with the version that made it")
+        raise InputError(
+            f"{path}: its genes differ from those of this version; make the report with the version that wrote it"
+        )
 
 
-def _identity(run: Run, attributes: Mapping[str, Any]) -> Identity:
-    """What another file of the same scores has to share with the search."""
+def _make_identity(run: Run, attributes: Mapping[str, Any]) -> Identity:
+    """Return the identity that another file must have if its scores are comparable with those of the search."""
     config = validate(yaml.safe_load(attributes["config_yaml"]), Config, "config_yaml")
     digests = (str(attributes[f"{name}_sha256"]) for name in ("skeleton", "supernet", "cost_table"))
     return Identity(config, run.space, *digests)
 
 
-def _trainings(folder: Path) -> List[Training]:
-    """What lies beside a supernet, its earlier stages first."""
+def _read_trainings(folder: Path) -> List[TrainingRecord]:
+    """Read the records beside a supernet, earlier stages first."""
     earlier = sorted(folder.glob("stage*/log.csv"))
     stages = {f"stage {number + 1}": path.parent for number, path in enumerate(earlier)}
     stages[f"stage {len(stages) + 1}" if stages else ""] = folder
-    found = [Training(name, log(at / "log.csv"), _fairness(at / "fairness.json")) for name, at in stages.items()]
-    return [each for each in found if each.log or each.fairness]
+    records = [
+        TrainingRecord(stage, read_log(path / "log.csv"), _read_fairness(path / "fairness.json"))
+        for stage, path in stages.items()
+    ]
+    return [record for record in records if record.log or record.fairness]
 
 
-def _fairness(path: Path) -> Dict[str, List[int]]:
+def _read_fairness(path: Path) -> Dict[str, List[int]]:
     if not path.exists():
         return {}
     content = read_json(path)
     try:
-        return {str(gene): [int(each) for each in counts] for gene, counts in content["counts"].items()}
+        return {str(gene): [int(count) for count in counts] for gene, counts in content["counts"].items()}
     except (AttributeError, KeyError, TypeError, ValueError):
-        raise InputError(f"{path}: holds no counts of options; training writes it anew") from None
+        raise InputError(f"{path}: contains no counts of options; training writes it again") from None
 
 
-def _rows(path: Path) -> List[Dict[str, str]]:
+def _read_rows(path: Path) -> List[Dict[str, str]]:
     if not path.exists():
         return []
     with path.open(newline="", encoding="utf-8") as file:

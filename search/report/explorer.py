@@ -1,4 +1,4 @@
-"""What the page's explorer of the front is given: all architectures as columns, compactly."""
+"""Data of the page's explorer of the front: all architectures as compact columns."""
 
 import base64
 from typing import Any, Dict, List, Optional, Sequence
@@ -16,38 +16,38 @@ _TYPES = {"f8": np.float64, "i4": np.int32, "u1": np.uint8}
 def explorer_data(
     runs: Sequence[Contents], points: Sequence[Optional[Points]], parts: Sequence[Optional[PartCycles]]
 ) -> Optional[Dict[str, Any]]:
-    """For JSON; None where nothing is scored. All runs have the space of the first.
+    """Return the explorer's data for JSON; None if nothing is scored. All runs have the same space.
 
     Args:
-        runs: that are reported.
-        points: of each; None where it has none.
-        parts: cycles by part of each; None where they are not known.
+        runs: Runs of the report.
+        points: Points of each run; None if it has none.
+        parts: Cycles by part of each run; None if they are not known.
     """
-    found = [
-        _run(number, run, each, parts[number])
-        for number, (run, each) in enumerate(zip(runs, points))
-        if each is not None
+    records = [
+        _make_record(number, run, run_points, parts[number])
+        for number, (run, run_points) in enumerate(zip(runs, points))
+        if run_points is not None
     ]
-    if not found:
+    if not records:
         return None
     genes = [{"name": gene.name, "place": gene.place, "options": gene.options} for gene in runs[0].run.space.genes]
-    return {"genes": genes, "origins": ORIGINS, "sources": COST_SOURCES, "runs": found}
+    return {"genes": genes, "origins": ORIGINS, "sources": COST_SOURCES, "runs": records}
 
 
-def chosen(points: Points) -> List[int]:
-    """The rows that stand for a front: its best EPE, its knee, and its best FPS.
+def select_representatives(points: Points) -> List[int]:
+    """Return the rows that represent a front: its best EPE, its knee, and its best FPS.
 
-    The knee is farthest from the line through the other two, each axis scaled to the front's range.
+    The knee is farthest from the line through the other two, with each axis scaled to the front's range.
     """
-    rows = points.along(np.flatnonzero(points.front))[::-1]
+    rows = points.sort_by_fps(np.flatnonzero(points.front))[::-1]
     if not len(rows):
         return []
     epe, fps = points.columns["epe"][rows], points.columns["fps"][rows]
-    middle = (fps / max(np.ptp(fps), 1e-12) - epe / max(np.ptp(epe), 1e-12)).argmax()
-    return list(dict.fromkeys(int(row) for row in (rows[epe.argmin()], rows[middle], rows[fps.argmax()])))
+    knee = (fps / max(np.ptp(fps), 1e-12) - epe / max(np.ptp(epe), 1e-12)).argmax()
+    return list(dict.fromkeys(int(row) for row in (rows[epe.argmin()], rows[knee], rows[fps.argmax()])))
 
 
-def _run(number: int, contents: Contents, points: Points, parts: Optional[PartCycles]) -> Dict[str, Any]:
+def _make_record(number: int, contents: Contents, points: Points, parts: Optional[PartCycles]) -> Dict[str, Any]:
     columns = {
         "genes": points.genes, **points.columns,
         "origin": points.origin, "front": points.front, "exact": points.exact,
@@ -55,16 +55,16 @@ def _run(number: int, contents: Contents, points: Points, parts: Optional[PartCy
     return {
         "number": number,
         "name": contents.name,
-        "gene": points.telling_gene(),
-        "chosen": chosen(points),
+        "gene": points.most_informative_gene(),
+        "chosen": select_representatives(points),
         "clock_khz": contents.board.clock_hz / 1e3,
         "parts": None if parts is None else [{"name": name, "cycles": cycles} for name, cycles in parts.items()],
-        "columns": {name: _packed(values) for name, values in columns.items()},
+        "columns": {name: _encode(values) for name, values in columns.items()},
     }
 
 
-def _packed(values: np.ndarray) -> Dict[str, str]:
-    """A column's bytes, little-endian, as base64, and their type."""
+def _encode(values: np.ndarray) -> Dict[str, str]:
+    """Encode a column as its type and its little-endian bytes in base64."""
     kind = "f8" if values.dtype.kind == "f" else "i4" if values.dtype == np.int32 or values.dtype == np.int64 else "u1"
     content = np.ascontiguousarray(values, np.dtype(_TYPES[kind]).newbyteorder("<")).tobytes()
     return {"type": kind, "base64": base64.b64encode(content).decode()}

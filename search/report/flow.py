@@ -1,4 +1,4 @@
-"""Pictures of flow: what some architectures of a run see in validation pairs."""
+"""Section with pictures of the flow that some architectures of a run predict on validation pairs."""
 
 from pathlib import Path
 from typing import Any, List, NamedTuple, Optional, Sequence, Tuple
@@ -13,7 +13,7 @@ from edgeflownas.progress import phase, progress, say
 from search.queue.status import read_rows
 from search.report.chart import Picture, Section, Table
 from search.report.contents import Contents
-from search.report.explorer import chosen
+from search.report.explorer import select_representatives
 from search.report.points import Points
 
 TITLE = "Flow"
@@ -21,79 +21,85 @@ _HEADINGS = ("run", "architecture", "weights", "pair", "epe")
 
 
 class _Subject(NamedTuple):
-    """Whose flow is drawn, by which weights."""
+    """An architecture whose flow is drawn, and the weights it uses.
+
+    Attributes:
+        architecture: The architecture.
+        weights: Path of the checkpoint.
+        origin: Description of the weights, for the picture's title.
+    """
 
     architecture: Architecture
     weights: Path
-    said: str
+    origin: str
 
 
 def flow_section(
     runs: Sequence[Contents], points: Sequence[Optional[Points]], wanted: Sequence[str], pairs: int
 ) -> Section:
-    """Draws the flow of architectures on validation pairs.
+    """Draw the flow of architectures on validation pairs.
 
     Args:
-        runs: of the architectures.
-        points: of each run; None where it has none.
-        wanted: architectures, as digits; none: the ends of each front and its knee.
-        pairs: of each run's validation set; 0: no picture.
+        runs: Runs of the report.
+        points: Points of each run; None if it has none.
+        wanted: Architectures as digits; if empty, the ends of each front and its knee.
+        pairs: Number of pairs of each run's validation set; 0: no pictures.
 
     Raises:
-        InputError: an architecture is none of the space.
+        InputError: An architecture is not in the space.
     """
     pictures: List[Picture] = []
-    lines: List[Tuple[Any, ...]] = []
-    for contents, each in zip(runs, points):
-        subjects = _subjects(contents, each, wanted) if pairs else []
-        for picture, line in _drawn(contents, subjects, pairs, len(runs) > 1):
+    rows: List[Tuple[Any, ...]] = []
+    for contents, run_points in zip(runs, points):
+        subjects = _select_subjects(contents, run_points, wanted) if pairs else []
+        for picture, row in _draw_pictures(contents, subjects, pairs, len(runs) > 1):
             pictures.append(picture)
-            lines.append(line)
+            rows.append(row)
     if not pictures:
-        return Section("flow", TITLE, (_why_none(pairs),))
+        return Section("flow", TITLE, (_explain_absence(pairs),))
     bounds = [f"{bound:.2g}" for bound, _ in ERROR_COLOURS[:-1]]
     text = (
-        "Flow in Middlebury's colours: the hue is the direction, the saturation the length. Errors in KITTI's, from "
-        f"dark blue up to {bounds[0]} px, doubling, to dark red from {bounds[-1]} px; what is yellow or red is off by "
-        "3 px or more. Black is not known.",
+        "Flow is shown in Middlebury's colours: hue is the direction, saturation the length. Errors are shown in "
+        f"KITTI's colours, from dark blue below {bounds[0]} px, in steps of a factor of two, to dark red from "
+        f"{bounds[-1]} px; yellow and red pixels have an error of 3 px or more. In black pixels the flow is not known.",
     )
-    return Section("flow", TITLE, text, pictures=tuple(pictures), data=Table("", _HEADINGS, tuple(lines)))
+    return Section("flow", TITLE, text, pictures=tuple(pictures), data=Table("", _HEADINGS, tuple(rows)))
 
 
-def _why_none(pairs: int) -> str:
+def _explain_absence(pairs: int) -> str:
     if not pairs:
-        return "No pictures were asked for (`--pairs 0`)."
+        return "No pictures were requested (`--pairs 0`)."
     return "There is nothing to draw yet: pictures need a trained supernet and a front, or `--flow ARCH`."
 
 
-def _subjects(contents: Contents, points: Optional[Points], wanted: Sequence[str]) -> List[_Subject]:
-    """What is drawn of a run: with a retrained child's weights where there are some."""
+def _select_subjects(contents: Contents, points: Optional[Points], wanted: Sequence[str]) -> List[_Subject]:
+    """Select the architectures to draw, with the weights of a retrained child if available."""
     run = contents.run
     if wanted:
         architectures = [run.space.parse(text) for text in wanted]
     elif points is None:
         return []
     else:
-        architectures = [tuple(points.genes[row].tolist()) for row in chosen(points)]
+        architectures = [tuple(points.genes[row].tolist()) for row in select_representatives(points)]
     retrained = {}
     if contents.queue is not None:
         done = [row for row in read_rows(contents.queue) if row.word == "done"]
-        files = {row.architecture: contents.queue.paths.task(row.index).best for row in done}
-        retrained = {architecture: path for architecture, path in files.items() if path.exists()}
-    found = []
+        paths = {row.architecture: contents.queue.paths.task(row.index).best for row in done}
+        retrained = {architecture: path for architecture, path in paths.items() if path.exists()}
+    subjects = []
     for architecture in architectures:
-        own = retrained.get(run.space.format(architecture))
-        if own is not None:
-            found.append(_Subject(architecture, own, "retrained"))
+        own_weights = retrained.get(run.space.format(architecture))
+        if own_weights is not None:
+            subjects.append(_Subject(architecture, own_weights, "retrained"))
         elif run.supernet_file.exists():
-            found.append(_Subject(architecture, run.supernet_file, "supernet's weights"))
-    return found
+            subjects.append(_Subject(architecture, run.supernet_file, "supernet weights"))
+    return subjects
 
 
-def _drawn(
+def _draw_pictures(
     contents: Contents, subjects: Sequence[_Subject], pairs: int, several: bool
 ) -> List[Tuple[Picture, Tuple[Any, ...]]]:
-    """Pictures with a line of the data for each; none, with a word, where images or weights cannot be read."""
+    """Return pictures with their rows of the data; none, with a message, if images or weights cannot be read."""
     if not subjects:
         return []
     with phase("loading TensorFlow"):
@@ -101,7 +107,7 @@ def _drawn(
         from search.workers.predictors import calibration_images, open_predictor
 
     run = contents.run
-    found: List[Tuple[Picture, Tuple[Any, ...]]] = []
+    pictures: List[Tuple[Picture, Tuple[Any, ...]]] = []
     try:
         dataset = open_part(run.config.data, "val")
         indices = dataset.select(min(pairs, len(dataset)))
@@ -115,11 +121,11 @@ def _drawn(
                     flow = predicting.flow(sample.images)
                     errors = np.linalg.norm(flow - sample.flow, axis=-1)[sample.valid]
                     epe = float(errors.mean()) if errors.size else None
-                    said = "no flow known" if epe is None else f"EPE {epe:.3f} px"
-                    where = f"{contents.name}, " if several else ""
-                    title = f"{where}{name}, {subject.said}, pair {index}: {said}"
-                    found.append((
-                        Picture(title, _png(draw_panels(sample, flow)), LABELS),
+                    result = "flow not known" if epe is None else f"EPE {epe:.3f} px"
+                    prefix = f"{contents.name}, " if several else ""
+                    title = f"{prefix}{name}, {subject.origin}, pair {index}: {result}"
+                    pictures.append((
+                        Picture(title, _encode_png(draw_panels(sample, flow)), LABELS),
                         (contents.name, name, str(subject.weights), index, epe),
                     ))  # fmt: skip
                     bar.advance(name)
@@ -127,13 +133,13 @@ def _drawn(
     except InputError as error:
         say(f"{contents.name}: no pictures of flow: {error}")
         return []
-    return found
+    return pictures
 
 
-def _png(images: Sequence[np.ndarray]) -> bytes:
-    """Images side by side, as a PNG file."""
+def _encode_png(images: Sequence[np.ndarray]) -> bytes:
+    """Encode images side by side as a PNG file."""
     joined = np.ascontiguousarray(np.concatenate(list(images), axis=1)[..., ::-1])
-    whole, content = cv2.imencode(".png", joined)
-    if not whole:
-        raise OSError("a picture of flow cannot be made a PNG")
+    encoded, content = cv2.imencode(".png", joined)
+    if not encoded:
+        raise OSError("a picture of flow cannot be encoded as PNG")
     return bytes(content.tobytes())

@@ -1,17 +1,17 @@
-"""Which options the populations hold, generation by generation."""
+"""Section on the options that the populations contain, generation by generation."""
 
 from typing import List, Sequence
 
 import numpy as np
 
-from search.report.chart import Chart, Section, Series, counted, option_role
+from search.report.chart import Chart, Section, Series, format_count, option_role
 from search.report.contents import Contents
 
 TITLE = "Genes"
 
 
 def genes_section(runs: Sequence[Contents]) -> Section:
-    """A chart for each gene of each run: the shares of its options in the population."""
+    """Return a chart for each gene of each run: the shares of its options in the population."""
     charts: List[Chart] = []
     text: List[str] = []
     for contents in runs:
@@ -29,14 +29,14 @@ def genes_section(runs: Sequence[Contents]) -> Section:
                 for number, option in enumerate(gene.options)
             )
             name = f"{contents.name}: " if len(runs) > 1 else ""
-            if len(numbers) > 1:  # an area has no width in a single one
+            if len(numbers) > 1:  # with a single generation the areas have no width
                 charts.append(Chart(f"{name}{gene.name}", "generation", "share of the population", series, share=True))
             if shares[-1].max() == 1.0:
                 settled.append(f"{gene.name} {gene.options[int(shares[-1].argmax())]}")
-        said = f"settled on {', '.join(settled)}" if settled else "has not settled on one option of any gene"
+        state = f"has converged to {', '.join(settled)}" if settled else "has not converged to one option in any gene"
         if len(numbers) == 1:
-            said += "; the shares of the options are drawn from the second on"
-        text.append(f"{contents.name}: after {counted(len(numbers), 'generation')} the population {said}.")
+            state += "; the shares of the options are drawn from the second generation on"
+        text.append(f"{contents.name}: after {format_count(len(numbers), 'generation')} the population {state}.")
     if not text:
-        return Section("genes", TITLE, ("There is no generation yet: `evolve` makes them.",))
+        return Section("genes", TITLE, ("There is no generation yet: `evolve` creates them.",))
     return Section("genes", TITLE, tuple(text), tuple(charts))

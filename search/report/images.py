@@ -1,4 +1,4 @@
-"""A section's charts as a PNG, drawn by matplotlib from the same data as the page's."""
+"""Sections as PNG files, drawn by matplotlib from the same data as the page."""
 
 import io
 import math
@@ -16,7 +16,7 @@ from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from search.report.chart import Chart, Picture, Section, Series, Table
 from search.report.palette import colour
-from search.report.tables import shown
+from search.report.tables import format_cell
 
 _INK, _QUIET, _GRID = "#1f2328", "#59636e", "#e4e8ec"
 _STYLE: Dict[str, Any] = {
@@ -26,15 +26,15 @@ _STYLE: Dict[str, Any] = {
     "axes.axisbelow": True, "axes.spines.top": False, "axes.spines.right": False, "legend.framealpha": 0.85,
     "legend.edgecolor": "none",
 }  # fmt: skip
-_DRAWN = {"line": "default", "steps": "steps-post", "front": "steps-pre"}
-_MANY = 500  # points that are drawn small
-_NAMED = 12  # series that a legend has room for
-_LETTERS = 112  # of a line of sentences
-_BAR = 0.8  # of the room for a group of bars
+_DRAW_STYLES = {"line": "default", "steps": "steps-post", "front": "steps-pre"}
+_MANY_POINTS = 500  # more points than this are drawn small
+_MAX_LEGEND = 12  # series that fit into a legend
+_LINE_LENGTH = 112  # characters per line of text
+_BAR_WIDTH = 0.8  # fraction of the space of a group of bars
 
 
 def section_png(section: Section) -> bytes:
-    """The charts of a section, side by side; its first sentence is the title."""
+    """Render a section as the content of a PNG file."""
     with matplotlib.rc_context(_STYLE):
         figure = section_figure(section)
         FigureCanvasAgg(figure)
@@ -44,11 +44,11 @@ def section_png(section: Section) -> bytes:
 
 
 def section_figure(section: Section) -> Figure:
-    """The same, before it becomes pixels."""
+    """Draw the charts of a section side by side; without charts its pictures, or its sentences and tables."""
     if section.pictures:
-        return _pictures(section)
+        return _draw_pictures(section)
     if not section.charts:
-        return _written(section)
+        return _draw_text(section)
     count = len(section.charts)
     columns = 1 if count == 1 else 2 if count in (2, 4) else 3
     lines = math.ceil(count / columns)
@@ -56,56 +56,56 @@ def section_figure(section: Section) -> Figure:
     figure = Figure(figsize=size, constrained_layout=True)
     figure.suptitle(section.title, x=0.01, ha="left", fontsize=13, fontweight="bold", color=_INK)
     for number, chart in enumerate(section.charts):
-        _draw(figure.add_subplot(lines, columns, number + 1), chart)
+        _draw_chart(figure.add_subplot(lines, columns, number + 1), chart)
     return figure
 
 
-def _written(section: Section) -> Figure:
-    """Sentences and tables, where there is no chart."""
-    lines = [line for text in section.text for line in textwrap.wrap(text.replace("`", ""), _LETTERS)]
+def _draw_text(section: Section) -> Figure:
+    """Draw the sentences and tables of a section without charts."""
+    lines = [line for text in section.text for line in textwrap.wrap(text.replace("`", ""), _LINE_LENGTH)]
     for table in section.tables:
-        lines += ["", *([table.title] if table.title else []), *_aligned(table)]
+        lines += ["", *([table.title] if table.title else []), *_align(table)]
     width = max(8.0, 0.068 * max(map(len, lines), default=0) + 0.3)
     height = 0.14 * len(lines) + 0.7  # inches
     figure = Figure(figsize=(width, height))
-    where = {"x": 0.15 / width, "va": "top"}
-    figure.text(y=1 - 0.15 / height, s=section.title, fontsize=13, fontweight="bold", color=_INK, **where)
+    position = {"x": 0.15 / width, "va": "top"}
+    figure.text(y=1 - 0.15 / height, s=section.title, fontsize=13, fontweight="bold", color=_INK, **position)
     text = "\n".join(lines)
-    figure.text(y=1 - 0.5 / height, s=text, family="DejaVu Sans Mono", fontsize=8, parse_math=False, **where)
+    figure.text(y=1 - 0.5 / height, s=text, family="DejaVu Sans Mono", fontsize=8, parse_math=False, **position)
     return figure
 
 
-def _aligned(table: Table) -> List[str]:
-    """A table's lines, its columns below each other."""
-    rows = [[shown(cell) for cell in row] for row in (table.headings, *table.rows) if row]
-    if not table.headings:  # one text
+def _align(table: Table) -> List[str]:
+    """Format a table as lines with aligned columns."""
+    rows = [[format_cell(cell) for cell in row] for row in (table.headings, *table.rows) if row]
+    if not table.headings:  # the table is a single text
         return rows[0][0].splitlines()
     widths = [max(map(len, column)) for column in zip(*rows)]
     return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in rows]
 
 
-def _pictures(section: Section) -> Figure:
-    """Pictures below each other."""
-    shapes = [_pixels(picture).shape for picture in section.pictures]
+def _draw_pictures(section: Section) -> Figure:
+    """Draw the pictures of a section below one another."""
+    shapes = [_decode(picture).shape for picture in section.pictures]
     width = 8.0
     heights = [width * shape[0] / shape[1] + 0.5 for shape in shapes]
     figure = Figure(figsize=(width, sum(heights)), constrained_layout=True)
     grid = figure.add_gridspec(len(heights), 1, height_ratios=heights)
     for number, picture in enumerate(section.pictures):
         axes = figure.add_subplot(grid[number])
-        axes.imshow(_pixels(picture), interpolation="nearest", aspect="equal")
+        axes.imshow(_decode(picture), interpolation="nearest", aspect="equal")
         axes.set_title(f"{picture.title}\n{', '.join(picture.labels)}", fontsize=8, fontweight="normal")
         axes.axis("off")
     return figure
 
 
-def _pixels(picture: Picture) -> np.ndarray:
-    """Of a picture, [H, W, channels]."""
+def _decode(picture: Picture) -> np.ndarray:
+    """Return the pixels of a picture, shape [H, W, channels]."""
     pixels: np.ndarray = imread(io.BytesIO(picture.png), format="png")
     return pixels
 
 
-def _draw(axes: Axes, chart: Chart) -> None:
+def _draw_chart(axes: Axes, chart: Chart) -> None:
     axes.set_title(chart.title)
     axes.set_xlabel(chart.x)
     axes.set_ylabel(chart.y)
@@ -113,17 +113,17 @@ def _draw(axes: Axes, chart: Chart) -> None:
     areas = [series for series in chart.series if series.mark == "area"]
     if areas:
         axes.stackplot(
-            areas[0].x, [each.y for each in areas], labels=[each.name for each in areas],
-            colors=[colour(each.role) for each in areas],
+            areas[0].x, [series.y for series in areas], labels=[series.name for series in areas],
+            colors=[colour(series.role) for series in areas],
         )  # fmt: skip
         axes.set_xlim(min(areas[0].x), max(areas[0].x) or 1)
     for number, series in enumerate(bars):
-        _bars(axes, series, number, len(bars))
+        _draw_bars(axes, series, number, len(bars))
     for series in chart.series:
-        if series.mark in _DRAWN:
-            _line(axes, series)
+        if series.mark in _DRAW_STYLES:
+            _draw_line(axes, series)
         elif series.mark == "points":
-            many = len(series.x) > _MANY
+            many = len(series.x) > _MANY_POINTS
             axes.plot(
                 series.x, series.y, "o", label=series.name, color=colour(series.role), mew=0,
                 markersize=1.6 if many else 6, alpha=0.55 if many else 1.0, rasterized=many,
@@ -134,26 +134,26 @@ def _draw(axes: Axes, chart: Chart) -> None:
     if chart.x in ("generation", "epoch"):
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     handles: List[Any] = axes.get_legend_handles_labels()[0]
-    if 1 < len(handles) <= _NAMED:
+    if 1 < len(handles) <= _MAX_LEGEND:
         legend = axes.legend(fontsize=7)
         for handle in legend.legendHandles:
             if isinstance(handle, Line2D) and handle.get_linestyle() == "None":
                 handle.set_markersize(5)
 
 
-def _line(axes: Axes, series: Series) -> None:
+def _draw_line(axes: Axes, series: Series) -> None:
     axes.errorbar(
         series.x, series.y, _errors(series), label=series.name, color=colour(series.role), linewidth=1.6,
-        elinewidth=0.8, linestyle="--" if series.dashed else "-", drawstyle=_DRAWN[series.mark],
+        elinewidth=0.8, linestyle="--" if series.dashed else "-", drawstyle=_DRAW_STYLES[series.mark],
         marker="o" if len(series.x) < 60 and not series.dashed else "", markersize=3.5,
     )  # fmt: skip
 
 
-def _bars(axes: Axes, series: Series, number: int, count: int) -> None:
-    """One of several bars in each group."""
+def _draw_bars(axes: Axes, series: Series, number: int, count: int) -> None:
+    """Draw series ``number`` of ``count``: one bar in each group."""
     names = not all(isinstance(x, (int, float)) for x in series.x)
     places = np.arange(len(series.x)) if names else np.asarray(series.x, float)
-    width = _BAR / count
+    width = _BAR_WIDTH / count
     offset = (number - (count - 1) / 2) * width
     axes.bar(
         places + offset, series.y, width, label=series.name, color=colour(series.role), yerr=_errors(series),
@@ -165,8 +165,8 @@ def _bars(axes: Axes, series: Series, number: int, count: int) -> None:
 
 
 def _errors(series: Series) -> Optional[np.ndarray]:
-    """How far its intervals reach below and above its values, [2, n]."""
+    """Return the distances from the values to the lower and upper ends of their intervals, shape [2, n]."""
     if not series.low:
         return None
-    reach: np.ndarray = np.maximum(0, [np.subtract(series.y, series.low), np.subtract(series.high, series.y)])
-    return reach
+    errors: np.ndarray = np.maximum(0, [np.subtract(series.y, series.low), np.subtract(series.high, series.y)])
+    return errors

@@ -1,4 +1,4 @@
-"""All that is needed to repeat a run."""
+"""Section with all that is needed to repeat a run."""
 
 import contextlib
 import shlex
@@ -20,23 +20,25 @@ _TOP = Path(__file__).parents[2]
 
 
 def origin_section(runs: Sequence[Contents]) -> Section:
-    """Versions, seeds, digests, board and compiler of each run, and its configuration."""
-    listed = [_facts(contents) for contents in runs]
-    names = list(dict.fromkeys(name for facts in listed for name, _ in facts))
-    rows = tuple((name, *(dict(facts).get(name, "") for facts in listed)) for name in names)
+    """Return versions, seeds, digests, board and compiler of each run, and its configuration."""
+    run_facts = [_collect_facts(contents) for contents in runs]
+    names = list(dict.fromkeys(name for facts in run_facts for name, _ in facts))
+    rows = tuple((name, *(dict(facts).get(name, "") for facts in run_facts)) for name in names)
     table = Table("", ("", *(contents.name for contents in runs)), rows)
-    commands = [_commands(contents) for contents in runs]
-    configurations = tuple(Table(f"config.yaml of {each.name}", (), ((dump(each.run.config),),)) for each in runs)
+    commands = [_format_commands(contents) for contents in runs]
+    configurations = tuple(
+        Table(f"config.yaml of {contents.name}", (), ((dump(contents.run.config),),)) for contents in runs
+    )
     data = Table("", ("run", "what", "value"), tuple(
         (contents.name, name, value)
-        for contents, facts in zip(runs, listed)
+        for contents, facts in zip(runs, run_facts)
         for name, value in [*facts, ("config.yaml", dump(contents.run.config))]
     ))  # fmt: skip
-    return Section("repeat", "Repeat it", tuple(commands), (), (table, *configurations), data=data)
+    return Section("repeat", "Reproduce", tuple(commands), (), (table, *configurations), data=data)
 
 
-def _commands(contents: Contents) -> str:
-    """What leads to the same search; a supernet that the run has trained for itself comes first."""
+def _format_commands(contents: Contents) -> str:
+    """Return the commands that repeat the search, including the training of a supernet that the run trained itself."""
     path = shlex.quote(str(contents.run.folder / "config.yaml"))
     trains = contents.shares_weights and contents.run.config.supernet is None
     names = ["train", "evolve"] if trains else ["evolve"]
@@ -44,7 +46,7 @@ def _commands(contents: Contents) -> str:
     return f"{contents.name}: {', then '.join(lines)}"
 
 
-def _facts(contents: Contents) -> List[Tuple[str, Any]]:
+def _collect_facts(contents: Contents) -> List[Tuple[str, Any]]:
     attributes, config = contents.attributes, contents.run.config
     board = contents.board.settings
     origin = contents.hardware.get("table", {}).get("origin", {})
@@ -56,32 +58,32 @@ def _facts(contents: Contents) -> List[Tuple[str, Any]]:
         ("network definition, SHA-256", attributes.get("skeleton_sha256", contents.run.skeleton.digest())),
         ("cost table, SHA-256", attributes.get("cost_table_sha256", "")),
         ("base width", f"c = {config.network.width}"),
-        ("size", f"{config.data.height}x{config.data.width} pixels"),
+        ("image size", f"{config.data.height}x{config.data.width} pixels"),
         ("data", config.data.kind),
         ("board", board.name),
         ("compiler", contents.hardware.get("settings") or f"Vela {config.hardware.vela_version}, {board.accelerator}"),
         ("cost table", origin.get("command", config.hardware.table)),
         ("TensorFlow of the cost table", origin.get("tensorflow", "")),
-        ("report by", f"edgeflownas {__version__}{_commit()}"),
-        ("libraries here", ", ".join([f"Python {sys.version.split()[0]}", *_versions()])),
+        ("report made by", f"edgeflownas {__version__}{_describe_commit()}"),
+        ("libraries of the report", ", ".join([f"Python {sys.version.split()[0]}", *_list_versions()])),
     ]
     return [(name, value.item() if isinstance(value, np.generic) else value) for name, value in facts if value != ""]
 
 
-def _versions() -> List[str]:
-    """Of the libraries that are installed where the report is made."""
-    found = []
+def _list_versions() -> List[str]:
+    """Return the versions of the libraries that are installed where the report is made."""
+    versions = []
     for name in _LIBRARIES:
         with contextlib.suppress(PackageNotFoundError):
-            found.append(f"{name} {version(name)}")
-    return found
+            versions.append(f"{name} {version(name)}")
+    return versions
 
 
-def _commit() -> str:
-    """Of the checkout that reports, as a further word; empty where there is none."""
+def _describe_commit() -> str:
+    """Return the commit of the checkout that makes the report, after a comma; empty if there is none."""
     command = ["git", "-C", str(_TOP), "describe", "--always", "--dirty", "--abbrev=12"]
     try:
-        found = subprocess.run(command, capture_output=True, text=True, check=True, timeout=10).stdout.strip()
+        commit = subprocess.run(command, capture_output=True, text=True, check=True, timeout=10).stdout.strip()
     except (OSError, subprocess.SubprocessError):
         return ""
-    return f", commit {found}" if (_TOP / ".git").exists() else ""
+    return f", commit {commit}" if (_TOP / ".git").exists() else ""

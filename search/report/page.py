@@ -1,4 +1,4 @@
-"""The page: sections, data, plotly.js and own scripts in one HTML file. Everything from files is escaped."""
+"""The HTML page: sections, data, plotly.js and the project's scripts in one file. Text from files is escaped."""
 
 import base64
 import functools
@@ -12,16 +12,16 @@ from markupsafe import Markup, escape
 from plotly.offline import get_plotlyjs
 
 from edgeflownas import __version__
-from search.report.chart import Section, Table
+from search.report.chart import Chart, Section, Table
 from search.report.palette import colours
 from search.report.summary import Tile
-from search.report.tables import shown
+from search.report.tables import format_cell
 
 _FOLDER = Path(__file__).parent / "page"
 _SCRIPTS = ("charts.js", "explorer.js")
 
 
-def page(
+def render_page(
     title: str,
     subtitle: str,
     tiles: Sequence[Tile],
@@ -30,19 +30,22 @@ def page(
     explorer: Optional[Mapping[str, Any]],
     files: str,
 ) -> str:
-    """The file's content.
+    """Render the page.
 
     Args:
-        title: the names of the runs.
-        subtitle: what they are about.
-        tiles: figures of one run.
-        overview: of several runs.
-        sections: in their order.
-        explorer: see ``explorer.explorer_data``.
-        files: name of the folder beside the page.
+        title: Names of the runs.
+        subtitle: Description of the runs.
+        tiles: Key figures of a single run.
+        overview: Table of the key figures of several runs.
+        sections: Sections in order.
+        explorer: Data of the explorer; see ``explorer.explorer_data``.
+        files: Name of the folder beside the page.
+
+    Returns:
+        The content of the HTML file.
     """
     charts = {
-        f"{section.key}-{number}": _plain(chart)
+        f"{section.key}-{number}": _chart_record(chart)
         for section in sections
         if section.key != "front"
         for number, chart in enumerate(section.charts)
@@ -60,35 +63,34 @@ def page(
         overview=[] if overview is None else [overview],
         sections=sections,
         explorer=explorer is not None,
-        legend={section.key: _legend(section) for section in sections},
+        legend={section.key: _make_legend(section) for section in sections},
         files=files,
         made=time.strftime("%Y-%m-%d %H:%M"),
         version=__version__,
-        style=Markup(_text("report.css")),
-        data=_embedded(data),
+        style=Markup(_read_page_file("report.css")),
+        data=_embed_json(data),
         plotly=Markup(get_plotlyjs()),
-        script=Markup("\n".join(_text(name) for name in _SCRIPTS)),
-        shown_table=_shown_table,
-        with_code=_with_code,
-        encoded=lambda content: base64.b64encode(content).decode(),
+        script=Markup("\n".join(_read_page_file(name) for name in _SCRIPTS)),
+        render_table=_render_table,
+        mark_code=_mark_code,
+        encode_base64=lambda content: base64.b64encode(content).decode(),
     )
 
 
-def _plain(chart: Any) -> Dict[str, Any]:
-    series = [vars(each) for each in chart.series]
-    return {"x": chart.x, "y": chart.y, "share": chart.share, "series": series}
+def _chart_record(chart: Chart) -> Dict[str, Any]:
+    return {"x": chart.x, "y": chart.y, "share": chart.share, "series": [vars(series) for series in chart.series]}
 
 
-def _embedded(content: Any) -> Markup:
-    """JSON that no text in it can end early."""
+def _embed_json(content: Any) -> Markup:
+    """Encode JSON such that no text in it can end the script element."""
     text = json.dumps(content, allow_nan=False, separators=(",", ":"))
     for letter in "<>&":
         text = text.replace(letter, f"\\u{ord(letter):04x}")
     return Markup(text)
 
 
-def _legend(section: Section) -> str:
-    """What the colours of many small charts with one legend mean."""
+def _make_legend(section: Section) -> str:
+    """Return the meaning of the colours of many small charts that share one legend."""
     if len(section.charts) <= 4:
         return ""
     names: List[str] = []
@@ -97,8 +99,8 @@ def _legend(section: Section) -> str:
     return "; ".join(dict.fromkeys(names))
 
 
-def _shown_table(table: Table) -> Markup:
-    rows = [[shown(cell) for cell in row] for row in table.rows]
+def _render_table(table: Table) -> Markup:
+    rows = [[format_cell(cell) for cell in row] for row in table.rows]
     numeric = [all(_is_number(row[column]) for row in table.rows) for column in range(len(table.headings))]
     return Markup(_environment().get_template("table.html").render(table=table, rows=rows, numeric=numeric))
 
@@ -107,8 +109,8 @@ def _is_number(cell: Any) -> bool:
     return cell is None or isinstance(cell, (int, float))
 
 
-def _with_code(text: str) -> Markup:
-    """What stands between backticks is set as code."""
+def _mark_code(text: str) -> Markup:
+    """Mark text between backticks as code."""
     parts = [escape(part) for part in text.split("`")]
     return Markup().join(Markup("<code>{}</code>").format(part) if number % 2 else part
                          for number, part in enumerate(parts))
@@ -122,5 +124,5 @@ def _environment() -> Environment:
     )  # fmt: skip
 
 
-def _text(name: str) -> str:
+def _read_page_file(name: str) -> str:
     return (_FOLDER / name).read_text(encoding="utf-8")

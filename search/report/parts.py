@@ -1,8 +1,8 @@
-"""What the parts of any architecture cost, from as few compiles as the largest gene has options.
+"""Cycles of the parts of any architecture, from as few compiles as the largest gene has options.
 
-The NPU's own cycles of a part depend on that part's option alone. So the architectures that have the same option at
-every gene tell the cycles of all parts of all architectures. What an architecture takes beyond their sum, it waits for
-memory.
+The cycles in which the NPU computes a part depend only on the option of that part. So the architectures with the same
+option at every gene determine the cycles of all parts of all architectures. The cycles of an architecture beyond their
+sum are spent waiting for memory.
 """
 
 from typing import Dict, List, Optional
@@ -14,33 +14,32 @@ from edgeflownas.network.space import Architecture, Space
 from edgeflownas.progress import progress, say
 from search.run import Run
 
-# NPU cycles of each part, one value an option of its gene; a fixed part has one value.
-PartCycles = Dict[str, List[int]]
+PartCycles = Dict[str, List[int]]  # NPU cycles of each part, one value per option of its gene, or one if it is fixed
 
 
-def part_cycles(run: Run) -> Optional[PartCycles]:
-    """The cycles of the parts of a run's networks; None, with a word, where there is no compiler.
+def compile_part_cycles(run: Run) -> Optional[PartCycles]:
+    """Return the cycles of the parts of a run's networks; None, with a message, if there is no compiler.
 
-    What was compiled before is not compiled again.
+    Figures in the compiler's cache are reused.
     """
-    wanted = uniform_architectures(run.space)
+    architectures = uniform_architectures(run.space)
     try:
         compiler, networks = Compiler.from_config(run.config.hardware), run.networks()
-        found: List[Dict[str, int]] = []
-        with progress("compiling for the cycles of parts", len(wanted)) as bar:
-            for architecture in wanted:
+        compiled: List[Dict[str, int]] = []
+        with progress("compiling for cycles by part", len(architectures)) as bar:
+            for architecture in architectures:
                 cycles: Dict[str, int] = {}
                 for layer in compiler.inspect(networks, architecture).layers:
                     cycles[part_of(layer)] = cycles.get(part_of(layer), 0) + layer.npu_cycles
-                found.append(cycles)
+                compiled.append(cycles)
                 bar.advance(run.space.format(architecture))
     except InputError as error:
-        say(f"no cycles of parts: {error}")
+        say(f"no cycles by part: {error}")
         return None
     counts = {gene.name: len(gene.options) for gene in run.space.genes}
-    return {part: [each[part] for each in found[: counts.get(part, 1)]] for part in found[0]}
+    return {part: [cycles[part] for cycles in compiled[: counts.get(part, 1)]] for part in compiled[0]}
 
 
 def uniform_architectures(space: Space) -> List[Architecture]:
-    """Every option of every gene: all lightest, all second, and so on; a gene with fewer options repeats its last."""
+    """Return architectures with the same option at all genes, one per option; genes with fewer repeat their last."""
     return [tuple(min(option, count - 1) for count in space.counts) for option in range(max(space.counts))]

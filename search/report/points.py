@@ -1,4 +1,4 @@
-"""All architectures that a run knows the score of, as columns."""
+"""All scored architectures of a run, as columns."""
 
 from dataclasses import dataclass
 from typing import Dict, List, Optional, Tuple
@@ -11,20 +11,21 @@ from search.nsga2.scoring import COST_SOURCES
 from search.report.chart import Table
 from search.report.contents import Contents
 
-ORIGINS = ("asked for", "scored along", "enumerated only")
+ORIGINS = ("requested", "scored in addition", "enumerated only")
 
 
 @dataclass(frozen=True)
 class Points:
-    """Architectures in rows.
+    """Scored architectures, one per row.
 
     Attributes:
-        space: that they are of.
-        genes: uint8 [N, genes].
-        columns: those of an archive [N], without ``requested``; ``generation`` is -1 where the search did not score.
-        origin: how each came to be scored, its number in ``ORIGINS``, uint8 [N].
-        front: whether it is on the front of the search; of the space where there was no search, bool [N].
-        exact: whether it is on the exact front; all False where that is not known, bool [N].
+        space: Space of the architectures.
+        genes: Genes, uint8, shape [N, genes].
+        columns: Columns of an archive without ``requested``, shape [N]; ``generation`` is -1 if the search did not
+            score the architecture.
+        origin: Reason for scoring, as an index into ``ORIGINS``, uint8, shape [N].
+        front: Membership in the front of the search, or of the space if there was no search, bool, shape [N].
+        exact: Membership in the exact front, all False if that is not known, bool, shape [N].
     """
 
     space: Space
@@ -39,15 +40,15 @@ class Points:
         return len(self.genes)
 
     def name(self, row: int) -> str:
-        """An architecture's digits."""
+        """Return the digits of an architecture."""
         return self.space.format(self.genes[row])
 
-    def along(self, rows: np.ndarray) -> np.ndarray:
-        """Rows in the order of their FPS."""
+    def sort_by_fps(self, rows: np.ndarray) -> np.ndarray:
+        """Return rows sorted by FPS."""
         return rows[np.argsort(self.columns["fps"][rows], kind="stable")]
 
-    def telling_gene(self) -> int:
-        """The gene whose options tell EPEs apart best: the largest share of the variance is between its options."""
+    def most_informative_gene(self) -> int:
+        """Return the gene with the largest share of the variance of EPE between its options."""
         epe, shares = self.columns["epe"], []
         for options in self.genes.T:
             means = [epe[options == option].mean() for option in np.unique(options)]
@@ -56,7 +57,7 @@ class Points:
         return int(np.argmax(shares))
 
     def table(self) -> Table:
-        """Everything, for the CSV."""
+        """Return all columns as a table, for the CSV file."""
         figures = [name for name in COLUMNS if name not in ("requested", "cost_source")]
         headings = ("architecture", *figures, "cost_source", "origin", "on_front", "on_exact_front")
         columns = [self.columns[name].tolist() for name in figures]
@@ -71,8 +72,8 @@ class Points:
         return Table("All scored architectures", headings, tuple(rows))
 
 
-def points(contents: Contents) -> Points:
-    """The architectures of a run that have an EPE: those of the search, then what the enumeration adds."""
+def collect_points(contents: Contents) -> Points:
+    """Collect the architectures of a run that have an EPE: those of the search, then those only enumerated."""
     space = contents.run.space
     parts: List[Tuple[Archive, np.ndarray, np.ndarray]] = []  # archive, its rows, their origin
     front = exact = np.zeros(0, bool)
@@ -83,12 +84,12 @@ def points(contents: Contents) -> Points:
         front = np.isin(rows, contents.front(archive))
     if contents.exact is not None:
         archive = contents.exact
-        known = contents.archive
+        searched = contents.archive
         rows = np.array(
             [
                 row
                 for row, architecture in enumerate(archive.architectures(range(len(archive))))
-                if (known is None or architecture not in known) and np.isfinite(archive.column("epe")[row])
+                if (searched is None or architecture not in searched) and np.isfinite(archive.column("epe")[row])
             ],
             int,
         )
@@ -98,17 +99,17 @@ def points(contents: Contents) -> Points:
         for name in ("genes", *COLUMNS)
         if name != "requested"
     }
-    origin = np.concatenate([each for _, _, each in parts]).astype(np.uint8)
+    origin = np.concatenate([origins for _, _, origins in parts]).astype(np.uint8)
     columns["generation"] = np.where(origin == ORIGINS.index("enumerated only"), -1, columns["generation"])
     genes = columns.pop("genes")
-    exact = _members(genes, contents.exact, contents)
+    exact = _is_on_front(genes, contents.exact, contents)
     front = np.concatenate([front, np.zeros(len(genes) - len(front), bool)]) if len(front) else exact
     return Points(space, genes, columns, origin, front, exact)
 
 
-def _members(genes: np.ndarray, archive: Optional[Archive], contents: Contents) -> np.ndarray:
-    """Which architectures are on the front of an archive."""
+def _is_on_front(genes: np.ndarray, archive: Optional[Archive], contents: Contents) -> np.ndarray:
+    """Mark the architectures that are on the front of an archive."""
     if archive is None:
         return np.zeros(len(genes), bool)
     members = set(archive.architectures(contents.front(archive)))
-    return np.array([tuple(each) in members for each in genes.tolist()], bool)
+    return np.array([tuple(architecture) in members for architecture in genes.tolist()], bool)

@@ -1,4 +1,4 @@
-"""How well the supernet ranks children that were trained alone: what ``rank`` has found."""
+"""Section on how well the supernet ranks children trained alone, as measured by ``rank``."""
 
 from pathlib import Path
 from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
@@ -6,7 +6,7 @@ from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 from edgeflownas.errors import InputError
 from search.ranking.agreement import Figure
 from search.ranking.rank import find_last
-from search.report.chart import Chart, Mark, Section, Series, Table
+from search.report.chart import Chart, Mark, Section, Series, Table, format_count
 from search.report.contents import Contents
 
 TITLE = "Ranking"
@@ -14,120 +14,121 @@ _NAMES = {"kendall_tau": "tau", "spearman_rho": "rho", "pearson_r": "r"}
 
 
 def ranking_section(runs: Sequence[Contents]) -> Optional[Section]:
-    """Supernet EPE against that of children trained alone, and how well they agree; None where nothing was ranked.
+    """Return supernet EPE against the EPE of children trained alone, and their agreement; None without rankings.
 
     Raises:
-        InputError: a file of rankings is damaged, or of an earlier version.
+        InputError: A file of rankings is damaged, or from an earlier version.
     """
-    having = [(number, each) for number, each in enumerate(runs) if each.ranking]
-    if not having:
+    ranked = [(number, run) for number, run in enumerate(runs) if run.ranking]
+    if not ranked:
         return None
     text: List[str] = []
     pairs: List[Series] = []
     trend: List[Series] = []
     last: List[Series] = []
     tables: List[Table] = []
-    for number, contents in having:
+    for number, contents in ranked:
         try:
-            text.append(_sentence(contents))
-            pairs += _pairs(contents, f"run {number}")
-            trend += _trend(contents, f"run {number}")
-            last += _last(contents, f"run {number}")
-            tables.append(_table(contents))
+            text.append(_summarise(contents))
+            pairs += _pair_series(contents, f"run {number}")
+            trend += _trend_series(contents, f"run {number}")
+            last += _agreement_series(contents, f"run {number}")
+            tables.append(_make_table(contents))
         except (KeyError, TypeError, ValueError, IndexError):
             raise InputError(
-                f"{contents.run.rank_file}: is damaged or of an earlier version; `rank` writes it anew"
+                f"{contents.run.rank_file}: is damaged or from an earlier version; `rank` writes it again"
             ) from None
     axes = "EPE with the supernet's weights, px", "EPE trained alone, px"
-    charts = [Chart("What the supernet says", *axes, tuple(pairs))]
+    charts = [Chart("Prediction of the supernet", *axes, tuple(pairs))]
     if any(len(series.x) > 1 for series in trend):
         charts.append(Chart("Kendall's tau over the training (95 %)", "epoch", "tau", tuple(trend)))
     charts.append(Chart("Agreement by the last weights (95 %)", "figure", "agreement", tuple(last)))
     return Section("ranking", TITLE, tuple(text), tuple(charts), tuple(tables))
 
 
-def _sentence(contents: Contents) -> str:
-    found = contents.ranking
-    last = find_last(found["rankings"], True) or found["rankings"][-1]
-    tau, noise = Figure(**last["kendall_tau"]), found["noise"]["px"]
+def _summarise(contents: Contents) -> str:
+    content = contents.ranking
+    last = find_last(content["rankings"], True) or content["rankings"][-1]
+    tau, noise = Figure(**last["kendall_tau"]), content["noise"]["px"]
     text = (
-        f"{contents.name}: {found['n']} children were trained alone. {_called(last).capitalize()} ranks them with a "
-        f"Kendall's tau of {tau}, and has {last['inversions']} pairs in the wrong order."
+        f"{contents.name}: {format_count(content['n'], 'child was', 'children were')} trained alone. "
+        f"{_name_weights(last).capitalize()} ranks them with a Kendall's tau of {tau} and has "
+        f"{format_count(last['inversions'], 'pair')} in the wrong order."
     )
     if noise is None:
-        return f"{text} The noise from seeds is not known."
+        return f"{text} The seed noise is not known."
     clear = last["clear_pairs"]
     text += (
-        f" The noise from seeds is {noise:.3f} px, with which a perfect prediction would have a tau of about "
-        f"{found['noise']['attainable_tau']:.3f}; {clear['n']} pairs differ clearly"
+        f" The seed noise is {noise:.3f} px, with which a perfect prediction would have a tau of about "
+        f"{content['noise']['attainable_tau']:.3f}; {format_count(clear['n'], 'pair differs', 'pairs differ')} clearly"
     )
     return f"{text}, and among these tau is {clear['tau']:.3f}." if clear["n"] else f"{text}."
 
 
-def _called(ranking: Mapping[str, Any]) -> str:
-    """Which weights these are."""
+def _name_weights(ranking: Mapping[str, Any]) -> str:
+    """Return the name of a ranking's weights."""
     name = Path(ranking["weights"]).name if ranking["epoch"] is None else f"epoch {ranking['epoch']}"
     return name if ranking["recalibrated"] else f"{name}, not recalibrated"
 
 
-def _kinds(contents: Contents, role: str) -> Iterator[Tuple[List[Mapping[str, Any]], str]]:
-    """Rankings with BN statistics of all, and with own ones, where there are some; and the colour of each."""
+def _split_rankings(contents: Contents, role: str) -> Iterator[Tuple[List[Mapping[str, Any]], str]]:
+    """Yield the rankings with BN statistics of all paths and those with own statistics, with their colour roles."""
     for recalibrated, colour in ((False, "muted"), (True, role)):
-        listed = [each for each in contents.ranking["rankings"] if each["recalibrated"] is recalibrated]
-        if listed:
-            yield listed, colour
+        rankings = [ranking for ranking in contents.ranking["rankings"] if ranking["recalibrated"] is recalibrated]
+        if rankings:
+            yield rankings, colour
 
 
-def _pairs(contents: Contents, role: str) -> List[Series]:
-    """A point for each child, by the last weights."""
+def _pair_series(contents: Contents, role: str) -> List[Series]:
+    """Return a point for each child, predicted by the last weights."""
     labels, children = contents.ranking["architectures"], contents.ranking["children"]["epe"]
     return [
-        Series(f"{contents.name}, {_called(last)}", last["epe"], children, colour, "points", labels=labels)
-        for (*_, last), colour in _kinds(contents, role)
+        Series(f"{contents.name}, {_name_weights(last)}", last["epe"], children, colour, "points", labels=labels)
+        for (*_, last), colour in _split_rankings(contents, role)
     ]
 
 
-def _figures(ranking: Mapping[str, Any]) -> Dict[str, Figure]:
-    """The figures of agreement by name."""
+def _agreement_figures(ranking: Mapping[str, Any]) -> Dict[str, Figure]:
+    """Return the figures of agreement by displayed name."""
     top = next(name for name in ranking if name.startswith("top_"))
     names = {**_NAMES, top: f"best {top.split('_')[1]}"}
-    return {said: Figure(**ranking[name]) for name, said in names.items()}
+    return {displayed: Figure(**ranking[name]) for name, displayed in names.items()}
 
 
-def _trend(contents: Contents, role: str) -> List[Series]:
-    """Kendall's tau of the weights of each epoch."""
+def _trend_series(contents: Contents, role: str) -> List[Series]:
+    """Return Kendall's tau of the weights of each epoch."""
     series = []
-    for rankings, colour in _kinds(contents, role):
-        listed = [each for each in rankings if each["epoch"] is not None]
-        if listed:
-            name = contents.name if listed[0]["recalibrated"] else f"{contents.name}, not recalibrated"
-            taus = [Figure(**each["kendall_tau"]) for each in listed]
-            series.append(_intervals(name, [each["epoch"] for each in listed], taus, colour, "line"))
+    for rankings, colour in _split_rankings(contents, role):
+        by_epoch = [ranking for ranking in rankings if ranking["epoch"] is not None]
+        if by_epoch:
+            name = contents.name if by_epoch[0]["recalibrated"] else f"{contents.name}, not recalibrated"
+            taus = [Figure(**ranking["kendall_tau"]) for ranking in by_epoch]
+            series.append(_interval_series(name, [ranking["epoch"] for ranking in by_epoch], taus, colour, "line"))
     return series
 
 
-def _last(contents: Contents, role: str) -> List[Series]:
-    """All figures of agreement by the last weights."""
+def _agreement_series(contents: Contents, role: str) -> List[Series]:
+    """Return all figures of agreement by the last weights."""
     series = []
-    for (*_, last), colour in _kinds(contents, role):
-        found, name = _figures(last), f"{contents.name}, {_called(last)}"
-        series.append(_intervals(name, list(found), list(found.values()), colour, "bars"))
+    for (*_, last), colour in _split_rankings(contents, role):
+        figures, name = _agreement_figures(last), f"{contents.name}, {_name_weights(last)}"
+        series.append(_interval_series(name, list(figures), list(figures.values()), colour, "bars"))
     return series
 
 
-def _intervals(name: str, x: Sequence[Any], figures: Sequence[Figure], role: str, mark: Mark) -> Series:
+def _interval_series(name: str, x: Sequence[Any], figures: Sequence[Figure], role: str, mark: Mark) -> Series:
     return Series(
-        name, x, [each.value for each in figures], role, mark, labels=[str(each) for each in figures],
-        low=[each.low for each in figures], high=[each.high for each in figures],
+        name, x, [figure.value for figure in figures], role, mark, labels=[str(figure) for figure in figures],
+        low=[figure.low for figure in figures], high=[figure.high for figure in figures],
     )  # fmt: skip
 
 
-def _table(contents: Contents) -> Table:
+def _make_table(contents: Contents) -> Table:
     rows: List[Tuple[Any, ...]] = []
     for ranking in contents.ranking["rankings"]:
-        figures = _figures(ranking)
+        figures = _agreement_figures(ranking)
         rows.append((
-            _within(Path(ranking["weights"]), contents.run.folder), ranking["epoch"],
+            _relative_path(Path(ranking["weights"]), contents.run.folder), ranking["epoch"],
             "own" if ranking["recalibrated"] else "of all paths", ranking["mean_epe"], *map(str, figures.values()),
             ranking["inversions"],
         ))  # fmt: skip
@@ -136,6 +137,6 @@ def _table(contents: Contents) -> Table:
     return Table(contents.name, headings, tuple(rows))
 
 
-def _within(path: Path, folder: Path) -> str:
-    """A path as it is called in a folder."""
+def _relative_path(path: Path, folder: Path) -> str:
+    """Return a path relative to a folder if it is inside."""
     return str(path.relative_to(folder) if folder in path.parents else path)

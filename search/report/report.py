@@ -1,7 +1,7 @@
-"""Makes a report of runs: the page, and beside it each section as PNG and CSV."""
+"""Report of runs: the page, and beside it each section as PNG and CSV files."""
 
 from pathlib import Path
-from typing import Callable, List, Optional, Sequence
+from typing import Callable, Optional, Sequence
 
 from edgeflownas.errors import InputError
 from edgeflownas.progress import progress
@@ -15,12 +15,12 @@ from search.report.final import final_section
 from search.report.front import front_section
 from search.report.genes import genes_section
 from search.report.origin import origin_section
-from search.report.page import page
+from search.report.page import render_page
 from search.report.parts import PartCycles
-from search.report.points import Points, points
+from search.report.points import Points, collect_points
 from search.report.ranking import ranking_section
 from search.report.retraining import retraining_section
-from search.report.summary import overview, subtitle, tiles
+from search.report.summary import describe_run, make_overview, make_tiles
 from search.report.tables import section_csv, tables_csv
 from search.report.training import fairness_section, training_section
 
@@ -31,26 +31,26 @@ def write_report(
     parts: Callable[[Contents], Optional[PartCycles]],
     pictures: Callable[[Sequence[Contents], Sequence[Optional[Points]]], Section],
 ) -> None:
-    """Writes the page, and the files of its sections into a folder of its name beside it.
+    """Write the page, and the files of its sections into a folder of the same name beside it.
 
     Args:
-        runs: to report, with one space.
-        output: file of the page.
-        parts: gives the cycles by part of a run's networks.
-        pictures: makes the section of flow pictures.
+        runs: Runs to report, all of the same space.
+        output: Path of the page.
+        parts: Function that returns the cycles by part of a run's networks.
+        pictures: Function that makes the section of flow pictures.
 
     Raises:
-        InputError: the runs are of different spaces.
+        InputError: The runs have different spaces.
     """
     spaces = {contents.run.space.genes for contents in runs}
     if len(spaces) > 1:
-        raise InputError("report: the runs have different genes, and cannot be shown side by side; report each alone")
-    found = [points(each) if each.archive is not None or each.exact is not None else None for each in runs]
-    cycles = [None if each is None else parts(contents) for contents, each in zip(runs, found)]
+        raise InputError("report: the runs have different genes and cannot share a report; report them one by one")
+    points = [collect_points(run) if run.has_scores else None for run in runs]
+    cycles = [parts(run) if run.has_scores else None for run in runs]
     ranking = ranking_section(runs)
     sections = [
-        front_section(runs, [each for each in found if each is not None]),
-        pictures(runs, found),
+        front_section(runs, [run_points for run_points in points if run_points is not None]),
+        pictures(runs, points),
         hypervolume_section(runs),
         work_section(runs),
         genes_section(runs),
@@ -67,20 +67,17 @@ def write_report(
             _write_section(folder, section)
             bar.advance(section.title)
     several = len(runs) > 1
-    text = page(
-        title=", ".join(_names(runs)),
-        subtitle="Several runs side by side." if several else subtitle(runs[0]),
-        tiles=() if several else tiles(runs[0], found[0]),
-        overview=overview(runs, found) if several else None,
+    text = render_page(
+        title=", ".join(run.name for run in runs),
+        subtitle="Comparison of several runs." if several else describe_run(runs[0]),
+        tiles=() if several else make_tiles(runs[0], points[0]),
+        overview=make_overview(runs, points) if several else None,
         sections=sections,
-        explorer=explorer_data(runs, found, cycles),
+        explorer=explorer_data(runs, points, cycles),
         files=folder.name,
     )
     write_text(output, text)
 
-
-def _names(runs: Sequence[Contents]) -> List[str]:
-    return [contents.name for contents in runs]
 
 
 def _write_section(folder: Path, section: Section) -> None:

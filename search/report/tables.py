@@ -1,4 +1,4 @@
-"""A section's data as text: its CSV files, and cells as people read them."""
+"""Sections as CSV files, and the format of numbers in tables."""
 
 import csv
 import io
@@ -7,8 +7,8 @@ from typing import Any, Iterator, Tuple
 from search.report.chart import Section
 
 
-def shown(value: Any) -> str:
-    """A cell as people read it: a figure with four digits behind the point where it is small."""
+def format_cell(value: Any) -> str:
+    """Format a cell for display; floats below 100 get four decimal places."""
     if value is None:
         return ""
     if isinstance(value, float):
@@ -17,17 +17,17 @@ def shown(value: Any) -> str:
 
 
 def section_csv(section: Section) -> str:
-    """The data of a section, floats with every digit.
+    """Return the data of a section as CSV, with all digits of floats.
 
-    It is the section's own data where it has some; else its charts, a line for each value; else its tables.
+    The data is the section's own data if it has any, otherwise its charts with one row per value, otherwise its tables.
     """
     text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows(_lines(section))
+    csv.writer(text, lineterminator="\n").writerows(_data_rows(section))
     return text.getvalue()
 
 
 def tables_csv(section: Section) -> str:
-    """The tables of a section below each other, a column for every heading; the first column names the table."""
+    """Return the tables of a section as one CSV, with a column for every heading; the first column names the table."""
     text = io.StringIO()
     headings = dict.fromkeys(heading for table in section.tables for heading in table.headings)
     writer = csv.DictWriter(text, ["table", *headings], lineterminator="\n")
@@ -37,7 +37,7 @@ def tables_csv(section: Section) -> str:
     return text.getvalue()
 
 
-def _lines(section: Section) -> Iterator[Tuple[Any, ...]]:
+def _data_rows(section: Section) -> Iterator[Tuple[Any, ...]]:
     if section.data is not None:
         yield section.data.headings
         yield from section.data.rows
@@ -46,8 +46,8 @@ def _lines(section: Section) -> Iterator[Tuple[Any, ...]]:
         for chart in section.charts:
             for series in chart.series:
                 none = [""] * len(series.x)
-                beside = (each or none for each in (series.labels, series.low, series.high))
-                for x, y, *others in zip(series.x, series.y, *beside):
+                optional = (values or none for values in (series.labels, series.low, series.high))
+                for x, y, *others in zip(series.x, series.y, *optional):
                     yield (chart.title, series.name, chart.x, x, chart.y, y, *others)
     for table in section.tables if section.data is None and not section.charts else ():
         yield table.headings

@@ -1,5 +1,5 @@
-// The page's data, its colours, and all charts but the front. Nothing here or in explorer.js makes HTML from data:
-// elements are created, and text is set as text.
+// The page's data, its colours, and all charts except the front. Nothing here or in explorer.js makes HTML from data:
+// elements are created, and text is set as text content.
 "use strict";
 
 const data = JSON.parse(document.getElementById("data").textContent);
@@ -14,13 +14,13 @@ const config = { displaylogo: false, responsive: true, displayModeBar: false };
 const SHAPES = { steps: "hv", front: "vh", line: "linear" };
 
 function element(tag, attributes = {}, ...children) {
-  const made = document.createElement(tag);
+  const created = document.createElement(tag);
   for (const [name, value] of Object.entries(attributes)) {
-    if (name in made && name !== "style") made[name] = value;
-    else made.setAttribute(name, value);
+    if (name in created && name !== "style") created[name] = value;
+    else created.setAttribute(name, value);
   }
-  made.append(...children.filter(child => child !== null));
-  return made;
+  created.append(...children.filter(child => child !== null));
+  return created;
 }
 
 function axis(title, more = {}) {
@@ -39,52 +39,53 @@ function layout(more) {
   };
 }
 
-// Plotly takes text for a kind of HTML.
-const plain = text => String(text).replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;");
+// Plotly interprets text as a kind of HTML.
+const escapeText = text => String(text).replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;");
 
 function trace(series, chart) {
   const paint = colour(series.role);
-  const made = { name: plain(series.name), x: series.x, y: series.y, hovertemplate: hover(series, chart) };
-  if (series.labels.length) made.text = series.labels.map(plain);
-  if (series.mark === "bars") return { ...made, type: "bar", textposition: "none", marker: { color: paint }, error_y: interval(series) };
-  made.type = "scatter";
-  if (series.mark === "points") return { ...made, mode: "markers", marker: { color: paint, size: 9 } };
-  made.error_y = interval(series);
-  made.mode = series.x.length < 60 && !series.dashed ? "lines+markers" : "lines";
-  made.line = { color: paint, width: 2, dash: series.dashed ? "dash" : "solid", shape: SHAPES[series.mark] };
-  made.marker = { color: paint, size: 5 };
+  const result = { name: escapeText(series.name), x: series.x, y: series.y, hovertemplate: hoverTemplate(series, chart) };
+  if (series.labels.length) result.text = series.labels.map(escapeText);
+  if (series.mark === "bars") return { ...result, type: "bar", textposition: "none", marker: { color: paint }, error_y: interval(series) };
+  result.type = "scatter";
+  if (series.mark === "points") return { ...result, mode: "markers", marker: { color: paint, size: 9 } };
+  result.error_y = interval(series);
+  result.mode = series.x.length < 60 && !series.dashed ? "lines+markers" : "lines";
+  result.line = { color: paint, width: 2, dash: series.dashed ? "dash" : "solid", shape: SHAPES[series.mark] };
+  result.marker = { color: paint, size: 5 };
   if (series.mark === "area") {
-    Object.assign(made, { stackgroup: "one", mode: "lines", fillcolor: faded(series.role, 0.85) });
-    made.line = { color: paint, width: 0.5 };
+    Object.assign(result, { stackgroup: "one", mode: "lines", fillcolor: faded(series.role, 0.85) });
+    result.line = { color: paint, width: 0.5 };
   }
-  return made;
+  return result;
 }
 
 function interval(series) {
   if (!series.low.length) return {};
-  const gaps = (more, less) => more.map((each, at) => Math.max(0, each - less[at]));
+  const gaps = (more, less) => more.map((value, at) => Math.max(0, value - less[at]));
   return {
     type: "data", symmetric: false, array: gaps(series.high, series.y), arrayminus: gaps(series.y, series.low),
     color: series.mark === "bars" ? css("--quiet") : colour(series.role), thickness: 1, width: 3,
   };
 }
 
-function hover(series, chart) {
+function hoverTemplate(series, chart) {
   const label = series.labels.length ? "<b>%{text}</b><br>" : "";
   const y = chart.share ? "%{y:.0%}" : "%{y:,.6~g}";
-  return `${label}${plain(chart.x)}: %{x:,~g}<br>${plain(chart.y)}: ${y}`.replace("%{x:,~g}", textual(series) ? "%{x}" : "%{x:,.5~g}");
+  const x = hasTextValues(series) ? "%{x}" : "%{x:,.5~g}";
+  return `${label}${escapeText(chart.x)}: ${x}<br>${escapeText(chart.y)}: ${y}`;
 }
 
-const textual = series => series.x.some(each => typeof each === "string");
+const hasTextValues = series => series.x.some(value => typeof value === "string");
 
 function draw(place) {
   const chart = data.charts[place.dataset.chart];
   const whole = ["generation", "epoch"].includes(chart.x) ? { tickformat: ",d" } : {};
-  if (whole.tickformat && Math.max(...chart.series.flatMap(each => each.x)) < 6) whole.dtick = 1;
+  if (whole.tickformat && Math.max(...chart.series.flatMap(series => series.x)) < 6) whole.dtick = 1;
   const small = place.clientHeight < 220;
   const y = chart.share ? { range: [0, 1], tickformat: ".0%", nticks: 3 } : { tickformat: ",.6~g" };
-  return Plotly.react(place, chart.series.map(each => trace(each, chart)), layout({
-    xaxis: axis(small ? "" : chart.x, chart.series.some(textual) ? {} : { ...whole, nticks: small ? 4 : 7, tickangle: 0 }), yaxis: axis(small ? "" : chart.y, y),
+  return Plotly.react(place, chart.series.map(series => trace(series, chart)), layout({
+    xaxis: axis(small ? "" : chart.x, chart.series.some(hasTextValues) ? {} : { ...whole, nticks: small ? 4 : 7, tickangle: 0 }), yaxis: axis(small ? "" : chart.y, y),
     showlegend: chart.series.length > 1 && chart.series.length <= 12 && !small, barmode: "group", bargap: 0.25, hovermode: "closest",
     legend: { orientation: "h", y: 1.02, yanchor: "bottom", x: 0, font: { size: 11 } },
   }), config);
@@ -92,10 +93,10 @@ function draw(place) {
 
 const places = [...document.querySelectorAll("[data-chart]")];
 
-// A chart is drawn when it comes near the screen, and otherwise when the browser has nothing else to do.
-const seen = new IntersectionObserver(entries => {
-  for (const entry of entries.filter(each => each.isIntersecting)) {
-    seen.unobserve(entry.target);
+// A chart is drawn when it comes near the screen, or earlier if the browser is idle.
+const observer = new IntersectionObserver(entries => {
+  for (const entry of entries.filter(candidate => candidate.isIntersecting)) {
+    observer.unobserve(entry.target);
     drawOnce(entry.target);
   }
 }, { rootMargin: "400px" });

@@ -1,4 +1,4 @@
-// The front and every architecture behind it: colours, filters, the card at the pointer, and the comparison.
+// The front and all architectures behind it: colours, filters, the tooltip, and the comparison.
 "use strict";
 
 const LETTERS = "ABCDEFGH";
@@ -8,7 +8,7 @@ const number = (value, digits = 0) => formats[digits].format(value);
 
 const TYPES = { f8: Float64Array, i4: Int32Array, u1: Uint8Array };
 
-function decoded(column) {
+function decode(column) {
   const text = atob(column.base64), bytes = new Uint8Array(text.length);
   for (let at = 0; at < bytes.length; at++) bytes[at] = text.charCodeAt(at);
   return new TYPES[column.type](bytes.buffer);
@@ -20,23 +20,23 @@ class Explorer {
     this.origins = front.origins;
     this.sources = front.sources;
     this.runs = front.runs.map(run => ({
-      ...run, ...Object.fromEntries(Object.entries(run.columns).map(([name, each]) => [name, decoded(each)])),
+      ...run, ...Object.fromEntries(Object.entries(run.columns).map(([name, column]) => [name, decode(column)])),
     }));
     this.plot = document.getElementById("plot");
     this.tooltip = document.getElementById("tooltip");
     this.kind = webgl() ? "scattergl" : "scatter";
     this.zoomed = false;
     this.build();
-    this.begin();
+    this.reset();
   }
 
-  begin() {
+  reset() {
     this.run = this.runs[0];
     this.gene = this.run.gene;
     this.off = this.genes.map(() => new Set());
     this.pinned = this.run.chosen.map(row => ({ run: this.run, row }));
     for (const id of ["find", "origin", "run"]) document.getElementById(id).value = id === "find" ? "" : "0";
-    this.list();
+    this.listFront();
     this.zoom(false);
   }
 
@@ -46,18 +46,18 @@ class Explorer {
     const on = (id, event, action) => document.getElementById(id).addEventListener(event, action);
     const find = document.getElementById("find");
     find.placeholder = "2" + "·".repeat(this.genes.length - 1);
-    find.title = "Digits of an architecture; a dot stands for any";
+    find.title = "Digits of an architecture; a dot matches any digit";
     on("find", "input", () => this.show());
     on("filters", "submit", event => event.preventDefault());
-    const origins = ["everything scored", "the front", ...this.origins, "compiled"];
+    const origins = ["all scored", "on the front", ...this.origins, "compiled"];
     document.getElementById("origin").append(...origins.map((text, value) => element("option", { value }, text)));
     on("origin", "change", () => this.show());
     const runs = document.getElementById("run");
     runs.append(...this.runs.map((run, value) => element("option", { value }, `architectures of ${run.name}`)));
     runs.hidden = this.runs.length < 2;
-    on("run", "change", () => { this.run = this.runs[runs.value]; this.list(); this.show(); });
+    on("run", "change", () => { this.run = this.runs[runs.value]; this.listFront(); this.show(); });
     on("zoom", "click", () => this.zoom(!this.zoomed));
-    on("reset", "click", () => this.begin());
+    on("reset", "click", () => this.reset());
     document.getElementById("gene-options").append(...this.genes.map((gene, index) => element("div", { className: "gene" },
       element("button", { type: "button", title: `Colour by ${gene.name}: ${gene.place}`, onclick: () => { this.gene = index; this.show(); } }, gene.name),
       element("div", { className: "options" }, ...gene.options.map((text, option) => element("button",
@@ -88,7 +88,7 @@ class Explorer {
     });
   }
 
-  controls(shown) {
+  updateControls(shown) {
     [...document.getElementById("gene-options").children].forEach((place, gene) => {
       place.firstChild.setAttribute("aria-pressed", gene === this.gene);
       [...place.lastChild.children].forEach((button, option) => {
@@ -108,7 +108,7 @@ class Explorer {
   visible() {
     const run = this.run, count = this.genes.length, origin = Number(document.getElementById("origin").value);
     const digits = [...document.getElementById("find").value.trim()].slice(0, count);
-    const asked = digits.map(digit => (/[0-9]/.test(digit) ? Number(digit) : null));
+    const pattern = digits.map(digit => (/[0-9]/.test(digit) ? Number(digit) : null));
     const tests = [
       () => true, row => run.front[row], ...this.origins.map((_, index) => row => run.origin[row] === index),
       row => this.sources[run.cost_source[row]] === "compiled",
@@ -116,12 +116,12 @@ class Explorer {
     const groups = this.genes[this.gene].options.map(() => []);
     for (let row = 0; row < run.epe.length; row++) {
       if (!tests[origin](row)) continue;
-      let wanted = true;
-      for (let gene = 0; gene < count && wanted; gene++) {
+      let matches = true;
+      for (let gene = 0; gene < count && matches; gene++) {
         const option = run.genes[row * count + gene];
-        wanted = !this.off[gene].has(option) && (asked[gene] === undefined || asked[gene] === null || asked[gene] === option);
+        matches = !this.off[gene].has(option) && (pattern[gene] === undefined || pattern[gene] === null || pattern[gene] === option);
       }
-      if (wanted) groups[run.genes[row * count + this.gene]].push(row);
+      if (matches) groups[run.genes[row * count + this.gene]].push(row);
     }
     return groups;
   }
@@ -133,29 +133,29 @@ class Explorer {
     const traces = groups.map((rows, option) => {
       this.rows.push({ run, rows });
       return {
-        type: this.kind, mode: "markers", name: plain(`${this.genes[this.gene].name}: ${this.genes[this.gene].options[option]}`),
+        type: this.kind, mode: "markers", name: escapeText(`${this.genes[this.gene].name}: ${this.genes[this.gene].options[option]}`),
         x: rows.map(row => run.fps[row]), y: rows.map(row => run.epe[row]), hoverinfo: "none",
         marker: { color: colour(this.role(option)), size, opacity: shown > 2000 ? 0.5 : 0.8 },
       };
     });
-    this.runs.forEach((each, index) => {
-      const rows = along(each, indices(each.front));
-      this.line(traces, each, rows, { name: this.runs.length > 1 ? `front of ${each.name}` : "front", role: `run ${each.number}` });
-      const exact = along(each, indices(each.exact));
-      if (each === run && exact.length && String(exact) !== String(rows)) this.line(traces, each, exact, { name: "exact front", role: "exact", dash: "dash" });
+    this.runs.forEach(other => {
+      const rows = sortByFps(other, indices(other.front));
+      this.line(traces, other, rows, { name: this.runs.length > 1 ? `front of ${other.name}` : "front", role: `run ${other.number}` });
+      const exact = sortByFps(other, indices(other.exact));
+      if (other === run && exact.length && String(exact) !== String(rows)) this.line(traces, other, exact, { name: "exact front", role: "exact", dash: "dash" });
     });
-    this.pins(traces);
+    this.markPinned(traces);
     const limits = this.range || [undefined, undefined];
     Plotly.react(this.plot, traces, layout({
       xaxis: this.axis("FPS (more is better)", limits[0]), yaxis: this.axis("EPE, px (less is better)", limits[1]),
       hovermode: "closest", dragmode: "zoom", uirevision: this.revision, margin: { l: 8, r: 12, t: 8, b: 8 },
       legend: { orientation: "h", y: 1.01, yanchor: "bottom", x: 0, font: { size: 11 }, itemsizing: "constant" },
     }), config);
-    this.controls(shown);
+    this.updateControls(shown);
     this.compare();
   }
 
-  // Without a grid, which would lie before the points: see report.css.
+  // Without a grid, which would be in front of the points: see report.css.
   axis(title, range) {
     return axis(title, { showgrid: false, ticks: "outside", tickcolor: css("--line"), ...(range ? { range } : { autorange: true }) });
   }
@@ -163,13 +163,13 @@ class Explorer {
   line(traces, run, rows, { name, role, dash = "solid" }) {
     this.rows.push({ run, rows });
     traces.push({
-      type: "scatter", mode: dash === "solid" ? "lines+markers" : "lines", name: plain(name), hoverinfo: "none",
+      type: "scatter", mode: dash === "solid" ? "lines+markers" : "lines", name: escapeText(name), hoverinfo: "none",
       x: rows.map(row => run.fps[row]), y: rows.map(row => run.epe[row]),
       line: { color: colour(role), width: 2, shape: "vh", dash }, marker: { color: colour(role), size: 7, line: { color: css("--panel"), width: 1 } },
     });
   }
 
-  pins(traces) {
+  markPinned(traces) {
     this.rows.push({ pins: this.pinned });
     traces.push({
       type: "scatter", mode: "markers+text", name: "compared", showlegend: false, hoverinfo: "none",
@@ -179,10 +179,10 @@ class Explorer {
     });
   }
 
-  // --- pointing and clicking ---
+  // --- hovering and clicking ---
 
   listen() {
-    this.plot.on("plotly_hover", event => this.point(event));
+    this.plot.on("plotly_hover", event => this.showTooltip(event));
     this.plot.on("plotly_unhover", () => { this.tooltip.hidden = true; });
     this.plot.on("plotly_click", event => this.pin(this.at(event.points[0])));
     this.plot.on("plotly_doubleclick", () => this.zoom(false));
@@ -190,11 +190,11 @@ class Explorer {
   }
 
   at(point) {
-    const found = this.rows[point.curveNumber];
-    return found.pins ? found.pins[point.pointNumber] : { run: found.run, row: found.rows[point.pointNumber] };
+    const curve = this.rows[point.curveNumber];
+    return curve.pins ? curve.pins[point.pointNumber] : { run: curve.run, row: curve.rows[point.pointNumber] };
   }
 
-  point(event) {
+  showTooltip(event) {
     const { run, row } = this.at(event.points[0]);
     const rows = this.figures.map(([name, value]) => element("tr", {}, element("td", {}, name), element("td", {}, value(run, row))));
     const genes = this.genes.map((gene, index) => `${gene.name} ${this.option(run, row, index)}`).join(" · ");
@@ -207,8 +207,8 @@ class Explorer {
   }
 
   pin({ run, row }) {
-    const there = this.pinned.findIndex(pin => pin.run === run && pin.row === row);
-    if (there >= 0) this.pinned.splice(there, 1);
+    const index = this.pinned.findIndex(pin => pin.run === run && pin.row === row);
+    if (index >= 0) this.pinned.splice(index, 1);
     else this.pinned = [...this.pinned, { run, row }].slice(-LETTERS.length);
     this.show();
   }
@@ -228,19 +228,19 @@ class Explorer {
       ["latency", (run, row) => `${number(run.latency_ms[row], 3)} ms`],
       ["SRAM peak", (run, row) => `${number(run.sram_kib[row], 1)} KiB`],
       ["NPU cycles", (run, row) => number(run.npu_cycles[row])], ["cost", (run, row) => this.sources[run.cost_source[row]]],
-      ["came by", (run, row) => this.origins[run.origin[row]] + (run.generation[row] < 0 ? "" : `, generation ${run.generation[row]}`)],
+      ["origin", (run, row) => this.origins[run.origin[row]] + (run.generation[row] < 0 ? "" : `, generation ${run.generation[row]}`)],
     ];
   }
 
   compare() {
     const place = document.getElementById("comparison");
     if (!this.pinned.length) {
-      place.replaceChildren(element("p", { className: "hint" }, "Nothing is compared: click architectures above."));
+      place.replaceChildren(element("p", { className: "hint" }, "No architectures selected: click some above to compare them."));
       return;
     }
     const head = element("tr", {}, element("th"), ...this.pinned.map((pin, index) => element("th", { scope: "col" },
       element("span", { className: "letter" }, LETTERS[index]), element("span", { className: "digits" }, this.name(pin.run, pin.row)),
-      element("button", { type: "button", title: "Compare no longer", ariaLabel: `Compare ${LETTERS[index]} no longer`, onclick: () => this.pin(pin) }, "×"),
+      element("button", { type: "button", title: "Remove from the comparison", ariaLabel: `Remove ${LETTERS[index]} from the comparison`, onclick: () => this.pin(pin) }, "×"),
       this.runs.length > 1 ? element("small", {}, pin.run.name) : null)));
     const rows = this.figures.map(([name, value]) => this.row(name, this.pinned.map(pin => value(pin.run, pin.row))));
     ["epe", "fps", "latency_ms", "sram_kib", "npu_cycles"].forEach((column, index) => this.relative(rows[index], column));
@@ -250,20 +250,20 @@ class Explorer {
       row.classList.toggle("differs", texts.size > 1);
       return row;
     }), ...this.parts());
-    place.replaceChildren(element("table", {}, element("caption", {}, "Compared"), element("thead", {}, head), element("tbody", {}, ...rows)));
+    place.replaceChildren(element("table", {}, element("caption", {}, "Comparison"), element("thead", {}, head), element("tbody", {}, ...rows)));
   }
 
-  // The front for those who read it, or have no pointer.
-  list() {
+  // The front as a table, which can be used without a pointer.
+  listFront() {
     const place = document.getElementById("front-table");
-    const run = this.run, rows = along(run, indices(run.front));
+    const run = this.run, rows = sortByFps(run, indices(run.front));
     const heads = ["architecture", "EPE, px", "FPS", "SRAM, KiB", "NPU cycles", "cost", ""];
     const lines = rows.map(row => element("tr", {},
       element("th", { scope: "row", className: "digits" }, this.name(run, row)), ...[
         number(run.epe[row], 4), number(run.fps[row], 2), number(run.sram_kib[row], 1), number(run.npu_cycles[row]),
       ].map(text => element("td", { className: "number" }, text)), element("td", {}, this.sources[run.cost_source[row]]),
       element("td", {}, element("button", { type: "button", onclick: () => this.pin({ run, row }) }, "compare"))));
-    place.replaceChildren(element("summary", {}, `The front as a table: ${rows.length} architectures`),
+    place.replaceChildren(element("summary", {}, `The front as a table: ${rows.length} architecture${rows.length === 1 ? "" : "s"}`),
       element("div", { className: "scroll" }, element("table", {},
         element("thead", {}, element("tr", {}, ...heads.map((text, at) => element("th", { scope: "col", className: at > 0 && at < 5 ? "number" : "" }, text)))),
         element("tbody", {}, ...lines))));
@@ -283,17 +283,17 @@ class Explorer {
     });
   }
 
-  // NPU cycles of a part follow from its own option; the rest of the time the NPU waits for memory.
+  // The NPU cycles of a part depend only on its own option; the rest of the time the NPU waits for memory.
   parts() {
     const names = [...new Set(this.pinned.flatMap(pin => (pin.run.parts || []).map(part => part.name)))];
     if (!names.length) return [];
     const columns = this.pinned.map(({ run, row }) => {
       const cycles = Object.fromEntries((run.parts || []).map(part => {
-        const gene = this.genes.findIndex(each => each.name === part.name);
+        const gene = this.genes.findIndex(candidate => candidate.name === part.name);
         return [part.name, part.cycles[gene < 0 ? 0 : run.genes[row * this.genes.length + gene]]];
       }));
       const all = Math.round(run.latency_ms[row] * run.clock_khz);
-      return { cycles, all, waiting: run.parts ? Math.max(all - Object.values(cycles).reduce((sum, each) => sum + each, 0), 0) : null };
+      return { cycles, all, waiting: run.parts ? Math.max(all - Object.values(cycles).reduce((sum, value) => sum + value, 0), 0) : null };
     });
     const most = Math.max(...columns.flatMap(column => [...Object.values(column.cycles), column.waiting || 0]));
     const line = (name, values, bars) => {
@@ -307,13 +307,13 @@ class Explorer {
     };
     return [
       this.group("Cycles by part"), ...names.map(name => line(name, columns.map(column => column.cycles[name]), true)),
-      line("waiting for memory", columns.map(column => column.waiting), true), line("together", columns.map(column => column.all), false),
+      line("waiting for memory", columns.map(column => column.waiting), true), line("total", columns.map(column => column.all), false),
     ];
   }
 }
 
 const indices = flags => Array.from(flags.keys()).filter(row => flags[row]);
-const along = (run, rows) => rows.sort((a, b) => run.fps[a] - run.fps[b] || run.epe[a] - run.epe[b]);
+const sortByFps = (run, rows) => rows.sort((a, b) => run.fps[a] - run.fps[b] || run.epe[a] - run.epe[b]);
 
 function webgl() {
   const canvas = document.createElement("canvas");
@@ -323,9 +323,9 @@ function webgl() {
 const explorer = data.front ? new Explorer(data.front) : null;
 if (explorer) explorer.listen();
 
-// The front comes first: the other charts wait until it is on the screen.
+// The front is drawn first: the other charts wait until it is on the screen.
 requestAnimationFrame(() => setTimeout(() => {
   performance.mark("interactive");
-  places.forEach(place => seen.observe(place));
+  places.forEach(place => observer.observe(place));
   idle(drawRest);
 }));

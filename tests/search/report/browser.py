@@ -1,4 +1,4 @@
-"""A real browser without a screen."""
+"""A headless browser."""
 
 import contextlib
 import shutil
@@ -11,12 +11,12 @@ from selenium.webdriver.support.wait import WebDriverWait
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome") or ""
 DRIVER = shutil.which("chromedriver") or ""
-WHY_NOT = "needs Chromium and its driver: apt-get install chromium chromium-driver"
+SKIP_REASON = "needs Chromium and its driver: apt-get install chromium chromium-driver"
 
 
 @contextlib.contextmanager
 def browser() -> Iterator[webdriver.Chrome]:
-    """Chromium, offline, which notes what its console says."""
+    """Start Chromium with a log of its console."""
     options = Options()
     options.binary_location = CHROMIUM
     for word in (
@@ -34,7 +34,7 @@ def browser() -> Iterator[webdriver.Chrome]:
 
 
 def show(chrome: webdriver.Chrome, url: str, width: int = 1360, height: int = 900, theme: str = "light") -> None:
-    """Opens a page at a size and in a theme, with the network cut off."""
+    """Open a page at a window size and in a theme, without network."""
     chrome.execute_cdp_cmd("Network.enable", {})
     off = {"offline": True, "latency": 0, "downloadThroughput": -1, "uploadThroughput": -1}
     chrome.execute_cdp_cmd("Network.emulateNetworkConditions", off)
@@ -45,18 +45,18 @@ def show(chrome: webdriver.Chrome, url: str, width: int = 1360, height: int = 90
 
 
 def interactive(chrome: webdriver.Chrome) -> float:
-    """Seconds from the begin of the page that is open until its front was on the screen and answered."""
-    mark = "return performance.getEntriesByName('interactive').map(each => each.startTime)"
+    """Return the seconds from opening the page until its front was visible and responsive."""
+    mark = "return performance.getEntriesByName('interactive').map(entry => entry.startTime)"
     (milliseconds,) = WebDriverWait(chrome, 120).until(lambda _: chrome.execute_script(mark))
     return float(milliseconds) / 1000
 
 
 def switch(chrome: webdriver.Chrome, theme: str) -> None:
-    """Lets the system be light or dark."""
+    """Switch the system's theme to light or dark."""
     features = [{"name": "prefers-color-scheme", "value": theme}, {"name": "prefers-reduced-motion", "value": "reduce"}]
     chrome.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
 
 
 def complaints(chrome: webdriver.Chrome) -> List[Any]:
-    """Errors of the console, and anything else but the software renderer's notes on its own speed."""
-    return [each for each in chrome.get_log("browser") if "GL Driver Message" not in each["message"]]
+    """Return all console messages except those of the software renderer on its own speed."""
+    return [entry for entry in chrome.get_log("browser") if "GL Driver Message" not in entry["message"]]

@@ -1,4 +1,4 @@
-"""Runs that several tests read, made once."""
+"""Runs that several tests share."""
 
 from pathlib import Path
 
@@ -17,7 +17,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="package")
 def demo(folder: Path) -> Run:
-    """A run that has everything."""
+    """A run with all kinds of results."""
     with at_root():
         run = queued(searched(folder / "demo"))
         ranked(run)
@@ -26,7 +26,7 @@ def demo(folder: Path) -> Run:
 
 @pytest.fixture(scope="package")
 def page(demo: Run) -> Path:
-    """Its report, with cycles of parts and a picture that are easily told."""
+    """Report of the demo run, with made-up cycles of parts and a black picture."""
     with at_root():
         path = demo.folder / "report.html"
         write_report([read(demo.folder)], path, lambda contents: CYCLES, picture)
@@ -35,7 +35,7 @@ def page(demo: Run) -> Path:
 
 @pytest.fixture
 def written(page: Path) -> Path:
-    """The folder of it."""
+    """Folder of the report."""
     return page.parent
 
 

@@ -1,4 +1,4 @@
-"""Runs on the demo's exact scores: as a search leaves them, made in seconds, without a network."""
+"""Runs as a search leaves them, made in seconds from the demo's exact scores without a network."""
 
 import contextlib
 import csv
@@ -45,14 +45,14 @@ CYCLES = {"E0": [900], "EB0": [1000, 2000, 3000], "H2Out": [500, 700, 900]}
 
 
 def picture(runs: Any, points: Any) -> Section:
-    """A section of flow without a network."""
-    done, content = cv2.imencode(".png", np.zeros((20, 120, 3), np.uint8))
+    """Return a section of flow without running a network."""
+    _, content = cv2.imencode(".png", np.zeros((20, 120, 3), np.uint8))
     return Section("flow", "Flow", ("One.",), pictures=(Picture("one", content.tobytes(), LABELS),))
 
 
 @contextlib.contextmanager
 def at_root() -> Iterator[None]:
-    """Paths in configurations are those from the top of the repository."""
+    """Change to the root of the repository, to which paths in configurations are relative."""
     before = Path.cwd()
     os.chdir(str(ROOT))
     try:
@@ -63,14 +63,14 @@ def at_root() -> Iterator[None]:
 
 @functools.lru_cache(maxsize=None)
 def exact_scores() -> Dict[Architecture, float]:
-    """Of the whole space, from the file that ships."""
+    """Return the scores of the whole space from the shipped file."""
     with h5py.File(str(REFERENCE / "space.h5"), "r") as file:
         genes, epe = file["archive/genes"][()], file["archive/epe"][()]
     return dict(zip(map(tuple, genes.tolist()), epe.tolist()))
 
 
 def searched(folder: Path, generations: int = 3, *overrides: str, enumerated: bool = True) -> Run:
-    """A run whose search has come so far; the supernet and its logs lie beside its folder."""
+    """Make a run with some generations of a search; the supernet and its logs are beside its folder."""
     supernet = folder.parent / "trained" / "supernet.h5"
     if not supernet.exists():
         supernet.parent.mkdir(parents=True)
@@ -84,12 +84,12 @@ def searched(folder: Path, generations: int = 3, *overrides: str, enumerated: bo
     evolution = Evolution(run.space, run.config.evolution, table, run.config.seed, file.archive)
     for number in range(generations):
         requested = evolution.ask()
-        scores = [(each, exact_scores()[each]) for each in evolution.expand_outputs(requested)]
+        scores = [(architecture, exact_scores()[architecture]) for architecture in evolution.expand_outputs(requested)]
         file.append(evolution.tell(requested, scores), 3.5 * (number + 1))
     run.write_config()
     if enumerated:
         space = SpaceFile(run.space_file, Identity.of(run, weights))
-        costs = [table.cost(each) for each in exact_scores()]
+        costs = [table.cost(architecture) for architecture in exact_scores()]
         space.archive.append(list(exact_scores().items()), costs, 0, frozenset())
         space.zero_flow_epe = 4.629
         space.write()
@@ -97,33 +97,33 @@ def searched(folder: Path, generations: int = 3, *overrides: str, enumerated: bo
 
 
 def alone(folder: Path) -> Run:
-    """A run that shares no weights, of which four of six children are trained and collected."""
+    """Make a run without shared weights, with four of six children trained and collected."""
     run = Run.open(CONFIG, folder, ["strategy=independent", "independent.size=6", "supernet=null"])
     source, (table, _) = INDEPENDENT.source(run, {}), run.cost_table()
     queue = build_sample(run, source)
     for index in range(4):
         finish(queue, index, 2.5 - index / 4)
-    write_text(queue.paths.submissions, "{}")  # the others are Slurm's
+    write_text(queue.paths.submissions, "{}")  # the others are submitted to Slurm
     file = SearchFile(run.search_file, Identity.of(run, source))
     evolution = Evolution(run.space, run.config.evolution, table.for_weights(source, "5.2.0"), 1, file.archive)
     with locked(run.folder / "search.lock", "run") as lock:
         INDEPENDENT.run(SearchContext(run, {}, evolution, file, lock))
         file.save()
     run.write_config()
-    found = [queue.task(index).config.found for index in range(4)]
+    costs = [queue.task(index).config.found for index in range(4)]
     survivors = [
         Survivor(
-            queue.task(index).config.architecture, 2.5 - index / 4, None, 9.0, {}, each.fps, each.latency_ms,
-            each.sram_kib, each.npu_cycles, "compiled", "best.h5",
+            queue.task(index).config.architecture, 2.5 - index / 4, None, 9.0, {}, cost.fps, cost.latency_ms,
+            cost.sram_kib, cost.npu_cycles, "compiled", "best.h5",
         )
-        for index, each in enumerate(found)
+        for index, cost in enumerate(costs)
     ]  # fmt: skip
     write_final_front(run.final_front_file, Collection(survivors, survivors[-1:], 2, (64, 96)), {})
     return run
 
 
 def ranked(run: Run) -> None:
-    """Gives a run rankings of six children by weights of two epochs, with and without recalibration."""
+    """Add to a run rankings of six children by weights of two epochs, with and without recalibration."""
     names = ["000000000", "111111111", "222222222", "012012012", "210210210", "021021021"]
     children = [run.space.parse(name) for name in names]
     epes = np.array([3.0, 2.0, 1.0, 2.5, 2.2, 1.4])
@@ -140,7 +140,7 @@ def ranked(run: Run) -> None:
 
 
 def queued(run: Run) -> Run:
-    """The same with a queue, of which two tasks are done, and collected."""
+    """Add to a run a queue with two tasks done and collected."""
     identity = Identity.of(run, digest(run.supernet_weights()))
     archive = SearchFile(run.search_file, identity).archive
     queue = build(run, archive, read(run.folder).front(archive))
@@ -148,11 +148,11 @@ def queued(run: Run) -> Run:
     for index in (0, 1):
         finish(queue, index, 1.0 + index)
         task = queue.task(index)
-        found = task.config.found
+        cost = task.config.found
         task.paths.curve.write_text("epoch,steps,loss,epe,share,wall_s\n1,9,2.0,2.5,0.54,1\n2,18,1.0,1.5,0.33,2\n")
         survivors.append(Survivor(
-            task.config.architecture, 1.0 + index, found.epe, 4.6, {}, found.fps, found.latency_ms, found.sram_kib,
-            found.npu_cycles, "compiled", str(task.paths.best),
+            task.config.architecture, 1.0 + index, cost.epe, 4.6, {}, cost.fps, cost.latency_ms, cost.sram_kib,
+            cost.npu_cycles, "compiled", str(task.paths.best),
         ))  # fmt: skip
     collection = Collection(survivors, survivors[:1], 2, (64, 96))
     write_final_front(run.final_front_file, collection, {"board": "Grove Vision AI V2"})
@@ -160,19 +160,19 @@ def queued(run: Run) -> Run:
 
 
 def embedded(page: str) -> Dict[str, object]:
-    """The data in a page."""
+    """Return the data embedded in a page."""
     start = page.index('id="data">') + len('id="data">')
     content: Dict[str, object] = json.loads(page[start : page.index("</script>", start)])
     return content
 
 
 def report(*words: object) -> Result:
-    """Calls ``report``, without pictures and the compiler."""
+    """Run the ``report`` command without pictures and the compiler."""
     arguments = ["report", *map(str, words), "--pairs", "0", "--no-parts"]
     return CliRunner(mix_stderr=False).invoke(cli, arguments, catch_exceptions=False, standalone_mode=False)
 
 
 def csv_rows(path: Path) -> List[Dict[str, str]]:
-    """The rows of a CSV file by heading."""
+    """Return the rows of a CSV file by heading."""
     with path.open(newline="") as file:
         return list(csv.DictReader(file))

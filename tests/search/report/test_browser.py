@@ -1,4 +1,4 @@
-"""The page as a person uses it, in Chromium without a screen."""
+"""The page as a person uses it, in headless Chromium."""
 
 import csv
 import time
@@ -13,13 +13,13 @@ from selenium.webdriver.support.ui import Select, WebDriverWait  # type: ignore[
 from search.report.contents import read
 from search.report.palette import colour
 from search.report.report import write_report
-from search.report.summary import tiles
+from search.report.summary import make_tiles
 from tests.search.report import browser
 from tests.search.report.made import CYCLES, picture, searched
 
-pytestmark = pytest.mark.skipif(not (browser.CHROMIUM and browser.DRIVER), reason=browser.WHY_NOT)
+pytestmark = pytest.mark.skipif(not (browser.CHROMIUM and browser.DRIVER), reason=browser.SKIP_REASON)
 
-SANE = 60.0  # seconds: a bound for a loaded machine; benchmarks/report_page.py measures
+TIME_LIMIT = 60.0  # seconds, for a loaded machine; benchmarks/report_page.py measures the real time
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +50,7 @@ def on_front(rows):
 
 
 def place_of(chrome, row):
-    """Where an architecture is in the window, pixels."""
+    """Return the position of an architecture in the window, in pixels."""
     chrome.execute_script("document.getElementById('plot').scrollIntoView({block: 'center', behavior: 'instant'})")
     x, y = chrome.execute_script(
         "const plot = document.getElementById('plot'), box = plot.getBoundingClientRect(), l = plot._fullLayout;"
@@ -61,25 +61,25 @@ def place_of(chrome, row):
 
 
 def move_to(chrome, row):
-    """Puts the pointer on an architecture in the plot."""
+    """Move the pointer to an architecture in the plot."""
     x, y = place_of(chrome, row)
-    for place in ((x - 60, y), (x, y)):
-        event = {"type": "mouseMoved", "x": place[0], "y": place[1]}
+    for position in ((x - 60, y), (x, y)):
+        event = {"type": "mouseMoved", "x": position[0], "y": position[1]}
         chrome.execute_cdp_cmd("Input.dispatchMouseEvent", event)
     return x, y
 
 
 def point_at(chrome, row):
-    """Moves there until the page, which may be busy, has taken notice."""
-    places = []
+    """Move the pointer to an architecture until the page, which may be busy, shows its tooltip."""
+    positions = []
 
-    def noticed():
-        places.append(move_to(chrome, row))
-        time.sleep(0.3)  # plotly looks every 50 ms
+    def tooltip_is_shown():
+        positions.append(move_to(chrome, row))
+        time.sleep(0.3)  # plotly checks every 50 ms
         return row["architecture"] in text(chrome, "#tooltip")
 
-    wait(chrome, noticed)
-    return places[-1]
+    wait(chrome, tooltip_is_shown)
+    return positions[-1]
 
 
 def click(chrome, row):
@@ -90,15 +90,15 @@ def click(chrome, row):
 
 
 def wait(chrome, condition):
-    WebDriverWait(chrome, SANE).until(lambda _: condition())
+    WebDriverWait(chrome, TIME_LIMIT).until(lambda _: condition())
 
 
 def compared(chrome):
-    return [each.text for each in chrome.find_elements(By.CSS_SELECTOR, "#comparison thead .digits")]
+    return [element.text for element in chrome.find_elements(By.CSS_SELECTOR, "#comparison thead .digits")]
 
 
 @pytest.mark.parametrize(("width", "theme"), [(1360, "light"), (390, "dark")])
-def test_it_opens_from_disk_without_a_complaint_and_fits_the_window(chrome, page, theme, width):
+def test_page_opens_from_disk_without_errors_and_fits_the_window(chrome, page, theme, width):
     chrome.get_log("browser")
     browser.show(chrome, page.as_uri(), width, theme=theme)
     drawn = "return drawn.size === places.length && places.every(place => place.querySelector('.main-svg'))"
@@ -107,11 +107,11 @@ def test_it_opens_from_disk_without_a_complaint_and_fits_the_window(chrome, page
     assert browser.complaints(chrome) == []
     seconds = browser.interactive(chrome)
     print(f"interactive after {seconds:.2f} s")
-    assert seconds < SANE
+    assert seconds < TIME_LIMIT
 
 
-def test_the_front_is_on_the_screen_before_anything_else_is_drawn(page):
-    """What the mark says, which the benchmark reads."""
+def test_front_is_visible_before_anything_else_is_drawn(page):
+    """The mark that the benchmark reads is set at this moment."""
     note = ("const mark = performance.mark.bind(performance); performance.mark = name => { if (name === 'interactive')"
             " window.then = [window.framed, drawn.size, document.querySelectorAll('#plot .main-svg').length > 0];"
             " return mark(name); };"
@@ -125,44 +125,44 @@ def test_the_front_is_on_the_screen_before_anything_else_is_drawn(page):
     assert frames >= 1 and others == 0 and front
 
 
-def test_tables_are_not_squeezed_where_there_is_little_room(chrome, page):
+def test_tables_are_not_squeezed_in_a_narrow_window(chrome, page):
     browser.show(chrome, page.as_uri(), 390)
     lines = chrome.find_elements(By.CSS_SELECTOR, "#ranking tbody tr, #retraining tbody tr")
     assert len(lines) == 8 and max(line.size["height"] for line in lines) < 40
 
 
-def test_genes_that_differ_are_marked_in_the_comparison(opened):
+def test_comparison_marks_genes_that_differ(opened):
     look = ("return [...document.querySelectorAll('#comparison tbody tr')].filter(row => row.cells[0].textContent =="
             " arguments[0]).map(row => [new Set([...row.cells].slice(1).map(cell => cell.textContent)).size > 1,"
             " Number(getComputedStyle(row.cells[1]).fontWeight) > 500])")  # fmt: skip
-    genes = [each.text for each in opened.find_elements(By.CSS_SELECTOR, ".gene > button")]
+    genes = [button.text for button in opened.find_elements(By.CSS_SELECTOR, ".gene > button")]
     marks = [opened.execute_script(look, gene)[0] for gene in genes]
     assert all(differs == bold for differs, bold in marks) and any(bold for _, bold in marks)
 
 
-def test_all_architectures_are_in_the_plot(opened, rows):
+def test_plot_contains_all_architectures(opened, rows):
     counts = opened.execute_script("return document.getElementById('plot').data.map(trace => trace.x.length)")
     assert sum(counts[:3]) == len(rows) == 19_683
     assert opened.execute_script("return document.getElementById('plot').data[0].type") == "scattergl"
     assert text(opened, "#count").startswith("19,683 of 19,683 architectures shown")
 
 
-def test_points_lie_behind_the_front(opened, rows):
+def test_points_are_behind_the_front(opened, rows):
     x, y = map(round, place_of(opened, on_front(rows)[-2]))
     pixels = cv2.imdecode(np.frombuffer(opened.get_screenshot_as_png(), np.uint8), cv2.IMREAD_COLOR)
     assert "#{2:02x}{1:02x}{0:02x}".format(*pixels[y, x]) == colour("run 0")
 
 
-def test_pointing_at_an_architecture_shows_its_figures(opened, rows):
+def test_hovering_over_an_architecture_shows_its_figures(opened, rows):
     row = on_front(rows)[-2]
     point_at(opened, row)
-    card = text(opened, "#tooltip")
-    for said in (f"{float(row['epe']):.4f} px", f"{float(row['fps']):.2f}", f"{float(row['sram_kib']):.1f} KiB",
+    tooltip = text(opened, "#tooltip")
+    for expected in (f"{float(row['epe']):.4f} px", f"{float(row['fps']):.2f}", f"{float(row['sram_kib']):.1f} KiB",
                  f"{float(row['npu_cycles']):,.0f}", row["cost_source"], row["origin"], "EB0 "):  # fmt: skip
-        assert said in card
+        assert expected in tooltip
 
 
-def test_a_click_compares_with_cycles_by_part_and_a_second_one_takes_it_away(opened, rows):
+def test_click_adds_to_the_comparison_with_cycles_by_part_and_second_click_removes(opened, rows):
     row = on_front(rows)[1]
     before = compared(opened)
     assert len(before) == 3 and row["architecture"] not in before
@@ -175,37 +175,38 @@ def test_a_click_compares_with_cycles_by_part_and_a_second_one_takes_it_away(ope
     options = {"E0": 0, "EB0": int(row["architecture"][0]), "H2Out": int(row["architecture"][8])}
     cycles = {name: CYCLES[name][option] for name, option in options.items()}
     assert {name: parts[name] for name in cycles} == cycles
-    assert parts["waiting for memory"] + sum(cycles.values()) == parts["together"]
-    assert parts["together"] == round(float(row["latency_ms"]) * 400e3)
+    assert parts["waiting for memory"] + sum(cycles.values()) == parts["total"]
+    assert parts["total"] == round(float(row["latency_ms"]) * 400e3)
     click(opened, row)
     wait(opened, lambda: compared(opened) == before)
 
 
-def test_filters_leave_what_was_asked_for(opened, rows):
+def test_filters_select_matching_architectures(opened, rows):
     def shown():
         return int(text(opened, "#count").split(" of")[0].replace(",", ""))
 
     opened.find_element(By.XPATH, "//div[@id='gene-options']/div[2]/div/button[3]").click()
-    assert shown() == sum(each[1] != "2" for each in rows)
+    assert shown() == sum(name[1] != "2" for name in rows)
     opened.find_element(By.ID, "find").send_keys("2..0")
-    assert shown() == sum(each[1] != "2" and each[0] == "2" and each[3] == "0" for each in rows)
-    Select(opened.find_element(By.ID, "origin")).select_by_visible_text("scored along")
+    assert shown() == sum(name[1] != "2" and name[0] == "2" and name[3] == "0" for name in rows)
+    Select(opened.find_element(By.ID, "origin")).select_by_visible_text("scored in addition")
     assert shown() == sum(
-        name[1] != "2" and name[0] == "2" and name[3] == "0" and row["origin"] == "scored along"
+        name[1] != "2" and name[0] == "2" and name[3] == "0" and row["origin"] == "scored in addition"
         for name, row in rows.items()
     )
     opened.find_element(By.ID, "reset").click()
     assert shown() == len(rows) and browser.complaints(opened) == []
 
 
-def test_a_genes_name_colours_by_it(opened, rows):
+def test_click_on_the_name_of_a_gene_colours_by_it(opened, rows):
     opened.find_element(By.XPATH, "//div[@id='gene-options']/div[9]/button").click()
-    counts = opened.execute_script("return document.getElementById('plot').data.slice(0, 3).map(each => each.x.length)")
-    assert counts == [sum(each[8] == str(option) for each in rows) for option in range(3)]
+    script = "return document.getElementById('plot').data.slice(0, 3).map(trace => trace.x.length)"
+    counts = opened.execute_script(script)
+    assert counts == [sum(name[8] == str(option) for name in rows) for option in range(3)]
     assert "coloured by H2Out" in text(opened, "#count")
 
 
-def test_without_a_pointer_the_front_can_be_compared_too(opened, rows):
+def test_front_can_be_compared_with_the_keyboard(opened, rows):
     first = on_front(rows)[1]["architecture"]
     opened.find_element(By.CSS_SELECTOR, "#front-table summary").click()
     buttons = opened.find_elements(By.CSS_SELECTOR, "#front-table button")
@@ -215,14 +216,14 @@ def test_without_a_pointer_the_front_can_be_compared_too(opened, rows):
     assert first in compared(opened)
 
 
-def test_zoom_shows_the_front_alone(opened, rows):
+def test_zoom_shows_only_the_front(opened, rows):
     opened.find_element(By.ID, "zoom").click()
     low, high = opened.execute_script("return document.getElementById('plot')._fullLayout.xaxis.range")
     fps = [float(row["fps"]) for row in on_front(rows)]
     assert low < min(fps) and max(fps) < high and high - low < 1.2 * (max(fps) - min(fps))
 
 
-def test_it_follows_the_system_from_light_to_dark(opened):
+def test_page_follows_the_theme_of_the_system(opened):
     look = ("return [getComputedStyle(document.body).backgroundColor,"
             " document.getElementById('plot').data[0].marker.color]")  # fmt: skip
     light = opened.execute_script(look)
@@ -232,7 +233,7 @@ def test_it_follows_the_system_from_light_to_dark(opened):
     browser.switch(opened, "light")
 
 
-def test_runs_side_by_side_can_be_chosen_between(chrome, demo, folder):
+def test_one_of_several_runs_can_be_selected(chrome, demo, folder):
     searched(folder / "other", 1, "seed=5", enumerated=False)
     path = Path(folder) / "two.html"
     write_report([read(demo.folder), read(folder / "other")], path, lambda contents: None, picture)
@@ -245,9 +246,9 @@ def test_runs_side_by_side_can_be_chosen_between(chrome, demo, folder):
     assert f"{scored:,} of {scored:,}" in text(chrome, "#count") and browser.complaints(chrome) == []
 
 
-def test_the_tiles_say_what_the_run_has_reached(opened, demo):
-    from search.report.points import points
+def test_tiles_show_the_key_figures(opened, demo):
+    from search.report.points import collect_points
 
     contents = read(demo.folder)
-    found = {tile.name: tile.value for tile in tiles(contents, points(contents))}
-    assert f"{float(found['Best EPE']):.3f}" in text(opened, ".tiles") and "19,683" in text(opened, ".tiles")
+    values = {tile.name: tile.value for tile in make_tiles(contents, collect_points(contents))}
+    assert f"{float(values['Best EPE']):.3f}" in text(opened, ".tiles") and "19,683" in text(opened, ".tiles")

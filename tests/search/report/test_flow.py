@@ -1,4 +1,4 @@
-"""Pictures of flow, and the section of the report that holds them."""
+"""Pictures of flow, and the section of the report that contains them."""
 
 from pathlib import Path
 
@@ -19,12 +19,12 @@ from search.workers.predictors import calibration_images, open_predictor
 from tests.search.queue.small import small_run
 
 
-def contents_of(run):
+def make_contents(run):
     board = Board.load(Path("configs/hardware/grove_vision_ai_v2.yaml"))
     return Contents(run.folder.name, run, board, {}, None, None, None, [], None, [], {}, {}, False)
 
 
-def test_errors_have_the_colour_of_the_step_that_they_are_on():
+def test_errors_have_the_colour_of_their_interval():
     bounds = [bound for bound, _ in ERROR_COLOURS]
     assert bounds[:-1] == [0.1875 * 2**step for step in range(9)] and bounds[4] == 3.0
     errors = np.array([[0.0, 0.1874, 0.1875, 2.9, 3.0, 47.0, 48.0, 1e6, 0.0]])
@@ -33,7 +33,7 @@ def test_errors_have_the_colour_of_the_step_that_they_are_on():
     assert [tuple(colour) for colour in colour_errors(errors, valid)[0]] == expected
 
 
-def test_truth_and_prediction_are_on_one_scale():
+def test_ground_truth_and_prediction_have_the_same_scale():
     truth = np.zeros((2, 3, 2), np.float32)
     truth[0, 0] = (4, 0)
     sample = Sample(np.full((2, 3, 6), 7, np.uint8), truth, np.ones((2, 3), bool))
@@ -43,10 +43,10 @@ def test_truth_and_prediction_are_on_one_scale():
     assert tuple(error[0, 0]) == ERROR_COLOURS[4][1]  # 2 px
 
 
-def test_the_sections_epe_and_picture_are_the_networks(tmp_path):
+def test_section_shows_the_epe_and_flow_of_the_network(tmp_path):
     run = small_run(tmp_path)
     write_text(run.folder / "config.yaml", dump(run.config))
-    section = flow_section([contents_of(run)], [None], ["000000000"], 2)
+    section = flow_section([make_contents(run)], [None], ["000000000"], 2)
     predicting = open_predictor(run, (0,) * 9, run.supernet_file, calibration_images(run))
     dataset = open_part(run.config.data, "val")
     for index, (picture, line) in enumerate(zip(section.pictures, section.data.rows)):
@@ -60,7 +60,7 @@ def test_the_sections_epe_and_picture_are_the_networks(tmp_path):
     predicting.close()
 
 
-def test_nothing_to_draw_is_said(tmp_path):
+def test_absence_of_pictures_is_explained(tmp_path):
     run = small_run(tmp_path)
-    assert "nothing to draw yet" in flow_section([contents_of(run)], [None], [], 2).text[0]
-    assert "--pairs 0" in flow_section([contents_of(run)], [None], ["000000000"], 0).text[0]
+    assert "nothing to draw yet" in flow_section([make_contents(run)], [None], [], 2).text[0]
+    assert "--pairs 0" in flow_section([make_contents(run)], [None], ["000000000"], 0).text[0]

@@ -1,12 +1,10 @@
-"""A section as a PNG."""
-
-
+"""Sections as PNG files."""
 
 from search.report import images
 from search.report.chart import Chart, Section, Series, Table
 
 
-def test_a_png_is_drawn_from_the_same_values():
+def test_png_is_drawn_from_the_values_of_the_charts():
     lines = Series("a", [0, 1, 2], [3.0, 1.0, 2.5], "run 0", "front", labels=("x", "y", "z"))
     dots = Series("b", [0.5, 1.5], [2.0, 4.0], "option 1/3", "points")
     areas = tuple(Series(str(i), [0, 1], [0.25 + i / 2, 0.75 - i / 2], f"option {i}/2", "area") for i in range(2))
@@ -29,11 +27,11 @@ def test_intervals_of_bars_are_drawn():
     assert ends == [[0.25, 1.0], [0.25, 0.75]]
 
 
-def test_a_png_without_charts_shows_sentences_and_tables():
+def test_png_without_charts_shows_sentences_and_tables():
     facts = Table("Facts", ("what", "it is"), (("seed", 7), ("EPE", 1.25)))
     tables = (facts, Table("config", (), (("a: 1\nb: 2\n",),)))
     (_, text) = images.section_figure(Section("key", "Title", ("Said of `evolve`.",), tables=tables)).texts
     assert text.get_text().splitlines() == [
         "Said of evolve.", "", "Facts", "what  it is", "seed  7", "EPE   1.2500", "", "config", "a: 1", "b: 2",
     ]  # fmt: skip
-    assert images.section_png(Section("key", "Title", ("1 $ 2",))), "no formula"
+    assert images.section_png(Section("key", "Title", ("1 $ 2",))), "a dollar sign does not start a formula"

@@ -1,4 +1,4 @@
-"""What is needed to repeat a run."""
+"""Facts needed to repeat a run."""
 
 import re
 import subprocess
@@ -12,18 +12,18 @@ from search.run import Run
 from tests.search.report.made import CONFIG, csv_rows
 
 
-def test_all_that_is_needed_to_repeat_it(written, demo):
+def test_section_contains_all_that_is_needed_to_repeat_a_run(written, demo):
     rows = {row["what"]: row["value"] for row in csv_rows(written / "report" / "repeat.csv")}
     with h5py.File(demo.search_file, "r") as file:
         assert rows["supernet, SHA-256"] == file.attrs["supernet_sha256"]
-    assert "tensorflow 1.15" in rows["libraries here"] and "deap 1." in rows["libraries here"]
+    assert "tensorflow 1.15" in rows["libraries of the report"] and "deap 1." in rows["libraries of the report"]
     head = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False).stdout
-    told = re.search(r", commit (\w+)", rows["report by"])
-    assert (told.group(1) if told else "") == head[:12]
+    commit = re.search(r", commit (\w+)", rows["report made by"])
+    assert (commit.group(1) if commit else "") == head[:12]
     assert rows["seed"] == "1" and "Vela 5.2.0" in rows["compiler"] and rows["config.yaml"] == dump(demo.config)
 
 
-def test_a_run_is_repeated_with_its_own_supernet_or_the_one_it_names(demo, tmp_path):
+def test_commands_train_a_supernet_unless_the_configuration_names_one(demo, tmp_path):
     def commands(*overrides):
         run = Run.open(CONFIG, tmp_path / "run", overrides)
         run.write_config()

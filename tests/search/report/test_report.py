@@ -1,4 +1,4 @@
-"""What the report says against the files it is made from, and page, PNG and CSV against each other."""
+"""The report compared with the files it is made from, and page, PNG and CSV compared with one another."""
 
 import html.parser
 import re
@@ -10,8 +10,8 @@ import pytest
 from edgeflownas.errors import InputError
 from edgeflownas.storage.files import write_text
 from search.report.chart import Chart, Section, Series, Table
-from search.report.contents import names, read
-from search.report.page import page
+from search.report.contents import name_runs, read
+from search.report.page import render_page
 from search.report.retraining import retraining_section
 from search.run import Run
 from tests.search.report.made import CONFIG, alone, csv_rows, embedded, report, searched
@@ -21,7 +21,7 @@ SECTIONS = (
 )  # fmt: skip
 
 
-def test_every_section_is_on_the_page_and_beside_it_as_png_and_csv(written):
+def test_every_section_is_on_the_page_and_has_png_and_csv_files(written):
     text = (written / "report.html").read_text()
     for key in SECTIONS:
         assert f'<section id="{key}">' in text
@@ -29,14 +29,14 @@ def test_every_section_is_on_the_page_and_beside_it_as_png_and_csv(written):
         assert (written / "report" / f"{key}.csv").stat().st_size > 5
 
 
-def test_no_two_elements_have_one_id(written):
-    """Else a link leads to the wrong one, and what is laid out for one changes the other."""
+def test_ids_of_elements_are_unique(written):
+    """Otherwise a link leads to the wrong element, and the style of one element applies to another."""
     ids = re.findall(r' id="([^"]+)"', (written / "report.html").read_text())
     assert len(ids) == len(set(ids)) > len(SECTIONS)
 
 
 @pytest.mark.parametrize("key", [key for key in SECTIONS if key not in ("front", "flow", "repeat")])
-def test_page_and_csv_hold_the_same_values(written, key):
+def test_page_and_csv_contain_the_same_values(written, key):
     charts = embedded((written / "report.html").read_text())["charts"]
     shown = [
         (series["name"], str(x), float(y))
@@ -45,23 +45,23 @@ def test_page_and_csv_hold_the_same_values(written, key):
         for series in chart["series"]
         for x, y in zip(series["x"], series["y"])
     ]
-    kept = [(row["series"], row["x"], float(row["y"])) for row in csv_rows(written / "report" / f"{key}.csv")]
-    assert shown == kept and shown
+    stored = [(row["series"], row["x"], float(row["y"])) for row in csv_rows(written / "report" / f"{key}.csv")]
+    assert shown == stored and shown
 
 
-def test_runs_in_folders_of_one_name_are_told_apart(tmp_path):
-    """Such as the same run of two checkouts."""
+def test_runs_in_folders_of_the_same_name_get_unique_names(tmp_path):
+    """For example, the same run of two checkouts."""
     folders = [searched(tmp_path / place / "run", 1, enumerated=False).folder for place in ("mine", "theirs")]
-    assert names([*folders, tmp_path / "other"]) == ["mine/run", "theirs/run", "other"]
-    assert names(folders[:1]) == ["run"]
+    assert name_runs([*folders, tmp_path / "other"]) == ["mine/run", "theirs/run", "other"]
+    assert name_runs(folders[:1]) == ["run"]
     assert report(*folders, "--output", tmp_path / "both.html").exit_code == 0
     runs = embedded((tmp_path / "both.html").read_text())["front"]["runs"]
-    assert [each["name"] for each in runs] == ["mine/run", "theirs/run"]
+    assert [run["name"] for run in runs] == ["mine/run", "theirs/run"]
     with pytest.raises(InputError, match="named twice"):
         report(folders[0], folders[0])
 
 
-def test_a_run_without_shared_weights_shows_what_there_is_instead(tmp_path):
+def test_run_without_shared_weights_shows_children_instead_of_a_supernet(tmp_path):
     run = alone(tmp_path / "alone")
     contents = read(run.folder)
     section = retraining_section([contents])
@@ -79,18 +79,18 @@ def test_a_run_without_shared_weights_shows_what_there_is_instead(tmp_path):
     assert "recipe, SHA-256" in text and "supernet, SHA-256" not in text
 
 
-def test_a_run_that_has_only_begun_says_what_is_missing(tmp_path):
+def test_new_run_says_what_is_missing(tmp_path):
     run = Run.open(CONFIG, tmp_path / "run", ["supernet=null"])
     run.write_config()
     assert report(run.folder).exit_code == 0
     text = (run.folder / "report.html").read_text()
-    for said in ("Nothing is scored yet", "no search yet", "no generation yet", "no log of a training", "no counts",
-                 "no retrain queue yet", "Nothing retrained is collected yet"):  # fmt: skip
-        assert said in text
+    for expected in ("Nothing is scored yet", "no search yet", "no generation yet", "no training log", "no counts",
+                     "no retrain queue yet", "No retrained networks yet"):  # fmt: skip
+        assert expected in text
     assert embedded(text)["front"] is None
 
 
-def test_runs_side_by_side(written, demo, folder):
+def test_several_runs_share_a_report(written, demo, folder):
     searched(folder / "short", 1, "seed=2", enumerated=False)
     assert report(demo.folder, folder / "short", "--output", folder / "both.html").exit_code == 0
     data = embedded((folder / "both.html").read_text())
@@ -113,10 +113,10 @@ class _Tags(html.parser.HTMLParser):
         self.seen.append((tag, dict(attrs)))
 
 
-def test_nothing_from_files_becomes_html():
+def test_text_from_files_is_escaped():
     chart = Chart(HOSTILE, HOSTILE, HOSTILE, (Series(HOSTILE, [1], [1.0], "run 0", labels=(HOSTILE,)),))
     section = Section("x", HOSTILE, (HOSTILE,), (chart,), (Table(HOSTILE, (HOSTILE,), ((HOSTILE,),)),))
-    text = page(HOSTILE, HOSTILE, (), None, [section], None, "report")
+    text = render_page(HOSTILE, HOSTILE, (), None, [section], None, "report")
     tags = _Tags()
     tags.feed(text)
     assert not [tag for tag, attributes in tags.seen if tag == "img" or "onerror" in attributes]
@@ -124,23 +124,23 @@ def test_nothing_from_files_becomes_html():
     assert embedded(text)["charts"]["x-0"]["series"][0]["name"] == HOSTILE
 
 
-def test_the_page_asks_the_network_for_nothing(written):
+def test_page_needs_no_network(written):
     text = (written / "report.html").read_text()
-    own = re.sub(r"<script>.*?</script>", "", text, flags=re.S)
-    assert "default-src 'none'" in own and not re.search(r"(src|href)=\"(https?:)?//", own)
+    markup = re.sub(r"<script>.*?</script>", "", text, flags=re.S)
+    assert "default-src 'none'" in markup and not re.search(r"(src|href)=\"(https?:)?//", markup)
 
 
 @pytest.mark.parametrize(
-    ("damage", "said"),
+    ("damage", "message"),
     [
-        (lambda folder: (folder / "config.yaml").unlink(), "holds no run"),
+        (lambda folder: (folder / "config.yaml").unlink(), "contains no run"),
         (lambda folder: write_text(folder / "search.h5", "x" * 900), "search.h5: is truncated or damaged"),
         (lambda folder: write_text(folder / "final_front.csv", "architecture\n000000000\n"), "final_front.csv: is dam"),
         (lambda folder: write_text(folder / "hardware.json", "{"), "hardware.json: is damaged"),
     ],
 )
-def test_damaged_files_are_named(demo, tmp_path, damage, said):
+def test_damaged_files_are_named(demo, tmp_path, damage, message):
     shutil.copytree(str(demo.folder), str(tmp_path / "run"))
     damage(tmp_path / "run")
-    with pytest.raises(InputError, match=re.escape(said)):
+    with pytest.raises(InputError, match=re.escape(message)):
         report(tmp_path / "run")

@@ -1,4 +1,4 @@
-"""Curves and fairness of trainings."""
+"""Curves and fairness of training."""
 
 from dataclasses import replace
 
@@ -9,26 +9,26 @@ from search.run import Run
 from tests.search.report.made import CONFIG, report
 
 
-def test_an_unfair_training_is_not_called_fair(demo):
+def test_unfair_training_is_called_unfair(demo):
     contents = read(demo.folder)
     assert "equally often" in fairness_section([contents]).text[0]
     (training,) = contents.trainings
     counts = {**training.fairness, "EB1": [12288, 12288, 12287]}
     unfair = replace(contents, trainings=[training._replace(fairness=counts)])
-    said = fairness_section([unfair]).text[0]
-    assert "one 1 time more" in said and "FairNAS" not in said
+    text = fairness_section([unfair]).text[0]
+    assert "one 1 time more" in text and "FairNAS" not in text
 
 
-def test_what_is_left_of_paths_that_do_not_divide_is_not_unfair(demo):
+def test_difference_of_one_is_fair_if_paths_are_no_multiple_of_the_options(demo):
     contents = read(demo.folder)
     (training,) = contents.trainings
     for counts, fair in (([3, 2, 2, 2], True), ([3, 3, 2, 1], False)):
         uneven = training._replace(fairness={"EB0": [3, 3, 3], "EB1+DB0": counts})
-        (said,) = fairness_section([replace(contents, trainings=[uneven])]).text
-        assert ("FairNAS" in said) == fair, counts
+        (text,) = fairness_section([replace(contents, trainings=[uneven])]).text
+        assert ("FairNAS" in text) == fair, counts
 
 
-def test_a_training_in_stages_shows_each_of_them(tmp_path):
+def test_staged_training_shows_all_stages(tmp_path):
     run = Run.open(CONFIG, tmp_path / "run", ["strategy=staged", "supernet=null"])
     run.write_config()
     for name, epe in (("stage1", 3.0), ("stage2", 2.0), ("", 1.0)):
