@@ -45,13 +45,13 @@ def command(run: Run, restart: bool, from_previous: bool, as_json: bool) -> None
     if restart and from_previous:
         raise click.UsageError("--restart and --from-previous exclude each other")
     strategy = STRATEGIES[run.config.strategy]
-    with _open(run, strategy, restart, from_previous) as session:
+    with _open_session(run, strategy, restart, from_previous) as session:
         search = session.search
         run.write_config()
         reason = strategy.run(search)
         front = _finish(search)
         if not len(front):
-            raise InputError(_no_front(search, strategy))
+            raise InputError(_explain_empty_front(search, strategy))
         _write_files(session, front)
         result = _summarise(session, reason, front)
         if as_json:
@@ -90,7 +90,7 @@ class _Session(NamedTuple):
 
 
 @contextlib.contextmanager
-def _open(run: Run, strategy: Strategy, restart: bool, from_previous: bool) -> Iterator[_Session]:
+def _open_session(run: Run, strategy: Strategy, restart: bool, from_previous: bool) -> Iterator[_Session]:
     """Lock the run and restore its search from the checkpoint, if there is one."""
     table, board = run.cost_table()
     weights = strategy.weights(run)
@@ -128,8 +128,8 @@ def _finish(search: SearchContext) -> np.ndarray:
     return search.evolution.front()
 
 
-def _no_front(search: SearchContext, strategy: Strategy) -> str:
-    """Return the message for a search that scored no feasible architecture."""
+def _explain_empty_front(search: SearchContext, strategy: Strategy) -> str:
+    """Return the error message for a search without any feasible architecture of finite EPE."""
     run, archive = search.run, search.file.archive
     origin = run.supernet_file if strategy.shares_weights else run.queue_folder
     return (

@@ -36,7 +36,7 @@ Examples:
 def command(folders: Sequence[Path], output: Optional[Path], wanted: Sequence[str], pairs: int, parts: bool) -> None:
     """Show runs, finished or not, on one page: report.html, with a folder of PNG and CSV files next to it.
 
-    The page works offline, and names what a run does not contain yet.
+    The page works offline, and lists the results that a run does not have yet.
     """
     from search.report.contents import name_runs, read
     from search.report.flow import flow_section

@@ -26,11 +26,13 @@ EXIT_CODES = {"done": 0, "failed": 1, "queued": 75, "preempted": 130}  # 75 is E
 
 @click.command()
 @click.option("--queue", "folder", type=click.Path(path_type=Path), help="Folder of the queue, results/NAME/queue.")
-@click.option("--id", "identity", help="Identity of the queue, from queue.yaml; refuse a queue that replaced it.")
+@click.option("--id", "identity", help="Expected identity of the queue, as in queue.yaml.")
 @click.option("--index", type=click.IntRange(min=0), help="Number of the task, from 0.")
 @click.option("--dry-run", is_flag=True, help="Show the plan and time three steps per stage, but train nothing.")
-@click.option("--config", type=click.Path(path_type=Path), help="Run without a queue, to show with --dry-run.")
-@click.option("--architecture", metavar="ARCH", help="Architecture to show, with --config.")
+@click.option(
+    "--config", type=click.Path(path_type=Path), help="Configuration of a run without a queue; requires --dry-run."
+)
+@click.option("--architecture", metavar="ARCH", help="Architecture to show; requires --config.")
 @set_option
 @gpu_option
 def command(
