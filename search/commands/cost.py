@@ -1,6 +1,5 @@
 """``cost``: hardware cost tables from Arm's compiler, and the cost of architectures."""
 
-import json
 import shlex
 import sys
 from dataclasses import asdict
@@ -20,7 +19,7 @@ from edgeflownas.progress import progress, say
 from edgeflownas.storage import checkpoint
 from edgeflownas.storage.files import use_previous
 from search.commands import layer_view
-from search.commands.options import OrderedGroup, run_options
+from search.commands.options import OrderedGroup, json_option, print_json, run_options
 from search.run import Run
 
 
@@ -76,7 +75,7 @@ def build(run: Run, board: Optional[Path], output: Optional[Path], checks: int, 
 @click.argument("architectures", nargs=-1, required=True, metavar="ARCH...")
 @click.option("--compile", "compiled", is_flag=True, help="Compile instead of predicting from the table.")
 @click.option("--layers", is_flag=True, help="Compile, and show the parts of one network or the difference of two.")
-@click.option("--json", "as_json", is_flag=True, help="Print the figures as JSON.")
+@json_option
 def show(run: Run, architectures: Tuple[str, ...], compiled: bool, layers: bool, as_json: bool) -> None:
     """Show the cost of architectures on the board."""
     if layers:
@@ -84,10 +83,10 @@ def show(run: Run, architectures: Tuple[str, ...], compiled: bool, layers: bool,
         return
     records, settings = _compile(run, architectures) if compiled else _look_up(run, architectures)
     if as_json:
-        click.echo(json.dumps(records, indent=2, allow_nan=False))
+        print_json(records)
     else:
         console = Console(highlight=False)
-        console.print(_cost_table(run, records, settings))
+        console.print(_render_costs(run, records, settings))
         _say_misfits(console, Board.load(Path(run.config.hardware.board)), records)
 
 
@@ -97,7 +96,7 @@ def _look_up(run: Run, architectures: Tuple[str, ...]) -> Tuple[List[Dict[str, A
     origin, weights = table.content.origin, table.content.origin.weights
     own_weights = checkpoint.digest(run.supernet_weights()) if run.supernet_file.exists() else RANDOM
     table = table.for_weights(own_weights, run.config.hardware.vela_version)
-    records = [_record(text, table.cost(run.space.parse(text)), board, origin.vela) for text in architectures]
+    records = [_to_record(text, table.cost(run.space.parse(text)), board, origin.vela) for text in architectures]
     source = f"table of {'random weights' if weights == RANDOM else f'the weights {weights:.12} (sha256)'}"
     return records, f"{board.summary(origin.vela)}; {source}"
 
@@ -113,12 +112,12 @@ def _compile(run: Run, architectures: Tuple[str, ...]) -> Tuple[List[Dict[str, A
     with progress(f"compiling for {compiler.board.settings.name}", len(parsed)) as bar:
         for text, architecture in zip(architectures, parsed):
             cost = compiler.cost(networks, architecture)
-            records.append(_record(text, cost, compiler.board, compiler.vela.version))
+            records.append(_to_record(text, cost, compiler.board, compiler.vela.version))
             bar.advance(text)
     return records, settings
 
 
-def _record(architecture: str, cost: Cost, board: Board, vela: str) -> Dict[str, Any]:
+def _to_record(architecture: str, cost: Cost, board: Board, vela: str) -> Dict[str, Any]:
     """Return the cost of an architecture and the settings it depends on, in plain types."""
     fits = board.misfit(cost.sram_kib) is None
     return {"architecture": architecture, **asdict(cost), "fits": fits, **board.provenance(vela)}
@@ -132,7 +131,7 @@ def _say_misfits(console: Console, board: Board, records: Sequence[Mapping[str, 
             say(f"{record['architecture']} {misfit}", console)
 
 
-def _cost_table(run: Run, records: List[Dict[str, Any]], settings: str) -> Table:
+def _render_costs(run: Run, records: List[Dict[str, Any]], settings: str) -> Table:
     """Return a table of the costs for the terminal."""
     data = run.config.data
     board = Board.load(Path(run.config.hardware.board))
@@ -177,12 +176,12 @@ def _show_layers(run: Run, architectures: Tuple[str, ...], as_json: bool) -> Non
         for text, view in zip(architectures, views)
     ]  # fmt: skip
     if as_json:
-        click.echo(json.dumps(records, indent=2, allow_nan=False))
+        print_json(records)
         return
     if len(views) == 1:
-        table = layer_view.parts_table(architectures[0], views[0])
+        table = layer_view.render_parts(architectures[0], views[0])
     else:
-        table = layer_view.comparison_table(architectures, views)
+        table = layer_view.render_comparison(architectures, views)
     console = Console(highlight=False)
     console.print(table)
     say(f"{board.settings.name}: {board.summary(vela)}; {run.describe_weights()}", console)

@@ -1,6 +1,5 @@
 """``data``: checks of data sets."""
 
-import json
 from pathlib import Path
 from typing import Any, Dict, List, Optional, Tuple
 
@@ -14,7 +13,7 @@ from edgeflownas.data.check import Findings, check
 from edgeflownas.data.exclusion import write_exclusion
 from edgeflownas.errors import InputError
 from edgeflownas.progress import say
-from search.commands.options import OrderedGroup, data_options, run_options
+from search.commands.options import OrderedGroup, data_options, json_option, print_json, run_options
 from search.run import Run
 
 _MAX_ROWS = 20  # bad files to print; the list on disk is complete
@@ -29,7 +28,7 @@ def command() -> None:
 @data_options
 @click.option("--output", type=click.Path(path_type=Path), help="List of bad files. Default: the file in `exclude`.")
 @click.option("--threads", default=4, show_default=True, type=click.IntRange(1), help="Files to read in parallel.")
-@click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
+@json_option
 @run_options
 def check_(run: Run, other_data: Optional[DataConfig], output: Optional[Path], threads: int, as_json: bool) -> int:
     """Read all files of the run's data sets, and list the unusable ones so that they can be excluded.
@@ -49,11 +48,11 @@ def check_(run: Run, other_data: Optional[DataConfig], output: Optional[Path], t
         name = f"bad_files_{config.kind}{f'_{number + 1}' if number else ''}.txt"
         path = output or Path(config.exclude or run.folder / name)
         write_exclusion(path, findings.bad)
-        results.append(_as_json(key, config, findings, path))
+        results.append(_to_record(key, config, findings, path))
         if not as_json:
             _show(results[-1], excluded=config.exclude == str(path))
     if as_json:
-        click.echo(json.dumps(results, indent=2, allow_nan=False))
+        print_json(results)
     return int(any(result["bad"] or result["missing"] for result in results))
 
 
@@ -71,7 +70,7 @@ def _data_sets(run: Run) -> List[Tuple[str, DataConfig]]:
     return list(unique.values())
 
 
-def _as_json(key: str, config: FileData, findings: Findings, path: Path) -> Dict[str, Any]:
+def _to_record(key: str, config: FileData, findings: Findings, path: Path) -> Dict[str, Any]:
     return {
         "key": key,
         "kind": config.kind,

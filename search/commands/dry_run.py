@@ -115,14 +115,12 @@ def show_evaluation(
     seconds = 0.0
     for architecture in architectures:
         _show_network(run.skeleton, (height, width), [architecture], run.skeleton.parameters(architecture))
-        seconds += _seconds_per_pair(run, architecture, read, measured)
+        seconds += _time_pair(run, architecture, read, measured)
     click.echo(f"time: {seconds:.3f} s per pair, {_duration(seconds * len(indices))} for {len(indices):,} pairs")
     _show_memory()
 
 
-def _seconds_per_pair(
-    run: Run, architecture: Architecture, read: Callable[[int], Sample], indices: Sequence[int]
-) -> float:
+def _time_pair(run: Run, architecture: Architecture, read: Callable[[int], Sample], indices: Sequence[int]) -> float:
     """Return the median time to read a pair, predict its flow and compare it; the first pair is a warm-up."""
     weights = draw_initial_weights(run.skeleton.parameters(architecture), np.random.default_rng(run.config.seed))
     gammas = {name[: -len("/gamma")]: value for name, value in weights.items() if name.endswith("/gamma")}

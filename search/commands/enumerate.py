@@ -1,7 +1,6 @@
 """``enumerate``: the exact score of every architecture, and thus the true front."""
 
 import contextlib
-import json
 from typing import Optional
 
 import click
@@ -12,7 +11,7 @@ from edgeflownas.progress import say
 from edgeflownas.storage.checkpoint import digest
 from edgeflownas.storage.files import remove_leftovers, use_previous
 from edgeflownas.storage.lock import locked
-from search.commands.options import run_options
+from search.commands.options import json_option, print_json, run_options
 from search.nsga2.compiled_front import FrontCompiler
 from search.nsga2.evolution import Evolution
 from search.nsga2.scoring import look_up_cost
@@ -33,7 +32,7 @@ from search.workers.evaluator import open_evaluator
     "--heads", default="", show_default="all", metavar="DIGITS,...", help="Heads to score, such as 00000,20122."
 )
 @click.option("--from-previous", is_flag=True, help="Resume from the previous space.h5 if the last one is damaged.")
-@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+@json_option
 def command(run: Run, backbones: str, heads: str, from_previous: bool, as_json: bool) -> None:
     """Score every architecture to find the true front.
 
@@ -84,7 +83,7 @@ def _show(run: Run, file: SpaceFile, evolution: Evolution, board: Board, vela: s
         "front": records(evolution.archive, front) if len(front) else [],
     }
     if as_json:
-        click.echo(json.dumps(result, indent=2, allow_nan=False))
+        print_json(result)
         return
     console = Console(highlight=False)
     if len(front):

@@ -2,7 +2,6 @@
 
 import csv
 import io
-import json
 from pathlib import Path
 from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
@@ -17,7 +16,7 @@ from edgeflownas.errors import InputError
 from edgeflownas.network.space import Architecture
 from edgeflownas.progress import phase, progress
 from edgeflownas.storage.files import write_text
-from search.commands.options import data_options, run_options
+from search.commands.options import data_options, json_option, print_json, run_options
 from search.run import Run
 
 # Columns of the printed table, in order: key and heading.
@@ -55,7 +54,7 @@ class _Subject(NamedTuple):
     type=click.Path(path_type=Path),
     help="Folder for the predicted flow (.flo, and colour images next to the ground truth) and the EPE of each pair.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print the figures as JSON.")
+@json_option
 @click.option("--dry-run", is_flag=True, help="Show the plan and time three pairs, but score nothing.")
 @run_options
 def command(
@@ -84,7 +83,7 @@ def command(
         return
     result = _assess(run, subjects, other_data, save)
     if as_json:
-        click.echo(json.dumps(result, indent=2, allow_nan=False))
+        print_json(result)
     else:
         _print(result)
 

@@ -1,7 +1,6 @@
 """``evolve``: the search by the strategy of the configuration, whose survivors are queued for retraining."""
 
 import contextlib
-import json
 from typing import Any, Dict, Iterator, Mapping, NamedTuple, Optional
 
 import click
@@ -14,7 +13,7 @@ from edgeflownas.hardware.cost import CostTable
 from edgeflownas.progress import say
 from edgeflownas.storage.files import remove_leftovers, write_json
 from edgeflownas.storage.lock import locked
-from search.commands.options import run_options
+from search.commands.options import json_option, print_json, run_options
 from search.nsga2.compiled_front import FrontCompiler
 from search.nsga2.evolution import Evolution
 from search.queue.build import build
@@ -35,7 +34,7 @@ STRATEGIES = {"one_shot": ONE_SHOT, "staged": STAGED, "independent": INDEPENDENT
 @run_options
 @click.option("--restart", is_flag=True, help="Start from scratch; the old checkpoint is kept under another name.")
 @click.option("--from-previous", is_flag=True, help="Resume from the previous checkpoint if the last one is damaged.")
-@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+@json_option
 def command(run: Run, restart: bool, from_previous: bool, as_json: bool) -> None:
     """Search with NSGA-II over the supernet's weights, and queue the survivors.
 
@@ -55,7 +54,7 @@ def command(run: Run, restart: bool, from_previous: bool, as_json: bool) -> None
         _write_files(session, front)
         result = _summarise(session, reason, front)
         if as_json:
-            click.echo(json.dumps(result, indent=2, allow_nan=False))
+            print_json(result)
         else:
             _print(search.evolution, result, front, session.board.summary(session.vela))
         if strategy.shares_weights:
@@ -166,11 +165,11 @@ def _summarise(session: _Session, reason: str, front: np.ndarray) -> Dict[str, A
         "front_file": str(run.front_file),
         "front": records(archive, front),
         "hardware": session.board.provenance(session.vela),
-        "hypervolume_share": _hypervolume_share(session),
+        "hypervolume_share": _measure_share(session),
     }
 
 
-def _hypervolume_share(session: _Session) -> Optional[float]:
+def _measure_share(session: _Session) -> Optional[float]:
     """Return the reached share of the exact hypervolume; None if the exact hypervolume is not known."""
     run = session.search.run
     archive = whole_space(run.space_files, session.identity)

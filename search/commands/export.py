@@ -1,6 +1,5 @@
 """``export``: the file to flash for one architecture, and the effect of quantisation on its EPE."""
 
-import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Dict, Optional, Tuple
@@ -18,7 +17,7 @@ from edgeflownas.hardware.report import Compiled
 from edgeflownas.network.space import Architecture
 from edgeflownas.progress import phase, progress, say
 from edgeflownas.storage.files import replacing, write_json
-from search.commands.options import run_options
+from search.commands.options import json_option, print_json, run_options
 from search.run import SCORING_THREADS, Run
 
 if TYPE_CHECKING:  # otherwise --help would load TensorFlow
@@ -35,7 +34,7 @@ _REPRESENTATIVE = 16  # training pairs to measure the ranges of activations on
 @click.option("--int8-io/--float-io", default=None, help="Type of input and output. Default: by the board's file.")
 @click.option("--pairs", default=64, show_default=True, type=click.IntRange(1), help="Validation pairs to score.")
 @click.option("--output", type=click.Path(path_type=Path), help="Folder of the files. Default: RUN/export.")
-@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+@json_option
 def command(
     run: Run,
     architecture: str,
@@ -80,7 +79,7 @@ def command(
     folder = output or run.folder / "export"
     result.update(_write(folder, architecture, compiler, model, compiled, result))
     if as_json:
-        click.echo(json.dumps(result, indent=2, allow_nan=False))
+        print_json(result)
     else:
         _print(result, compiler.board)
 

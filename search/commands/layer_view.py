@@ -41,9 +41,9 @@ def inspect_layers(compiler: Compiler, networks: Networks, architecture: Archite
     return LayerView(entry.figures, summarise_parts(entry.layers, fast.layers))
 
 
-def parts_table(name: str, view: LayerView) -> Table:
+def render_parts(name: str, view: LayerView) -> Table:
     """Return a table of the parts of an architecture."""
-    table = _new_table(f"{name}: {view.figures.cycles:,} cycles, SRAM peak {view.figures.sram_kib:.1f} KiB")
+    table = _create_table(f"{name}: {view.figures.cycles:,} cycles, SRAM peak {view.figures.sram_kib:.1f} KiB")
     for heading in ("cycles", "share", "MAC use", "SRAM KiB", "waiting", "on CPU"):
         table.add_column(heading, justify="right", no_wrap=True)
     for part in view.parts:
@@ -59,9 +59,9 @@ def parts_table(name: str, view: LayerView) -> Table:
     return table
 
 
-def comparison_table(names: Sequence[str], views: Sequence[LayerView]) -> Table:
+def render_comparison(names: Sequence[str], views: Sequence[LayerView]) -> Table:
     """Return a table of the parts of two architectures and their differences, second minus first, in 80 columns."""
-    table = _new_table(f"{names[1]} compared with {names[0]}: cycles; share and MAC use of the second")
+    table = _create_table(f"{names[1]} compared with {names[0]}: cycles; share and MAC use of the second")
     table.padding, table.show_edge = (0, 0, 0, 0), False
     for heading in (names[0], names[1], "difference", "waiting", "share", "MAC %", "SRAM KiB"):
         table.add_column(heading, justify="right", no_wrap=True)
@@ -93,7 +93,7 @@ def comparison_table(names: Sequence[str], views: Sequence[LayerView]) -> Table:
     return table
 
 
-def _new_table(title: str) -> Table:
+def _create_table(title: str) -> Table:
     table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     table.add_column("part", no_wrap=True)
     return table

@@ -1,6 +1,7 @@
-"""Options that several commands share."""
+"""Options and output that several commands share."""
 
 import functools
+import json
 from pathlib import Path
 from typing import Any, Callable, List, Optional, Tuple, TypeVar
 
@@ -58,6 +59,8 @@ set_option = click.option(
     help="Override a key of the configuration; docs/configuration.md lists all keys.",
 )
 
+json_option = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+
 _config_option = click.option(
     "--config", required=True, type=click.Path(path_type=Path), help="Configuration of the run, a YAML file."
 )
@@ -96,6 +99,11 @@ def data_options(function: F) -> F:
 
     decorated: Any = _data_option(_root_option(with_data))
     return decorated
+
+
+def print_json(record: Any) -> None:
+    """Print a value of plain types as JSON."""
+    click.echo(json.dumps(record, indent=2, allow_nan=False))
 
 
 def _read_data(path: Optional[Path], root: Optional[str]) -> Optional[DataConfig]:

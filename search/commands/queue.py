@@ -1,6 +1,5 @@
 """``queue``: the retrain queue: build it, run it here or on a cluster, show its state, and collect the results."""
 
-import json
 import shlex
 from dataclasses import asdict
 from pathlib import Path
@@ -15,7 +14,7 @@ from edgeflownas.hardware.cost import CostTable
 from edgeflownas.progress import say
 from edgeflownas.storage.checkpoint import digest
 from edgeflownas.storage.lock import locked
-from search.commands.options import OrderedGroup, run_options
+from search.commands.options import OrderedGroup, json_option, print_json, run_options
 from search.nsga2.evolution import Evolution
 from search.queue import build as building
 from search.queue import collect as collecting
@@ -78,7 +77,7 @@ def run_(run: Run) -> None:
 @command.command(name="status")
 @run_options
 @click.option("--watch", "watching", is_flag=True, help="Keep showing the tasks until all are finished.")
-@click.option("--json", "as_json", is_flag=True, help="Print the tasks as JSON.")
+@json_option
 def status_(run: Run, watching: bool, as_json: bool) -> None:
     """Show the state of the tasks, also of those that run here or on another machine.
 
@@ -152,7 +151,7 @@ def retry(run: Run, indices: Tuple[int, ...], from_previous: bool) -> None:
 
 @command.command()
 @run_options
-@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+@json_option
 def collect(run: Run, as_json: bool) -> None:
     """Collect the retrained networks in final_front.csv, and compare their ranking with the supernet's."""
     queue, compiler = Queue(run.queue_folder), Compiler.from_config(run.config.hardware)
@@ -166,8 +165,8 @@ def collect(run: Run, as_json: bool) -> None:
     comparable = EDGEFLOWNET.is_comparable(board, collection.size)
     if as_json:
         result = {
-            "survivors": [_plain(child) for child in collection.survivors],
-            "front": [_plain(child) for child in collection.front],
+            "survivors": [_to_record(child) for child in collection.survivors],
+            "front": [_to_record(child) for child in collection.front],
             "missing": collection.missing,
             "hardware": hardware,
             "kendall_tau": ranking.tau,
@@ -175,9 +174,9 @@ def collect(run: Run, as_json: bool) -> None:
             "kendall_tau_95": None if ranking.tau is None else [ranking.low, ranking.high],
             "published": {**EDGEFLOWNET._asdict(), "comparable": comparable},
         }
-        click.echo(json.dumps(result, indent=2, allow_nan=False))
+        print_json(result)
         return
-    console = _console()
+    console = _open_console()
     console.print(final_front.render_final_table(collection, EDGEFLOWNET if comparable else None))
     console.print(final_front.render_epe_table(collection))
     lines = [
@@ -193,21 +192,21 @@ def collect(run: Run, as_json: bool) -> None:
         say(line, console)
 
 
-def _plain(survivor: collecting.Survivor) -> Dict[str, Any]:
+def _to_record(survivor: collecting.Survivor) -> Dict[str, Any]:
     """Return a survivor in plain types, for JSON."""
     return {**asdict(survivor), "final": {name: epe.model_dump() for name, epe in survivor.final.items()}}
 
 
 def _show(rows: Sequence[status.Row], as_json: bool) -> None:
     if as_json:
-        click.echo(json.dumps(status.to_records(rows), indent=2, allow_nan=False))
+        print_json(status.to_records(rows))
         return
-    console = _console()
+    console = _open_console()
     console.print(status.render_table(rows))
     for line in status.format_remarks(rows):
         say(line, console)
 
 
-def _console() -> Console:
+def _open_console() -> Console:
     console = Console(highlight=False)
     return console if console.is_terminal else Console(highlight=False, width=max(console.width, _MIN_COLUMNS))

@@ -1,6 +1,5 @@
 """``rank``: the agreement of a supernet's ranking with that of children trained from scratch."""
 
-import json
 from pathlib import Path
 from typing import Any, List, Optional, Sequence, Tuple
 
@@ -12,7 +11,7 @@ from rich.table import Table
 from edgeflownas.progress import phase, progress, say
 from edgeflownas.storage import checkpoint
 from edgeflownas.storage.files import write_json
-from search.commands.options import run_options
+from search.commands.options import json_option, print_json, run_options
 from search.ranking import rank
 from search.ranking.rank import Ranking
 from search.ranking.truth import Truth, read_truth
@@ -36,7 +35,7 @@ from search.run import SCORING_THREADS, Run
     help="Supernet weights to rank with. Default: those kept by train.keep_every, and those of the run.",
 )
 @click.option("--without-recalibration", is_flag=True, help="Also score with BN statistics shared by all paths.")
-@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+@json_option
 def command(
     run: Run, children: Sequence[Path], files: Sequence[Path], without_recalibration: bool, as_json: bool
 ) -> None:
@@ -57,7 +56,7 @@ def command(
     plot(run.rank_file.with_suffix(".png"), truth, rankings)
     write_json(run.rank_file, result)
     if as_json:
-        click.echo(json.dumps(result, indent=2, allow_nan=False))
+        print_json(result)
     else:
         _print(run, result)
 

@@ -88,7 +88,7 @@ def test_comparison_of_large_networks_fits_80_columns() -> None:
     console = Console(file=io.StringIO(), width=80)
     views = [LayerView(figures, [small]), LayerView(figures, [part])]
     with console.capture() as capture:
-        console.print(layer_view.comparison_table(["000000000", "222222222"], views))
+        console.print(layer_view.render_comparison(["000000000", "222222222"], views))
     text = capture.get()
     for word in ("40,123,456", "+30,123,456", "99.9%", "+1233.5", "000000000", "difference", "SRAM KiB", "MAC %"):
         assert word in text, word

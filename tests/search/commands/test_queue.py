@@ -132,7 +132,7 @@ def test_collect_writes_the_final_front_and_reports_the_ranking_of_the_supernet(
     refused(call("queue", "collect"), "nothing to collect yet (3 queued)")
     for index in (0, 1):
         finish(queue, index, 1.0 + index)
-    monkeypatch.setattr(queue_command, "final_epes", scored)
+    monkeypatch.setattr(queue_command, "score_final_epes", scored)
     result = call("queue", "collect")
     assert result.code == 0 and "not all tasks are done: 2 done, 1 queued" in result.error
     assert "Kendall tau of supernet EPE and retrained EPE: 1.000 (n = 2, 95 %" in result.out
