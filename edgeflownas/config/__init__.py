@@ -1,6 +1,7 @@
-"""The configuration of a run.
+"""What can be configured?
 
-Strict: an unknown key, a wrong type or an impossible value is refused with the key's full name and what is allowed.
+The configuration is strict: an unknown key, a wrong type or an invalid value is an error that names the key and what is
+allowed.
 """
 
 from edgeflownas.config.cluster import ClusterConfig

@@ -1,6 +1,7 @@
-"""How an array job of the retrain queue is handed to Slurm.
+"""Settings of the Slurm jobs of the retrain queue.
 
-The values end up in a batch script: each is held to letters that mean nothing to a shell, or is quoted there.
+The values are written into a batch script, so each is either quoted there or restricted to characters that have no
+special meaning in a shell.
 """
 
 import re
@@ -13,8 +14,8 @@ from edgeflownas.config.section import Section
 
 _NAME = r"^[A-Za-z0-9_][A-Za-z0-9_.,@+-]*$"
 _DIRECTIVE = r"^--[a-z][a-z0-9-]*(=[A-Za-z0-9_.,:/@%+*&|()\[\]=-]+)?$"
-# What the batch script sets itself, or what would make the queue lose sight of its jobs.
-_OWN = (
+# Options of sbatch that the batch script sets itself, or with which the queue could not track its jobs.
+_RESERVED = (
     "account", "array", "chdir", "clusters", "cpus-per-task", "error", "export-file", "gres", "input", "job-name",
     "mem", "no-requeue", "nodes", "ntasks", "open-mode", "output", "parsable", "partition", "qos", "quiet", "requeue",
     "signal", "test-only", "time", "wait", "wrap",
@@ -22,32 +23,38 @@ _OWN = (
 
 
 class ClusterConfig(Section):
-    """What a Slurm job of the retrain queue gets; null leaves it to the cluster."""
+    """Resources of the Slurm jobs of the retrain queue. Null leaves a setting to the cluster's default."""
 
-    partition: Optional[str] = Field(None, pattern=_NAME)
-    account: Optional[str] = Field(None, pattern=_NAME, description="that pays")
-    qos: Optional[str] = Field(None, pattern=_NAME, description="quality of service")
-    hours: Optional[float] = Field(None, gt=0, description="time limit of a task's job; at it, the task is requeued")
-    save_seconds: int = Field(300, ge=1, le=65535, description="before the limit, at which a task saves and requeues")
-    gpus: int = Field(0, ge=0, description="per task")
-    gpu_type: Optional[str] = Field(None, pattern=_NAME, description="as the cluster calls it, a100")
-    cpus: int = Field(2, ge=1, description="per task")
-    memory_gb: Optional[int] = Field(None, ge=1, description="per task")
+    partition: Optional[str] = Field(None, pattern=_NAME, description="Partition to submit to, or several.")
+    account: Optional[str] = Field(None, pattern=_NAME, description="Account that is charged.")
+    qos: Optional[str] = Field(None, pattern=_NAME, description="Quality of service.")
+    hours: Optional[float] = Field(
+        None, gt=0, description="Time limit of a task's job, in hours. A task that reaches it is requeued and resumes."
+    )
+    save_seconds: int = Field(
+        300, ge=1, le=65535, description="Seconds before the time limit at which a task saves and is requeued."
+    )
+    gpus: int = Field(0, ge=0, description="GPUs per task.")
+    gpu_type: Optional[str] = Field(
+        None, pattern=_NAME, description="Type of GPU, by the cluster's name for it, such as `a100`."
+    )
+    cpus: int = Field(2, ge=1, description="CPU cores per task.")
+    memory_gb: Optional[int] = Field(None, ge=1, description="Memory per task, in GB.")
     throttle: Optional[int] = Field(
-        None, ge=1, description="tasks of one submission that may run at once; null: as many as fit"
+        None, ge=1, description="Largest number of tasks of one submission that run at once; null: no limit."
     )
     modules: List[Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.+/-]*$")]] = Field(
-        [], description="to load, in this order"
+        [], description="Environment modules to load, in this order."
     )
     conda: Optional[str] = Field(
         None, pattern=r"^[A-Za-z0-9_./~][A-Za-z0-9_./-]*$",
-        description="environment to activate, its name or folder; null: the Python that `queue submit` runs with",
+        description="Conda environment to activate, by name or folder; null: use the Python that runs `queue submit`.",
     )  # fmt: skip
     environment: Dict[Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")], str] = Field(
-        {}, description="variables to set, taken literally"
+        {}, description="Environment variables to set; values are taken literally."
     )
     directives: List[Annotated[str, Field(pattern=_DIRECTIVE)]] = Field(
-        [], description="further options of sbatch, as --constraint=a100"
+        [], description="Further options of sbatch, such as `--constraint=a100`."
     )
 
     @field_validator("environment")
@@ -55,23 +62,23 @@ class ClusterConfig(Section):
     def _printable(cls, environment: Dict[str, str]) -> Dict[str, str]:
         for name, value in environment.items():
             if not value.isprintable():
-                raise ValueError(f"the value of {name} should be printable and on one line")
+                raise ValueError(f"the value of {name} should be one line of printable characters")
         return environment
 
     @field_validator("directives")
     @classmethod
-    def _not_own(cls, directives: List[str]) -> List[str]:
+    def _not_reserved(cls, directives: List[str]) -> List[str]:
         for directive in directives:
             name = re.split("[-]{2}|=", directive)[1]
-            # sbatch takes the beginning of an option for the option
-            if any(own.startswith(name) for own in _OWN):
+            # sbatch accepts abbreviated options
+            if any(option.startswith(name) for option in _RESERVED):
                 raise ValueError(f"--{name}: is set by other keys of this section, or by the batch script itself")
         return directives
 
     @model_validator(mode="after")
     def _consistent(self) -> "ClusterConfig":
         if self.gpu_type and not self.gpus:
-            raise ValueError("gpu_type: needs gpus")
+            raise ValueError("gpu_type: needs gpus of at least 1")
         if self.hours and self.save_seconds > self.hours * 1800:
-            raise ValueError("save_seconds: should be at most half of hours")
+            raise ValueError("save_seconds: should be at most half the time limit (hours)")
         return self

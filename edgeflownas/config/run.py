@@ -1,4 +1,4 @@
-"""Every key of a run, with its type, range, default and meaning."""
+"""All keys of a run, with type, range, default and meaning."""
 
 from typing import Any, Dict, List, Optional, TypeVar, Union
 
@@ -11,63 +11,73 @@ from edgeflownas.config.section import Section
 
 
 class NetworkConfig(Section):
-    """The network's size."""
+    """Size of the network."""
 
-    width: int = Field(32, ge=2, multiple_of=2, description="base width c, in channels")
+    width: int = Field(32, ge=2, multiple_of=2, description="Base width c of the network, in channels.")
 
 
 class TrainConfig(Section):
-    """A training: of the supernet (a step is a fair cycle) or of one child (a step is one batch)."""
+    """Training of the supernet, where a step is a fair cycle, or of one child, where a step is one batch."""
 
-    epochs: int = Field(200, ge=1)
-    batch_size: int = Field(8, ge=1, description="pairs per step")
-    learning_rate: float = Field(1e-4, gt=0, description="at its peak; falls to 0 along a cosine")
-    warmup_steps: int = Field(0, ge=0, description="steps over which the learning rate rises from 0")
-    weight_decay: float = Field(4e-5, ge=0, description="decoupled, on convolution kernels")
-    clip_norm: float = Field(10.0, gt=0, description="bound of the gradient's global norm")
+    epochs: int = Field(200, ge=1, description="Number of passes over the training pairs.")
+    batch_size: int = Field(8, ge=1, description="Pairs per step.")
+    learning_rate: float = Field(1e-4, gt=0, description="Peak learning rate; it decays to 0 along a cosine.")
+    warmup_steps: int = Field(0, ge=0, description="Number of steps over which the learning rate rises from 0.")
+    weight_decay: float = Field(4e-5, ge=0, description="Decoupled weight decay of the convolution kernels.")
+    clip_norm: float = Field(10.0, gt=0, description="Global norm to which larger gradients are scaled down.")
     uncertainty_from: float = Field(
-        0.5, ge=0, le=1, description="share of the steps after which the uncertainty joins the L1 loss"
+        0.5, ge=0, le=1, description="Fraction of the steps after which the uncertainty loss is added to the L1 loss."
     )
-    patience: int = Field(0, ge=0, description="stop after so many epochs without a better EPE; 0: never")
-    keep_every: int = Field(0, ge=0, description="keep the weights of every so-many-th epoch, for `rank`; 0: of none")
+    patience: int = Field(
+        0, ge=0, description="Number of epochs without a better EPE after which training stops early; 0: never."
+    )
+    keep_every: int = Field(
+        0, ge=0, description="Interval, in epochs, at which weights are kept for `rank`; 0: none are kept."
+    )
     devices: Optional[List[Annotated[int, Field(ge=0)]]] = Field(
-        None, description="GPUs to train on, by number; []: the CPU; null: the first GPU, or the CPU without one"
+        None,
+        description="Numbers of the GPUs to train on; []: the CPU; null: the first GPU, or the CPU if there is none.",
     )
 
     @field_validator("devices")
     @classmethod
-    def _each_once(cls, devices: Optional[List[int]]) -> Optional[List[int]]:
+    def _unique(cls, devices: Optional[List[int]]) -> Optional[List[int]]:
         if devices is not None and len(set(devices)) != len(devices):
-            raise ValueError("each GPU may be named once")
+            raise ValueError("should name every GPU only once")
         return devices
 
     @property
     def recipe(self) -> Dict[str, Any]:
-        """What decides what is learned: a training that goes on must share it with the one before."""
+        """Settings that affect the trained weights. A training can only be resumed with equal ones."""
         return self.model_dump(exclude={"patience", "keep_every", "devices"})
 
 
 class SupernetTrainConfig(TrainConfig):
-    """The supernet's training."""
+    """Training of the supernet."""
 
     sampling: Literal["strict", "uniform"] = Field(
-        "strict", description="strict: every option once a cycle (FairNAS); uniform: one path at random, to compare"
+        "strict",
+        description="Paths of a step. strict: every option exactly once (FairNAS); uniform: one random path, for "
+        "comparison.",
     )
 
     @property
     def recipe(self) -> Dict[str, Any]:
-        """What decides what is learned; strict fairness goes without saying, as it did before there was a choice."""
+        """Settings that affect the trained weights.
+
+        Strict sampling is omitted: trainings from before ``sampling`` existed do not record it and can be resumed.
+        """
         recipe = super().recipe
         return recipe if self.sampling != "strict" else {k: v for k, v in recipe.items() if k != "sampling"}
 
 
 class StageConfig(TrainConfig):
-    """One stage of a training in several, each of which begins with the best weights of the one before."""
+    """One stage of a training in several stages. A stage begins with the best weights of the previous stage."""
 
-    data: Optional[DataConfig] = Field(None, description="that it is trained and validated on; null: the run's")
+    data: Optional[DataConfig] = Field(None, description="Data set of the stage; null: the data set of the run.")
 
 
-FORMS = ("one stage", "stages")  # that a recipe has
+FORMS = ("one stage", "stages")  # of a recipe
 
 
 def _form(recipe: Any) -> str:
@@ -85,49 +95,51 @@ Recipe = Annotated[
 class EvaluationConfig(Section):
     """How architectures are scored."""
 
-    calibration_pairs: int = Field(64, ge=1, description="training pairs that BN statistics are taken from")
-    calibration_batch: int = Field(32, ge=1, description="pairs per batch of recalibration")
-    val_pairs: int = Field(0, ge=0, description="validation pairs that the EPE is taken over; 0: all")
-    batch_size: int = Field(32, ge=1, description="validation pairs per batch")
+    calibration_pairs: int = Field(
+        64, ge=1, description="Number of training pairs from which BN statistics are computed."
+    )
+    calibration_batch: int = Field(32, ge=1, description="Pairs per batch when BN statistics are computed.")
+    val_pairs: int = Field(0, ge=0, description="Number of validation pairs over which the EPE is computed; 0: all.")
+    batch_size: int = Field(32, ge=1, description="Validation pairs per batch.")
 
 
 class ScoringConfig(EvaluationConfig):
-    """How architectures are scored, and by whom; who does it changes no score."""
+    """How architectures are scored, and by which workers. Scores do not depend on the workers."""
 
-    workers: int = Field(1, ge=1, description="processes of this machine that score; 1: the command's own")
+    workers: int = Field(1, ge=1, description="Worker processes on this machine; 1: the command scores by itself.")
     devices: List[Annotated[int, Field(ge=0)]] = Field(
-        [], description="GPUs to score on, by number, with at least one worker each"
+        [], description="Numbers of the GPUs to score on, with at least one worker each; []: the CPU."
     )
     scheduler: Optional[str] = Field(
-        None, pattern=r"^tcp://[^/\s]+:[0-9]+$", description="of a Dask cluster that scores, in place of own workers"
+        None, pattern=r"^tcp://[^/\s]+:[0-9]+$", description="Address of a Dask scheduler whose workers score instead."
     )
 
     @property
     def rules(self) -> EvaluationConfig:
-        """What scores depend on."""
+        """Settings that affect the scores."""
         return EvaluationConfig(**self.model_dump(include=set(EvaluationConfig.model_fields)))
 
     @model_validator(mode="after")
     def _consistent(self) -> "ScoringConfig":
         if self.scheduler is not None and (self.workers > 1 or self.devices):
-            raise ValueError("scheduler: its cluster has its own workers and devices; leave out these here")
+            raise ValueError("scheduler: the cluster has its own workers and devices; leave out workers and devices")
         return self
 
 
 class HardwareConfig(Section):
-    """The board, and Arm's compiler for it."""
+    """The board, and Arm's compiler Vela."""
 
-    board: str = Field("configs/hardware/grove_vision_ai_v2.yaml", description="file that describes the board")
-    table: str = Field(description="cost table, made by the compiler for this board, base width and size")
+    board: str = Field("configs/hardware/grove_vision_ai_v2.yaml", description="File that describes the board.")
+    table: str = Field(description="Cost table of this board, base width and image size; `cost build` writes it.")
     vela: Optional[str] = Field(
-        None, description="command that runs Vela; by default the one beside the running Python, or .venv-vela/bin/vela"
+        None, description="Command that runs Vela; null: the one beside the running Python, or .venv-vela/bin/vela."
     )
     vela_version: Literal["5.2.0", "3.8.0"] = Field(
-        "5.2.0", description="of Vela; 3.8.0, the last for Python 3.7, reports far more SRAM"
+        "5.2.0", description="Version of Vela. 3.8.0, the last one for Python 3.7, reports far more SRAM."
     )
-    vela_timeout: float = Field(600.0, gt=0, description="seconds that one compile may take")
+    vela_timeout: float = Field(600.0, gt=0, description="Time limit of one compile, in seconds.")
     compile_front: bool = Field(
-        True, description="compile the front of every generation of a search; false: its figures stay predicted"
+        True, description="Compile the front of every generation of a search; false: its costs remain predictions."
     )
 
 
@@ -135,30 +147,39 @@ Objective = Literal["epe", "fps", "latency_ms", "sram_kib", "npu_cycles"]
 
 
 class EvolutionConfig(Section):
-    """The search."""
+    """The evolutionary search."""
 
-    population: int = Field(52, ge=4, multiple_of=4, description="architectures that survive a generation")
-    generations: int = Field(40, ge=1, description="at most")
-    crossover: float = Field(0.9, ge=0, le=1, description="probability that a pair of parents is crossed")
+    population: int = Field(52, ge=4, multiple_of=4, description="Number of architectures that survive a generation.")
+    generations: int = Field(40, ge=1, description="Largest number of generations.")
+    crossover: float = Field(0.9, ge=0, le=1, description="Probability that a pair of parents is crossed.")
     mutation: Optional[float] = Field(
-        None, gt=0, le=1, description="probability that a gene changes; null: one over the number of genes"
+        None, gt=0, le=1, description="Probability that a gene mutates; null: 1 / number of genes."
     )
-    objectives: List[Objective] = Field(["epe", "fps"], min_length=1, max_length=5)
-    max_sram_kib: Optional[float] = Field(None, gt=0, description="cap on the SRAM peak; null: the board's arena")
+    objectives: List[Objective] = Field(
+        ["epe", "fps"], min_length=1, max_length=5, description="Objectives; `fps` is maximised, the others minimised."
+    )
+    max_sram_kib: Optional[float] = Field(
+        None, gt=0, description="Largest feasible SRAM peak, in KiB; null: the size of the board's arena."
+    )
     reference_point: Dict[Objective, float] = Field(
-        description="value of each objective that bounds the hypervolume, in the objective's own unit"
+        description="Reference point of the hypervolume: a value of every objective, in the unit of the objective."
     )
     complete_outputs: bool = Field(
         True,
-        description="score and archive, with an architecture, all that differ from it in flow outputs alone, and ask "
-        "for few, which a prediction of EPE chooses among the children; false: plain NSGA-II",
+        description="Score all architectures that differ from a requested one only in their flow outputs together with "
+        "it. Few architectures are requested per generation, chosen among the children by a prediction of their EPE. "
+        "false: plain NSGA-II.",
     )
-    patience: int = Field(5, ge=0, description="stop after so many generations with the same hypervolume; 0: never")
+    patience: int = Field(
+        5,
+        ge=0,
+        description="Number of generations without a better hypervolume after which the search stops; 0: never.",
+    )
 
     @model_validator(mode="after")
     def _consistent(self) -> "EvolutionConfig":
         if len(set(self.objectives)) != len(self.objectives):
-            raise ValueError("objectives: each may be named once")
+            raise ValueError("objectives: should name every objective only once")
         missing = [name for name in self.objectives if name not in self.reference_point]
         if missing:
             raise ValueError(f"reference_point: needs a value for {', '.join(missing)}")
@@ -169,41 +190,48 @@ Digits = Annotated[str, Field(pattern=r"^[0-9]+$")]
 
 
 class StagedConfig(Section):
-    """The strategy ``staged``: backbones first, then heads, then what was kept of both."""
+    """The strategy ``staged``: trains backbones, then heads, then the kept ones of both."""
 
     template: Optional[Digits] = Field(
-        None, description="heads that the backbones are trained with; null: the lightest, all 3x3"
+        None, description="Heads with which the backbones are trained, one digit per gene; null: the lightest, all 3x3."
     )
-    backbones: int = Field(9, ge=1, description="kept after the first stage")
-    heads: int = Field(27, ge=1, description="kept after the second stage")
+    backbones: int = Field(9, ge=1, description="Number of backbones that are kept after the first stage.")
+    heads: int = Field(27, ge=1, description="Number of heads that are kept after the second stage.")
     epochs: Optional[List[Annotated[int, Field(ge=1)]]] = Field(
-        None, min_length=3, max_length=3, description="of the three stages; null: train.epochs shared out evenly"
+        None, min_length=3, max_length=3, description="Epochs of the three stages; null: train.epochs, divided evenly."
     )
     fine_tuning: float = Field(
-        0.3, gt=0, le=1, description="learning rate of the last stage, as a share of train.learning_rate"
+        0.3, gt=0, le=1, description="Learning rate of the last stage, as a fraction of train.learning_rate."
     )
 
-    def epochs_of(self, stage: int, together: int) -> int:
-        """Epochs of a stage, numbered from 0, where all have so many together unless they are named."""
-        return max(1, (together + 2 - stage) // 3) if self.epochs is None else self.epochs[stage]
+    def epochs_of(self, stage: int, total: int) -> int:
+        """Return the number of epochs of a stage.
+
+        Args:
+            stage: Number of the stage, from 0.
+            total: Number of epochs to divide among the stages if ``epochs`` is not given.
+        """
+        return max(1, (total + 2 - stage) // 3) if self.epochs is None else self.epochs[stage]
 
 
 class IndependentConfig(Section):
-    """The strategy ``independent``: a sample of architectures, each trained by itself as ``queue.train`` says."""
+    """The strategy ``independent``: trains a sample of architectures separately, by the recipe ``queue.train``."""
 
-    size: int = Field(36, ge=1, description="architectures, a multiple of the paths of a fair cycle (three)")
-    architectures: List[Digits] = Field([], description="train these instead of a fair sample")
+    size: int = Field(
+        36, ge=1, description="Size of the sample, a multiple of the number of paths of a fair cycle (three)."
+    )
+    architectures: List[Digits] = Field([], description="Architectures to train instead of a fair sample.")
 
 
 Child = TypeVar("Child", bound="ChildConfig")
 
 
 class ChildConfig(Section):
-    """Everything that the training of one architecture depends on."""
+    """All settings of the training of one architecture."""
 
-    architecture: str = Field(pattern=r"^[0-9]+$", description="one digit per gene")
-    seed: int = Field(ge=0, description="of the data's order, and of the weights if they begin at random")
-    threads: int = Field(ge=1, description="CPU threads of one TensorFlow")
+    architecture: str = Field(pattern=r"^[0-9]+$", description="Architecture to train, one digit per gene.")
+    seed: int = Field(ge=0, description="Seed of the order of the data, and of the weights if they start at random.")
+    threads: int = Field(ge=1, description="Number of CPU threads of TensorFlow.")
     network: NetworkConfig
     data: DataConfig
     train: Recipe
@@ -211,7 +239,7 @@ class ChildConfig(Section):
 
     @property
     def stages(self) -> List["ChildConfig"]:
-        """The trainings, each of one stage, that follow one another."""
+        """Trainings of one stage each, in the order in which they run."""
         if isinstance(self.train, TrainConfig):
             return [self]
         return [
@@ -225,7 +253,7 @@ class ChildConfig(Section):
         ]
 
     def with_devices(self: Child, devices: List[int]) -> Child:
-        """The same training on other GPUs, named as in ``TrainConfig.devices``."""
+        """Return a copy that trains on other GPUs, given as in ``TrainConfig.devices``."""
         if isinstance(self.train, TrainConfig):
             return self.model_copy(update={"train": self.train.model_copy(update={"devices": devices})})
         stages = [stage.model_copy(update={"devices": devices}) for stage in self.train]
@@ -233,28 +261,31 @@ class ChildConfig(Section):
 
     @property
     def epochs(self) -> int:
-        """Of all stages together."""
+        """Total number of epochs of all stages."""
         if isinstance(self.train, TrainConfig):
             return self.train.epochs
         return sum(stage.epochs for stage in self.train)
 
 
 class QueueConfig(Section):
-    """The retraining of the survivors."""
+    """Retraining of architectures from the front."""
 
-    size: int = Field(4, ge=1, description="architectures to retrain, where the rule does not say how many")
+    size: int = Field(4, ge=1, description="Number of architectures to retrain, unless the rule determines it.")
     rule: Literal["spread", "knee", "hypervolume", "fps_targets", "list"] = Field(
-        "spread", description="how they are chosen from the front"
+        "spread",
+        description="How they are chosen from the front. spread: evenly spaced along it; knee: its most pronounced "
+        "knees; hypervolume: those with the largest joint hypervolume; fps_targets: by `fps_targets`; list: those in "
+        "`architectures`.",
     )
     fps_targets: List[Annotated[float, Field(gt=0)]] = Field(
-        [], description="of that rule: the best EPE at no fewer frames per second than each"
+        [], description="For rule fps_targets: frame rates; per rate, the lowest EPE that reaches it."
     )
     architectures: List[Annotated[str, Field(pattern=r"^[0-9]+$")]] = Field(
-        [], description="of the rule list: these, on the front or not"
+        [], description="For rule list: these architectures, whether or not they are on the front."
     )
-    warm_start: bool = Field(True, description="begin with the supernet's weights; false: from scratch")
-    attempts: int = Field(2, ge=1, description="a task that has crashed so often is not tried again")
-    train: Recipe = Field(description="of every architecture; a list: stages that follow one another")
+    warm_start: bool = Field(True, description="Begin with the weights of the supernet; false: from scratch.")
+    attempts: int = Field(2, ge=1, description="Number of crashes after which a task is not tried again.")
+    train: Recipe = Field(description="Recipe for every architecture; a list: stages that run in this order.")
 
     @model_validator(mode="after")
     def _consistent(self) -> "QueueConfig":
@@ -265,18 +296,20 @@ class QueueConfig(Section):
 
 
 class Config(Section):
-    """Everything a run depends on."""
+    """All settings of a run."""
 
-    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", description="of the run: its folder under results/")
+    name: str = Field(
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", description="Name of the run and of its folder under results/."
+    )
     strategy: Literal["one_shot", "staged", "independent"] = Field(
         "one_shot",
-        description="one_shot: one supernet, one search; staged: backbones, then heads, then both; independent: no "
-        "shared weights",
+        description="How scores are obtained. one_shot: one supernet, one search; staged: a supernet that is "
+        "trained in three stages, backbones, heads, then both; independent: architectures that share no weights.",
     )
-    seed: int = Field(0, ge=0, lt=2**63, description="of training, evolution and retraining")
-    threads: int = Field(2, ge=1, description="CPU threads of one TensorFlow")
+    seed: int = Field(0, ge=0, lt=2**63, description="Seed of training, search and retraining.")
+    threads: int = Field(2, ge=1, description="Number of CPU threads of TensorFlow, and of threads that read images.")
     supernet: Optional[str] = Field(
-        None, description="trained weights to search with; null: those that train left in the run folder"
+        None, description="Trained weights of the supernet; null: those that `train` wrote into the run folder."
     )
     network: NetworkConfig
     data: DataConfig

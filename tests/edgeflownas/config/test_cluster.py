@@ -20,7 +20,7 @@ GOOD: Dict[str, Any] = {
 }
 
 
-def test_what_users_write_is_taken() -> None:
+def test_valid_settings_are_accepted() -> None:
     validate(GOOD, ClusterConfig, "cluster")
     validate({}, ClusterConfig, "cluster")
 
@@ -41,7 +41,7 @@ def test_what_users_write_is_taken() -> None:
         ({"conda": "-p"}, "conda"),
         ({"environment": {"A B": "1"}}, "environment"),
         ({"environment": {"A=1;B": "1"}}, "environment"),
-        ({"environment": {"A": "1\nid"}}, "the value of A should be printable"),
+        ({"environment": {"A": "1\nid"}}, "the value of A should be one line of printable"),
         ({"environment": {"A": "1\x1b"}}, "environment"),
         ({"environment": {"A": 1}}, "environment"),
         ({"directives": ["-p gpu"]}, "directives"),
@@ -59,7 +59,7 @@ def test_what_users_write_is_taken() -> None:
         ({"walltime": 3}, "walltime: no such key"),
     ],
 )
-def test_what_a_shell_or_slurm_could_take_for_something_else_is_refused(changes: Dict[str, Any], named: str) -> None:
+def test_settings_with_a_special_meaning_to_a_shell_or_slurm_are_refused(changes: Dict[str, Any], named: str) -> None:
     with pytest.raises(InputError, match=named) as refused:
         validate({**GOOD, **changes}, ClusterConfig, "cluster")
     assert "\n" not in str(refused.value)

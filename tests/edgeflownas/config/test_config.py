@@ -21,7 +21,7 @@ def written(tmp_path, text):
 
 
 @pytest.mark.parametrize("path", sorted(CONFIGS.glob("*.yaml")), ids=lambda path: path.name)
-def test_every_shipped_config_is_valid_and_survives_being_written(path, tmp_path):
+def test_shipped_config_is_valid_and_equal_after_dump_and_load(path, tmp_path):
     config = load(path)
     assert load(written(tmp_path, dump(config))) == config
 
@@ -46,32 +46,32 @@ def test_every_shipped_config_is_valid_and_survives_being_written(path, tmp_path
         ("queue.train=[{data: {kind: sintel, root: x, rot: x}}]", "queue.train.0.data.rot: no such key; .*val_scenes"),
         ("queue.train=[]", "queue.train: list should have at least 1 item"),
         ("queue.train.epochs=0", "queue.train.epochs: should be greater"),
-        ("data={kind: kitti2015, root: x, scale: [2, 1]}", "data.scale: the lower bound stands first"),
+        ("data={kind: kitti2015, root: x, scale: [2, 1]}", "data.scale: the lower bound comes first"),
         ("data={kind: kitti2015, root: x, colour: 1}", "data.colour: should be less than 1"),
         ("evolution.population=50", "evolution.population: should be a multiple of 4"),
         ("evolution.objectives=[epe, speed]", "evolution.objectives.1: should be 'epe', 'fps'"),
-        ("evolution.objectives=[epe, epe]", "objectives: each may be named once"),
+        ("evolution.objectives=[epe, epe]", "objectives: should name every objective only once"),
         ("evolution.reference_point={epe: 3}", "reference_point: needs a value for fps"),
         ("network=8", "network: should be a valid dictionary"),
         ("name=../outside", "name: .*pattern"),
         ("evaluation.workers=0", "evaluation.workers: should be greater"),
         ("evaluation.scheduler=node:8786", "evaluation.scheduler: .*pattern"),
-        ("evaluation={scheduler: 'tcp://node:1', workers: 2}", "evaluation: scheduler: its cluster has its own"),
+        ("evaluation={scheduler: 'tcp://node:1', workers: 2}", "evaluation: scheduler: the cluster has its own"),
     ],
 )
-def test_what_is_wrong_is_named_with_what_is_allowed(override, message):
+def test_error_names_the_wrong_key_and_what_is_allowed(override, message):
     with pytest.raises(InputError, match=message) as caught:
         load(CONFIGS / "demo.yaml", [override])
     assert "\n" not in str(caught.value) and "demo.yaml" in str(caught.value)
 
 
-def test_who_scores_is_no_part_of_how():
+def test_scoring_rules_do_not_include_the_workers():
     config = load(CONFIGS / "demo.yaml", ["evaluation.workers=3", "evaluation.devices=[0, 1]"])
     assert config.evaluation.rules == load(CONFIGS / "demo.yaml").evaluation.rules
     assert not {"workers", "devices", "scheduler"} & set(config.evaluation.rules.model_dump())
 
 
-def test_a_recipe_of_stages_gives_trainings_of_one_stage_each():
+def test_recipe_with_stages_gives_one_training_per_stage():
     stages = "queue.train=[{epochs: 2, patience: 1}, {epochs: 3, data: {kind: middlebury, root: x}}]"
     config = load(CONFIGS / "demo.yaml", [stages])
     child = ChildConfig(
@@ -85,28 +85,28 @@ def test_a_recipe_of_stages_gives_trainings_of_one_stage_each():
 
 
 @pytest.mark.parametrize("path", sorted(CONFIGS.glob("data/*.yaml")), ids=lambda path: path.name)
-def test_every_shipped_data_file_is_valid(path):
+def test_shipped_data_file_is_valid(path):
     data = validate(read_yaml(path, "data"), DataFile, str(path)).data
     assert data.kind in path.stem or path.stem.startswith(data.kind)
 
 
-def test_a_configuration_of_scenes_reads_as_it_was_written_before_there_were_other_data_sets():
+def test_procedural_data_has_the_keys_that_earlier_trainings_recorded():
     keys = ["height", "width", "kind", "seed", "train_pairs", "val_pairs", "layers", "motion"]
-    assert list(load(CONFIGS / "demo.yaml").data.model_dump()) == keys  # a training that is continued compares these
+    assert list(load(CONFIGS / "demo.yaml").data.model_dump()) == keys  # compared when a training is resumed
 
 
-def test_a_missing_key_is_named(content):
+def test_missing_key_is_named(content):
     del content["hardware"]["table"]
     with pytest.raises(InputError, match="hardware.table: is missing and has no default"):
         validate(content, Config, "config")
 
 
-def test_overrides_are_yaml_and_reach_into_sections():
+def test_overrides_are_yaml_and_apply_to_keys_of_sections():
     config = load(CONFIGS / "demo.yaml", ["train.learning_rate=2e-4", "evolution.objectives=[epe]", "seed=7"])
     assert (config.train.learning_rate, config.evolution.objectives, config.seed) == (2e-4, ["epe"], 7)
 
 
-def test_overrides_reach_the_stages_of_a_recipe_by_number_and_leave_the_others_alone():
+def test_override_changes_only_the_stage_with_its_number():
     path = CONFIGS / "supernet_flyingchairs2_180x240.yaml"
     wanted = load(path).model_dump()
     wanted["queue"]["train"][0]["data"]["train_dir"] = "/mine"
@@ -118,19 +118,19 @@ def test_overrides_reach_the_stages_of_a_recipe_by_number_and_leave_the_others_a
 @pytest.mark.parametrize(
     ("override", "message"),
     [
-        ("queue.train.2.epochs=3", "2 is no item of a list of 2, which are numbered from 0"),
-        ("queue.train.first.epochs=3", "first is no item of a list of 2"),
-        ("queue.train.0={}", "queue.train is a list; give it as a whole"),
+        ("queue.train.2.epochs=3", "there is no item 2 in a list of 2, numbered from 0"),
+        ("queue.train.first.epochs=3", "there is no item first in a list of 2"),
+        ("queue.train.0={}", "queue.train is a list; set the whole list"),
         ("data.scale.0.x=1", "data.scale.0 is a value, not a section"),
     ],
 )
-def test_overrides_of_what_a_list_does_not_hold_are_refused(override, message):
+def test_override_of_a_missing_list_item_is_refused(override, message):
     with pytest.raises(InputError, match=message):
         load(CONFIGS / "supernet_flyingchairs2_180x240.yaml", [override])
 
 
 @pytest.mark.parametrize("override", ["train.epochs", "=3", "name.first=x", "seed=[1"])
-def test_overrides_that_make_no_sense_are_refused(override):
+def test_malformed_override_is_refused(override):
     with pytest.raises(InputError, match="--set"):
         load(CONFIGS / "demo.yaml", [override])
 
@@ -138,20 +138,20 @@ def test_overrides_that_make_no_sense_are_refused(override):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("name: a\nname: b\n", "'name' stands twice"),
-        ("name: [", "is not YAML"),
-        ("just text", "must hold keys and values"),
-        ("!!python/object/apply:os.system ['true']", "is not YAML"),
-        ("\x00", "is not YAML"),
-        ("? [a]\n: 1\n", "is not YAML"),
-        ("&a [*a]", "holds more than 50000 values"),
+        ("name: a\nname: b\n", "duplicate key 'name'"),
+        ("name: [", "is not valid YAML"),
+        ("just text", "must contain keys and values"),
+        ("!!python/object/apply:os.system ['true']", "is not valid YAML"),
+        ("\x00", "is not valid YAML"),
+        ("? [a]\n: 1\n", "is not valid YAML"),
+        ("&a [*a]", "contains more than 50000 values"),
     ],
 )
-def test_files_that_are_no_configuration_are_refused(tmp_path, text, message):
+def test_file_that_is_not_a_configuration_is_refused(tmp_path, text, message):
     with pytest.raises(InputError, match=message):
         load(written(tmp_path, text))
 
 
-def test_a_missing_file_is_named(tmp_path):
+def test_missing_file_is_named(tmp_path):
     with pytest.raises(InputError, match="nothing.yaml: cannot be read"):
         load(tmp_path / "nothing.yaml")

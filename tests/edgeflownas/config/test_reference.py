@@ -1,4 +1,4 @@
-"""The page of all keys is that of the definitions."""
+"""The reference page matches the definitions of the keys."""
 
 from pathlib import Path
 
@@ -10,11 +10,11 @@ from edgeflownas.config.reference import _table, reference
 PAGE = Path(__file__).parents[3] / "docs" / "configuration.md"
 
 
-def test_the_page_is_up_to_date():
-    assert PAGE.read_text() == reference(), "the definitions have changed: `make docs` writes the page anew"
+def test_page_is_up_to_date():
+    assert PAGE.read_text() == reference(), "the definitions have changed: run `make docs`"
 
 
-def test_every_key_is_there():
+def test_page_contains_every_key():
     page = reference()
     for name, field in Config.model_fields.items():
         assert f"`{name}`" in page
@@ -25,14 +25,14 @@ def test_every_key_is_there():
     assert all(f"`kind: {kind}`" in page for kind in DATA_KINDS)
 
 
-def test_a_key_is_told_with_type_bounds_default_and_meaning():
+def test_table_shows_type_bounds_default_and_meaning():
     class Some(Section):
-        share: float = Field(0.25, gt=0, le=1, description="of a | b")
+        share: float = Field(0.25, gt=0, le=1, description="Share of a | b.")
         words: list = Field([], description="")
         must: int = Field(multiple_of=4)
 
     schema = Some.model_json_schema()
     lines = _table(schema["properties"], schema["required"]).splitlines()
-    assert lines[2] == "| `share` | number, over 0, to 1 | `0.25` | of a \\| b |"
+    assert lines[2] == "| `share` | number > 0, ≤ 1 | `0.25` | Share of a \\| b. |"
     assert lines[3] == "| `words` | list | `[]` |  |"
-    assert lines[4] == "| `must` | integer, a multiple of 4 | *required* |  |"
+    assert lines[4] == "| `must` | integer multiple of 4 | *required* |  |"

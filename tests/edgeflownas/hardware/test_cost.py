@@ -172,9 +172,9 @@ def test_table_of_any_space_survives_saving_and_loading(tmp_path: Path, stages: 
     [
         (lambda text: text.replace("cycles: 1000", "cycles: 1001", 1), "damaged .checksum."),
         (lambda text: text.replace("vela: 5.2.0", "vela: 5.1.0"), "damaged .checksum."),
-        (lambda text: text[: len(text) // 2], "damaged .checksum.|is not YAML"),
+        (lambda text: text[: len(text) // 2], "damaged .checksum.|is not valid YAML"),
         (lambda text: "name: demo\n", "is not a cost table"),
-        (lambda text: "[1, 2", "is not YAML"),
+        (lambda text: "[1, 2", "is not valid YAML"),
     ],
 )
 def test_damaged_table_is_rejected(tmp_path: Path, change: Callable[[str], str], message: str) -> None:

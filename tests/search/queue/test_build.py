@@ -126,7 +126,7 @@ def test_queue_that_is_being_worked_on_is_never_moved(tmp_path: Path) -> None:
 def test_damaged_queue_can_be_set_aside(tmp_path: Path) -> None:
     queue = small_queue(tmp_path)
     queue.paths.queue.write_text("format: [")
-    with pytest.raises(InputError, match="queue.yaml: is not YAML"):
+    with pytest.raises(InputError, match="queue.yaml: is not valid YAML"):
         small_queue(tmp_path)
     run = small_run(tmp_path)
     build(run, small_archive(run), FRONT, rebuild=True)

@@ -78,7 +78,7 @@ def test_value_that_unfolds_without_end_is_refused_at_once(queue: Queue) -> None
     lines = ["architecture:", "- &a0 [x, x, x, x, x, x, x, x, x, x]"]
     lines += [f"- &a{i} [{', '.join([f'*a{i - 1}'] * 10)}]" for i in range(1, 12)]
     queue.paths.task(0).task.write_text("\n".join(lines))
-    with pytest.raises(InputError, match="is not YAML: it holds more than 50000 values") as refused:
+    with pytest.raises(InputError, match="is not valid YAML: it contains more than 50000 values") as refused:
         Queue(queue.paths.folder).task(0)
     assert len(str(refused.value)) < 1000
 
