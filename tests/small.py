@@ -1,4 +1,4 @@
-"""A network, data and weights small enough for a test."""
+"""Networks, data and weights that are small enough for tests."""
 
 from typing import Dict, Tuple
 
@@ -24,7 +24,7 @@ def evaluation_data() -> EvaluationData:
 
 
 def weights_for(skeleton: Skeleton, seed: int = 0) -> Dict[str, np.ndarray]:
-    """Weights with every kind of tensor away from its initial value."""
+    """Return weights in which every kind of tensor differs from its initial value."""
     rng = np.random.default_rng(seed)
     weights = draw_initial_weights(skeleton.parameters(), rng)
     for name, value in weights.items():
@@ -44,7 +44,7 @@ OTHER_STAGES = (
     Stage("Out", Kind.FLOW, scale=1, width=0, options=(3, 7)),
 )
 
-# Three genes, the last two of them heads, in a graph that is built in seconds.
+# Three genes, of which the last two belong to the heads; the graph is built in seconds.
 THREE_GENES = (
     Stage("E0", Kind.CONV, scale=2, width=2, options=(3,), stride=2),
     Stage("EB0", Kind.RESIDUAL, scale=2, width=2, options=(1, 2, 3)),

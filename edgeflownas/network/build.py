@@ -1,7 +1,7 @@
-"""The network in TensorFlow: how a stage computes, and one architecture made of stages.
+"""The network in TensorFlow: the graph of a stage, and of an architecture as a sequence of stages.
 
-Supernet, child, tree evaluator and exporter are all built from ``apply_stage``. What differs between them, where
-weights come from and how a convolution is normalised, is in the *layer* that is handed in.
+Supernet, child, tree evaluator and exporter are all built from ``apply_stage``. They differ in where weights come from
+and how a convolution is normalised; the *layer builder* that is passed in decides this.
 """
 
 from typing import Callable, Dict, List, Mapping, Sequence, Tuple
@@ -15,36 +15,36 @@ from edgeflownas.network.skeleton import Convolution, Kind, Skeleton, Stage
 from edgeflownas.network.upsampling import upsample, upsample_conv2d
 from edgeflownas.tf_runtime.stack import tf
 
-EPSILON = 1e-3  # of batch normalisation, added to the variance
-_LAST_OF_BLOCK = "/bn1/gamma"  # as Skeleton.convolutions names it
-ACCUMULATION = "accumulation"  # name of what adds up the flow outputs, beside the stages' names
+EPSILON = 1e-3  # added to the variance in batch normalisation
+_LAST_OF_BLOCK = "/bn1/gamma"  # end of the name that Skeleton.convolutions gives to the last BN of a residual block
+ACCUMULATION = "accumulation"  # name scope of the operators that accumulate the flow; the others are the stages' names
 
 Weights = Mapping[str, tf.Tensor]
-Convolve = Callable[[Convolution, tf.Tensor, tf.Tensor], tf.Tensor]  # with an input and a kernel
+Convolve = Callable[[Convolution, tf.Tensor, tf.Tensor], tf.Tensor]  # of an input with a kernel
 
 
 def convolve_fast(convolution: Convolution, x: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
-    """Convolves in the ways that run fast on a CPU."""
+    """Convolve with the operators that run fast on a CPU."""
     return upsample_conv2d(x, kernel) if convolution.upsamples else conv2d(x, kernel, convolution.stride)
 
 
 def convolve_plain(convolution: Convolution, x: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
-    """Convolves with TensorFlow's operators, one for each thing that is done."""
+    """Convolve with TensorFlow's plain operators, one for each computation."""
     return tf.nn.conv2d(upsample(x) if convolution.upsamples else x, kernel, convolution.stride, "SAME")
 
 
 class LayerBuilder(Protocol):
-    """Computes a convolution with what stands behind it: its BN, or its bias."""
+    """Builds a convolution together with the BN or bias that follows it."""
 
     def __call__(self, convolution: Convolution, x: tf.Tensor) -> tf.Tensor:
-        """Maps [B, h, w, I] to [B, h / stride, w / stride, O], or to twice the sides."""
+        """Map [B, h, w, I] to [B, h / stride, w / stride, O], or to [B, 2 h, 2 w, O] if it upsamples."""
 
 
 class BatchNorm:
-    """Layers normalised by the batch's own statistics, which it keeps by name.
+    """Layer builder that normalises by the batch's own statistics and records them.
 
     Attributes:
-        statistics: mean and (biased) variance, [C] each, of every BN that was built, in order.
+        statistics: Mean and (biased) variance, [C] each, of every BN built so far, by name and in order.
     """
 
     def __init__(self, weights: Weights, convolve: Convolve = convolve_fast) -> None:
@@ -53,7 +53,7 @@ class BatchNorm:
         self.statistics: Dict[str, Tuple[tf.Tensor, tf.Tensor]] = {}
 
     def __call__(self, convolution: Convolution, x: tf.Tensor) -> tf.Tensor:
-        """Convolves and normalises, or adds the bias."""
+        """Convolve, then normalise or add the bias."""
         y = self._convolve(convolution, x, self._weights[convolution.name + "/kernel"])
         if convolution.norm is None:
             return tf.nn.bias_add(y, self._weights[convolution.name + "/bias"])
@@ -64,9 +64,9 @@ class BatchNorm:
 
 
 class FixedNorm:
-    """Layers normalised by given statistics: mean and variance, [C] each, by the BN's name.
+    """Layer builder that normalises by given statistics: mean and variance, [C] each, by the BN's name.
 
-    What such a BN does to a channel is a factor and a summand: the factor goes into the kernel.
+    Such a BN multiplies each channel by a factor, which is folded into the kernel, and adds a bias.
     """
 
     def __init__(
@@ -80,7 +80,7 @@ class FixedNorm:
         self._statistics = statistics
 
     def fold(self, convolution: Convolution) -> Tuple[tf.Tensor, tf.Tensor]:
-        """Kernel and bias of the convolution that computes convolution and BN at once."""
+        """Return kernel and bias of the one convolution that equals the convolution and its BN."""
         kernel = self._weights[convolution.name + "/kernel"]
         if convolution.norm is None:
             return kernel, self._weights[convolution.name + "/bias"]
@@ -89,28 +89,28 @@ class FixedNorm:
         return kernel * scale, self._weights[convolution.norm + "/beta"] - mean * scale
 
     def __call__(self, convolution: Convolution, x: tf.Tensor) -> tf.Tensor:
-        """Convolves with the folded kernel and bias."""
+        """Convolve with the folded kernel and bias."""
         kernel, bias = self.fold(convolution)
         return tf.nn.bias_add(self._convolve(convolution, x, kernel), bias)
 
 
 def normalise_images(pair: tf.Tensor) -> tf.Tensor:
-    """Maps two stacked RGB frames, uint8 [B, H, W, 6], to [-1, 1]."""
+    """Map two stacked RGB frames, uint8 [B, H, W, 6], to [-1, 1]."""
     return tf.cast(pair, tf.float32) * (1 / 127.5) - 1.0
 
 
 def apply_stage(skeleton: Skeleton, stage: Stage, option: int, x: tf.Tensor, layer: LayerBuilder) -> tf.Tensor:
-    """Computes one option of a stage.
+    """Build one option of a stage.
 
     Args:
-        skeleton: the network's definition.
-        stage: of the skeleton.
-        option: index into the stage's options.
-        x: [B, h, w, C] activation; height and width known.
-        layer: computes a convolution.
+        skeleton: Definition of the network.
+        stage: Stage of the skeleton.
+        option: Index into the stage's options.
+        x: Activation [B, h, w, C] of known height and width.
+        layer: Builder of the convolutions.
 
     Returns:
-        The next activation; of a flow stage its [B, h, w, 4] output.
+        The next activation or, for a flow stage, its output [B, h, w, 4].
     """
     convolutions = skeleton.convolutions(stage, option)
     if stage.kind is Kind.RESIDUAL:
@@ -122,25 +122,25 @@ def apply_stage(skeleton: Skeleton, stage: Stage, option: int, x: tf.Tensor, lay
 
 
 def accumulate_flow(flows: List[tf.Tensor], output: tf.Tensor) -> tf.Tensor:
-    """Adds a flow stage's output to the flow so far, doubled; all [B, h, w, 4]."""
+    """Add a flow stage's output to the upsampled flow of the previous scale; all [B, h, w, 4]."""
     return upsample(flows[-1]) + output if flows else output
 
 
 def build_child(skeleton: Skeleton, architecture: Sequence[int], x: tf.Tensor, layer: LayerBuilder) -> List[tf.Tensor]:
-    """One architecture, hard-routed.
+    """Build the network of one architecture, without the other options.
 
     Args:
-        skeleton: the network's definition.
-        architecture: one option per gene.
-        x: [B, H, W, 6] in [-1, 1], sides multiples of ``skeleton.multiple``.
-        layer: computes a convolution.
+        skeleton: Definition of the network.
+        architecture: One option per gene.
+        x: Images [B, H, W, 6] in [-1, 1], with sides that are multiples of ``skeleton.multiple``.
+        layer: Builder of the convolutions.
 
     Returns:
         Accumulated flow and uncertainty at each scale, coarse to fine, [B, H/s, W/s, 4]; flow in pixels of the input.
     """
     flows: List[tf.Tensor] = []
     for stage, option in skeleton.route(architecture):
-        with tf.name_scope(stage.name):  # reports of the exported network tell by it what belongs where
+        with tf.name_scope(stage.name):  # Vela's report of the exported network shows it
             y = apply_stage(skeleton, stage, option, x, layer)
         if stage.kind is Kind.FLOW:
             with tf.name_scope(ACCUMULATION):
@@ -153,7 +153,7 @@ def build_child(skeleton: Skeleton, architecture: Sequence[int], x: tf.Tensor, l
 def draw_initial_weights(
     parameters: Mapping[str, Tuple[int, ...]], rng: np.random.Generator
 ) -> Dict[str, np.ndarray]:
-    """Draws initial weights: He-normal kernels (He et al. 2015), unit gamma, zero beta and bias."""
+    """Draw initial weights: He-normal kernels (He et al. 2015), unit gamma, zero beta and bias."""
     weights = {}
     for name in sorted(parameters):
         shape = parameters[name]
@@ -166,9 +166,9 @@ def draw_initial_weights(
 
 
 def zero_last_gammas(weights: Mapping[str, np.ndarray]) -> Dict[str, np.ndarray]:
-    """Initial weights with which each residual block begins as the identity: gamma 0 in its last BN.
+    """Return initial weights with gamma 0 in the last BN of each residual block, which makes it the identity.
 
-    So a deep network begins to learn as early as a shallow one (Goyal et al. 2017, "Accurate, Large Minibatch SGD",
+    A deep network then begins to learn as early as a shallow one (Goyal et al. 2017, "Accurate, Large Minibatch SGD",
     section 5.1).
     """
     return {
@@ -178,7 +178,7 @@ def zero_last_gammas(weights: Mapping[str, np.ndarray]) -> Dict[str, np.ndarray]
 
 
 def create_variables(weights: Mapping[str, np.ndarray]) -> Dict[str, tf.Variable]:
-    """A trainable variable for each array, under its name."""
+    """Create a trainable variable for each array, under its name."""
     return {
         name: tf.get_variable(name, value.shape, initializer=tf.constant_initializer(value))
         for name, value in weights.items()

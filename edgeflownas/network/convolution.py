@@ -1,14 +1,15 @@
 """Convolution that runs fast on a CPU, forward and backward.
 
-TensorFlow 1.15's CPU kernels are slow in three places, and all are mended by another way to write the same sums:
+TensorFlow 1.15's CPU kernels are slow in three cases. In all of them, writing the same sums differently helps:
 
-* The gradients of a convolution are convolutions themselves, but the kernels for them are up to five times slower than
-  the forward kernel. So both are written as forward convolutions.
-* With a stride there is no such way. So with many positions 2 x 2 pixels are packed into channels: then there is none.
-* With few output channels the forward kernel spends its time copying patches, not multiplying. So 2 x 2 pixels are
-  packed, too: a quarter of the positions, each with four times the channels, at a third of the copies.
+* The gradients of a convolution are convolutions themselves, but their kernels are up to five times slower than the
+  forward kernel. Both are therefore written as forward convolutions.
+* This is impossible with a stride. On large maps, 2 x 2 pixels are therefore packed into channels, which turns a stride
+  of 2 into a stride of 1.
+* With few output channels, the forward kernel spends its time copying patches, not multiplying. Packing 2 x 2 pixels
+  helps here as well: a quarter of the positions, each with four times the channels, at a third of the copies.
 
-On a GPU the built-in convolution stays.
+On a GPU, the built-in convolution is used.
 """
 
 from typing import Callable, Tuple
@@ -16,70 +17,70 @@ from typing import Callable, Tuple
 from edgeflownas.tf_runtime.devices import is_on_gpu
 from edgeflownas.tf_runtime.stack import tf
 
-_NARROW = 8  # up to so many output channels packing was measured to win
-_SMALL = 16 * 24  # on smaller maps, in pixels, it does not
-_STRIDED = 4  # kernels with a stride, larger than that: the others grow too much when they are packed
+_NARROW = 8  # largest number of output channels for which packing was measured to be faster
+_SMALL = 16 * 24  # on maps with fewer pixels packing is slower
+_STRIDED = 4  # with a stride, only larger kernels are packed: smaller ones grow too much by packing
 
 
 def conv2d(x: tf.Tensor, kernel: tf.Tensor, stride: int = 1) -> tf.Tensor:
-    """Convolves with "SAME" padding.
+    """Convolve with "SAME" padding.
 
     Args:
-        x: [B, H, W, I], its height and width known.
-        kernel: [k, k, I, O], k odd.
-        stride: of both axes.
+        x: Map [B, H, W, I] of known height and width.
+        kernel: Kernel [k, k, I, O], k odd.
+        stride: Stride along both axes.
 
     Returns:
-        [B, H / stride, W / stride, O].
+        Map [B, H / stride, W / stride, O].
     """
     height, width = x.shape[1].value, x.shape[2].value
     size, outputs = kernel.shape[0].value, kernel.shape[3].value
-    packs = height * width >= _SMALL and height % 2 == width % 2 == 0
+    can_pack = height * width >= _SMALL and height % 2 == width % 2 == 0
     if size == 1 or is_on_gpu(x):
         return tf.nn.conv2d(x, kernel, stride, "SAME")
-    if stride == 2 and size > _STRIDED and packs:
-        return _packed(x, kernel, (size - 2) // 2, 1)
+    if stride == 2 and size > _STRIDED and can_pack:
+        return _convolve_packed(x, kernel, (size - 2) // 2, 1)
     if stride > 1:
         return tf.nn.conv2d(x, kernel, stride, "SAME")
-    if outputs <= _NARROW and packs:
-        return tf.depth_to_space(_packed(x, kernel, size // 2, 2), 2)
+    if outputs <= _NARROW and can_pack:
+        return tf.depth_to_space(_convolve_packed(x, kernel, size // 2, 2), 2)
     return padded_conv2d(x, kernel, size // 2, size // 2)
 
 
-def _packed(x: tf.Tensor, kernel: tf.Tensor, before: int, positions: int) -> tf.Tensor:
-    """Convolves blocks of 2 x 2 pixels.
+def _convolve_packed(x: tf.Tensor, kernel: tf.Tensor, before: int, positions: int) -> tf.Tensor:
+    """Convolve blocks of 2 x 2 pixels.
 
-    The output at pixel 2i + a reads k inputs from 2i + a - before on. A window of whole blocks that begins at
-    2i - before serves a = 0 and 1, with the kernel moved and zeros around it. If before is odd, a pixel is put in front
-    of the map, or of the kernel where that does not take another block.
+    The output at pixel 2i + a reads the k inputs from 2i + a - before on. One window of whole blocks that begins at
+    2i - before covers both a = 0 and a = 1, with the kernel shifted and zero-padded. If ``before`` is odd, a pixel
+    is added before the map, or before the kernel where that does not take another block.
 
     Args:
-        x: [B, 2h, 2w, I].
-        kernel: [k, k, I, O].
-        before: zeros before the first pixel.
-        positions: 1: outputs with a = 0 alone, which is a stride of 2; 2: all, as channels of a block.
+        x: Map [B, 2h, 2w, I].
+        kernel: Kernel [k, k, I, O].
+        before: Number of zeros before the first pixel.
+        positions: 1 for outputs with a = 0 only, which is a stride of 2; 2 for all outputs, as channels of a block.
 
     Returns:
-        [B, h, w, positions * positions * O].
+        Map [B, h, w, positions * positions * O].
     """
     size, inputs, outputs = (kernel.shape[axis].value for axis in (0, 2, 3))
-    early, framed = before % 2, 0
-    if early and positions == 2:
-        before, early, framed = before - 1, 0, 1
+    kernel_shift, map_shift = before % 2, 0
+    if kernel_shift and positions == 2:
+        before, kernel_shift, map_shift = before - 1, 0, 1
 
-    def blocks_of(x: tf.Tensor) -> tf.Tensor:
-        return tf.space_to_depth(_framed(x, 1, 1) if framed else x, 2)
+    def pack(x: tf.Tensor) -> tf.Tensor:
+        return tf.space_to_depth(_pad_with_zeros(x, 1, 1) if map_shift else x, 2)
 
-    blocks = (early + size + positions) // 2
-    moved = []
+    blocks = (kernel_shift + size + positions) // 2
+    shifted = []
     for a in range(positions):
         for b in range(positions):
-            rows, columns = ((early + move, 2 * blocks - early - move - size) for move in (a, b))
-            moved.append(tf.pad(kernel, [rows, columns, [0, 0], [0, 0]]))
-    split = tf.reshape(tf.stack(moved, axis=3), [blocks, 2, blocks, 2, inputs, positions * positions * outputs])
+            rows, columns = ((kernel_shift + i, 2 * blocks - kernel_shift - i - size) for i in (a, b))
+            shifted.append(tf.pad(kernel, [rows, columns, [0, 0], [0, 0]]))
+    split = tf.reshape(tf.stack(shifted, axis=3), [blocks, 2, blocks, 2, inputs, positions * positions * outputs])
     window = tf.reshape(tf.transpose(split, [0, 2, 1, 3, 4, 5]), [blocks, blocks, 4 * inputs, -1])
-    zeros = (before + early) // 2
-    return padded_conv2d(x, window, zeros, blocks - 1 - zeros - framed, blocks_of)
+    zeros = (before + kernel_shift) // 2
+    return padded_conv2d(x, window, zeros, blocks - 1 - zeros - map_shift, pack)
 
 
 def padded_conv2d(
@@ -87,46 +88,46 @@ def padded_conv2d(
     kernel: tf.Tensor,
     before: int,
     after: int,
-    arranged: Callable[[tf.Tensor], tf.Tensor] = tf.identity,
+    rearrange: Callable[[tf.Tensor], tf.Tensor] = tf.identity,
 ) -> tf.Tensor:
-    """Convolves with zeros around; both gradients are forward convolutions.
+    """Convolve with zero padding; both gradients are forward convolutions.
 
     Args:
-        x: [B, H, W, I], once it is arranged.
-        kernel: [p, q, I, O].
-        before: zeros before the first row and the first column.
-        after: zeros behind the last ones.
-        arranged: moves the pixels of x first, and anew for the gradient, as to keep another copy takes memory.
+        x: Map that has the shape [B, H, W, I] after rearrangement.
+        kernel: Kernel [p, q, I, O].
+        before: Number of zeros before the first row and the first column.
+        after: Number of zeros after the last row and the last column.
+        rearrange: Function that rearranges the pixels of x; run again for the gradient, as a copy would take memory.
 
     Returns:
-        [B, H + before + after - p + 1, W + before + after - q + 1, O].
+        Map [B, H + before + after - p + 1, W + before + after - q + 1, O].
     """
 
     @tf.custom_gradient
-    def convolved(
+    def convolve(
         x: tf.Tensor, kernel: tf.Tensor
     ) -> Tuple[tf.Tensor, Callable[[tf.Tensor], Tuple[tf.Tensor, tf.Tensor]]]:
         def gradients(upstream: tf.Tensor) -> Tuple[tf.Tensor, tf.Tensor]:
             rows, columns = ((side - 1 - before, side - 1 - after) for side in kernel.shape[:2].as_list())
             rotated = tf.transpose(tf.reverse(kernel, [0, 1]), [0, 1, 3, 2])
-            by_arranged = tf.nn.conv2d(upstream, rotated, 1, [(0, 0), rows, columns, (0, 0)])
-            # Channels stand for the batch and the batch for channels, so that each position sums over all images. With
-            # so few channels the kernel is slow at padding.
-            with tf.control_dependencies([upstream]):  # or it would be done, and kept, when x is known
-                again = arranged(tf.identity(x))
-                swapped = tf.transpose(_framed(again, before, after), [3, 1, 2, 0])
+            by_rearranged = tf.nn.conv2d(upstream, rotated, 1, [(0, 0), rows, columns, (0, 0)])
+            # Batch and channels are swapped, so that each position sums over all images. The convolution's own padding
+            # is slow with so few channels.
+            with tf.control_dependencies([upstream]):  # otherwise it would run as soon as x is known, and take memory
+                rearranged = rearrange(tf.identity(x))
+                swapped = tf.transpose(_pad_with_zeros(rearranged, before, after), [3, 1, 2, 0])
             by_kernel = tf.nn.conv2d(swapped, tf.transpose(upstream, [1, 2, 0, 3]), 1, "VALID")
-            (by_input,) = tf.gradients(again, x, by_arranged)
+            (by_input,) = tf.gradients(rearranged, x, by_rearranged)
             return by_input, tf.transpose(by_kernel, [1, 2, 0, 3])
 
-        return tf.nn.conv2d(arranged(x), kernel, 1, around), gradients
+        return tf.nn.conv2d(rearrange(x), kernel, 1, padding), gradients
 
-    around = [(0, 0), (before, after), (before, after), (0, 0)]
-    return convolved(x, kernel)
+    padding = [(0, 0), (before, after), (before, after), (0, 0)]
+    return convolve(x, kernel)
 
 
-def _framed(x: tf.Tensor, before: int, after: int) -> tf.Tensor:
-    """A map with zeros around; ``tf.pad`` takes ten times as long where there are few channels."""
+def _pad_with_zeros(x: tf.Tensor, before: int, after: int) -> tf.Tensor:
+    """Surround a map with zeros; ``tf.pad`` takes ten times as long where there are few channels."""
     for axis in (1, 2):
         shape = [tf.shape(x)[0], *x.shape.as_list()[1:]]
         zeros = [tf.fill(shape[:axis] + [width] + shape[axis + 1 :], 0.0) for width in (before, after)]

@@ -10,33 +10,33 @@ MIN_SIGMA = 1e-3  # pixels
 def multiscale_loss(
     predictions: List[tf.Tensor], flow: tf.Tensor, valid: tf.Tensor, uncertainty_weight: tf.Tensor
 ) -> tf.Tensor:
-    """Sums the scales' losses, with weights 1/2, 1/4, 1/8 from fine to coarse.
+    """Sum the losses of the scales, with weights 1/2, 1/4, 1/8 from fine to coarse.
 
-    Per scale: L1 of the flow, and ``uncertainty_weight`` times (mean of |error| / sigma + mean of softplus(s)), with
-    sigma = max(softplus(s), 1e-3).
+    The loss of a scale is the L1 error of the flow plus ``uncertainty_weight`` times (mean of |error| / sigma + mean of
+    softplus(s)), with sigma = max(softplus(s), 1e-3).
 
     Args:
-        predictions: coarse to fine, [B, h, w, 4]: flow in pixels of the input, and s.
-        flow: [B, H, W, 2] ground truth, pixels; finite everywhere.
-        valid: [B, H, W, 1], 1 where the ground truth is known and 0 elsewhere.
-        uncertainty_weight: scalar, 0 to train by L1 alone.
+        predictions: Predictions from coarse to fine, [B, h, w, 4] each: flow in pixels of the input, and s.
+        flow: Ground-truth flow [B, H, W, 2] in pixels, finite everywhere.
+        valid: Mask [B, H, W, 1], 1 where the ground truth is known and 0 elsewhere.
+        uncertainty_weight: Scalar; 0 trains by L1 alone.
 
     Returns:
-        Scalar.
+        Scalar loss.
     """
     total = tf.constant(0.0)
     for i, prediction in enumerate(reversed(predictions)):
-        target, known = _shrunk(flow, valid, 2**i)
-        shift, uncertainty = tf.split(prediction, 2, axis=-1)
-        error = tf.abs(shift - target)
+        target, known = _downsample(flow, valid, 2**i)
+        predicted_flow, uncertainty = tf.split(prediction, 2, axis=-1)
+        error = tf.abs(predicted_flow - target)
         spread = tf.nn.softplus(uncertainty)
         per_pixel = error + uncertainty_weight * (error / tf.maximum(spread, MIN_SIGMA) + spread)
         total += 0.5 ** (i + 1) * tf.reduce_sum(per_pixel * known) / tf.maximum(2.0 * tf.reduce_sum(known), 1.0)
     return total
 
 
-def _shrunk(flow: tf.Tensor, valid: tf.Tensor, factor: int) -> Tuple[tf.Tensor, tf.Tensor]:
-    """The mean flow over the valid pixels of each factor x factor cell, and whether the cell has any."""
+def _downsample(flow: tf.Tensor, valid: tf.Tensor, factor: int) -> Tuple[tf.Tensor, tf.Tensor]:
+    """Return the mean flow over the valid pixels of each factor x factor cell, and whether the cell has any."""
     if factor == 1:
         return flow, valid
     window = [1, factor, factor, 1]
@@ -46,15 +46,15 @@ def _shrunk(flow: tf.Tensor, valid: tf.Tensor, factor: int) -> Tuple[tf.Tensor, 
 
 
 def endpoint_error_sums(prediction: tf.Tensor, flow: tf.Tensor, valid: tf.Tensor) -> tf.Tensor:
-    """Sum of the Euclidean flow errors over each pair's valid pixels.
+    """Sum the Euclidean flow errors over the valid pixels of each pair.
 
     Args:
-        prediction: [..., H, W, >=2], pixels.
-        flow: [..., H, W, 2], pixels.
-        valid: [..., H, W, 1].
+        prediction: Predicted flow [..., H, W, >=2] in pixels.
+        flow: Ground-truth flow [..., H, W, 2] in pixels.
+        valid: Mask [..., H, W, 1].
 
     Returns:
-        [...], pixels.
+        Sums [...] in pixels.
     """
     distance = tf.norm(prediction[..., :2] - flow, axis=-1)
     return tf.reduce_sum(distance * valid[..., 0], axis=[-2, -1])

@@ -1,7 +1,7 @@
 """Batch normalisation that runs fast on a CPU where channels are few.
 
-TensorFlow 1.15's kernels work along the channels, so with four or eight of them they spend their time on the loops'
-ends. Here a row of pixels with all its channels is one long vector, against which the channels' factors are repeated.
+TensorFlow 1.15's kernels loop over the channels, so with four or eight of them most time goes into loop overhead. Here
+a row of pixels with all its channels is one long vector, and the channels' factors are repeated along it.
 """
 
 from typing import Callable, Tuple
@@ -9,20 +9,20 @@ from typing import Callable, Tuple
 from edgeflownas.tf_runtime.devices import is_on_gpu
 from edgeflownas.tf_runtime.stack import tf
 
-_NARROW = 8  # up to so many channels this was measured to win
-_SMALL = 32 * 48  # on smaller maps, in pixels, it does not: it takes more operators
+_NARROW = 8  # largest number of channels for which this was measured to be faster
+_SMALL = 32 * 48  # on maps with fewer pixels it is slower, as it takes more operators
 
 
 def batch_norm(
     x: tf.Tensor, gamma: tf.Tensor, beta: tf.Tensor, epsilon: float
 ) -> Tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-    """Normalises by the batch's own statistics.
+    """Normalise by the batch's own statistics.
 
     Args:
-        x: [B, H, W, C], its height, width and channels known.
-        gamma: [C], scale.
-        beta: [C], offset.
-        epsilon: added to the variance.
+        x: Map [B, H, W, C] of known height, width and channels.
+        gamma: Scale, [C].
+        beta: Offset, [C].
+        epsilon: Constant added to the variance.
 
     Returns:
         The normalised x, and the mean and the (biased) variance, [C] each, through which no gradient flows.
@@ -33,15 +33,15 @@ def batch_norm(
         y, mean, variance = tf.nn.fused_batch_norm(x, gamma, beta, epsilon=epsilon, is_training=True)
         return y, tf.stop_gradient(mean), tf.stop_gradient(variance * ((count - 1.0) / count))  # the op's is unbiased
 
-    def total(rows: tf.Tensor) -> tf.Tensor:
+    def sum_per_channel(rows: tf.Tensor) -> tf.Tensor:
         return tf.reduce_sum(tf.reshape(tf.reduce_sum(rows, 0), [width, channels]), 0)
 
-    def along(per_channel: tf.Tensor) -> tf.Tensor:
+    def repeat(per_channel: tf.Tensor) -> tf.Tensor:
         return tf.tile(per_channel, [width])
 
     rows = tf.reshape(x, [-1, width * channels])
-    mean = total(tf.stop_gradient(rows)) / count
-    variance = total(tf.square(tf.stop_gradient(rows) - along(mean))) / count
+    mean = sum_per_channel(tf.stop_gradient(rows)) / count
+    variance = sum_per_channel(tf.square(tf.stop_gradient(rows) - repeat(mean))) / count
     deviation = tf.sqrt(variance + epsilon)
 
     @tf.custom_gradient
@@ -49,14 +49,14 @@ def batch_norm(
         rows: tf.Tensor, gamma: tf.Tensor, beta: tf.Tensor
     ) -> Tuple[tf.Tensor, Callable[[tf.Tensor], Tuple[tf.Tensor, tf.Tensor, tf.Tensor]]]:
         def gradients(upstream: tf.Tensor) -> Tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-            # Ioffe & Szegedy 2015, section 3, gathered by what multiplies the upstream, x and 1.
-            by_beta = total(upstream)
-            by_gamma = (total(upstream * rows) - mean * by_beta) / deviation
+            # Ioffe & Szegedy 2015, section 3, with the terms grouped by their factor: the upstream, x or 1.
+            by_beta = sum_per_channel(upstream)
+            by_gamma = (sum_per_channel(upstream * rows) - mean * by_beta) / deviation
             slope = by_gamma / deviation / count
-            by_rows = upstream - rows * along(slope) - along(by_beta / count - mean * slope)
-            return by_rows * along(gamma / deviation), by_gamma, by_beta
+            by_rows = upstream - rows * repeat(slope) - repeat(by_beta / count - mean * slope)
+            return by_rows * repeat(gamma / deviation), by_gamma, by_beta
 
         scale = gamma / deviation
-        return rows * along(scale) + along(beta - mean * scale), gradients
+        return rows * repeat(scale) + repeat(beta - mean * scale), gradients
 
     return tf.reshape(normalise(rows, gamma, beta), tf.shape(x)), mean, variance

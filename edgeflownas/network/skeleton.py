@@ -1,9 +1,8 @@
-"""The bilinear EdgeFlowNet as data: its stages in order, and what each of their options is made of.
+"""The bilinear EdgeFlowNet as data: its stages in order, and the convolutions of each of their options.
 
-Everything that has to agree on the network reads it from here: the search space, the child network, the
-supernet, the tree evaluator, the exporter, and the counts of parameters and multiply-accumulates. A stage with
-one option is a fixed part; a stage with several is a *choice block*, and its name is a *gene*. To add an option
-or a gene, change ``STAGES``.
+This is the only definition of the network. The search space, the child network, the supernet, the tree evaluator, the
+exporter, and the counts of parameters and multiply-accumulates all read it. A stage with one option is a fixed part; a
+stage with several options is a *choice block*, and its name is a *gene*. To add an option or a gene, change ``STAGES``.
 
 Reference: EdgeFlowNet (Raju et al., RA-L 2024); transposed convolutions are replaced by bilinear upsampling.
 """
@@ -20,7 +19,7 @@ FLOW_CHANNELS = 4  # u, v, and an uncertainty for each
 
 
 class Kind(enum.Enum):
-    """How a stage computes; what its options count."""
+    """Kinds of stages: how a stage computes, and what its options are."""
 
     CONV = "conv"  # convolution, BN, ReLU; options are kernel sizes
     RESIDUAL = "residual"  # residual blocks; options are numbers of blocks
@@ -30,15 +29,15 @@ class Kind(enum.Enum):
 
 @dataclass(frozen=True)
 class Stage:
-    """One place of the network.
+    """One stage of the network.
 
     Attributes:
-        name: of the stage, and of its gene where it has several options.
-        kind: how it computes.
-        scale: its output is 1/scale of the input's height and width.
-        width: its output channels in half base widths (c/2); unused by flow stages.
-        options: kernel sizes or numbers of blocks, from light to heavy.
-        stride: of its convolution.
+        name: Name of the stage and, if it has several options, of its gene.
+        kind: Kind of computation.
+        scale: Ratio of the input's height and width to those of the output.
+        width: Output channels in units of half the base width (c/2); unused by flow stages.
+        options: Kernel sizes or numbers of blocks, from light to heavy.
+        stride: Stride of the convolution.
     """
 
     name: str
@@ -51,9 +50,16 @@ class Stage:
 
 @dataclass(frozen=True)
 class Convolution:
-    """One convolution of a stage: kernel, channels, stride, and the BN behind it (None: a bias instead).
+    """One convolution of a stage.
 
-    It may double its input first, bilinearly.
+    Attributes:
+        name: Name, and prefix of the names of its tensors.
+        kernel: Height and width of the kernel.
+        inputs: Number of input channels.
+        outputs: Number of output channels.
+        stride: Stride along both axes.
+        norm: Name of the BN that follows; None: a bias instead.
+        upsamples: Whether the input is first upsampled bilinearly by 2.
     """
 
     name: str
@@ -66,7 +72,7 @@ class Convolution:
 
     @property
     def parameters(self) -> Dict[str, Tuple[int, ...]]:
-        """Shape of each trainable tensor, by name."""
+        """Shapes of the trainable tensors by name."""
         shapes: Dict[str, Tuple[int, ...]] = {
             self.name + "/kernel": (self.kernel, self.kernel, self.inputs, self.outputs)
         }
@@ -98,17 +104,17 @@ STAGES: Tuple[Stage, ...] = (
 
 
 class Skeleton:
-    """The stages at one base width: every option's convolutions, parameters and arithmetic."""
+    """The stages at one base width: convolutions, parameters and arithmetic of every option."""
 
     def __init__(self, width: int, stages: Sequence[Stage] = STAGES) -> None:
-        """Lays out the network.
+        """Lay out the network.
 
         Args:
-            width: base width c, even.
-            stages: in the order in which they run.
+            width: Base width c, even.
+            stages: Stages in the order in which they run.
 
         Raises:
-            ValueError: the width is odd or not positive.
+            ValueError: The width is odd or not positive.
         """
         if width < 2 or width % 2:
             raise ValueError(f"base width {width}: must be an even number from 2 up")
@@ -123,27 +129,27 @@ class Skeleton:
 
     @property
     def choice_blocks(self) -> Tuple[Stage, ...]:
-        """The stages with more than one option, in order: the genes."""
+        """Stages with more than one option, in order: the genes."""
         return tuple(stage for stage in self.stages if len(stage.options) > 1)
 
     @property
     def multiple(self) -> int:
-        """Heights and widths of the input must be multiples of this."""
+        """Number that the input's height and width must be multiples of."""
         return max(stage.scale for stage in self.stages)
 
     def channels(self, stage: Stage) -> int:
-        """Output channels of a stage."""
+        """Return the number of output channels of a stage."""
         return FLOW_CHANNELS if stage.kind is Kind.FLOW else stage.width * self.width // 2
 
     def inputs(self, stage: Stage) -> int:
-        """Input channels of a stage."""
+        """Return the number of input channels of a stage."""
         return self._inputs[stage.name]
 
     def convolutions(self, stage: Stage, option: int) -> List[Convolution]:
-        """The convolutions of a stage's option, in the order in which they run.
+        """Return the convolutions of a stage's option, in the order in which they run.
 
-        Each option owns its kernels. A residual option owns its BN as well; the BN behind a choice of kernels is
-        shared by them.
+        Each option has its own kernels. A residual option has its own BN as well; options that are kernel sizes share
+        the BN that follows.
         """
         scope = f"{stage.name}/{option}"
         inputs, outputs = self.inputs(stage), self.channels(stage)
@@ -158,19 +164,19 @@ class Skeleton:
         return [Convolution(scope, stage.options[option], inputs, outputs, stage.stride, norm, upsamples)]
 
     def route(self, architecture: Sequence[int]) -> Iterator[Tuple[Stage, int]]:
-        """Each stage with the option that an architecture takes there, in order."""
+        """Yield each stage with the option that an architecture takes there, in order."""
         genes = iter(architecture)
         for stage in self.stages:
             yield stage, next(genes) if len(stage.options) > 1 else 0
 
     def parameters(self, architecture: Optional[Sequence[int]] = None) -> Dict[str, Tuple[int, ...]]:
-        """Shape of each trainable tensor by name: of one architecture, or of the whole supernet (None)."""
+        """Return the shapes of the trainable tensors by name, of one architecture or of the whole supernet (None)."""
         if architecture is None:
-            taken = [(stage, option) for stage in self.stages for option in range(len(stage.options))]
+            route = [(stage, option) for stage in self.stages for option in range(len(stage.options))]
         else:
-            taken = list(self.route(architecture))
+            route = list(self.route(architecture))
         shapes: Dict[str, Tuple[int, ...]] = {}
-        for stage, option in taken:
+        for stage, option in route:
             for convolution in self.convolutions(stage, option):
                 shapes.update(convolution.parameters)
         return shapes
@@ -178,20 +184,23 @@ class Skeleton:
     def find_mismatch(
         self, tensors: Mapping[str, np.ndarray], architecture: Optional[Sequence[int]] = None
     ) -> Optional[str]:
-        """The first parameter that tensors lack or hold in another shape; None if they fit. See ``parameters``."""
+        """Return the first parameter that is missing among tensors or has another shape; None if all fit.
+
+        Args:
+            tensors: Tensors by name.
+            architecture: One option per gene; None for the whole supernet.
+        """
         for name, shape in self.parameters(architecture).items():
             if name not in tensors or tensors[name].shape != shape:
                 return name
         return None
 
     def macs(self, architecture: Sequence[int], height: int, width: int) -> int:
-        """Multiply-accumulates of an architecture's convolutions on one pair of height x width pixels."""
-        return sum(
-            self.stage_macs(stage, option, height, width) for stage, option in self.route(architecture)
-        )
+        """Return the multiply-accumulates of an architecture's convolutions on a pair of height x width pixels."""
+        return sum(self.stage_macs(stage, option, height, width) for stage, option in self.route(architecture))
 
     def stage_macs(self, stage: Stage, option: int, height: int, width: int) -> int:
-        """Multiply-accumulates of a stage's option on one pair of height x width pixels."""
+        """Return the multiply-accumulates of a stage's option on a pair of height x width pixels."""
         pixels = (height // stage.scale) * (width // stage.scale)
         return sum(
             pixels * convolution.kernel ** 2 * convolution.inputs * convolution.outputs
@@ -199,6 +208,6 @@ class Skeleton:
         )
 
     def digest(self) -> str:
-        """SHA-256 of the definition: two skeletons with one digest have the same space, layers and names."""
+        """Return the SHA-256 of the definition: skeletons with the same digest have equal spaces, layers and names."""
         lines = [repr(self.width)] + [repr(stage) for stage in self.stages]
         return hashlib.sha256("\n".join(lines).encode()).hexdigest()

@@ -1,7 +1,7 @@
-"""The search space: genes, architectures, and their spelling as digits. Knows no network and no TensorFlow.
+"""The search space: genes, architectures, and their notation as digits. Independent of TensorFlow.
 
-An architecture is a tuple with one option per gene, ``(2, 1, 0, 0, 1, 2, 0, 0, 1)``, written ``210012001``. Every
-option runs from light (0) to heavy.
+An architecture is a tuple with one option per gene, ``(2, 1, 0, 0, 1, 2, 0, 0, 1)``, written ``210012001``. The options
+of each gene are ordered from light (0) to heavy.
 """
 
 import itertools
@@ -15,7 +15,7 @@ from edgeflownas.network.skeleton import Kind, Skeleton
 
 Architecture = Tuple[int, ...]
 
-_SHOWN = 40  # letters of a text that is no architecture
+_SHOWN = 40  # characters of an invalid text that a message quotes
 
 
 @dataclass(frozen=True)
@@ -32,10 +32,10 @@ class Space:
     """All combinations of the genes' options.
 
     Attributes:
-        genes: in the order of the network.
-        backbone: how many of the genes, from the first on, come before the heads.
-        outputs: places of the flow stages' genes, which nothing but the flow depends on.
-        counts: number of options of each gene.
+        genes: Genes in the order of the network.
+        backbone: Number of genes, counted from the first, that precede the heads.
+        outputs: Indices of the flow stages' genes, which affect nothing but the flow.
+        counts: Number of options of each gene.
     """
 
     genes: Tuple[Gene, ...]
@@ -45,7 +45,7 @@ class Space:
 
     @classmethod
     def from_skeleton(cls, skeleton: Skeleton) -> "Space":
-        """The space of a skeleton: its choice blocks, with the heads beginning at the first flow stage."""
+        """Return the space of a skeleton's choice blocks; the heads begin at the first flow stage."""
         genes: List[Gene] = []
         outputs: List[int] = []
         backbone: Optional[int] = None
@@ -63,7 +63,7 @@ class Space:
         return cls(tuple(genes), len(genes) if backbone is None else backbone, tuple(outputs))
 
     def __post_init__(self) -> None:
-        """Counts the options, and refuses a gene whose options cannot be written as one digit."""
+        """Count the options, and refuse a gene whose options do not fit in one digit."""
         for gene in self.genes:
             if not 2 <= len(gene.options) <= 10:
                 raise ValueError(f"gene {gene.name} has {len(gene.options)} options: a gene has 2 to 10")
@@ -75,10 +75,10 @@ class Space:
         return int(np.prod(self.counts))
 
     def parse(self, text: str) -> Architecture:
-        """Reads an architecture from its digits.
+        """Read an architecture from its digits.
 
         Raises:
-            InputError: the text has another length than the space has genes, or names an option that a gene has not.
+            InputError: The text does not have one digit per gene, or names an option that a gene does not have.
         """
         if len(text) != len(self.genes) or not (text.isascii() and text.isdigit()):
             example = "".join("0" for _ in self.genes)
@@ -96,52 +96,52 @@ class Space:
         return architecture
 
     def format(self, architecture: Sequence[int]) -> str:
-        """Writes an architecture as digits."""
+        """Write an architecture as digits."""
         return "".join(str(int(option)) for option in architecture)
 
     def all(self) -> Iterator[Architecture]:
-        """Every architecture, in the order of their digits (depth first)."""
+        """Yield all architectures in the order of their digits (depth first)."""
         return itertools.product(*map(range, self.counts))
 
     def index(self, architecture: Sequence[int]) -> int:
-        """Where an architecture stands in ``all``.
+        """Return the index of an architecture in ``all``.
 
         Raises:
-            LookupError: it is none of this space.
+            LookupError: The architecture is not in this space.
         """
         counts, index = self.counts, 0
         if len(architecture) != len(counts):
-            raise LookupError(f"{len(architecture)} genes are none of the architectures with {len(counts)}")
+            raise LookupError(f"an architecture has {len(counts)} genes, not {len(architecture)}")
         for option, count in zip(architecture, counts):
             if not 0 <= option < count:
-                raise LookupError(f"there is no option {option} of {count}")
+                raise LookupError(f"a gene with {count} options has no option {option}")
             index = index * count + option
         return index
 
     def indices(self, genes: Union[np.ndarray, Sequence[Sequence[int]]]) -> np.ndarray:
-        """Where architectures, or rows of genes [N, genes], stand in ``all``: [N].
+        """Return the indices [N] of architectures, or of rows of genes [N, genes], in ``all``.
 
         Raises:
-            ValueError: one is none of this space.
+            ValueError: An architecture is not in this space.
         """
         table = np.reshape(np.array(genes, int), (-1, len(self.genes)))
         return np.ravel_multi_index(tuple(table.T), self.counts)
 
     def architectures_at(self, indices: np.ndarray) -> List[Architecture]:
-        """The architectures that stand at some indices of ``all``."""
+        """Return the architectures at the given indices of ``all``."""
         return [tuple(genes) for genes in np.transpose(np.unravel_index(indices, self.counts)).tolist()]
 
     def trunk(self, architecture: Architecture) -> Architecture:
-        """The architecture's options but those of flow outputs."""
+        """Return the options of an architecture except those of the flow outputs."""
         return tuple(option for place, option in enumerate(architecture) if place not in self.outputs)
 
     def expand_outputs(self, architectures: Sequence[Architecture]) -> np.ndarray:
-        """Each architecture with every combination of flow outputs, in order: [architectures, combinations, genes]."""
+        """Combine each architecture with all flow outputs, in order: [architectures, combinations, genes]."""
         combinations = np.array(list(np.ndindex(*(self.counts[place] for place in self.outputs))), int)
         genes = np.reshape(np.array(architectures, int), (-1, 1, len(self.genes))).repeat(len(combinations), axis=1)
         genes[:, :, list(self.outputs)] = combinations
         return genes
 
     def sample(self, rng: np.random.Generator) -> Architecture:
-        """Draws an architecture uniformly."""
+        """Draw an architecture uniformly."""
         return tuple(int(rng.integers(count)) for count in self.counts)

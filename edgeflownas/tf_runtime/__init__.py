@@ -1,1 +1,1 @@
-"""Which TensorFlow runs, and on what? Sessions and devices."""
+"""Which TensorFlow runs, and on what? The supported stacks, sessions and devices."""

@@ -1,4 +1,4 @@
-"""TensorFlow sessions, as every part of the project opens them."""
+"""TensorFlow sessions as every part of the project opens them."""
 
 from typing import Any, Mapping, Optional
 
@@ -9,28 +9,31 @@ from edgeflownas.tf_runtime.stack import tf
 
 
 class _Session(tf.Session):
-    """Says that the memory is full as everything else does."""
+    """A session that reports exhausted memory as a ``MemoryError``, like the rest of the project."""
 
-    def run(self, *words: Any, **others: Any) -> Any:
-        """What ``tf.Session.run`` does."""
+    def run(self, *args: Any, **kwargs: Any) -> Any:
+        """Run operators and return the fetched values, as ``tf.Session.run`` does."""
         try:
-            return super().run(*words, **others)
+            return super().run(*args, **kwargs)
         except tf.errors.ResourceExhaustedError as error:
-            what = str(error.message).splitlines()[0]
-            raise MemoryError(f"out of memory: {what}; use smaller batches, or fewer workers side by side") from None
+            reason = str(error.message).splitlines()[0]
+            raise MemoryError(f"out of memory: {reason}; use smaller batches or fewer parallel workers") from None
 
 
 def open_session(graph: tf.Graph, threads: int, devices: Optional[Devices] = None) -> tf.Session:
-    """A session that computes with so many CPU threads, and takes GPU memory only as it needs it.
+    """Open a session that allocates GPU memory only as needed.
 
-    It sees these devices alone; None: whatever there is.
+    Args:
+        graph: Graph to run.
+        threads: Number of CPU threads.
+        devices: Devices that the session sees; None: all.
     """
     config = tf.ConfigProto(intra_op_parallelism_threads=threads, inter_op_parallelism_threads=threads)
     config.use_per_session_threads = True
     config.gpu_options.allow_growth = True
     if devices is not None:
         devices.restrict_session(config)
-    # The optimizer of graphs takes seconds for each new set of fetches, and was not measured to save any here.
+    # The graph optimizer takes seconds for each new set of fetches, and no measurement here showed a gain.
     config.graph_options.rewrite_options.disable_meta_optimizer = True
     return _Session(graph=graph, config=config)
 
@@ -38,6 +41,6 @@ def open_session(graph: tf.Graph, threads: int, devices: Optional[Devices] = Non
 def load_variables(
     session: tf.Session, variables: Mapping[str, tf.Variable], values: Mapping[str, np.ndarray]
 ) -> None:
-    """Sets variables to values of the same names, in one call: one call each takes seconds for a supernet."""
+    """Set variables to the values of the same names, in a single call: one call each takes seconds for a supernet."""
     initial = {variables[name].initializer.inputs[1]: values[name] for name in variables}
     session.run([variable.initializer for variable in variables.values()], initial)

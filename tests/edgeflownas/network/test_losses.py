@@ -13,8 +13,8 @@ def softplus(x):
     return np.log1p(np.exp(x))
 
 
-def plain_loss(predictions, flow, valid, uncertainty):
-    """The definition, pixel by pixel."""
+def reference_loss(predictions, flow, valid, uncertainty):
+    """Compute the loss by its definition, pixel by pixel."""
     total = 0.0
     for weight, prediction in zip((0.125, 0.25, 0.5), predictions):
         factor = flow.shape[1] // prediction.shape[1]
@@ -30,7 +30,7 @@ def plain_loss(predictions, flow, valid, uncertainty):
     return total
 
 
-def test_the_loss_is_the_sum_over_scales_of_what_the_valid_pixels_say():
+def test_loss_sums_the_valid_pixels_over_the_scales():
     rng = np.random.default_rng(0)
     predictions = [rng.normal(size=(2, 8 // f, 12 // f, 4)).astype(np.float32) * 5 for f in (4, 2, 1)]
     flow = rng.normal(size=(2, 8, 12, 2)).astype(np.float32) * 5
@@ -40,10 +40,10 @@ def test_the_loss_is_the_sum_over_scales_of_what_the_valid_pixels_say():
         with tf.Graph().as_default():
             tensors = [tf.constant(prediction) for prediction in predictions]
             loss = run(multiscale_loss(tensors, tf.constant(flow), tf.constant(valid), tf.constant(uncertainty)))
-        np.testing.assert_allclose(loss, plain_loss(predictions, flow, valid, uncertainty), rtol=1e-5)
+        np.testing.assert_allclose(loss, reference_loss(predictions, flow, valid, uncertainty), rtol=1e-5)
 
 
-def test_nothing_valid_costs_nothing_and_has_a_finite_gradient():
+def test_loss_without_valid_pixels_is_zero_with_a_finite_gradient():
     with tf.Graph().as_default():
         prediction = tf.constant(np.ones((1, 4, 4, 4), np.float32))
         zeros = tf.zeros([1, 4, 4, 1])
@@ -52,7 +52,7 @@ def test_nothing_valid_costs_nothing_and_has_a_finite_gradient():
     assert (gradient == 0).all()
 
 
-def test_endpoint_errors_sum_over_valid_pixels_in_pixels():
+def test_endpoint_errors_are_summed_over_valid_pixels():
     prediction = np.zeros((2, 2, 3, 4), np.float32)
     flow = np.full((2, 2, 3, 2), [3.0, 4.0], np.float32)
     valid = np.ones((2, 2, 3, 1), np.float32)

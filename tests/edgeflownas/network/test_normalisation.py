@@ -8,9 +8,9 @@ from edgeflownas.tf_runtime.stack import tf
 EPSILON = 1e-3
 
 
-# Few channels, as computed here; a small map and many channels, as TensorFlow computes them.
+# Few channels (computed here); a small map and many channels (computed by TensorFlow).
 @pytest.mark.parametrize("shape", [(2, 32, 48, 4), (3, 41, 57, 8), (3, 5, 7, 8), (2, 32, 48, 40)])
-def test_is_the_definition_and_has_its_gradients(shape):
+def test_batch_norm_and_its_gradients_equal_the_definition(shape):
     rng = np.random.default_rng(0)
     values = rng.normal(2, 3, shape)
     with tf.Graph().as_default() as graph:
@@ -22,9 +22,9 @@ def test_is_the_definition_and_has_its_gradients(shape):
         plain = gamma * (x - plain_mean) / tf.sqrt(plain_variance + EPSILON) + beta
         ours = [y, mean, variance, *tf.gradients(y, [x, gamma, beta], upstream)]
         theirs = [plain, plain_mean, plain_variance, *tf.gradients(plain, [x, gamma, beta], upstream)]
-        with open_session(graph, 1) as running:
-            for found, expected in zip(*running.run([ours, theirs])):
-                np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4)
+        with open_session(graph, 1) as opened:
+            for actual, expected in zip(*opened.run([ours, theirs])):
+                np.testing.assert_allclose(actual, expected, rtol=1e-4, atol=1e-4)
 
 
 def test_statistics_carry_no_gradient():

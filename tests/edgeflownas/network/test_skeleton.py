@@ -3,7 +3,7 @@ import pytest
 from edgeflownas.network.skeleton import STAGES, Kind, Skeleton
 
 
-def test_a_supernet_holds_exactly_what_its_children_hold():
+def test_supernet_has_exactly_the_parameters_of_its_children():
     skeleton = Skeleton(8)
     children = {}
     for option in range(3):
@@ -11,7 +11,7 @@ def test_a_supernet_holds_exactly_what_its_children_hold():
     assert children == skeleton.parameters()
 
 
-def test_depth_options_share_no_weights_and_kernel_options_share_their_norm():
+def test_depth_options_share_no_weights_and_kernel_options_share_their_bn():
     skeleton = Skeleton(8)
     one, three = (set(skeleton.parameters((option,) + (0,) * 8)) for option in (0, 2))
     assert not {name for name in one & three if name.startswith("EB0")}
@@ -19,7 +19,7 @@ def test_depth_options_share_no_weights_and_kernel_options_share_their_norm():
     assert {name for name in small & large if name.startswith("H1/")} == {"H1/bn/gamma", "H1/bn/beta"}
 
 
-def test_macs_of_the_lightest_architecture_by_hand():
+def test_macs_of_the_lightest_architecture_match_a_count_by_hand():
     height, width, c = 64, 96, 8
     pixels = height * width
     macs = (
@@ -49,13 +49,13 @@ def test_heavier_options_cost_more(gene):
     assert macs == sorted(macs) and len(set(macs)) == 3
 
 
-def test_the_digest_tells_definitions_apart():
+def test_digest_differs_between_definitions():
     other = STAGES[:-1] + (STAGES[-1].__class__("H2Out", Kind.FLOW, scale=1, width=0, options=(3, 5, 9)),)
     assert len({Skeleton(8).digest(), Skeleton(16).digest(), Skeleton(8, other).digest()}) == 3
     assert Skeleton(8).digest() == Skeleton(8, STAGES).digest()
 
 
 @pytest.mark.parametrize("width", [0, 7, -2])
-def test_a_width_that_cannot_be_halved_is_refused(width):
+def test_odd_or_non_positive_width_is_refused(width):
     with pytest.raises(ValueError, match="even number"):
         Skeleton(width)

@@ -13,7 +13,7 @@ def gene(options):
     return Gene("G", "", tuple(map(str, range(options))))
 
 
-def test_the_space_is_that_of_nine_genes_with_three_options():
+def test_space_has_nine_genes_with_three_options():
     assert [gene.name for gene in SPACE.genes] == ["EB0", "EB1", "DB0", "DB1", "H0Out", "H1", "H1Out", "H2", "H2Out"]
     assert SPACE.counts == (3,) * 9
     assert SPACE.size == 19683
@@ -26,21 +26,23 @@ def test_options_are_named_from_light_to_heavy():
     assert SPACE.genes[5].place == "up at 1/2"
 
 
-def test_all_architectures_are_distinct_sorted_and_spelled_both_ways():
-    every = list(SPACE.all())
-    assert len(set(every)) == SPACE.size and every == sorted(every)
-    assert all(SPACE.parse(SPACE.format(architecture)) == architecture for architecture in every[::97])
+def test_all_architectures_are_distinct_and_sorted_and_survive_formatting_and_parsing():
+    architectures = list(SPACE.all())
+    assert len(set(architectures)) == SPACE.size and architectures == sorted(architectures)
+    assert all(SPACE.parse(SPACE.format(architecture)) == architecture for architecture in architectures[::97])
 
 
-def test_an_architecture_has_a_place_among_all():
+def test_indices_match_the_order_of_all_architectures():
     space = Space((gene(2), gene(5), gene(3)), 1, (2,))
-    every = list(space.all())
-    assert [space.index(architecture) for architecture in every] == list(range(30)) == space.indices(every).tolist()
-    assert space.architectures_at(np.arange(30)) == every and space.architectures_at(np.array([7])) == [every[7]]
+    architectures = list(space.all())
+    assert [space.index(architecture) for architecture in architectures] == list(range(30))
+    assert space.indices(architectures).tolist() == list(range(30))
+    assert space.architectures_at(np.arange(30)) == architectures
+    assert space.architectures_at(np.array([7])) == [architectures[7]]
 
 
 @pytest.mark.parametrize("genes", [(2, 0, 0), (0, 5, 0), (0, 0, -1), (0, 0), (0, 0, 0, 0), ()])
-def test_what_is_none_of_the_architectures_has_no_place(genes):
+def test_genes_outside_the_space_have_no_index(genes):
     space = Space((gene(2), gene(5), gene(3)), 1, (2,))
     with pytest.raises(LookupError):
         space.index(genes)
@@ -50,17 +52,17 @@ def test_what_is_none_of_the_architectures_has_no_place(genes):
 
 
 @pytest.mark.parametrize("text", ["", "00000000", "0000000000", "00000000x", "00000000²", "0000 0000"])
-def test_what_is_not_digits_of_the_right_number_is_refused(text):
+def test_text_without_one_digit_per_gene_is_refused(text):
     with pytest.raises(InputError, match="9 digits, one per gene .*H2Out.*such as 000000000"):
         SPACE.parse(text)
 
 
-def test_an_option_that_a_gene_has_not_is_refused_by_name():
+def test_missing_option_is_refused_by_the_gene_s_name():
     with pytest.raises(InputError, match="'000030000': gene H0Out has options 0 to 2, not 3"):
         SPACE.parse("000030000")
 
 
-def test_another_space_needs_nothing_but_its_stages():
+def test_other_space_needs_only_its_stages():
     space = Space.from_skeleton(Skeleton(4, OTHER_STAGES))
     assert space.counts == (2, 4, 2, 3, 2) and space.backbone == 2 and space.size == 96
     rng = np.random.default_rng(0)
@@ -68,7 +70,7 @@ def test_another_space_needs_nothing_but_its_stages():
     assert drawn == set(space.all())
 
 
-def test_a_gene_that_one_digit_cannot_spell_is_refused():
+def test_gene_with_more_than_ten_options_is_refused():
     stage = Stage("E0", Kind.CONV, scale=2, width=2, options=tuple(range(1, 23, 2)))
     with pytest.raises(ValueError, match="gene E0 has 11 options"):
         Space.from_skeleton(Skeleton(4, (stage,)))
