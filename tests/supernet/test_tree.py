@@ -50,7 +50,7 @@ def test_all_heads_of_a_backbone_score_as_some_of_them(tree):
     skeleton, _, evaluator = tree
     space = Space.from_skeleton(skeleton)
     split = space.backbone
-    backbone = space.random(np.random.default_rng(2))[:split]
+    backbone = space.sample(np.random.default_rng(2))[:split]
     completed = scored(evaluator, [each for each in space.all() if each[:split] == backbone])
     assert scored(evaluator, list(completed)[::7]) == {each: completed[each] for each in list(completed)[::7]}
 
@@ -68,14 +68,14 @@ def test_each_group_is_one_backbone_and_comes_once_and_sorted(tree):
 
 def test_recalibration_leaves_every_weight_untouched(tree):
     skeleton, weights, evaluator = tree
-    scored(evaluator, [Space.from_skeleton(skeleton).random(np.random.default_rng(4))])
+    scored(evaluator, [Space.from_skeleton(skeleton).sample(np.random.default_rng(4))])
     assert checkpoint.digest(evaluator.weights()) == checkpoint.digest(weights)
 
 
 def test_other_weights_are_scored_afresh(tree, data):
     skeleton, weights, _ = tree
     evaluator = TreeEvaluator(skeleton, weights, data, threads=1)
-    architecture = Space.from_skeleton(skeleton).random(np.random.default_rng(5))
+    architecture = Space.from_skeleton(skeleton).sample(np.random.default_rng(5))
     before = scored(evaluator, [architecture])
     evaluator.load(weights_for(skeleton, seed=9))
     after = scored(evaluator, [architecture])
