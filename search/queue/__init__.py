@@ -1,1 +1,1 @@
-"""The retrain queue: the survivors of a search, one folder per task, worked off by any number of processes."""
+"""The retrain queue: the survivors of a search as tasks, one folder per task, run by any number of processes."""

@@ -1,4 +1,4 @@
-"""Builds a queue from a search's front."""
+"""Building a queue from the front of a search."""
 
 import hashlib
 import shutil
@@ -27,25 +27,26 @@ from search.run import Run
 
 
 def build(run: Run, archive: Archive, front: np.ndarray, rebuild: bool = False) -> Queue:
-    """Chooses architectures from a front and makes a task of each.
+    """Select architectures from a front and write a queue with a task for each of them.
 
-    A queue of the same tasks is left as it is, whether it has begun or not; one of other tasks is replaced if none of
-    them has begun.
+    An existing queue with the same tasks is left as it is, whether it has been started or not. One with other tasks is
+    replaced if none of them has been started.
 
     Args:
-        run: that the archive belongs to.
-        archive: of the search.
-        front: rows of the archive, in any order.
-        rebuild: set a queue aside that is there already, whatever it holds.
+        run: Run to which the archive belongs.
+        archive: Archive of the search.
+        front: Rows of the archive that form the front, in any order.
+        rebuild: Whether to rename an existing queue, whatever it holds.
 
     Returns:
         The queue.
 
     Raises:
-        InputError: the front is empty; or another queue has begun, its tasks are being worked on, or Slurm has them.
+        InputError: The front is empty; or a different queue exists and has been started, is running, or has jobs in
+            Slurm.
     """
     weights = run.supernet_weights()
-    tasks = [_task(run, archive, row, checkpoint.digest(weights)) for row in _chosen(run, archive, front)]
+    tasks = [_make_task(run, archive, row, checkpoint.digest(weights)) for row in _select(run, archive, front)]
     return write_queue(run, tasks, run.config.queue.rule, rebuild, weights if run.config.queue.warm_start else None)
 
 
@@ -56,27 +57,33 @@ def write_queue(
     rebuild: bool,
     weights: Optional[Mapping[str, np.ndarray]] = None,
 ) -> Queue:
-    """Puts a queue of these tasks in the run's folder, as ``build`` says.
+    """Write a queue in the run's folder; an existing one is treated as described for ``build``.
 
     Args:
-        run: that they belong to.
-        tasks: in their order.
-        rule: by which their architectures were chosen.
-        rebuild: set a queue aside that is there already, whatever it holds.
-        weights: that they begin with; None for random ones.
+        run: Run to which the tasks belong.
+        tasks: Tasks in their order.
+        rule: Rule by which the architectures were selected.
+        rebuild: Whether to rename an existing queue, whatever it holds.
+        weights: Initial weights of the tasks; None for random ones.
+
+    Returns:
+        The queue.
+
+    Raises:
+        InputError: A different queue exists and has been started, is running, or has jobs in Slurm.
     """
     folder = run.queue_folder
     if folder.exists():
-        if not rebuild and _same(folder, tasks):
-            say(f"queue {folder}: is built already")
+        if not rebuild and _holds_tasks(folder, tasks):
+            say(f"queue {folder}: is already built")
             return Queue(folder)
-        _check_free(folder, rebuild)
+        _check_replaceable(folder, rebuild)
     folder.parent.mkdir(parents=True, exist_ok=True)
     remove_leftovers(folder)
     draft = draft_folder(folder)
     try:
         paths = QueuePaths(draft)
-        _write(run, paths, tasks, rule)
+        _write_files(run, paths, tasks, rule)
         if weights is not None:
             checkpoint.save(paths.supernet, weights, {"source": str(run.supernet_file)})
         draft.chmod(0o755)
@@ -88,11 +95,11 @@ def write_queue(
     return Queue(folder)
 
 
-def _chosen(run: Run, archive: Archive, rows: np.ndarray) -> List[int]:
-    """The rows to retrain, best first objective first."""
+def _select(run: Run, archive: Archive, rows: np.ndarray) -> List[int]:
+    """Return the rows to retrain, sorted by the first objective from best to worst."""
     config = run.config.queue
     if config.rule == "list":
-        return _listed(run, archive, config.architectures)
+        return _find_rows(run, archive, config.architectures)
     if not len(rows):
         raise InputError(f"queue {run.queue_folder}: the front is empty; search again, or raise evolution.max_sram_kib")
     objectives = Objectives(run.config.evolution.objectives, run.config.evolution.reference_point)
@@ -103,7 +110,7 @@ def _chosen(run: Run, archive: Archive, rows: np.ndarray) -> List[int]:
     if config.rule == "fps_targets":
         chosen = fps_targets(front, config.fps_targets)
         if not chosen:
-            raise InputError("queue.fps_targets: nothing on the front reaches any of them; lower one")
+            raise InputError("queue.fps_targets: no architecture on the front reaches any target; lower one")
     else:
         if len(rows) < config.size:
             say(f"queue {run.queue_folder}: the front has only {len(rows)} architectures; all are queued")
@@ -111,35 +118,35 @@ def _chosen(run: Run, archive: Archive, rows: np.ndarray) -> List[int]:
     return [int(rows[index]) for index in chosen]
 
 
-def _listed(run: Run, archive: Archive, names: Sequence[str]) -> List[int]:
-    """The rows of architectures that are named, in that order, each once."""
+def _find_rows(run: Run, archive: Archive, names: Sequence[str]) -> List[int]:
+    """Return the rows of architectures given by name, in the order of the names and without duplicates."""
     rows = []
     for name in dict.fromkeys(names):
         architecture = run.space.parse(name)
         if architecture not in archive or not np.isfinite(archive.column("epe")[archive.row(architecture)]):
-            raise InputError(f"queue.architectures: {name} has no score in {run.search_file}; name one that has")
+            raise InputError(f"queue.architectures: {name} has no score in {run.search_file}; remove it from the list")
         rows.append(archive.row(architecture))
     return rows
 
 
-def _task(run: Run, archive: Archive, row: int, supernet_sha256: str) -> TaskConfig:
+def _make_task(run: Run, archive: Archive, row: int, supernet_sha256: str) -> TaskConfig:
     figures = {name: float(archive.column(name)[row]) for name in ("epe", *COST_FIGURES)}
     found = SearchFigures.model_validate({**figures, "source": COST_SOURCES[archive.column("cost_source")[row]]})
-    warm = QueuePaths(Path()).supernet.name if run.config.queue.warm_start else None
-    return make_task(run, run.space.format(archive.column("genes")[row]), supernet_sha256, warm, found)
+    first_weights = QueuePaths(Path()).supernet.name if run.config.queue.warm_start else None
+    return make_task(run, run.space.format(archive.column("genes")[row]), supernet_sha256, first_weights, found)
 
 
 def make_task(
     run: Run, architecture: str, source: str, first_weights: Optional[str], found: SearchFigures
 ) -> TaskConfig:
-    """The training of an architecture as a run's configuration says.
+    """Return the task that trains an architecture according to a run's configuration.
 
     Args:
-        run: whose it is.
-        architecture: its digits.
-        source: SHA-256 of what the search learned from.
-        first_weights: file in the queue's folder; None: random ones.
-        found: what the search knew of it.
+        run: Run with the configuration.
+        architecture: Digits of the architecture.
+        source: Digest of the weights or data that the search used.
+        first_weights: File in the queue's folder with the initial weights; None for random ones.
+        found: EPE and cost that the search knew.
     """
     return TaskConfig(
         **dict(run.retraining(architecture)),
@@ -150,35 +157,39 @@ def make_task(
     )
 
 
-def _same(folder: Path, tasks: List[TaskConfig]) -> bool:
-    """Whether a queue holds exactly these tasks."""
+def _holds_tasks(folder: Path, tasks: List[TaskConfig]) -> bool:
+    """Return whether a queue holds exactly these tasks."""
     queue = Queue(folder)
     return [queue.task(index).config for index in queue.indices] == tasks
 
 
-def _check_free(folder: Path, rebuild: bool) -> None:
-    """Makes sure that a queue may make room for another.
+def _check_replaceable(folder: Path, rebuild: bool) -> None:
+    """Check that a queue may be replaced.
 
     Raises:
-        InputError: the one there has begun, and is not to be set aside; or its tasks are being worked on, or in Slurm.
+        InputError: The queue has been started and ``rebuild`` is not set; or it is running, or has jobs in Slurm.
     """
     paths = QueuePaths(folder)
-    for lock in (*paths.claims(), paths.submitting):
-        if held(lock):
-            raise InputError(f"queue {folder}: a process holds {lock}; end it first")
+    for claim in paths.claims():
+        if held(claim):
+            raise InputError(f"queue {folder}: task {int(claim.parent.name)} is still running; stop it first")
+    if held(paths.submitting):
+        raise InputError(f"queue {folder}: `queue submit` is still running; wait for it to end")
     if paths.script.exists():
         _check_jobs(paths)
-    if not rebuild and _begun(Queue(folder)):
-        raise InputError(
-            f"queue {folder}: has begun, and other architectures are to be queued now: set it aside and build anew "
-            f"with `queue build --rebuild`"
-        )
+    if not rebuild:
+        queue = Queue(folder)
+        if any(queue.task(index).state().attempts for index in queue.indices):
+            raise InputError(
+                f"queue {folder}: has been started with other tasks; to rename it and build a new queue, use "
+                f"`queue build --rebuild`"
+            )
 
 
 def _clear_away(folder: Path, rebuild: bool) -> None:
-    """Makes room for another queue, at once: a folder that is half removed would be taken for a damaged queue."""
+    """Move a queue out of the way atomically: a partly removed folder would look like a damaged queue."""
     if rebuild:
-        say(f"queue {folder}: the one there was set aside as {set_aside(folder)}")
+        say(f"queue {folder}: the existing queue is now {set_aside(folder)}")
         return
     old = draft_folder(folder)
     folder.rename(old)
@@ -186,32 +197,28 @@ def _clear_away(folder: Path, rebuild: bool) -> None:
 
 
 def _check_jobs(paths: QueuePaths) -> None:
-    """Makes sure that Slurm has no job of a queue, which would work on the next one in its place.
+    """Check that Slurm has no job of a queue, which would otherwise run tasks of the new queue.
 
     Raises:
-        InputError: it has one.
+        InputError: Slurm has a job of the queue.
     """
     name = job_name(paths)
     try:
-        there = slurm.list_elements(name)
+        elements = slurm.list_elements(name)
     except slurm.SlurmError as error:
         if paths.submissions.exists():
-            say(f"{error}; a job of the queue that was there ends as soon as Slurm starts it")
+            say(f"{error}; jobs of the existing queue end as soon as Slurm starts them")
         return
-    if there:
-        first = there[min(there)]
+    if elements:
+        first = elements[min(elements)]
         raise InputError(
-            f"queue {paths.folder}: Slurm has its job {first.job}, {first.standing}; `queue cancel --all` first "
-            f"(or `scancel --name={name}`)"
+            f"queue {paths.folder}: job {first.job} is still in Slurm ({first.standing}); cancel it first with "
+            f"`queue cancel --all` (or `scancel --name={name}`)"
         )
 
 
-def _begun(queue: Queue) -> bool:
-    return any(queue.task(index).state().attempts for index in queue.indices)
-
-
-def _write(run: Run, paths: QueuePaths, tasks: List[TaskConfig], rule: str) -> None:
-    """Writes a whole queue, but for the supernet."""
+def _write_files(run: Run, paths: QueuePaths, tasks: List[TaskConfig], rule: str) -> None:
+    """Write all files of a queue except the supernet."""
     config, now = run.config, time.time()
     search_sha256: Optional[str] = sha256(run.search_file) if run.search_file.exists() else None
     texts = [dump(task) for task in tasks]

@@ -1,4 +1,4 @@
-"""A claim on a task: the right to work on it, held by one process at a time, and the only way to change its state."""
+"""A claim on a task: the right to run it, held by one process at a time, and the only way to change its state."""
 
 import contextlib
 import os
@@ -15,20 +15,20 @@ from edgeflownas.storage.lock import Lock, locked
 from edgeflownas.storage.slurm import this_job
 from search.queue.task import State, Task, make_printable
 
-HEARTBEAT = 10.0  # seconds
-SILENT_AFTER = 3 * HEARTBEAT  # seconds without one after which something is slow, or dead
-STALE_AFTER = 120.0  # seconds without a heartbeat after which a process on another machine is dead
+HEARTBEAT = 10.0  # seconds between heartbeats
+SILENT_AFTER = 3 * HEARTBEAT  # seconds without a heartbeat after which a process is slow or dead
+STALE_AFTER = 120.0  # seconds without a heartbeat after which a process on another machine is considered dead
 
 CANCELLED = "cancelled"
 
-_REASON = 300  # characters
+_REASON = 300  # maximum length of a reason, in characters
 
 
 class Claim:
-    """A task that this process works on.
+    """The claim that this process holds on a task.
 
     Attributes:
-        state: of the task.
+        state: State of the task.
     """
 
     def __init__(self, task: Task, lock: Lock) -> None:
@@ -36,13 +36,13 @@ class Claim:
         self._task, self._lock = task, lock
         self._writing = threading.Lock()
         self._standing: Optional[Callable[[], Standing]] = None
-        self._began: Tuple[float, int] = (0.0, 0)
+        self._tracked_since: Tuple[float, int] = (0.0, 0)
 
     def change(self, **fields: Any) -> None:
-        """Changes the state.
+        """Change the state.
 
         Raises:
-            InputError: the claim is lost, as this process was silent for too long; nothing is changed.
+            InputError: The claim is lost, because this process sent no heartbeat for too long; nothing is changed.
         """
         with self._writing:
             self._lock.beat()
@@ -52,15 +52,15 @@ class Claim:
             record.write(path, self.state.model_dump())
 
     def check(self) -> None:
-        """Makes sure of the claim; to be called before every write in the task's folder.
+        """Check that the claim is still held; to be called before every write in the task's folder.
 
         Raises:
-            InputError: it is lost: another process may work on the task by now.
+            InputError: The claim is lost: another process may run the task by now.
         """
         self._lock.beat()
 
     def begin(self) -> None:
-        """Says that work begins, here and now."""
+        """Record the start of an attempt by this process."""
         job = this_job()
         self.change(
             state="running",
@@ -74,41 +74,41 @@ class Claim:
             started=time.time(),
         )
 
-    def crashed(self, reason: str) -> None:
-        """Counts a crash: the task is queued again, or has failed."""
+    def record_crash(self, reason: str) -> None:
+        """Count a crash: the task is queued again, or has failed."""
         crashes = self.state.crashes + 1
-        word = "failed" if crashes >= self._task.config.attempts else "queued"
-        self.change(state=word, crashes=crashes, reason=make_printable(reason)[:_REASON])
+        state = "failed" if crashes >= self._task.config.attempts else "queued"
+        self.change(state=state, crashes=crashes, reason=make_printable(reason)[:_REASON])
 
-    def stopped(self, reason: str) -> None:
-        """Says that work was stopped, with everything saved: to be continued, unless it was cancelled."""
+    def record_stop(self, reason: str) -> None:
+        """Record that the task was stopped with everything saved, to be resumed unless it was cancelled."""
         if self._task.cancelled:
             self.change(state="failed", reason=CANCELLED)
         else:
             self.change(state="preempted", reason=reason)
 
-    def watch(self, standing: Callable[[], Standing]) -> None:
-        """Tells the state from now on how far a training is."""
-        self._began = time.monotonic(), standing().step
+    def track(self, standing: Callable[[], Standing]) -> None:
+        """Record the progress of a training in the state from now on."""
+        self._tracked_since = time.monotonic(), standing().step
         self._standing = standing
         self.beat()
 
     def beat(self) -> None:
-        """Shows that this process lives, and how far it is."""
+        """Write a heartbeat and the progress."""
         if self._standing is None:
             self.change()
             return
         standing = self._standing()
-        since, first = self._began
+        since, first = self._tracked_since
         rate = (standing.step - first) / max(time.monotonic() - since, 1e-9)
         self.change(rate=rate or None, **standing._asdict())
 
     @contextlib.contextmanager
-    def beating(self, cancel: Callable[[], None]) -> Iterator[None]:
-        """Keeps the heart beating while the block runs, however long one step takes.
+    def keep_beating(self, cancel: Callable[[], None]) -> Iterator[None]:
+        """Write heartbeats while the block runs, however long one step takes.
 
         Args:
-            cancel: is called, once, when the task is cancelled; by another thread.
+            cancel: Function called once, by another thread, when the task is cancelled.
         """
         ended = threading.Event()
         thread = threading.Thread(target=self._beat_until, args=(ended, cancel), daemon=True)
@@ -121,57 +121,57 @@ class Claim:
             self.beat()
 
     def _beat_until(self, ended: threading.Event, cancel: Callable[[], None]) -> None:
-        told = False
+        notified = False
         while not ended.wait(HEARTBEAT):
-            if self._task.cancelled and not told:
-                told = True
+            if self._task.cancelled and not notified:
+                notified = True
                 cancel()
             try:
                 self.beat()
             except OSError as error:
                 say(f"no heartbeat: {error}")
             except InputError as error:
-                say(f"ends at once, without saving: {error}")
-                os._exit(1)  # another process works on the task by now: not one more file may be written here
+                say(f"quitting without saving: {error}")
+                os._exit(1)  # another process runs the task by now: nothing more may be written here
 
 
 @contextlib.contextmanager
-def hold_claim(task: Task, death: str = "died without a word", before: Optional[State] = None) -> Iterator[Claim]:
-    """Holds the claim on a task while the block runs.
+def hold_claim(task: Task, death: str = "died unexpectedly", before: Optional[State] = None) -> Iterator[Claim]:
+    """Hold the claim on a task while the block runs.
 
-    If the process that held it before has died, that is a crash; unless Slurm has ended its job, and started it again
-    here: a lost node, or a preemption that left no time to save. If the task was cancelled, it has then failed.
+    If the previous holder has died, that counts as a crash, unless Slurm has ended its job and restarted it here, as
+    after the loss of a node or a preemption that left no time to save. A cancelled task that waits becomes failed.
 
     Args:
-        task: to claim.
-        death: how that one died.
-        before: the state before that one was started; if nothing has changed since, it died before it held the claim,
-            which is a crash, too.
+        task: Task to claim.
+        death: How the previous holder died, for the recorded reason.
+        before: State before the previous process was started. If nothing has changed since, that process died before
+            it held the claim, which counts as a crash, too.
 
     Raises:
-        InputError: another living process holds it.
+        InputError: Another living process holds the claim.
     """
     with locked(task.paths.claim, f"task {task.index}", STALE_AFTER) as lock:
         claim = Claim(task, lock)
-        _settle(claim, task, death, before)
+        _record_death(claim, task, death, before)
         with contextlib.suppress(FileNotFoundError):
             task.paths.killed.unlink()
         if task.cancelled and claim.state.state in ("queued", "preempted"):
-            claim.stopped(CANCELLED)
+            claim.record_stop(CANCELLED)
         yield claim
 
 
-def _settle(claim: Claim, task: Task, death: str, before: Optional[State]) -> None:
-    """Writes down how the process that worked on a task before has ended, if it has not done so itself."""
+def _record_death(claim: Claim, task: Task, death: str, before: Optional[State]) -> None:
+    """Record how the previous process of a task ended, if it has not done so itself."""
     state, job, killed = claim.state, this_job(), task.paths.killed
-    who = f"process {state.pid} on {state.host}"
+    process = f"process {state.pid} on {state.host}"
     if state == before:
-        claim.crashed(f"{death} before it began: {' '.join(task.log_tail(1))}")
+        claim.record_crash(f"{death} before the task began: {' '.join(task.log_tail(1))}")
     elif state.state != "running":
         return
     elif killed.exists():
-        claim.crashed(f"{who}: killed, exit code {killed.read_text(errors='replace').strip()}")
+        claim.record_crash(f"{process}: killed, exit code {killed.read_text(errors='replace').strip()}")
     elif job is not None and job.id == state.job and job.restarts > state.restarts:
-        claim.stopped(f"{who}: ended by Slurm")
+        claim.record_stop(f"{process}: ended by Slurm")
     else:
-        claim.crashed(f"{who}: {death}")
+        claim.record_crash(f"{process}: {death}")

@@ -1,4 +1,4 @@
-"""Gives tasks up, and takes them up again."""
+"""Cancelling, retrying and repairing tasks."""
 
 import contextlib
 from pathlib import Path
@@ -16,62 +16,62 @@ from search.queue.status import read_row
 
 
 def cancel(queue: Queue, indices: Sequence[int]) -> None:
-    """Has nobody begin or continue tasks any more; those under way save and stop. What is done stays.
+    """Cancel tasks: no process starts or resumes them; running ones save and stop. Finished tasks stay as they are.
 
-    The mark in a task's folder is what counts, and every process that works on it sees it. Slurm, if it is there, is
-    told too.
+    A task is cancelled by a file in its folder, which every process that runs it sees. Its Slurm job is cancelled as
+    well, if Slurm is available.
 
     Raises:
-        InputError: one of them is damaged, and none is cancelled.
+        InputError: One of the tasks is damaged; none is cancelled.
     """
-    listed = [read_row(queue, index) for index in indices]
-    for each in listed:
-        if each.word == "damaged":
-            raise InputError(f"task {each.index}: {each.reason}; nothing was cancelled")
-    wanted = [queue.task(each.index) for each in listed if each.word not in ("done", "failed")]
-    for task in wanted:
+    rows = [read_row(queue, index) for index in indices]
+    for row in rows:
+        if row.word == "damaged":
+            raise InputError(f"task {row.index}: {row.reason}; nothing was cancelled")
+    tasks = [queue.task(row.index) for row in rows if row.word not in ("done", "failed")]
+    for task in tasks:
         task.paths.cancel.touch()
-    _tell_slurm(queue, [task.index for task in wanted])
-    for task in wanted:
+    _cancel_jobs(queue, [task.index for task in tasks])
+    for task in tasks:
         with contextlib.suppress(InputError), hold_claim(task):
-            continue  # nobody has worked on it, so the claim has made it failed
-        say(f"task {task.index}: the process that works on it saves and stops within some seconds")
+            continue  # no process was running it, so claiming it has marked it as failed
+        say(f"task {task.index}: its process saves and stops within a few seconds")
 
 
-def _tell_slurm(queue: Queue, indices: List[int]) -> None:
+def _cancel_jobs(queue: Queue, indices: List[int]) -> None:
     try:
-        there = slurm.list_elements(job_name(queue.paths))
-        jobs = [there[index].job for index in indices if index in there]
+        elements = slurm.list_elements(job_name(queue.paths))
+        jobs = [elements[index].job for index in indices if index in elements]
         if jobs:
             slurm.cancel(jobs)
     except slurm.SlurmError as error:
         if queue.paths.submissions.exists():
-            say(f"Slurm was not told ({error}); what it starts of these ends at once")
+            say(f"the Slurm jobs were not cancelled ({error}); those of cancelled tasks end as soon as they start")
 
 
 def restore(queue: Queue, indices: Sequence[int]) -> None:
-    """Has tasks go on from the files before those that are damaged, which are kept under other names.
+    """Replace damaged files of tasks by the previous ones; the damaged ones are kept under other names.
 
     Raises:
-        InputError: a process works on one of them; or the files before are damaged as well.
+        InputError: A process runs one of the tasks, or a previous file is damaged as well.
     """
     for index in indices:
         paths = queue.task(index).paths
         with locked(paths.claim, f"task {index}", STALE_AFTER):
             weights = {path for name in (paths.last, paths.best) for path in paths.folder.rglob(name.name)}
-            mended = checkpoint.use_previous(*sorted(weights | {paths.last, paths.best}))
+            restored = checkpoint.use_previous(*sorted(weights | {paths.last, paths.best}))
             if files.use_previous(paths.state, record.read):
-                mended.append(paths.state)
-            if paths.result.exists() and not _whole(paths.result):
-                mended.append(files.set_aside(paths.result))
-        for path in mended:
-            say(f"task {index}: {path} was damaged; what was there is kept under another name")
+                restored.append(paths.state)
+            if paths.result.exists() and not _is_intact(paths.result):
+                restored.append(files.set_aside(paths.result))
+        for path in restored:
+            say(f"task {index}: {path} was damaged; the damaged file is kept under another name")
         with hold_claim(queue.task(index)) as claim:
-            if mended and claim.state.state == "done":
-                claim.change(state="queued")  # the result is to be made again
+            if restored and claim.state.state == "done":
+                claim.change(state="queued")  # so that the result is written again
 
 
-def _whole(path: Path) -> bool:
+def _is_intact(path: Path) -> bool:
     with contextlib.suppress(InputError):
         record.read(path)
         return True
@@ -79,17 +79,17 @@ def _whole(path: Path) -> bool:
 
 
 def retry(queue: Queue, indices: Sequence[int]) -> None:
-    """Has failed and cancelled tasks tried again, as often as new ones, from where they were.
+    """Queue failed and cancelled tasks again, to resume where they stopped, with all attempts available.
 
     Raises:
-        InputError: one of them has not failed, and none is changed.
+        InputError: One of the tasks has not failed; none is changed.
     """
-    listed = [read_row(queue, index) for index in indices]
-    for each in listed:
-        if each.word != "failed":
-            raise InputError(f"task {each.index}: is {each.word}; only failed and cancelled ones can be tried again")
-    for each in listed:
-        task = queue.task(each.index)
+    rows = [read_row(queue, index) for index in indices]
+    for row in rows:
+        if row.word != "failed":
+            raise InputError(f"task {row.index}: is {row.word}; only failed and cancelled tasks can be retried")
+    for row in rows:
+        task = queue.task(row.index)
         with contextlib.suppress(FileNotFoundError):
             task.paths.cancel.unlink()
         with hold_claim(task) as claim:

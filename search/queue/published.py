@@ -1,18 +1,18 @@
-"""What was published of the network that the search sets out from."""
+"""Published figures of the network that the search starts from."""
 
 from typing import NamedTuple, Tuple
 
 
 class Published(NamedTuple):
-    """Figures of a network; they hold for one board and one size of image alone.
+    """Published figures of a network; they hold only for one board and one image size.
 
     Attributes:
-        name: of the network.
-        board: as its file calls it.
-        size: height and width of the images, pixels.
-        padded: what the network works at.
-        fps: inferences per second.
-        sram_kib: peak of the arena.
+        name: Name of the network.
+        board: Name of the board, as in the board's file.
+        size: Height and width of the images, in pixels.
+        padded: Height and width of the network's input, in pixels.
+        fps: Inferences per second.
+        sram_kib: Peak size of the arena, in KiB.
     """
 
     name: str
@@ -23,11 +23,11 @@ class Published(NamedTuple):
     sram_kib: float
 
     def is_comparable(self, board: str, padded: Tuple[int, int]) -> bool:
-        """Whether figures of a board and a size may stand beside these."""
+        """Return whether figures for a board and an input size can be compared with the published ones."""
         return board == self.board and padded == self.padded
 
     def describe(self, board: str, padded: Tuple[int, int]) -> str:
-        """The figures for people, and what they may be compared with."""
+        """Return a sentence with the figures that says whether they can be compared with those of a front."""
         height, width = self.size
         figures = f"{self.name}, as published: {self.sram_kib:g} KiB of SRAM and {self.fps:g} FPS"
         place = f"on the {self.board} at {height}x{width}"

@@ -1,4 +1,4 @@
-"""Works on one task: what ``retrain`` does, on a laptop or as an element of an array job."""
+"""Runs one task: the command ``retrain``, on a laptop or as an element of an array job."""
 
 import contextlib
 import os
@@ -17,47 +17,49 @@ from edgeflownas.progress import say
 from edgeflownas.signals import Interrupted, StopFlag, stop_flag
 from edgeflownas.storage import checkpoint, record
 from search.queue.claim import Claim, hold_claim
-from search.queue.task import Task, Word
+from search.queue.task import StateName, Task
 
 
 class Result(Section):
-    """The content of ``result.json``."""
+    """Content of ``result.json``."""
 
     architecture: str
-    epe: float = Field(ge=0, allow_inf_nan=False, description="of the best epoch, pixels")
-    zero_flow_epe: float = Field(ge=0, allow_inf_nan=False, description="of predicting no motion, pixels")
-    epoch: int = Field(ge=1, description="the best one")
-    epochs: int = Field(ge=1, description="that were trained")
-    wall_s: float = Field(ge=0, allow_inf_nan=False, description="of training and scoring, over all attempts")
-    weights_sha256: str = Field(description="of best.h5's tensors")
+    epe: float = Field(ge=0, allow_inf_nan=False, description="EPE of the best epoch, pixels")
+    zero_flow_epe: float = Field(ge=0, allow_inf_nan=False, description="EPE of zero flow, pixels")
+    epoch: int = Field(ge=1, description="best epoch")
+    epochs: int = Field(ge=1, description="number of epochs trained")
+    wall_s: float = Field(ge=0, allow_inf_nan=False, description="seconds of training and scoring, over all attempts")
+    weights_sha256: str = Field(description="digest of the tensors in best.h5")
 
 
 def load_result(task: Task) -> Result:
-    """What a task that is done has left.
+    """Return the result of a finished task.
 
     Raises:
-        InputError: it is missing, damaged, or of another architecture.
+        InputError: The result is missing, damaged, or belongs to another architecture.
     """
     path = task.paths.result
-    result: Result = validate(record.read(path, "put that in its place"), Result, str(path))
+    result: Result = validate(record.read(path, "replace it by the previous file"), Result, str(path))
     if result.architecture != task.config.architecture:
-        raise InputError(f"{path}: is of {result.architecture}, not of {task.config.architecture}; restore it")
+        raise InputError(
+            f"{path}: belongs to {result.architecture}, not to {task.config.architecture}; restore the file"
+        )
     return result
 
 
-def retrain(task: Task) -> Word:
-    """Begins a task or goes on with it, and leaves it in the state that it returns.
+def retrain(task: Task) -> StateName:
+    """Start or resume a task, and return the state in which it ends.
 
-    ``done``; ``preempted`` by a signal, everything saved; ``queued`` again after a crash; or ``failed``, too often
-    crashed or cancelled. A task that is done or has failed already is left as it is.
+    ``done``; ``preempted`` by a signal, with everything saved; ``queued`` again after a crash; or ``failed``, because
+    it has crashed too often or was cancelled. A task that is done or has failed already is left as it is.
 
     Raises:
-        InputError: another process works on it.
+        InputError: Another process runs the task.
     """
     with stop_flag() as stop, hold_claim(task) as claim:
         if claim.state.state not in ("failed", "done"):
-            say(f"task {task.index}: architecture {task.config.architecture}; it prints to {task.paths.output}")
-            with _output_to(task.paths.output):
+            say(f"task {task.index}: architecture {task.config.architecture}; output goes to {task.paths.output}")
+            with _redirect_output(task.paths.output):
                 _attempt(task, claim, stop)
         return claim.state.state
 
@@ -67,28 +69,28 @@ def _attempt(task: Task, claim: Claim, stop: StopFlag) -> None:
     state = claim.state
     say(f"--- attempt {state.attempts}: process {state.pid} on {state.host}, {time.strftime('%Y-%m-%d %H:%M:%S %z')}")
     try:
-        with claim.beating(lambda: stop.note(signal.SIGTERM, None)):
-            result = _trained(task, claim, stop)
+        with claim.keep_beating(lambda: stop.note(signal.SIGTERM, None)):
+            result = _train(task, claim, stop)
             record.write(task.paths.result, result.model_dump())
     except (Interrupted, KeyboardInterrupt) as stopped:
-        claim.stopped(str(stopped) or "stopped by SIGINT")
-    except Exception as error:  # whatever it is, the state has to tell it
+        claim.record_stop(str(stopped) or "stopped by SIGINT")
+    except Exception as error:  # whatever it is, the state must record it
         traceback.print_exc()
-        claim.crashed(f"{type(error).__name__}: {error}")
+        claim.record_crash(f"{type(error).__name__}: {error}")
     else:
         claim.change(state="done")
 
 
-def _trained(task: Task, claim: Claim, stop: StopFlag) -> Result:
-    """Trains to the end."""
+def _train(task: Task, claim: Claim, stop: StopFlag) -> Result:
+    """Train to the end, resuming from the last checkpoint if there is one."""
     from edgeflownas.training.stages import prepare_retraining
 
     weights = task.load_first_weights()
     stop.raise_if_set()
     training = prepare_retraining(task.config, task.paths.folder, weights)
     resumed = training.resume()
-    say(f"architecture {task.config.architecture}: {'continues' if resumed else 'begins'}")
-    claim.watch(training.standing)
+    say(f"architecture {task.config.architecture}: {'resuming' if resumed else 'starting'}")
+    claim.track(training.standing)
     stop.raise_if_set()
     last = training.run(claim.check)
     weights, best = checkpoint.load(task.paths.best)
@@ -104,8 +106,8 @@ def _trained(task: Task, claim: Claim, stop: StopFlag) -> Result:
 
 
 @contextlib.contextmanager
-def _output_to(path: Path) -> Iterator[None]:
-    """Sends all that this process and its libraries print to the end of a file while the block runs."""
+def _redirect_output(path: Path) -> Iterator[None]:
+    """Append all that this process and its libraries print to a file while the block runs."""
     sys.stdout.flush()
     sys.stderr.flush()
     kept = [(number, os.dup(number)) for number in (1, 2)]

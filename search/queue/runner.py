@@ -1,4 +1,4 @@
-"""Works a queue off on this machine, task by task, each in a process of its own."""
+"""Runs the tasks of a queue on this machine, one by one, each in a process of its own."""
 
 import contextlib
 import signal
@@ -16,62 +16,62 @@ from search.queue.status import Row, read_row, read_rows
 from search.queue.task import Task
 from search.queue.watch import show_tasks
 
-_LOOK = 0.5  # seconds between looks at process and tasks
+_POLL = 0.5  # seconds between looks at the process and the tasks
 
 
 def run(queue: Queue, beat: Callable[[], None] = lambda: None) -> List[Row]:
-    """Works on all tasks until none is left to do.
+    """Run all waiting tasks of a queue until none is left.
 
-    Tasks that other processes work on are left to them.
+    Tasks that other processes run are left to them.
 
     Args:
-        queue: to work off.
-        beat: is called at every look at a task under way, and when it has ended.
+        queue: Queue to run.
+        beat: Function called regularly while a task runs, and after it has ended.
 
     Returns:
-        The tasks as they then are.
+        The tasks after the run.
 
     Raises:
-        Interrupted: a signal came; the task under way has saved everything.
+        Interrupted: A signal came; the running task has saved everything.
     """
     with stop_flag() as stop, show_tasks(lambda: read_rows(queue)) as show:
 
-        def look() -> None:
+        def refresh() -> None:
             show()
             beat()
 
         while True:
-            listed = read_rows(queue)
-            waiting = [each.index for each in listed if each.to_do]
+            rows = read_rows(queue)
+            waiting = [row.index for row in rows if row.to_do]
             if not waiting:
-                _clear(queue, listed)
+                _remove_stale_claims(queue, rows)
                 return read_rows(queue)
             for index in waiting:
                 if read_row(queue, index).to_do:
-                    _work(queue.task(index), stop, look)
+                    _run_task(queue.task(index), stop, refresh)
                 stop.raise_if_set()
 
 
-def _clear(queue: Queue, listed: Sequence[Row]) -> None:
-    """Removes the claims of processes that were killed when their task had ended."""
-    for each in listed:
+def _remove_stale_claims(queue: Queue, rows: Sequence[Row]) -> None:
+    """Remove the claims of processes that were killed after their task had ended."""
+    for row in rows:
         with contextlib.suppress(InputError):
-            task = queue.task(each.index)
+            task = queue.task(row.index)
             if task.paths.claim.exists():
                 with hold_claim(task):
                     pass
 
 
 def build_command(folder: Path, index: int) -> List[str]:
-    """What a task's process is started with."""
+    """Return the command that runs a task."""
     return [sys.executable, "-m", "search", "retrain", "--queue", str(folder), "--index", str(index)]
 
 
-def _work(task: Task, stop: StopFlag, look: Callable[[], None]) -> None:
-    """Runs a task's process until it ends; a signal is handed on, and what it then saves is waited for."""
+def _run_task(task: Task, stop: StopFlag, refresh: Callable[[], None]) -> None:
+    """Run a task's process until it ends; on a signal, pass the signal on and wait until the task has saved."""
     before = task.state()
     with task.paths.output.open("ab") as output:
-        # In a session of its own, a Ctrl-C reaches it once, from here, and not from the terminal too.
+        # In a session of its own, the process receives a Ctrl-C once, from here, and not from the terminal as well.
         process = subprocess.Popen(
             build_command(task.queue.folder, task.index),
             stdin=subprocess.DEVNULL,
@@ -79,25 +79,26 @@ def _work(task: Task, stop: StopFlag, look: Callable[[], None]) -> None:
             stderr=output,
             start_new_session=True,
         )
-    told = False
+    notified = False
     try:
         while process.poll() is None:
-            if stop and not told:
-                told = True
-                say(f"task {task.index} saves and stops; once more Ctrl-C ends it without")
+            if stop and not notified:
+                notified = True
+                say(f"stopping task {task.index} after it has saved; press Ctrl-C again to quit without saving")
                 process.send_signal(signal.SIGTERM)
             with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(_LOOK)
-            look()
+                process.wait(_POLL)
+            refresh()
     finally:
         if process.poll() is None:
             process.send_signal(signal.SIGINT)
             process.wait()
-    with contextlib.suppress(InputError), hold_claim(task, _death(process.returncode), None if told else before):
-        pass  # a crash that the process could not write down itself is counted, unless another process has the task
-    look()
+    death = _describe_exit(process.returncode)
+    # Claiming the task counts a crash that the process could not record itself, unless another process has the task.
+    with contextlib.suppress(InputError), hold_claim(task, death, None if notified else before):
+        pass
+    refresh()
 
 
-def _death(code: int) -> str:
-    """How a process has ended, by its exit code."""
-    return f"killed by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
+def _describe_exit(code: int) -> str:
+    return f"killed by {signal.Signals(-code).name}" if code < 0 else f"exited with code {code}"

@@ -1,4 +1,4 @@
-"""The batch script that hands a queue to Slurm: one element of an array job per task."""
+"""The batch script that runs a queue on Slurm: an array job with one element per task."""
 
 import hashlib
 import math
@@ -12,10 +12,10 @@ from edgeflownas.config import ClusterConfig
 from edgeflownas.errors import InputError
 from search.queue.paths import QueuePaths
 
-# These three stand in scripts/slurm/search.sbatch, too. The work is started between the first two; then `code` is its
-# exit code, and `stopped` says whether a signal came.
+# scripts/slurm/search.sbatch contains these three parts, too. The program is started between the first two; afterwards
+# `code` is its exit code, and `stopped` is set if a signal came.
 SIGNALS = """\
-# Slurm sends its warning to this shell alone: it is passed on, and what the work then saves is waited for.
+# Slurm sends its warning to this shell only: pass it on, and wait until the program has saved.
 stopped=
 pass_on() { stopped=yes; cut=yes; [ -z "${work-}" ] || kill -s "$1" "$work" 2>/dev/null; }
 trap 'pass_on USR1' USR1
@@ -28,29 +28,29 @@ while :; do
     cut=
     wait "$work"
     code=$?
-    [ -n "$cut" ] || break # else a signal has cut the wait short
+    [ -n "$cut" ] || break # otherwise a signal has interrupted the wait
 done
 """
 REQUEUE = """\
-# Where Slurm itself ends this job (scancel, scontrol requeue, preemption), what becomes of it is decided already.
+# If Slurm itself is ending this job (scancel, scontrol requeue, preemption), what happens next is already decided.
 if [ "$(squeue --noheader --jobs="$job" --format=%T)" = RUNNING ]; then
     echo "job $job: exit code $code; requeued"
-    scontrol requeue "$job" || echo "job $job: Slurm does not requeue it; hand it in again"
+    scontrol requeue "$job" || echo "job $job: Slurm does not requeue it; submit it again"
 fi
 exit "$code"
 """
 
 _TEMPLATE = """\
 #!/bin/bash{login}
-# Retrains the tasks of a queue, one per element of an array job. `queue submit` writes this file and hands it in. By
-# hand, for all tasks:
+# Retrains the tasks of a queue, one per element of an array job. `queue submit` writes and submits this file. To submit
+# all tasks by hand:
 #   sbatch {array} {script}
-# May be edited: `queue submit` sets an edited one aside before it writes its own.
+# You may edit it: `queue submit` keeps an edited file under another name before it writes its own.
 {directives}
 
 {setup}queue={queue}
-id={identity} # of that queue: if another is built in its place, its tasks are not these
-job=${{SLURM_ARRAY_JOB_ID}}_${{SLURM_ARRAY_TASK_ID}} # its own number may be that of the whole array
+id={identity} # of the queue; if the queue is rebuilt, its tasks are different ones
+job=${{SLURM_ARRAY_JOB_ID}}_${{SLURM_ARRAY_TASK_ID}} # SLURM_JOB_ID may be the number of the whole array
 task=$queue/tasks/$(printf %03d "$SLURM_ARRAY_TASK_ID")
 before=$(cat "$task/state.json")
 
@@ -58,43 +58,43 @@ before=$(cat "$task/state.json")
 {python} -m search retrain --queue "$queue" --id "$id" --index "$SLURM_ARRAY_TASK_ID" &
 {wait}
 if [ "$code" -le 2 ]; then
-    exit "$code" # 0: done; 1: failed for good; 2: not begun: it is being worked on, or the queue is another or damaged
+    exit "$code" # 0: done; 1: failed; 2: not started: the task is running, or the queue was rebuilt or is damaged
 elif [ -z "$stopped" ] && [ "$(cat "$task/state.json")" = "$before" ]; then
     echo "job $job: ended with exit code $code before the task began"
     exit "$code"
 elif [ -z "$stopped" ] && [ "$code" -ne 75 ] && [ "$code" -ne 130 ]; then
-    echo "$code" >"$task/killed" # the next start counts it as a crash
+    echo "$code" >"$task/killed" # the next attempt counts it as a crash
 fi
-# 75: crashed, to be tried again; 130: stopped by a signal, to be continued
+# 75: crashed, to be tried again; 130: stopped by a signal, to be resumed
 {requeue}"""
 
 
 def job_name(paths: QueuePaths) -> str:
-    """What Slurm knows the jobs of a queue by, whoever hands them in."""
+    """Return the job name of a queue, which identifies its jobs however they were submitted."""
     folder = paths.folder.resolve()
     run = re.sub(r"[^A-Za-z0-9_.-]", "-", folder.parent.name)[:30]
     return f"efn-{run}-{hashlib.sha256(str(folder).encode()).hexdigest()[:6]}"
 
 
 def throttle(config: ClusterConfig) -> str:
-    """The end of ``--array`` that says how many elements may run at once."""
+    """Return the suffix of ``--array`` that limits the number of elements running at once."""
     return "" if config.throttle is None else f"%{config.throttle}"
 
 
 def render_batch_script(paths: QueuePaths, identity: str, tasks: int, config: ClusterConfig) -> str:
-    """The text of the batch script.
+    """Return the text of the batch script.
 
     Args:
-        paths: of the queue.
-        identity: of the queue.
-        tasks: of the queue.
-        config: what a job gets.
+        paths: Paths of the queue.
+        identity: Id of the queue.
+        tasks: Number of tasks in the queue.
+        config: Resources of a job.
 
     Raises:
-        InputError: the queue's path, or that of this folder, cannot stand in a directive.
+        InputError: The path of the queue or of the current folder cannot be written in a directive.
     """
     return _TEMPLATE.format(
-        login=" -l" if config.modules or config.conda else "",  # which defines `module` and `conda`
+        login=" -l" if config.modules or config.conda else "",  # a login shell defines `module` and `conda`
         array=f"--array=0-{tasks - 1}{throttle(config)}",
         script=shlex.quote(str(paths.script.resolve())),
         directives="\n".join(f"#SBATCH {directive}" for directive in _directives(paths, config)),
@@ -113,7 +113,7 @@ def _directives(paths: QueuePaths, config: ClusterConfig) -> List[str]:
     lines = [
         f"--job-name={job_name(paths)}",
         f"--chdir={_quoted(Path.cwd())}",
-        # what a task prints comes after what this script prints, in one file
+        # the output of the script and of the task go to one file
         f"--output={tasks}/%3a/{paths.task(0).output.name}",
         "--open-mode=append",
         "--requeue",
@@ -136,19 +136,19 @@ def _directives(paths: QueuePaths, config: ClusterConfig) -> List[str]:
 
 
 def _quoted(path: Path) -> str:
-    """A path as a directive takes it.
+    """Return a path quoted for a directive.
 
     Raises:
-        InputError: it has letters that end a quotation there, or that Slurm replaces.
+        InputError: The path contains characters that end the quotation or that Slurm replaces.
     """
     text = str(path)
     if not text.isprintable() or any(letter in text for letter in "\"'\\%"):
-        raise InputError(f"folder {text!r}: has letters that Slurm cannot take in a path; move or rename it")
+        raise InputError(f"folder {text!r}: has characters that Slurm does not allow in a path; move or rename it")
     return f'"{text}"'
 
 
 def _setup(config: ClusterConfig) -> List[str]:
-    """What comes before the work."""
+    """Return the lines that prepare the environment, with an empty line at the end."""
     lines = [f"module load {shlex.quote(name)} || exit 1" for name in config.modules]
     if config.conda:
         lines += [

@@ -1,25 +1,25 @@
-"""Slurm, by its own commands: hands jobs in, cancels them, and tells which are there. Needs no accounting."""
+"""Submits, cancels and lists jobs with Slurm's commands. Does not need Slurm's accounting."""
 
 import subprocess
 from typing import Dict, List, NamedTuple, Sequence
 
 from edgeflownas.errors import InputError
 
-_USUAL = ("None", "Priority", "Resources", "JobArrayTaskLimit", "BeginTime")  # reasons to wait that need no word
-_PATIENCE = 60.0  # seconds; Slurm's commands wait for a busy controller for about as long
+_USUAL = ("None", "Priority", "Resources", "JobArrayTaskLimit", "BeginTime")  # reasons to wait that are not worth showing
+_TIMEOUT = 60.0  # seconds; Slurm's commands wait about as long for a busy controller
 
 
 class SlurmError(Exception):
-    """A command of Slurm is not there, or said no; one line."""
+    """A command of Slurm is missing or failed; the message is one line."""
 
 
 class Element(NamedTuple):
-    """An element of an array job that Slurm has not done with.
+    """An element of an array job that is pending or running.
 
     Attributes:
-        job: ``123_4``.
-        state: as Slurm calls it, ``PENDING``.
-        reason: why it is pending.
+        job: Id of the element, such as ``123_4``.
+        state: Slurm's name of the state, such as ``PENDING``.
+        reason: Why the element is pending.
     """
 
     job: str
@@ -28,32 +28,32 @@ class Element(NamedTuple):
 
     @property
     def standing(self) -> str:
-        """For people: its state, and why it waits if that is not for its turn alone."""
-        why = "" if self.state != "PENDING" or self.reason in _USUAL else f", {self.reason}"
-        return self.state.lower() + why
+        """State for display, with the reason if the element waits for more than its turn."""
+        reason = "" if self.state != "PENDING" or self.reason in _USUAL else f", {self.reason}"
+        return self.state.lower() + reason
 
 
 def submit(script: str, indices: Sequence[int], throttle: str) -> str:
-    """Hands in an array job; gives its number.
+    """Submit an array job and return its number.
 
     Raises:
-        InputError: Slurm takes it not, or is not there.
+        InputError: Slurm refuses the job or is not available.
     """
     words = ["sbatch", "--parsable", format_array_option(indices, throttle), script]
     try:
-        said = _call(words)
+        output = _call(words)
     except SlurmError as error:
         raise InputError(
-            f"{error}; mend the section cluster of the configuration, or edit {script} and hand it in yourself"
+            f"{error}; correct the section cluster of the configuration, or edit {script} and submit it by hand"
         ) from None
-    number = said.strip().split(";")[0]
+    number = output.strip().split(";")[0]
     if not number.isdigit():
-        raise InputError(f"sbatch: gave no job number but {said!r:.100}; look with squeue before submitting again")
+        raise InputError(f"sbatch: printed no job number but {output!r:.100}; check squeue before submitting again")
     return number
 
 
 def format_array_option(indices: Sequence[int], throttle: str) -> str:
-    """``--array=0-3,7%2``."""
+    """Return an option such as ``--array=0-3,7%2``."""
     runs: List[List[int]] = []
     for index in sorted(indices):
         if runs and index == runs[-1][-1] + 1:
@@ -64,45 +64,45 @@ def format_array_option(indices: Sequence[int], throttle: str) -> str:
     return f"--array={','.join(listed)}{throttle}"
 
 
-def list_elements(job_name: str, patience: float = _PATIENCE) -> Dict[int, Element]:
-    """The elements of all array jobs of a name that are pending or running, by index.
+def list_elements(job_name: str, timeout: float = _TIMEOUT) -> Dict[int, Element]:
+    """Return the pending and running elements of all array jobs with a name, by index.
 
     Args:
-        job_name: of the jobs.
-        patience: seconds to wait for the answer.
+        job_name: Name of the jobs.
+        timeout: Seconds to wait for the answer.
 
     Raises:
-        SlurmError: Slurm is not there, or does not answer.
+        SlurmError: Slurm is not available or does not answer.
     """
-    found = {}
+    elements = {}
     words = ["squeue", "-h", "-r", f"--name={job_name}", "-o", "%F|%K|%T|%r"]
-    for line in _call(words, patience).splitlines():
+    for line in _call(words, timeout).splitlines():
         job, index, state, reason = line.split("|", 3)
         if index.isdigit():
-            found[int(index)] = Element(f"{job}_{index}", state, reason)
-    return found
+            elements[int(index)] = Element(f"{job}_{index}", state, reason)
+    return elements
 
 
 def cancel(jobs: Sequence[str]) -> None:
-    """Cancels elements.
+    """Cancel elements of array jobs.
 
     Raises:
-        SlurmError: Slurm is not there, or does not answer.
+        SlurmError: Slurm is not available or does not answer.
     """
     _call(["scancel", *jobs])
 
 
-def _call(words: List[str], patience: float = _PATIENCE) -> str:
-    """Runs a command, gives what it prints."""
+def _call(words: List[str], timeout: float = _TIMEOUT) -> str:
+    """Run a command and return its output."""
     try:
         done = subprocess.run(
-            words, check=False, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=patience
+            words, check=False, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=timeout
         )
     except OSError as error:
-        raise SlurmError(f"{words[0]}: {error.strerror or error}: is Slurm on this machine?") from None
+        raise SlurmError(f"{words[0]}: {error.strerror or error}: is Slurm installed on this machine?") from None
     except subprocess.TimeoutExpired:
-        raise SlurmError(f"{words[0]}: Slurm has not answered for {patience:.0f} s") from None
+        raise SlurmError(f"{words[0]}: Slurm has not answered for {timeout:.0f} s") from None
     if done.returncode:
-        said = [line.strip() for line in done.stderr.splitlines() if line.strip()]
-        raise SlurmError(f"{words[0]}: {said[-1] if said else f'exit code {done.returncode}'}")
+        lines = [line.strip() for line in done.stderr.splitlines() if line.strip()]
+        raise SlurmError(f"{words[0]}: {lines[-1] if lines else f'exit code {done.returncode}'}")
     return done.stdout

@@ -1,4 +1,4 @@
-"""How far the tasks of a queue are, read while others write."""
+"""State of the tasks of a queue, read while other processes write."""
 
 from dataclasses import asdict, dataclass
 from typing import Any, Dict, List, Optional, Sequence
@@ -10,12 +10,12 @@ from rich.text import Text
 from edgeflownas.errors import InputError
 from search.queue.claim import SILENT_AFTER
 from search.queue.queue import Queue
-from search.queue.task import State, Task, TaskConfig, make_printable
+from search.queue.task import State, Task, make_printable
 
-LOG_LINES = 5  # shown of a failed task
+LOG_LINES = 5  # shown of a failed task's log
 
-# Beside the states of a task there are "dead", which is running without a living process; "silent", whose process has
-# not shown for a while that it lives, but may; and "damaged".
+# In addition to the states of a task: "dead" (running without a living process), "silent" (no heartbeat for a while,
+# but the process may be alive) and "damaged".
 _STYLES = {
     "running": "cyan", "silent": "yellow", "preempted": "yellow", "done": "green",
     "failed": "red", "dead": "red", "damaged": "red",
@@ -24,27 +24,27 @@ _STYLES = {
 
 @dataclass(frozen=True)
 class Row:
-    """A task, seen from outside.
+    """A task as seen from outside.
 
     Attributes:
-        index: its number.
-        word: its state, or "silent", "dead" or "damaged".
-        architecture: None where the task's file is damaged.
-        epochs: in all.
-        attempts: times it was begun or continued.
-        crashes: of these.
-        epoch: epochs completed.
-        best_epe: pixels.
-        supernet_epe: pixels.
-        rate: steps per second.
-        seconds_left: at this rate.
-        host: it runs on, or ran on last.
-        pid: of its process.
-        job: of Slurm, that it runs in, or ran in last, or was handed in as.
-        slurm: what Slurm says of that job, if it was asked; "gone" if it no longer has it.
-        heartbeat_s: seconds since it last showed that it lives.
-        reason: why it crashed or was stopped, or what is damaged.
-        log: last lines of what it printed, if it has failed or its job is gone.
+        index: Index of the task.
+        word: State of the task, or "silent", "dead" or "damaged".
+        architecture: Digits of the architecture; None if the task's file is damaged.
+        epochs: Total number of epochs.
+        attempts: Number of times the task was started or resumed.
+        crashes: Number of attempts that crashed.
+        epoch: Epochs completed.
+        best_epe: Best EPE so far, in pixels.
+        supernet_epe: EPE with the supernet's weights, in pixels.
+        rate: Steps per second.
+        seconds_left: Remaining seconds at this rate.
+        host: Machine on which the task runs or last ran.
+        pid: Id of the process.
+        job: Slurm job in which the task runs or last ran, or as which it was submitted.
+        slurm: State of that job, if Slurm was asked; "gone" if Slurm no longer has it.
+        heartbeat_s: Seconds since the last heartbeat.
+        reason: Why the task crashed or was stopped, or what is damaged.
+        log: Last lines of the log, if the task has failed or its job is gone.
     """
 
     index: int
@@ -68,20 +68,20 @@ class Row:
 
     @property
     def to_do(self) -> bool:
-        """Whether the task waits for someone to work on it."""
+        """Whether the task waits to be run."""
         return self.word in ("queued", "preempted", "dead")
 
 
 def read_rows(queue: Queue) -> List[Row]:
-    """All tasks of a queue."""
+    """Return all tasks of a queue."""
     return [read_row(queue, index) for index in queue.indices]
 
 
 def read_row(queue: Queue, index: int) -> Row:
-    """One task."""
+    """Return one task of a queue."""
     try:
         task = queue.task(index)
-        alive = task.alive()  # asked first: a process that ends writes its state before it leaves
+        alive = task.alive()  # before the state is read: a process that ends writes its state before it exits
         state = task.state()
     except InputError as error:
         return Row(index, "damaged", reason=str(error))
@@ -91,11 +91,10 @@ def read_row(queue: Queue, index: int) -> Row:
         word = "dead"
     elif word == "running" and heartbeat is not None and heartbeat > SILENT_AFTER:
         word = "silent"
-    return _row(task, state, word, heartbeat)
+    return _make_row(task, state, word, heartbeat)
 
 
-def _row(task: Task, state: State, word: str, heartbeat: Optional[float]) -> Row:
-    config: TaskConfig = task.config
+def _make_row(task: Task, state: State, word: str, heartbeat: Optional[float]) -> Row:
     running = word in ("running", "silent")
     left = None
     if running and state.rate and state.steps is not None:
@@ -103,13 +102,13 @@ def _row(task: Task, state: State, word: str, heartbeat: Optional[float]) -> Row
     return Row(
         index=task.index,
         word=word,
-        architecture=config.architecture,
-        epochs=config.epochs,
+        architecture=task.config.architecture,
+        epochs=task.config.epochs,
         attempts=state.attempts,
         crashes=state.crashes,
         epoch=state.epoch,
         best_epe=state.best_epe,
-        supernet_epe=config.found.epe,
+        supernet_epe=task.config.found.epe,
         rate=state.rate if running else None,
         seconds_left=left,
         host=state.host,
@@ -121,69 +120,65 @@ def _row(task: Task, state: State, word: str, heartbeat: Optional[float]) -> Row
     )
 
 
-def to_records(listed: Sequence[Row]) -> List[Dict[str, Any]]:
-    """The rows for programs."""
-    return [asdict(each) for each in listed]
+def to_records(rows: Sequence[Row]) -> List[Dict[str, Any]]:
+    """Return rows as plain data for JSON."""
+    return [asdict(row) for row in rows]
 
 
-def render_table(listed: Sequence[Row]) -> Table:
-    """The rows for people, within 80 columns."""
-    result = Table(title="Retrain queue", title_justify="left", box=SIMPLE_HEAD, pad_edge=False, padding=0)
-    crashed = any(each.crashes for each in listed)
-    result.add_column("task", justify="right", no_wrap=True)
-    result.add_column("genes", no_wrap=True)
-    result.add_column("state", no_wrap=True)
+def render_table(rows: Sequence[Row]) -> Table:
+    """Return a table of rows, at most 80 columns wide."""
+    table = Table(title="Retrain queue", title_justify="left", box=SIMPLE_HEAD, pad_edge=False, padding=0)
+    crashed = any(row.crashes for row in rows)
+    table.add_column("task", justify="right", no_wrap=True)
+    table.add_column("genes", no_wrap=True)
+    table.add_column("state", no_wrap=True)
     for name in ("epoch", "EPE px", "step/s", "left", "beat", "tries", *(["bad"] if crashed else [])):
-        result.add_column(name, justify="right", no_wrap=True)
-    result.add_column("where", overflow="fold", min_width=8)
-    for each in listed:
-        result.add_row(
-            str(each.index),
-            each.architecture or "",
-            Text(each.word, style=_STYLES.get(each.word, "")),
-            f"{each.epoch}/{each.epochs}" if each.epochs else "",
-            _number(each.best_epe, 3),
-            _number(each.rate, 1),
-            _duration(each.seconds_left),
-            _duration(each.heartbeat_s),
-            str(each.attempts),
-            *([str(each.crashes)] if crashed else []),
-            Text(make_printable(_where(each))),
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("where", overflow="fold", min_width=8)
+    for row in rows:
+        table.add_row(
+            str(row.index),
+            row.architecture or "",
+            Text(row.word, style=_STYLES.get(row.word, "")),
+            f"{row.epoch}/{row.epochs}" if row.epochs else "",
+            "" if row.best_epe is None else f"{row.best_epe:.3f}",
+            "" if row.rate is None else f"{row.rate:.1f}",
+            _format_duration(row.seconds_left),
+            _format_duration(row.heartbeat_s),
+            str(row.attempts),
+            *([str(row.crashes)] if crashed else []),
+            Text(make_printable(_format_place(row))),
         )
-    return result
+    return table
 
 
-def _where(each: Row) -> str:
-    if each.slurm is not None and each.word in ("queued", "preempted"):
-        return f"job {each.job} {each.slurm}"
-    return " ".join(filter(None, [each.host, each.job and f"job {each.job}"]))
+def _format_place(row: Row) -> str:
+    if row.slurm is not None and row.word in ("queued", "preempted"):
+        return f"job {row.job} {row.slurm}"
+    return " ".join(filter(None, [row.host, row.job and f"job {row.job}"]))
 
 
-def format_remarks(listed: Sequence[Row]) -> List[str]:
-    """What a table has no room for: why tasks failed or stopped, and how their logs end."""
+def format_remarks(rows: Sequence[Row]) -> List[str]:
+    """Return lines that complement the table: why tasks failed or stopped, and the ends of their logs."""
     lines = []
-    for each in listed:
-        told = [each.reason] if each.reason and each.word != "done" else []
-        if each.slurm == "gone":
-            told.append(f"Slurm has job {each.job} no longer: `queue submit` hands it in anew")
-        if told:
-            lines.append(f"task {each.index}, {each.word}: {make_printable('; '.join(told))}")
-            lines += [f"    {line}" for line in each.log or []]
+    for row in rows:
+        remarks = [row.reason] if row.reason and row.word != "done" else []
+        if row.slurm == "gone":
+            remarks.append(f"Slurm no longer has job {row.job}; submit the task again with `queue submit`")
+        if remarks:
+            lines.append(f"task {row.index}, {row.word}: {make_printable('; '.join(remarks))}")
+            lines += [f"    {line}" for line in row.log or []]
     return lines
 
 
-def summarize(listed: Sequence[Row]) -> str:
-    """How many tasks are in which state."""
-    words = [each.word for each in listed]
+def summarize(rows: Sequence[Row]) -> str:
+    """Return the number of tasks in each state, as text."""
+    words = [row.word for row in rows]
     return ", ".join(f"{words.count(word)} {word}" for word in dict.fromkeys(words))
 
 
-def _number(value: Optional[float], digits: int) -> str:
-    return "" if value is None else f"{value:.{digits}f}"
-
-
-def _duration(seconds: Optional[float]) -> str:
-    """Seconds for people, in five letters: 42s, 5m03, 3h20, 2d04."""
+def _format_duration(seconds: Optional[float]) -> str:
+    """Return seconds in at most five characters: 42s, 5m03, 3h20, 2d04."""
     if seconds is None:
         return ""
     whole = round(seconds)

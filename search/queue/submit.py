@@ -1,7 +1,6 @@
-"""Hands the tasks that are left to do to Slurm, each at most once."""
+"""Submits the remaining tasks to Slurm, without submitting a task twice."""
 
 import time
-from pathlib import Path
 from typing import Dict, List, Optional
 
 from pydantic import Field
@@ -20,83 +19,82 @@ from search.queue.status import read_rows
 
 
 class Submission(Section):
-    """An array job that was handed in."""
+    """An array job that was submitted."""
 
-    job: str = Field(pattern=r"^[0-9]+$", description="Slurm's number")
+    job: str = Field(pattern=r"^[0-9]+$", description="Slurm's job number")
     tasks: List[int]
     time: float = Field(description="Unix time, seconds")
 
 
 class Submissions(Section):
-    """The content of ``submitted.json``."""
+    """Content of ``submitted.json``."""
 
     jobs: List[Submission] = []
 
 
 def read_submitted(paths: QueuePaths) -> Dict[int, str]:
-    """The element that each task was last handed in as, ``123_4``, by the task's index.
+    """Return the element as which each task was last submitted, such as ``123_4``, by the index of the task.
 
     Raises:
-        InputError: the record is damaged.
+        InputError: ``submitted.json`` is damaged.
     """
-    return {index: f"{each.job}_{index}" for each in _read(paths).jobs for index in each.tasks}
+    return {index: f"{submission.job}_{index}" for submission in _read(paths).jobs for index in submission.tasks}
 
 
 def write_script(queue: Queue, config: ClusterConfig) -> str:
-    """Writes the batch script, and gives it; one that a user has edited is set aside."""
+    """Write the batch script and return its text; an existing different one is kept under another name."""
     path = queue.paths.script
     text = render_batch_script(queue.paths, queue.file.id, queue.file.tasks, config)
     if path.exists():
         if path.read_text(errors="replace") == text:
             return text
-        say(f"{path}: the one there, of other settings or edited, is now {set_aside(path).name}")
+        say(f"{path}: the existing script differs (other settings or edits); it is now {set_aside(path).name}")
     write_text(path, text)
     return text
 
 
 def build_command(queue: Queue, config: ClusterConfig, indices: List[int]) -> List[str]:
-    """What hands the script in."""
+    """Return the command that submits the script."""
     return ["sbatch", slurm.format_array_option(indices, throttle(config)), str(queue.paths.script.resolve())]
 
 
 def submit(queue: Queue, config: ClusterConfig) -> Optional[str]:
-    """Hands in the tasks that are left to do and that Slurm does not have yet.
+    """Submit the waiting tasks that Slurm does not have yet.
 
     Returns:
-        The number of the array job; None if there is nothing to hand in.
+        The number of the array job; None if there is nothing to submit.
 
     Raises:
-        InputError: another process submits, or Slurm is not there or refuses.
+        InputError: Another process is submitting, or Slurm is not available or refuses the job.
     """
     with locked(queue.paths.submitting, f"submission of {queue.paths.folder}"):
         try:
-            there = slurm.list_elements(job_name(queue.paths))
+            elements = slurm.list_elements(job_name(queue.paths))
         except slurm.SlurmError as error:
             raise InputError(f"{error}; `queue submit --dry-run` only writes the script") from None
-        left = find_open_tasks(queue)
-        indices = [index for index in left if index not in there]
-        if len(indices) < len(left):
-            say(f"{len(left) - len(indices)} of the tasks are in Slurm's queue already")
+        waiting = find_open_tasks(queue)
+        indices = [index for index in waiting if index not in elements]
+        if len(indices) < len(waiting):
+            say(f"{len(waiting) - len(indices)} of the tasks are already in Slurm's queue")
         if not indices:
             return None
-        if there and config.throttle is not None:
-            say(f"Slurm counts for each array job: up to {config.throttle} of these run beside those there already")
-        before = _read(queue.paths)
+        if elements and config.throttle is not None:
+            say(f"the throttle is per array job: up to {config.throttle} of these tasks run beside those already there")
+        earlier = _read(queue.paths)
         write_script(queue, config)
         job = slurm.submit(str(queue.paths.script.resolve()), indices, throttle(config))
-        entry = Submission(job=job, tasks=indices, time=time.time())
-        record.write(queue.paths.submissions, Submissions(jobs=[*before.jobs, entry]).model_dump())
+        submission = Submission(job=job, tasks=indices, time=time.time())
+        record.write(queue.paths.submissions, Submissions(jobs=[*earlier.jobs, submission]).model_dump())
         return job
 
 
 def find_open_tasks(queue: Queue) -> List[int]:
-    """The tasks that wait for someone to work on them."""
-    return [each.index for each in read_rows(queue) if each.to_do]
+    """Return the indices of the tasks that wait to be run."""
+    return [row.index for row in read_rows(queue) if row.to_do]
 
 
 def _read(paths: QueuePaths) -> Submissions:
-    path: Path = paths.submissions
-    if not path.exists():
+    if not paths.submissions.exists():
         return Submissions()
-    found: Submissions = validate(record.read(path), Submissions, str(path))
-    return found
+    submissions: Submissions = validate(record.read(paths.submissions), Submissions, str(paths.submissions))
+    return submissions

@@ -1,4 +1,4 @@
-"""Looks on while tasks are worked on, here or on a cluster."""
+"""Displays the tasks of a queue while they run, on this machine or on a cluster."""
 
 import contextlib
 import time
@@ -15,89 +15,91 @@ from search.queue.script import job_name
 from search.queue.status import LOG_LINES, Row, read_rows, render_table
 from search.queue.submit import read_submitted
 
-_LOOK = 1.0  # seconds between looks at the tasks' files
-_ASK = 15.0  # seconds between questions to Slurm, which serves everybody
-_PATIENCE = 3.0  # seconds to wait for the answer, which only adds to what the files tell
+_POLL = 1.0  # seconds between looks at the tasks' files
+_SLURM_POLL = 15.0  # seconds between queries to Slurm, which all users share
+_SLURM_TIMEOUT = 3.0  # seconds to wait for Slurm, whose answer only complements the tasks' files
 
 Rows = Callable[[], List[Row]]
 
 
 class Overview:
-    """The tasks of a queue, and what Slurm says of their jobs. Without Slurm, the tasks' files tell enough."""
+    """The tasks of a queue with the states of their Slurm jobs; without Slurm, only what the tasks' files say."""
 
     def __init__(self, queue: Queue) -> None:
         self._queue = queue
-        self._there: Optional[Dict[int, slurm.Element]] = None
+        self._elements: Optional[Dict[int, slurm.Element]] = None
         self._asked = float("-inf")
-        self._told = False
+        self._warned = False
 
     def rows(self) -> List[Row]:
-        """All tasks."""
-        known = read_submitted(self._queue.paths)
-        if self._queue.paths.script.exists() and time.monotonic() - self._asked > _ASK:
+        """Return all tasks."""
+        submitted = read_submitted(self._queue.paths)
+        if self._queue.paths.script.exists() and time.monotonic() - self._asked > _SLURM_POLL:
             self._asked = time.monotonic()
             try:
-                self._there = slurm.list_elements(job_name(self._queue.paths), _PATIENCE)
+                self._elements = slurm.list_elements(job_name(self._queue.paths), _SLURM_TIMEOUT)
             except slurm.SlurmError as error:
-                self._there = None
-                if known and not self._told:
-                    self._told = True
-                    say(f"{error}; this is what the tasks' own files tell")
-        return [self._with_slurm(each, known.get(each.index)) for each in read_rows(self._queue)]
+                self._elements = None
+                if submitted and not self._warned:
+                    self._warned = True
+                    say(f"{error}; showing only what the tasks' files say")
+        return [self._add_slurm(row, submitted.get(row.index)) for row in read_rows(self._queue)]
 
-    def _with_slurm(self, each: Row, job: Optional[str]) -> Row:
-        if self._there is not None and each.index in self._there:
-            element = self._there[each.index]
-            return replace(each, job=element.job, slurm=element.standing)
-        if job is None or each.word in ("done", "failed"):
-            return each
-        if self._there is None or not each.to_do:
-            return replace(each, job=each.job or job)
-        return replace(each, job=job, slurm="gone", log=self._queue.task(each.index).log_tail(LOG_LINES))
+    def _add_slurm(self, row: Row, job: Optional[str]) -> Row:
+        if self._elements is not None and row.index in self._elements:
+            element = self._elements[row.index]
+            return replace(row, job=element.job, slurm=element.standing)
+        if job is None or row.word in ("done", "failed"):
+            return row
+        if self._elements is None or not row.to_do:
+            return replace(row, job=row.job or job)
+        return replace(row, job=job, slurm="gone", log=self._queue.task(row.index).log_tail(LOG_LINES))
 
 
 def watch(overview: Overview) -> None:
-    """Shows the tasks until none is left to be worked on."""
-    with show_tasks(overview.rows) as look:
-        while any(each.word not in ("done", "failed", "damaged") for each in overview.rows()):
-            look()
-            time.sleep(_LOOK)
-        look()
+    """Display the tasks until all are finished."""
+    with show_tasks(overview.rows) as refresh:
+        while any(row.word not in ("done", "failed", "damaged") for row in overview.rows()):
+            refresh()
+            time.sleep(_POLL)
+        refresh()
 
 
-class _Lines:
-    """Tells of changes, one line each."""
+class _ChangePrinter:
+    """Prints a line for each task that has changed since the previous call."""
 
-    def __init__(self, look: Rows) -> None:
-        self._look = look
+    def __init__(self, get_rows: Rows) -> None:
+        self._get_rows = get_rows
         self._known: Dict[int, Tuple[str, int]] = {}
 
     def __call__(self) -> None:
-        """Says what has changed."""
-        for each in self._look():
-            if self._known.get(each.index) != (each.word, each.epoch):
-                self._known[each.index] = each.word, each.epoch
-                epe = "" if each.best_epe is None else f", best EPE {each.best_epe:.3f} px"
-                say(f"task {each.index} {each.architecture}: {each.word}, epoch {each.epoch}/{each.epochs}{epe}")
+        for row in self._get_rows():
+            if self._known.get(row.index) != (row.word, row.epoch):
+                self._known[row.index] = row.word, row.epoch
+                epe = "" if row.best_epe is None else f", best EPE {row.best_epe:.3f} px"
+                say(f"task {row.index} {row.architecture}: {row.word}, epoch {row.epoch}/{row.epochs}{epe}")
 
 
 @contextlib.contextmanager
-def show_tasks(look: Rows, on: Console = console) -> Iterator[Callable[[], None]]:
-    """Shows tasks: a live table on a terminal, plain lines elsewhere.
+def show_tasks(get_rows: Rows, on: Console = console) -> Iterator[Callable[[], None]]:
+    """Display tasks while the block runs: as a live table on a terminal, otherwise as plain lines.
 
     Args:
-        look: gives them.
-        on: where to show them.
+        get_rows: Function that returns the tasks.
+        on: Console to print to.
 
     Yields:
-        What has to be called now and then.
+        A function to be called regularly, which updates the display.
     """
     if not on.is_terminal:
-        yield _Lines(look)
+        yield _ChangePrinter(get_rows)
         return
-    with Live(get_renderable=lambda: render_table(look()), console=on, refresh_per_second=1, transient=True) as live:
+    table = Live(
+        get_renderable=lambda: render_table(get_rows()), console=on, refresh_per_second=1, transient=True
+    )
+    with table as live:
         try:
             yield lambda: None
         except BaseException:
-            live.transient = False  # else whoever called shows the tasks as they then are
+            live.transient = False  # without an error, the caller prints the final table itself
             raise
