@@ -1,10 +1,10 @@
-"""Times a fair cycle against the usual way: a graph that mixes all options by a one-hot mask, run once per path.
+"""Compares the time of a fair cycle with the usual method: a graph of all options with a one-hot mask, run per path.
 
     .venv/bin/python -m benchmarks.fair_cycle --width 8 --height 64 --columns 96 --batch 8
 
-Beside it, the step of one child (the middle architecture) against the same with TensorFlow's own convolutions and
-gradients. All see the same batch and take turns, on one thread, and processor time is counted, so that the ratios hold
-on a busy machine. Prints tables, writes JSON.
+Also compares a step of one child (the middle architecture) with the same step using TensorFlow's own convolutions and
+gradients. All methods get the same batch and take turns on one thread. Processor time is measured, so the ratios are
+valid on a busy machine. Prints tables and writes JSON.
 """
 
 import argparse
@@ -19,7 +19,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.memory import peak_mib
+from benchmarks.memory import measure_peak_mib
 from edgeflownas.network.build import (
     BatchNorm,
     LayerBuilder,
@@ -40,11 +40,11 @@ from edgeflownas.tf_runtime.stack import tf
 from supernet.fairness import FairSampler, route_paths
 from supernet.routed import build_fair_cycle
 
-ROUTED, ONE_HOT, CHILD, PLAIN_CHILD = WAYS = ("routed", "one-hot, once per path", "child", "child, built-in")
+ROUTED, ONE_HOT, CHILD, PLAIN_CHILD = METHODS = ("routed", "one-hot, once per path", "child", "child, built-in")
 
 
-def one_hot_network(skeleton: Skeleton, x: tf.Tensor, layer: LayerBuilder, mask: tf.Tensor) -> List[tf.Tensor]:
-    """The usual supernet: every option of every gene is computed, and mixed by mask [genes, options]."""
+def build_one_hot_network(skeleton: Skeleton, x: tf.Tensor, layer: LayerBuilder, mask: tf.Tensor) -> List[tf.Tensor]:
+    """Build the usual supernet: compute every option of every gene and mix them by a mask, shape [genes, options]."""
     flows: List[tf.Tensor] = []
     gene = 0
     for stage in skeleton.stages:
@@ -62,7 +62,7 @@ def one_hot_network(skeleton: Skeleton, x: tf.Tensor, layer: LayerBuilder, mask:
 
 
 def build(skeleton: Skeleton, images: np.ndarray, flow: np.ndarray, name: str) -> Callable[[], None]:
-    """One way's cycle, the gradients of all paths summed; or a child's step."""
+    """Return a function that runs one cycle of a method (with the summed gradients of all paths) or a child's step."""
     space = Space.from_skeleton(skeleton)
     sampler = FairSampler(space, np.random.default_rng(0))
     with tf.Graph().as_default() as graph:
@@ -75,14 +75,14 @@ def build(skeleton: Skeleton, images: np.ndarray, flow: np.ndarray, name: str) -
         if name == ROUTED:
             networks = build_fair_cycle(skeleton, x, weights, first, second)
         elif name == ONE_HOT:
-            networks = [one_hot_network(skeleton, x, BatchNorm(weights, convolve_plain), mask)]
+            networks = [build_one_hot_network(skeleton, x, BatchNorm(weights, convolve_plain), mask)]
         else:
             middle = [count // 2 for count in space.counts]
             convolve = convolve_fast if name == CHILD else convolve_plain
             networks = [build_child(skeleton, middle, x, BatchNorm(weights, convolve))]
         loss = tf.add_n([multiscale_loss(flows, target, valid, tf.constant(0.0)) for flows in networks])
-        found = [each for each in tf.gradients(loss, list(weights.values())) if each is not None]
-        gradients = tf.group(*[gradient.op for gradient in found])
+        gradients = tf.gradients(loss, list(weights.values()))
+        step = tf.group(*[gradient.op for gradient in gradients if gradient is not None])
         initialise = tf.global_variables_initializer()
     running = open_session(graph, threads=1)
     running.run(initialise)
@@ -92,21 +92,21 @@ def build(skeleton: Skeleton, images: np.ndarray, flow: np.ndarray, name: str) -
         paths = sampler.draw_cycle()
         if name == ROUTED:
             path_of, option_of = route_paths(space, paths)
-            running.run(gradients, {**feed, first: path_of, second: option_of})
+            running.run(step, {**feed, first: path_of, second: option_of})
         elif name != ONE_HOT:
-            running.run(gradients, feed)
+            running.run(step, feed)
         else:
             for path in paths:
-                running.run(gradients, {**feed, mask: np.eye(sampler.paths)[list(path)]})
+                running.run(step, {**feed, mask: np.eye(sampler.paths)[list(path)]})
 
     return cycle
 
 
-def measure(ways: Dict[str, Callable[[], None]], rounds: int) -> Dict[str, List[float]]:
-    """Processor seconds of each way's cycles, the ways taking turns after one cycle that does not count."""
-    seconds: Dict[str, List[float]] = {name: [] for name in ways}
+def measure_seconds(methods: Dict[str, Callable[[], None]], rounds: int) -> Dict[str, List[float]]:
+    """Return the processor seconds of each method's cycles, taken in turns, without the first round."""
+    seconds: Dict[str, List[float]] = {name: [] for name in methods}
     for number in range(rounds + 1):
-        for name, cycle in ways.items():
+        for name, cycle in methods.items():
             start = time.process_time()
             cycle()
             if number:
@@ -114,20 +114,20 @@ def measure(ways: Dict[str, Callable[[], None]], rounds: int) -> Dict[str, List[
     return seconds
 
 
-def arguments() -> argparse.Namespace:
-    """The command line."""
+def parse_arguments() -> argparse.Namespace:
+    """Parse the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--width", type=int, default=8, help="base width c")
     parser.add_argument("--height", type=int, default=64, help="pixels")
     parser.add_argument("--columns", type=int, default=96, help="pixels")
     parser.add_argument("--batch", type=int, default=8, help="pairs")
-    parser.add_argument("--rounds", type=int, default=5, help="cycles of each way")
+    parser.add_argument("--rounds", type=int, default=5, help="cycles of each method")
     parser.add_argument("--json", type=Path, default=Path("results/benchmarks/fair_cycle.json"))
     return parser.parse_args()
 
 
-def way(options: argparse.Namespace, name: str) -> Callable[[], None]:
-    """One of the ways, on random images."""
+def build_method(options: argparse.Namespace, name: str) -> Callable[[], None]:
+    """Build one of the methods, on random images."""
     rng = np.random.default_rng(0)
     shape = (options.batch, options.height, options.columns)
     images = rng.integers(0, 256, shape + (6,)).astype(np.uint8)
@@ -135,21 +135,21 @@ def way(options: argparse.Namespace, name: str) -> Callable[[], None]:
     return build(Skeleton(options.width), images, flow, name)
 
 
-def memory_mib(options: argparse.Namespace, name: str) -> float:
-    """Memory that a way takes in this process for a cycle, beside its graph and weights."""
-    return peak_mib(way(options, name))
+def measure_memory_mib(options: argparse.Namespace, name: str) -> float:
+    """Return the memory of one cycle of a method in this process, without its graph and weights, in MiB."""
+    return measure_peak_mib(build_method(options, name))
 
 
 def main() -> None:
-    """Measures, prints, and writes."""
-    options = arguments()
-    seconds = measure({name: way(options, name) for name in WAYS}, options.rounds)
-    cycles, children = ([b / a for a, b in zip(seconds[x], seconds[y])] for x, y in (WAYS[:2], WAYS[2:]))
+    """Measure, print tables and write JSON."""
+    options = parse_arguments()
+    seconds = measure_seconds({name: build_method(options, name) for name in METHODS}, options.rounds)
+    cycles, children = ([b / a for a, b in zip(seconds[x], seconds[y])] for x, y in (METHODS[:2], METHODS[2:]))
     memory = {}
-    for name in WAYS:
+    for name in METHODS:
         with multiprocessing.get_context("spawn").Pool(1) as pool:
-            memory[name] = pool.apply(memory_mib, (options, name))
-    table = Table("way", "median s a cycle", "ms an image and cycle", "MiB")
+            memory[name] = pool.apply(measure_memory_mib, (options, name))
+    table = Table("method", "median s per cycle", "ms per image and cycle", "MiB")
     for name, times in seconds.items():
         median = statistics.median(times)
         table.add_row(name, f"{median:.3f}", f"{1e3 * median / options.batch:.1f}", f"{memory[name]:.0f}")
@@ -157,11 +157,11 @@ def main() -> None:
     console.print(table)
     for what, ratios in (("fair cycle", cycles), ("child", children)):
         spread = f"{min(ratios):.2f}-{max(ratios):.2f}"
-        console.print(f"{what}, ratio pair by pair: median {statistics.median(ratios):.2f} ({spread})", highlight=False)
+        console.print(f"{what}, paired ratio: median {statistics.median(ratios):.2f} ({spread})", highlight=False)
     options.json.parent.mkdir(parents=True, exist_ok=True)
     setting = {name: value for name, value in vars(options).items() if name != "json"}
-    found = {"seconds": seconds, "ratios": cycles, "child_ratios": children, "memory_mib": memory}
-    options.json.write_text(json.dumps({**setting, **found}, indent=2) + "\n")
+    results = {"seconds": seconds, "ratios": cycles, "child_ratios": children, "memory_mib": memory}
+    options.json.write_text(json.dumps({**setting, **results}, indent=2) + "\n")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Measures how much memory some work takes."""
+"""Measurement of the memory that a function takes."""
 
 from pathlib import Path
 from typing import Callable
@@ -6,18 +6,19 @@ from typing import Callable
 _OWN = Path("/proc/self")
 
 
-def peak_mib(work: Callable[[], object]) -> float:
-    """Memory that this process takes while it works, at most, beyond what it had before, in MiB, as Linux counts it.
+def measure_peak_mib(work: Callable[[], object]) -> float:
+    """Return the peak memory of this process while a function runs, less the memory before, in MiB, as Linux counts it.
 
-    Memory that was freed before, and kept by the process, hides what the work takes: measure in a fresh process.
+    Memory that was freed earlier but kept by the process hides some of the function's memory: measure in a fresh
+    process.
     """
-    (_OWN / "clear_refs").write_text("5")  # the peak so far is forgotten
+    (_OWN / "clear_refs").write_text("5")  # resets the peak
     before = _peak_kib()
     work()
     return (_peak_kib() - before) / 2**10
 
 
 def _peak_kib() -> int:
-    """The most memory that this process had since the peak was forgotten."""
+    """Return the peak memory of this process since the last reset, in KiB."""
     (line,) = (line for line in (_OWN / "status").read_text().splitlines() if line.startswith("VmHWM:"))
     return int(line.split()[1])

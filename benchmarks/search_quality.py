@@ -26,7 +26,7 @@ from rich.console import Console
 from rich.table import Table as RichTable
 
 from benchmarks.peers import SEARCHES, Table
-from benchmarks.tree_computation import TreeComputation, alone, mean_alone
+from benchmarks.tree_computation import TreeComputation, count_mean_single, count_single
 from edgeflownas.config import Config, validate
 from edgeflownas.network.skeleton import Skeleton
 from edgeflownas.network.space import Architecture, Space
@@ -54,7 +54,7 @@ class Count:
         # Where all pairs of a data set on disk were used, their number is not known here: as many are supposed.
         validation = config.evaluation.val_pairs or getattr(config.data, "val_pairs", calibration)
         self._pairs = calibration, validation
-        self._one = mean_alone(skeleton, self._size, self._pairs)
+        self._one = count_mean_single(skeleton, self._size, self._pairs)
         self._tree = TreeComputation(skeleton, self._size, self._pairs)
         self._known: Set[Architecture] = set()
         self._front = table.points[:0]
@@ -74,12 +74,12 @@ class Count:
             every = self._table.space.expand_outputs(asked)
             scored = [tuple(each) for each in every.reshape(-1, every.shape[-1]).tolist()]
         self._known.update(scored)
-        tree = self._tree.call(scored) / self._one if scored else 0.0
+        tree = self._tree.count_call(scored) / self._one if scored else 0.0
         if by_tree:
             self._note(scored, len(asked), len(scored), tree, tree)
             return
         for each in asked:
-            single = alone(self._skeleton, self._size, self._pairs, each) / self._one
+            single = count_single(self._skeleton, self._size, self._pairs, each) / self._one
             self._note([each], 1, 1, single, tree / len(asked))
 
     def _note(self, scored: List[Architecture], *measures: float) -> None:

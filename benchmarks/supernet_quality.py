@@ -1,10 +1,10 @@
-"""Says whether a supernet has learned, and whether more computation helps in it.
+"""Checks whether a supernet has learned, and whether its larger architectures are better.
 
     .venv/bin/python -m benchmarks.supernet_quality --config configs/demo.yaml
 
-Scores the training's pool and random architectures with recalibrated BN on the validation set: mean EPE as a share of
-zero flow's, Spearman correlation of multiply-accumulates and EPE, and the mean EPE of every option. Prints a table,
-writes JSON.
+Scores the pool used in training and random architectures with recalibrated BN on the validation set: mean EPE relative
+to that of zero flow, Spearman correlation of multiply-accumulates and EPE, and the mean EPE of every option. Prints a
+table and writes JSON.
 """
 
 import argparse
@@ -28,8 +28,8 @@ from supernet.training import POOL_CYCLES, POOL_SEED
 from supernet.tree import TreeEvaluator
 
 
-def random_sample(space: Space, count: int, seed: int) -> List[Architecture]:
-    """Distinct architectures, drawn uniformly."""
+def draw_sample(space: Space, count: int, seed: int) -> List[Architecture]:
+    """Return distinct architectures, drawn uniformly."""
     rng = np.random.default_rng(seed)
     drawn: Dict[Architecture, None] = {}
     while len(drawn) < count:
@@ -37,24 +37,24 @@ def random_sample(space: Space, count: int, seed: int) -> List[Architecture]:
     return list(drawn)
 
 
-def quality(run: Run, count: int, seed: int) -> Dict[str, Any]:
-    """Scores the pool and the sample."""
+def measure(run: Run, count: int, seed: int) -> Dict[str, Any]:
+    """Score the pool and a random sample."""
     train, val = open_datasets(run.config.data)
     data = EvaluationData(train, val, run.config.evaluation, run.config.threads)
     weights = run.supernet_weights()
     tree = TreeEvaluator(run.skeleton, weights, data, threads=1)
     pool = draw_covering_pool(run.space, POOL_CYCLES, POOL_SEED)
-    sample = random_sample(run.space, count, seed)
+    sample = draw_sample(run.space, count, seed)
     epe: Dict[Architecture, float] = {}
     with progress("scoring", len({*pool, *sample})) as bar:
         for group in tree.score([*pool, *sample]):
             epe.update(group)
             bar.advance(steps=len(group))
     zero = data.zero_flow_epe()
-    errors = np.array([epe[architecture] for architecture in sample])
-    macs = [run.skeleton.macs(each, *run.config.data.padded_size) for each in sample]
+    genes, errors = np.array(sample), np.array([epe[architecture] for architecture in sample])
+    macs = [run.skeleton.macs(architecture, *run.config.data.padded_size) for architecture in sample]
     options = {
-        gene.name: [float(errors[[each[i] == option for each in sample]].mean()) for option in range(len(gene.options))]
+        gene.name: [float(errors[genes[:, i] == option].mean()) for option in range(len(gene.options))]
         for i, gene in enumerate(run.space.genes)
     }
     return {
@@ -71,24 +71,24 @@ def quality(run: Run, count: int, seed: int) -> Dict[str, Any]:
 
 
 def main() -> None:
-    """Measures, prints, and writes."""
+    """Measure, print a table and write JSON."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--config", type=Path, default=Path("configs/demo.yaml"))
     parser.add_argument("--set", dest="overrides", action="append", default=[], metavar="SECTION.KEY=VALUE")
-    parser.add_argument("--sample", type=int, default=200, help="random architectures")
-    parser.add_argument("--seed", type=int, default=0, help="of the sample")
+    parser.add_argument("--sample", type=int, default=200, help="number of random architectures")
+    parser.add_argument("--seed", type=int, default=0, help="seed of the sample")
     parser.add_argument("--json", type=Path, default=Path("results/benchmarks/supernet_quality.json"))
     options = parser.parse_args()
-    found = quality(Run.open(options.config, None, options.overrides), options.sample, options.seed)
+    result = measure(Run.open(options.config, None, options.overrides), options.sample, options.seed)
     console = Console()
     table = Table("gene", "EPE of option 0, px", "1", "2")
-    for name, means in found["mean_epe_by_option"].items():
+    for name, means in result["mean_epe_by_option"].items():
         table.add_row(name, *(f"{mean:.4f}" for mean in means))
     console.print(table)
-    console.print(f"pool: mean EPE {found['pool_epe']:.3f} px, {found['pool_share']:.3f} of zero flow's")
-    console.print(f"Spearman of MACs and EPE over {found['sample']} architectures: {found['spearman_macs_epe']:.3f}")
+    console.print(f"pool: mean EPE {result['pool_epe']:.3f} px, {100 * result['pool_share']:.1f} % of zero-flow EPE")
+    console.print(f"Spearman of MACs and EPE over {result['sample']} architectures: {result['spearman_macs_epe']:.3f}")
     options.json.parent.mkdir(parents=True, exist_ok=True)
-    options.json.write_text(json.dumps(found, indent=2) + "\n")
+    options.json.write_text(json.dumps(result, indent=2) + "\n")
 
 
 if __name__ == "__main__":

@@ -1,19 +1,19 @@
 #!/usr/bin/env bash
-# Sets up the virtual environment of a stack, and lets .venv point to it:
+# Sets up the virtual environment of a stack and points .venv to it:
 #     environment.sh [legacy|modern]
 # legacy: Python 3.7 with TensorFlow 1.15, and Vela in .venv-vela; modern: Python 3.10 to 3.13 with TensorFlow 2.
-# Without an argument it is legacy where a Python 3.7 is found, and modern otherwise.
+# Without an argument, the stack is legacy if a Python 3.7 is found, and modern otherwise.
 #     environment.sh vela38|peers
-# sets up an environment for one purpose: Vela 3.8.0, or the other searches of benchmarks/search_quality.py.
-# An environment that is complete is left as it is.
+# sets up an environment for a single purpose: Vela 3.8.0, or the other searches of benchmarks/search_quality.py.
+# A complete environment is left as it is.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 MODERN="3.13 3.12 3.11 3.10"
 
-# An installation into the environment must not be redirected by the user's settings.
+# The user's settings must not redirect installations to a place outside the environment.
 unset PIP_USER PIP_TARGET PIP_PREFIX PIP_ROOT PYTHONHOME PYTHONPATH
 
-# Prints what an environment is made from; it is made again when that changes or when the checkout moves.
+# Prints what an environment is made from; the environment is rebuilt when that changes or when the checkout is moved.
 state_of() { # FOLDER PYTHON REQUIREMENTS...
     local folder=$1 python=$2
     shift 2
@@ -35,8 +35,8 @@ install() { # FOLDER ARGUMENT...
     "$folder/bin/python" -m pip --disable-pip-version-check --no-input install -q --no-deps --no-user "$@"
 }
 
-# Starts from scratch, as an installation that was interrupted leaves half a package.
-create() { # FOLDER VERSIONS REQUIREMENTS...: the last file names all packages
+# Creates an environment from scratch, because an interrupted installation can leave half a package.
+create() { # FOLDER VERSIONS REQUIREMENTS...: the last file lists all packages
     local folder=$1 versions=$2 python
     shift 2
     is_complete "$folder" "$@" && return
@@ -49,7 +49,7 @@ create() { # FOLDER VERSIONS REQUIREMENTS...: the last file names all packages
     state_of "$folder" "$python" "$@" >"$folder/.state"
 }
 
-# The checkout itself; only this is repeated when pyproject.toml changes.
+# Installs the checkout itself; when pyproject.toml changes, only this step is repeated.
 install_project() { # FOLDER
     cmp -s pyproject.toml "$1/.project" && return
     install "$1" --no-build-isolation -e .
@@ -71,7 +71,7 @@ set_up_modern() {
     create .venv-modern "$MODERN" requirements/modern.txt requirements/modern-dev.txt
 }
 
-choose() { # prints the stack, and says why
+choose() { # prints the stack, and the reason on standard error
     local python
     if is_complete .venv-legacy requirements/legacy.txt requirements/legacy-dev.txt ||
         python=$(scripts/find_python.sh 3.7 2>/dev/null); then
@@ -86,7 +86,7 @@ choose() { # prints the stack, and says why
 use_stack() { # STACK
     "set_up_$1"
     install_project ".venv-$1"
-    [ -L .venv ] || rm -rf .venv # an environment of earlier versions of this project
+    [ -L .venv ] || rm -rf .venv # a folder made by an earlier version of this project
     ln -sfn ".venv-$1" .venv
 }
 

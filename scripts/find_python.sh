@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
-# Prints the path of a working Python of one of the given versions, the preferred one first:
+# Prints the path of a working Python with one of the given versions, in order of preference:
 #     find_python.sh [--install] 3.13 3.12 3.11 3.10
-# Looks into $PYTHON313 and its like first, then, version by version, on PATH and into pyenv, conda and uv. With --install
-# uv, where there is one, installs the first version if none is found. Otherwise exits with 1 and a message.
+# Checks $PYTHON313 and the like first, then, for each version, PATH, pyenv, conda and uv. If no Python is found, uv (if
+# available) installs the first version when --install is given; otherwise the script exits with 1 and a message.
 set -u
 
 # Only running a candidate shows whether it works: a pyenv shim may have no Python behind it, Debian's python3 may lack
-# ensurepip, a Python built from source may lack ssl. Prints the real path, as a virtual environment cannot be
-# recreated by its own Python.
+# ensurepip, and a Python built from source may lack ssl. The probe prints the real path, because a virtual environment
+# cannot be recreated by its own Python.
 probe='
 import importlib, os, sys
 if "%d.%d" % sys.version_info[:2] != sys.argv[1]:
@@ -45,7 +45,7 @@ from_conda() {
 }
 
 from_uv() {
-    export UV_PYTHON_PREFERENCE=only-managed # otherwise a failing pyenv shim ends uv's search
+    export UV_PYTHON_PREFERENCE=only-managed # otherwise a failing pyenv shim stops uv's search
     uv python find --system "$1"
 }
 

@@ -5,7 +5,7 @@ from typing import Dict, List, NamedTuple, Sequence
 
 from edgeflownas.errors import InputError
 
-_USUAL = ("None", "Priority", "Resources", "JobArrayTaskLimit", "BeginTime")  # reasons to wait that are not worth showing
+_USUAL = ("None", "Priority", "Resources", "JobArrayTaskLimit", "BeginTime")  # reasons that are not shown
 _TIMEOUT = 60.0  # seconds; Slurm's commands wait about as long for a busy controller
 
 

@@ -1,10 +1,10 @@
-"""The count, against what the evaluator really runs, piece by piece."""
+"""Compares the count with what the evaluator really runs, piece by piece."""
 
 from typing import Any, List
 
 import pytest
 
-from benchmarks.tree_computation import TreeComputation, alone, mean_alone
+from benchmarks.tree_computation import TreeComputation, count_mean_single, count_single
 from edgeflownas.network.skeleton import Kind, Skeleton, Stage
 from edgeflownas.network.space import Architecture, Space
 from supernet.tree import TreeEvaluator
@@ -20,34 +20,34 @@ def macs(stage: Stage, option: int) -> int:
     return SKELETON.stage_macs(stage, option, *SIZE)
 
 
-class Watched(TreeEvaluator):
-    """Counts what it runs, by what is fetched and by how many images go in."""
+class CountingEvaluator(TreeEvaluator):
+    """Counts the multiply-accumulates of what it runs, from the fetched tensors and the number of images."""
 
     total = 0.0
 
     def _run(self, fetches: Any, feed: Any) -> Any:
         if isinstance(fetches, dict):
-            self.total += len(feed[self._heads.x]) * self._of_heads(fetches)
+            self.total += len(feed[self._heads.x]) * self._count_heads(fetches)
         else:
             for depth, pieces in enumerate(self._pieces):
                 for option, piece in enumerate(pieces):
                     if piece.x in feed:
-                        self.total += len(feed[piece.x]) * self._of_piece(depth, option)
+                        self.total += len(feed[piece.x]) * self._count_piece(depth, option)
         return super()._run(fetches, feed)
 
-    def _of_piece(self, depth: int, option: int) -> int:
-        """Written out for the stages of tests.small: E0 with E1, then EB0 with Up."""
+    def _count_piece(self, depth: int, option: int) -> int:
+        """Count a piece; written out for the stages of tests.small: E0 with E1, then EB0 with Up."""
         (first, second), (third, fourth) = OTHER_STAGES[:2], OTHER_STAGES[2:4]
         return macs(first, option) + macs(second, 0) if depth == 0 else macs(third, option) + macs(fourth, 0)
 
-    def _of_heads(self, fetches: Any) -> float:
+    def _count_heads(self, fetches: Any) -> float:
         coarse, fine, out = OTHER_STAGES[4:]
-        if isinstance(next(iter(fetches.values())), dict):  # statistics, by the trunk's options
+        if isinstance(next(iter(fetches.values())), dict):  # statistics, by the options of the head's body
             return float(sum(macs(fine, option) for (option,) in fetches))
         # Flows. All options of a flow stage are one kernel of the largest size, with two of four channels.
-        trunks = {options for number, options in fetches if number}
-        flows = macs(coarse, 1) + len(trunks) * macs(out, 1)
-        return sum(macs(fine, option) for (option,) in trunks) + flows * 2 / 2
+        bodies = {options for number, options in fetches if number}
+        flows = macs(coarse, 1) + len(bodies) * macs(out, 1)
+        return sum(macs(fine, option) for (option,) in bodies) + flows * 2 / 2
 
 
 @pytest.mark.parametrize(
@@ -59,21 +59,22 @@ class Watched(TreeEvaluator):
         [["0.", "13"], ["03", "11"]],
     ],
 )
-def test_what_is_counted_is_what_is_run(calls: List[List[str]]) -> None:
-    tree = Watched(SKELETON, weights_for(SKELETON), evaluation_data(), threads=1)
+def test_count_equals_what_is_run(calls: List[List[str]]) -> None:
+    tree = CountingEvaluator(SKELETON, weights_for(SKELETON), evaluation_data(), threads=1)
     count = TreeComputation(SKELETON, SIZE, PAIRS)
     for call in calls:
-        asked = [each for each in SPACE.all() if SPACE.format(each).startswith(tuple(word.strip(".") for word in call))]
+        prefixes = tuple(prefix.strip(".") for prefix in call)
+        requested = [architecture for architecture in SPACE.all() if SPACE.format(architecture).startswith(prefixes)]
         before = tree.total
-        for _ in tree.score(asked):
+        for _ in tree.score(requested):
             pass
-        assert count.call(asked) == pytest.approx(tree.total - before)
+        assert count.count_call(requested) == pytest.approx(tree.total - before)
 
 
-def test_one_architecture_alone_pays_twice_for_all_but_its_flow_outputs() -> None:
+def test_single_architecture_computes_all_but_its_flow_outputs_twice() -> None:
     architecture: Architecture = (1, 2, 0, 1, 1)
     parts = [(macs(stage, option), stage.kind) for stage, option in SKELETON.route(architecture)]
-    expected = sum(each * (PAIRS[1] if kind is Kind.FLOW else sum(PAIRS)) for each, kind in parts)
-    assert alone(SKELETON, SIZE, PAIRS, architecture) == expected
-    every = [alone(SKELETON, SIZE, PAIRS, each) for each in SPACE.all()]
-    assert mean_alone(SKELETON, SIZE, PAIRS) == pytest.approx(sum(every) / len(every))
+    expected = sum(count * (PAIRS[1] if kind is Kind.FLOW else sum(PAIRS)) for count, kind in parts)
+    assert count_single(SKELETON, SIZE, PAIRS, architecture) == expected
+    counts = [count_single(SKELETON, SIZE, PAIRS, architecture) for architecture in SPACE.all()]
+    assert count_mean_single(SKELETON, SIZE, PAIRS) == pytest.approx(sum(counts) / len(counts))

@@ -215,7 +215,7 @@ def _read_state_from_others(path: Path) -> None:
         paths.task(0).task.write_bytes(_task_seeds(path.parent)[0])
     path.replace(paths.task(0).state)
     task = Task(paths, 0)
-    row = status._row(task, task.state(), "running", 1.0)
+    row = status._make_row(task, task.state(), "running", 1.0)
     Console(file=io.StringIO()).print(status.render_table([row]), *status.format_remarks([row]))
     json.dumps(status.to_records([row]), allow_nan=False)
 

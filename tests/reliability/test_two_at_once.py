@@ -40,7 +40,7 @@ def work(queue: Queue, index: int) -> None:
                 claim.change(step=step, epoch=epoch)
                 time.sleep(rng.uniform(0, 0.003))
             if epoch < EPOCHS - 1:
-                claim.stopped("to be continued")
+                claim.record_stop("to be continued")
                 continue
             result = Result(
                 architecture=task.config.architecture, epe=1.0 + index, zero_flow_epe=9.0, epoch=1, epochs=EPOCHS,

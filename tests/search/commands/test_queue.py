@@ -90,7 +90,7 @@ def test_queue_is_built_from_the_search_file_only(call: Call, queue: Queue, tmp_
     assert len(chosen) == 3 and chosen[0] == front[0] and chosen[-1] == front[-1] and set(chosen) <= set(front)
     (tmp_path / "run" / "front.csv").unlink()
     again = call("queue", "build")
-    assert again.code == 0 and "is built already" in again.error
+    assert again.code == 0 and "is already built" in again.error
     assert architectures(Queue(queue.paths.folder)) == chosen
     assert queue.file.search_sha256 and not (tmp_path / "run" / "search.lock").exists()
 
@@ -110,7 +110,7 @@ def test_missing_search_or_queue_is_reported_with_the_remedy(call: Call) -> None
 def test_status_prints_a_table_or_json(call: Call, queue: Queue) -> None:
     with hold_claim(queue.task(1)) as claim:
         claim.begin()
-        claim.crashed("no \x1b[31mmoney")
+        claim.record_crash("no \x1b[31mmoney")
     result = call("queue", "status")
     assert result.code == 0 and all(architecture in result.out for architecture in architectures(queue))
     assert "task 1, queued: no  [31mmoney" in result.out and "\x1b" not in result.out
@@ -123,7 +123,7 @@ def test_status_prints_a_table_or_json(call: Call, queue: Queue) -> None:
 def test_run_fails_if_a_task_has_failed(call: Call, queue: Queue, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(runner, "build_command", lambda folder, index: [sys.executable, "-c", NOT_BEGUN])
     result = call("queue", "run")
-    assert result.code == 1 and result.out.count("failed: ended with exit code 3") == 3
+    assert result.code == 1 and result.out.count("failed: exited with code 3") == 3
 
 
 def test_collect_writes_the_final_front_and_reports_the_ranking_of_the_supernet(

@@ -29,7 +29,7 @@ claim.HEARTBEAT = 0.05
 with claim.hold_claim(Queue(Path(sys.argv[1])).task(0)) as mine:
     mine.begin()
     print("begun", flush=True)
-    with mine.beating(lambda: None):
+    with mine.keep_beating(lambda: None):
         time.sleep(600)
 """
 # Claims a task again and again, and counts in a file in a way that loses counts unless it is alone.
@@ -121,11 +121,11 @@ def test_heart_beats_during_the_work_and_tells_how_far_it_is(task: Task, monkeyp
     step = 10
     with hold_claim(task) as claim:
         claim.begin()
-        with claim.beating(lambda: None):
+        with claim.keep_beating(lambda: None):
             first = task.paths.claim.stat().st_mtime
             wait_for(lambda: task.paths.claim.stat().st_mtime > first)
             assert (task.state().step, task.state().rate) == (0, None)
-            claim.watch(lambda: Standing(1, step, 40, 2.5))
+            claim.track(lambda: Standing(1, step, 40, 2.5))
             step = 20
             wait_for(lambda: task.state().step == 20)
             state = read_row(Queue(task.queue.folder), 0)
@@ -161,7 +161,7 @@ def test_preempted_is_no_crash(task: Task) -> None:
 
 def test_reason_is_short_and_on_one_line(task: Task) -> None:
     with hold_claim(task) as claim:
-        claim.crashed("first\nsecond \x1b[31m" + "x" * 10_000)
+        claim.record_crash("first\nsecond \x1b[31m" + "x" * 10_000)
     reason = str(task.state().reason)
     assert reason.startswith("first second  [31mx") and len(reason) == 300
 

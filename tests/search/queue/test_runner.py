@@ -54,7 +54,7 @@ def test_tasks_are_worked_off_and_those_that_crash_are_tried_again_until_they_ha
     assert words(listed) == ["done", "failed", "failed"]
     assert [(row.attempts, row.crashes) for row in listed] == [(1, 0), (2, 2), (0, 2)]
     assert str(listed[1].reason).endswith("killed by SIGKILL")
-    assert listed[2].reason == "ended with exit code 3 before it began: no such  [1mlibrary"
+    assert listed[2].reason == "exited with code 3 before the task began: no such  [1mlibrary"
     assert format_remarks(listed)[-1].strip() == "no such  [1mlibrary"
     assert summarize(listed) == "1 done, 2 failed"
     said = capfd.readouterr().err
@@ -127,7 +127,7 @@ def test_real_queue_is_stopped_by_ctrl_c_and_goes_on(tmp_path: Path) -> None:
 
     def stop() -> None:
         output = queue.paths.task(0).output
-        wait_for(lambda: output.exists() and "begins" in output.read_text())
+        wait_for(lambda: output.exists() and "starting" in output.read_text())
         os.kill(os.getpid(), signal.SIGINT)
 
     threading.Thread(target=stop).start()
@@ -137,4 +137,4 @@ def test_real_queue_is_stopped_by_ctrl_c_and_goes_on(tmp_path: Path) -> None:
     assert (row.word, row.crashes, row.reason) == ("preempted", 0, "stopped by SIGTERM")
     assert runner.run(Queue(queue.paths.folder))[0].word == "done"
     text = queue.paths.task(0).output.read_text()
-    assert "continues" in text or text.count(": begins") == 2, "it may be stopped before there is anything to save"
+    assert "resuming" in text or text.count(": starting") == 2, "it may be stopped before there is anything to save"

@@ -83,7 +83,7 @@ def test_any_folder_is_quoted_or_refused_and_never_a_command(
     folder.mkdir()
     monkeypatch.chdir(tmp_path)
     if "'" in name:
-        with pytest.raises(InputError, match="letters that Slurm cannot take"):
+        with pytest.raises(InputError, match="characters that Slurm does not allow"):
             script(folder)
         return
     text = script(folder, environment={"LITERAL": "$(touch injected)`touch injected`"})
@@ -97,7 +97,7 @@ def test_any_folder_is_quoted_or_refused_and_never_a_command(
 
 @pytest.mark.parametrize("name", ["new\n#SBATCH --uid=0", "50%a", 'a"b', "a\\b", "\x1b"])
 def test_folder_that_slurm_would_misread_is_refused(tmp_path: Path, name: str) -> None:
-    with pytest.raises(InputError, match="letters that Slurm cannot take"):
+    with pytest.raises(InputError, match="characters that Slurm does not allow"):
         script(tmp_path / name)
 
 

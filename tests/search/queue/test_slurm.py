@@ -213,7 +213,7 @@ def test_disturbed_training_is_that_of_one_left_in_peace_to_the_last_bit(story: 
         left, right = (record.read(queue.task(index).paths.result) for queue in (story.queue, story.peaceful))
         assert {**left, "wall_s": 0} == {**right, "wall_s": 0}
         log = story.queue.task(index).paths.output.read_text()
-        assert log.count("continues") == (index != DRAINED), "it did not begin anew"
+        assert log.count("resuming") == (index != DRAINED), "it did not start from scratch"
 
 
 def test_nothing_ran_twice_at_once_and_the_throttle_was_kept(story: Story) -> None:

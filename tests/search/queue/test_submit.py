@@ -105,8 +105,8 @@ def test_dead_and_preempted_ones_are_handed_in_again_and_failed_ones_are_not(que
     "bodies, said",
     [
         ({"squeue": "echo 'squeue: error: no controller' >&2; exit 1"}, "no controller; `queue submit --dry-run`"),
-        ({"sbatch": "echo 'sbatch: error: invalid partition' >&2; exit 1"}, "invalid partition; mend the section"),
-        ({"sbatch": "echo Welcome"}, "gave no job number"),
+        ({"sbatch": "echo 'sbatch: error: invalid partition' >&2; exit 1"}, "invalid partition; correct the section"),
+        ({"sbatch": "echo Welcome"}, "printed no job number"),
         ({"sbatch": "exit 3"}, "exit code 3"),
     ],
 )
@@ -124,7 +124,7 @@ def test_without_slurm_it_is_said_and_the_script_can_still_be_written(
     queue: Queue, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path / "empty"))
-    with pytest.raises(InputError, match="squeue: .* is Slurm on this machine.*--dry-run"):
+    with pytest.raises(InputError, match="squeue: .* is Slurm installed on this machine.*--dry-run"):
         submit.submit(queue, CONFIG)
     text = submit.write_script(queue, CONFIG)
     assert queue.paths.script.read_text() == text
@@ -153,7 +153,8 @@ def test_queue_whose_jobs_slurm_has_is_not_replaced(queue: Queue, tmp_path: Path
     if begun:
         start(queue, 2, state="preempted")
     slurm(squeue=in_queue("12|2|PENDING|Dependency"))
-    with pytest.raises(InputError, match="job 12_2, pending, Dependency; `queue cancel --all` first") as refused:
+    message = "job 12_2 is still in Slurm .pending, Dependency.; cancel it first with `queue cancel --all`"
+    with pytest.raises(InputError, match=message) as refused:
         build(run, small_archive(run), FRONT, rebuild=begun)
     assert "\n" not in str(refused.value) and Queue(queue.paths.folder).file.tasks == 3
     slurm()
@@ -162,7 +163,8 @@ def test_queue_whose_jobs_slurm_has_is_not_replaced(queue: Queue, tmp_path: Path
 
 def test_queue_that_is_being_submitted_is_not_replaced(queue: Queue, tmp_path: Path, slurm: Slurm) -> None:
     run = small_run(tmp_path, size=2)
-    with locked(queue.paths.submitting, "submission"), pytest.raises(InputError, match="process holds .*submit.lock"):
+    refusal = pytest.raises(InputError, match="`queue submit` is still running")
+    with locked(queue.paths.submitting, "submission"), refusal:
         build(run, small_archive(run), FRONT, rebuild=True)
 
 
@@ -173,7 +175,7 @@ def test_without_an_answer_a_queue_is_replaced_and_it_is_said(
     submit.submit(queue, CONFIG)
     slurm(squeue="echo 'squeue: error: no controller' >&2; exit 1")
     build(run, small_archive(run), FRONT, rebuild=True)
-    assert "no controller; a job of the queue that was there ends as soon as" in capfd.readouterr().err
+    assert "no controller; jobs of the existing queue end as soon as" in capfd.readouterr().err
 
 
 def test_element_of_a_queue_that_was_replaced_begins_nothing(queue: Queue, tmp_path: Path, slurm: Slurm) -> None:
@@ -189,7 +191,7 @@ def test_element_of_a_queue_that_was_replaced_begins_nothing(queue: Queue, tmp_p
         ["bash", str(script)], check=False, cwd=str(Path(__file__).parents[3]), env=variables, timeout=120,
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
     )  # fmt: skip
-    assert done.returncode == 2 and "is not the one that this job was handed in for" in done.stdout
+    assert done.returncode == 2 and "was rebuilt after this job was submitted" in done.stdout
     assert len(done.stdout.splitlines()) == 1
     assert rebuilt.paths.task(1).state.read_bytes() == before and not rebuilt.paths.task(1).killed.exists()
     assert not any(line.startswith("scontrol") for line in slurm())
@@ -202,20 +204,20 @@ def test_throttle_of_a_second_array_is_said_to_be_its_own(
     assert "beside" not in capfd.readouterr().err
     slurm(squeue=in_queue("12|0|RUNNING|None"))
     submit.submit(queue, CONFIG)
-    assert "up to 2 of these run beside those there already" in capfd.readouterr().err
+    assert "up to 2 of these tasks run beside those already there" in capfd.readouterr().err
 
 
 def test_status_waits_three_seconds_for_slurm_and_says_so_once(
     queue: Queue, slurm: Slurm, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert watch._PATIENCE == 3.0
-    monkeypatch.setattr(watch, "_PATIENCE", 0.3)
+    assert watch._SLURM_TIMEOUT == 3.0
+    monkeypatch.setattr(watch, "_SLURM_TIMEOUT", 0.3)
     submit.submit(queue, CONFIG)
     slurm(squeue="exec sleep 30")
     overview, began = Overview(queue), time.monotonic()
     assert [each.word for each in overview.rows()] == ["queued"] * 3
     assert time.monotonic() - began < 15.0
-    monkeypatch.setattr(watch, "_ASK", 0.0)
+    monkeypatch.setattr(watch, "_SLURM_POLL", 0.0)
     overview.rows()
     assert capfd.readouterr().err.count("squeue: Slurm has not answered for") == 1
 
@@ -237,7 +239,7 @@ def test_status_tells_what_slurm_says_and_which_jobs_it_has_no_longer(queue: Que
     ]  # fmt: skip
     said = format_remarks(listed)
     assert said == [
-        "task 1, queued: Slurm has job 12_1 no longer: `queue submit` hands it in anew",
+        "task 1, queued: Slurm no longer has job 12_1; submit the task again with `queue submit`",
         "    module: command not found",
     ]
     slurm(squeue="exit 1")
