@@ -168,7 +168,7 @@ def test_submit_shows_the_batch_script_and_reports_missing_slurm(
     assert result.code == 0 and result.out == queue.paths.script.read_text()
     assert "#SBATCH --partition=debug" in result.out and "sbatch --array=0-2%2" in result.error
     monkeypatch.setenv("PATH", "/nowhere")
-    refused(call("queue", "submit"), "is Slurm on this machine?")
+    refused(call("queue", "submit"), "is Slurm installed on this machine?")
     refused(call("queue", "submit", "--set", "cluster.partition='a; id'"), "cluster.partition")
     assert not queue.paths.submissions.exists()
 

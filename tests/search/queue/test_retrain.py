@@ -180,7 +180,7 @@ def test_signal_before_the_training_has_begun_leaves_the_task_preempted(
         os.kill(os.getpid(), signal.SIGTERM)
 
     task = light(tmp_path)
-    monkeypatch.setattr(Task, "first_weights", slow)
+    monkeypatch.setattr(Task, "load_first_weights", slow)
     assert run_command(task) == 130
     assert (task.state().state, task.state().attempts, task.state().crashes) == ("preempted", 1, 0)
     assert not task.paths.last.exists()
