@@ -169,7 +169,7 @@ def write_text(path: Path, text: str) -> None:
 
 
 def write_csv(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Write a CSV file, whole or not at all; its columns are those of all rows, in the order of their occurrence."""
+    """Write a CSV file atomically; its columns are those of all rows, in the order in which they first occur."""
     text = io.StringIO()
     writer = csv.DictWriter(text, list(dict.fromkeys(name for row in rows for name in row)), lineterminator="\n")
     writer.writeheader()

@@ -1,7 +1,5 @@
 """The front as a file and as a table."""
 
-import csv
-import io
 from pathlib import Path
 from typing import Any, Dict, List, Mapping
 
@@ -9,7 +7,7 @@ import numpy as np
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from edgeflownas.storage.files import write_text
+from edgeflownas.storage.files import write_csv
 from search.nsga2.archive import Archive
 from search.nsga2.scoring import COST_SOURCES
 
@@ -40,12 +38,7 @@ def write_front(path: Path, archive: Archive, rows: np.ndarray, hardware: Mappin
         rows: of the archive.
         hardware: what the figures hang on, columns of their own; see ``Board.provenance``.
     """
-    found = [{**record, **hardware} for record in records(archive, rows)]
-    text = io.StringIO()
-    writer = csv.DictWriter(text, list(found[0]), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(found)
-    write_text(path, text.getvalue())
+    write_csv(path, [{**record, **hardware} for record in records(archive, rows)])
 
 
 def front_table(archive: Archive, rows: np.ndarray) -> Table:

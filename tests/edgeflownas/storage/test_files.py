@@ -4,7 +4,7 @@ import os
 import pytest
 
 from edgeflownas.errors import InputError
-from edgeflownas.storage.files import read_json, replacing, sha256, write_json, write_text
+from edgeflownas.storage.files import read_json, replacing, sha256, write_csv, write_json, write_text
 
 
 def names(folder):
@@ -42,6 +42,11 @@ def test_the_content_is_on_disk_before_the_name_is(tmp_path, monkeypatch):
     monkeypatch.setattr(os, "replace", lambda *names: (order.append("replace"), replace(*names)))
     write_text(tmp_path / "a.txt", "text")
     assert order == ["fsync", "replace", "fsync"]
+
+
+def test_write_csv_has_the_columns_of_all_rows(tmp_path):
+    write_csv(tmp_path / "a.csv", [{"a": 1, "b": 0.1}, {"a": "x,y", "c": None}])
+    assert (tmp_path / "a.csv").read_bytes() == b'a,b,c\n1,0.1,\n"x,y",,\n'
 
 
 def test_json_is_read_back_and_takes_no_numbers_that_json_has_not(tmp_path):
