@@ -21,7 +21,7 @@ from search.queue import slurm
 from search.queue.paths import QueuePaths
 from search.queue.queue import Queue, QueueFile
 from search.queue.script import job_name
-from search.queue.selection import RULES, Front, fps_targets
+from search.queue.selection import RULES, Front, select_by_fps
 from search.queue.task import SearchFigures, State, TaskConfig
 from search.run import Run
 
@@ -108,7 +108,7 @@ def _select(run: Run, archive: Archive, rows: np.ndarray) -> List[int]:
     rows, points = rows[order], points[order]
     front = Front(points, objectives.reference, archive.column("epe")[rows], archive.column("fps")[rows])
     if config.rule == "fps_targets":
-        chosen = fps_targets(front, config.fps_targets)
+        chosen = select_by_fps(front, config.fps_targets)
         if not chosen:
             raise InputError("queue.fps_targets: no architecture on the front reaches any target; lower one")
     else:

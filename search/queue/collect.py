@@ -1,4 +1,4 @@
-"""Gathers what was retrained: each child's final EPE and compiled cost, and the final front."""
+"""Collects the retrained children: final EPE, compiled cost and the final front."""
 
 from dataclasses import asdict, dataclass
 from typing import Callable, Dict, List, Mapping, Optional, Tuple
@@ -22,7 +22,7 @@ from search.queue.retrain import load_result
 from search.queue.status import read_rows, summarize
 from search.queue.task import Task
 
-_IMAGES = 4  # for the range of activations, which bears on accuracy but hardly on cost
+_IMAGES = 4  # used to find the ranges of activations, which affect accuracy but hardly cost
 
 
 @dataclass(frozen=True)
@@ -30,17 +30,17 @@ class Survivor:
     """A retrained architecture.
 
     Attributes:
-        architecture: as digits.
-        epe: retrained, pixels.
-        supernet_epe: with the supernet's weights, pixels; None where there is no supernet.
-        zero_flow_epe: of predicting no motion, pixels.
-        final: EPE by data set, on whole images; the three before are those that training and search score with.
-        fps: inferences per second.
-        latency_ms: of one inference.
-        sram_kib: peak of the arena.
-        npu_cycles: of the NPU's own work.
-        cost_source: of these four, "compiled" or "predicted".
-        weights: file of the retrained weights and BN statistics.
+        architecture: Digits of the architecture.
+        epe: EPE after retraining, in pixels, as scored during training.
+        supernet_epe: EPE with the supernet's weights, in pixels, as scored by the search; None without a supernet.
+        zero_flow_epe: EPE of zero flow, in pixels, as scored during training.
+        final: EPE by data set, on whole images.
+        fps: Inferences per second.
+        latency_ms: Latency of one inference, in ms.
+        sram_kib: Peak size of the arena, in KiB.
+        npu_cycles: Cycles of the NPU itself.
+        cost_source: Source of the four cost figures, "compiled" or "predicted".
+        weights: File of the retrained weights and BN statistics.
     """
 
     architecture: str
@@ -58,13 +58,13 @@ class Survivor:
 
 @dataclass(frozen=True)
 class Collection:
-    """What a queue has come to.
+    """Results of a queue.
 
     Attributes:
-        survivors: best EPE first.
-        front: those of them that no other dominates.
-        missing: in how many tasks nothing is to be collected yet, or any more.
-        size: height and width that the networks work at.
+        survivors: Retrained architectures, sorted by EPE from best to worst.
+        front: Non-dominated survivors.
+        missing: Number of tasks without a result.
+        size: Height and width of the networks' input, in pixels.
     """
 
     survivors: List[Survivor]
@@ -77,44 +77,44 @@ Scorer = Callable[[Task, Mapping[str, np.ndarray]], Dict[str, FinalEpe]]
 
 
 def collect(queue: Queue, compiler: Compiler, scorer: Scorer) -> Collection:
-    """Gathers the tasks that are done, and says what is missing.
+    """Collect the results of the finished tasks, and report how many are missing.
 
     Args:
-        queue: to gather from.
-        compiler: of the retrained networks.
-        scorer: gives the final EPEs of a task's child, from its weights and BN statistics.
+        queue: Queue to collect from.
+        compiler: Compiler for the retrained networks.
+        scorer: Function that returns the final EPEs of a task's child from its weights and BN statistics.
 
     Raises:
-        InputError: none is done; or a result is damaged, or is not that of the weights beside it.
+        InputError: No task is done; or a result is damaged or does not belong to the weights in its folder.
     """
-    listed = read_rows(queue)
-    tasks = [queue.task(each.index) for each in listed if each.word == "done"]
+    rows = read_rows(queue)
+    tasks = [queue.task(row.index) for row in rows if row.word == "done"]
     if not tasks:
-        raise InputError(f"queue {queue.paths.folder}: nothing to collect yet ({summarize(listed)}); use `queue run`")
-    if len(tasks) < len(listed):
-        say(f"not all tasks are done: {summarize(listed)}; what follows is of those that are")
-    with_vela = _usable(compiler)
+        raise InputError(f"queue {queue.paths.folder}: nothing to collect yet ({summarize(rows)}); use `queue run`")
+    if len(tasks) < len(rows):
+        say(f"not all tasks are done: {summarize(rows)}; collecting those that are")
+    can_compile = _check_vela(compiler)
     survivors = []
     with progress("collecting", len(tasks)) as bar:
         for task in tasks:
-            survivors.append(_survivor(task, compiler if with_vela else None, scorer))
+            survivors.append(_load_survivor(task, compiler if can_compile else None, scorer))
             bar.advance(task.config.architecture)
-    survivors.sort(key=lambda each: (each.epe, each.architecture))
+    survivors.sort(key=lambda survivor: (survivor.epe, survivor.architecture))
     points = compute_points(
-        queue.file.objectives, lambda figure: np.array([getattr(each, figure) for each in survivors])
+        queue.file.objectives, lambda figure: np.array([getattr(survivor, figure) for survivor in survivors])
     )
     front = [survivors[index] for index in find_nondominated(points)]
-    return Collection(survivors, front, len(listed) - len(tasks), tasks[0].config.data.padded_size)
+    return Collection(survivors, front, len(rows) - len(tasks), tasks[0].config.data.padded_size)
 
 
-def _survivor(task: Task, compiler: Optional[Compiler], scorer: Scorer) -> Survivor:
-    """Reads a task's result; without a compiler the cost stays as the search knew it."""
+def _load_survivor(task: Task, compiler: Optional[Compiler], scorer: Scorer) -> Survivor:
+    """Load a task's result; without a compiler, keep the cost that the search knew."""
     config, paths = task.config, task.paths
     result = load_result(task)
     tensors, _ = checkpoint.load(paths.best)
     if checkpoint.digest(tensors) != result.weights_sha256:
-        raise InputError(f"{paths.result}: is not of {paths.best}; restore what was changed")
-    cost = config.found.cost if compiler is None else _compiled(task, tensors, compiler)
+        raise InputError(f"{paths.result}: does not belong to {paths.best}; restore the file that was changed")
+    cost = config.found.cost if compiler is None else _compile(task, tensors, compiler)
     figures = asdict(cost)
     return Survivor(
         architecture=config.architecture,
@@ -128,18 +128,18 @@ def _survivor(task: Task, compiler: Optional[Compiler], scorer: Scorer) -> Survi
     )
 
 
-def _usable(compiler: Compiler) -> bool:
-    """Whether there is a Vela."""
+def _check_vela(compiler: Compiler) -> bool:
+    """Return whether Vela is available, and report it."""
     try:
-        say(f"compiling with Vela {compiler.vela.version}; this takes some seconds per architecture")
+        say(f"compiling with Vela {compiler.vela.version}; this takes a few seconds per architecture")
     except InputError as error:
-        say(f"hardware figures stay as they were predicted: {error}")
+        say(f"keeping the hardware figures of the search: {error}")
         return False
     return True
 
 
-def _compiled(task: Task, tensors: Dict[str, np.ndarray], compiler: Compiler) -> Cost:
-    """The compiler's figures of the retrained network, or, if it does not compile, the predicted ones."""
+def _compile(task: Task, tensors: Dict[str, np.ndarray], compiler: Compiler) -> Cost:
+    """Return the compiled cost of the retrained network; if compiling fails, the cost that the search knew."""
     config = task.config
     skeleton = Skeleton(config.network.width)
     architecture = Space.from_skeleton(skeleton).parse(config.architecture)
@@ -150,5 +150,5 @@ def _compiled(task: Task, tensors: Dict[str, np.ndarray], compiler: Compiler) ->
         networks = Networks(skeleton, height, width, TrainedNetwork(tensors, select_statistics(tensors), images))
         return compiler.cost(networks, architecture)
     except InputError as error:
-        say(f"architecture {config.architecture}: its hardware figures stay as they were predicted: {error}")
+        say(f"architecture {config.architecture}: keeping the hardware figures of the search: {error}")
         return config.found.cost

@@ -1,4 +1,4 @@
-"""Which architectures of a front are retrained: rules by name, each a function of the front and the settings alone."""
+"""Rules that select the architectures of a front to retrain, as functions of the front and the settings only."""
 
 from typing import Callable, Dict, List, NamedTuple, Sequence
 
@@ -8,18 +8,18 @@ from deap.tools import uniform_reference_points
 from edgeflownas.progress import say
 from search.nsga2 import objectives
 
-# Directions in which a front is looked at for its knees: so many steps between each pair of objectives.
+# Number of steps between each pair of objectives in the grid of weightings that the rule knee uses.
 _STEPS = {1: 1, 2: 200, 3: 40, 4: 16, 5: 10}
 
 
 class Front(NamedTuple):
-    """A front as the rules see it, best first objective first.
+    """A front, sorted by the first objective from best to worst.
 
     Attributes:
-        points: objectives, less being better in each: [N, objectives].
-        reference: the point that bounds the hypervolume, likewise: [objectives].
-        epe: pixels [N].
-        fps: inferences per second [N].
+        points: Objectives to minimise, shape [N, objectives].
+        reference: Reference point of the hypervolume, shape [objectives].
+        epe: End-point error, in pixels, shape [N].
+        fps: Inferences per second, shape [N].
     """
 
     points: np.ndarray
@@ -28,19 +28,19 @@ class Front(NamedTuple):
     fps: np.ndarray
 
 
-# Takes a front and how many to choose, at most N. Gives ascending indices.
+# A function of a front and the number of architectures to select, at most N. Returns indices in ascending order.
 Rule = Callable[[Front, int], List[int]]
 
 
-def spread(front: Front, size: int) -> List[int]:
-    """Equally spread along the front, both its ends included.
+def select_spread(front: Front, size: int) -> List[int]:
+    """Select points equally spaced along the front, including both ends.
 
-    Each objective is scaled to the front's own range, and the front is the line through its points in their order. The
-    first and the last of K choices are its ends. The k-th in between is the point next to k / (K - 1) of the line's
-    length, among those that lie behind the choice before and leave enough points for the choices to come; of two
-    equally near ones the first. A single choice is the point with the best first objective.
+    Each objective is scaled to the range of the front, and the front is treated as the line through its points in their
+    order. The first and the last of K selected points are the ends. The k-th in between is the point nearest to
+    k / (K - 1) of the line's length, among the points after the previous selected one that leave enough points for the
+    remaining ones; ties go to the first point. A single selected point is the one with the best first objective.
     """
-    points = _scaled(front.points)
+    points = _scale(front.points)
     steps = np.linalg.norm(np.diff(points, axis=0), axis=1)
     place = np.concatenate([[0.0], np.cumsum(steps)])
     if place[-1] == 0.0:  # all points are equal
@@ -53,30 +53,30 @@ def spread(front: Front, size: int) -> List[int]:
     return [*chosen, len(points) - 1][:size]
 
 
-def knee(front: Front, size: int) -> List[int]:
-    """The knees: those that a user who weighs the objectives somehow would miss most.
+def select_knees(front: Front, size: int) -> List[int]:
+    """Select the knees: the points with the largest expected marginal utility.
 
-    The expected marginal utility of Branke, Deb, Dierolf and Osswald ("Finding knees in multi-objective optimization",
-    PPSN 2004): over evenly spread weightings of the objectives, each scaled to the front's own range, how much worse
-    the second best point is than this one where this one is the best. Of equals the first; so where fewer points are
-    best anywhere than are asked for, the others follow in their order.
+    Marginal utility follows Branke, Deb, Dierolf and Osswald ("Finding knees in multi-objective optimization", PPSN
+    2004). The objectives are scaled to the range of the front and weighted in evenly spaced ways. For each weighting
+    under which a point is the best, its utility grows by the distance to the second best. Ties go to the first point,
+    so if fewer points are ever the best than are requested, the others follow in their order.
     """
-    points = _scaled(front.points)
+    points = _scale(front.points)
     count = points.shape[1]
     cost = uniform_reference_points(count, _STEPS[count]) @ points.T  # [weightings, N]
-    missed = np.zeros(len(points))
+    utility = np.zeros(len(points))
     if len(points) > 1:
         best = cost.argmin(axis=1)
         first, second = np.partition(cost, 1, axis=1)[:, :2].T
-        np.add.at(missed, best, second - first)
-    return _largest(missed, size)
+        np.add.at(utility, best, second - first)
+    return _find_largest(utility, size)
 
 
-def hypervolume(front: Front, size: int) -> List[int]:
-    """The largest contributions to the hypervolume: each choice adds the most to those before; of equals the first.
+def select_by_hypervolume(front: Front, size: int) -> List[int]:
+    """Select greedily the points that add the most hypervolume to those already selected; ties go to the first.
 
-    This greedy choice has at least 1 - 1/e = 63 % of the volume of the best one of this size, as the volume is
-    submodular (Nemhauser, Wolsey and Fisher 1978).
+    The selection has at least 1 - 1/e = 63 % of the hypervolume of the best selection of this size, because
+    hypervolume is submodular (Nemhauser, Wolsey and Fisher 1978).
     """
     chosen: List[int] = []
     while len(chosen) < size:
@@ -88,10 +88,10 @@ def hypervolume(front: Front, size: int) -> List[int]:
     return sorted(chosen)
 
 
-def fps_targets(front: Front, targets: Sequence[float]) -> List[int]:
-    """For each target, the best EPE at no fewer frames per second; a target that nothing reaches is told and left out.
+def select_by_fps(front: Front, targets: Sequence[float]) -> List[int]:
+    """Select, for each target, the point with the best EPE at no fewer frames per second.
 
-    Targets that have the same answer have it once, so there may be fewer than targets.
+    A target that no point reaches is reported and left out. A point that several targets select is returned once.
     """
     chosen = set()
     for target in targets:
@@ -99,20 +99,21 @@ def fps_targets(front: Front, targets: Sequence[float]) -> List[int]:
         if len(fast):
             chosen.add(int(fast[front.epe[fast].argmin()]))
         else:
-            say(f"queue.fps_targets: nothing on the front reaches {target:g} FPS, but at most {front.fps.max():.2f}")
+            say(f"queue.fps_targets: no architecture reaches {target:g} FPS; the fastest has {front.fps.max():.2f} FPS")
     return sorted(chosen)
 
 
-def _scaled(points: np.ndarray) -> np.ndarray:
-    """Each objective from 0 to 1."""
+def _scale(points: np.ndarray) -> np.ndarray:
+    """Scale each objective to the range from 0 to 1."""
     extent = np.ptp(points, axis=0)
     scaled: np.ndarray = (points - points.min(axis=0)) / np.where(extent > 0, extent, 1.0)
     return scaled
 
 
-def _largest(values: np.ndarray, size: int) -> List[int]:
-    """Ascending indices of the largest values, of equals the first."""
+def _find_largest(values: np.ndarray, size: int) -> List[int]:
+    """Return the indices of the largest values in ascending order; ties go to the first."""
     return sorted(int(index) for index in np.argsort(-values, kind="stable")[:size])
 
 
-RULES: Dict[str, Rule] = {"spread": spread, "knee": knee, "hypervolume": hypervolume}  # that take a size
+# Rules that select a given number of points.
+RULES: Dict[str, Rule] = {"spread": select_spread, "knee": select_knees, "hypervolume": select_by_hypervolume}

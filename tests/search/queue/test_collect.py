@@ -77,7 +77,7 @@ def test_unfinished_tasks_are_told_and_left_out(tmp_path: Path, capfd: pytest.Ca
     assert [each.architecture for each in found.survivors] == ["111000000"] and found.missing == 2
     said = capfd.readouterr().err
     assert "not all tasks are done: 2 queued, 1 done" in said
-    assert "no-such-vela" in said and "stay as they were predicted" in said
+    assert "no-such-vela" in said and "keeping the hardware figures of the search" in said
     assert found.survivors[0].fps == SCORES["111000000"][1] and found.survivors[0].cost_source == "predicted"
 
 
@@ -91,7 +91,7 @@ def test_front_is_that_of_the_retrained_by_compiled_figures(tmp_path: Path, capf
     assert [each.cost_source for each in found.survivors] == ["predicted", "compiled", "compiled"]
     assert [each.fps for each in found.survivors] == [90.0, 33.0, 33.0]
     assert found.front == found.survivors[:1], "best EPE and most FPS"
-    assert "000000000: its hardware figures stay as they were predicted: vela: it is too" in capfd.readouterr().err
+    assert "000000000: keeping the hardware figures of the search: vela: it is too" in capfd.readouterr().err
     architecture, height, width, trained = compiler.asked[0]
     assert (height, width) == (32, 32) and trained.images.shape == (4, 32, 32, 6)
     assert list(trained.statistics) == ["E0/bn"] and "E0/bn/gamma" in trained.weights
@@ -127,7 +127,7 @@ def test_result_of_other_weights_is_refused(tmp_path: Path) -> None:
     queue = small_queue(tmp_path)
     finish(queue, 0, 1.0)
     checkpoint.save(queue.task(0).paths.best, {"E0/bn/gamma": np.zeros(2)}, {})
-    with pytest.raises(InputError, match="result.json: is not of"):
+    with pytest.raises(InputError, match="result.json: does not belong to"):
         collect(queue, no_vela(), scored)
 
 
