@@ -140,7 +140,7 @@ def _paths(run: Run) -> Dict[int, int]:
 
 def _logs(run: Run) -> List[List[Dict[str, str]]]:
     """Of each stage of the training, in order."""
-    folders = staged.stage_folders(run) if run.config.strategy == "staged" else [run.supernet_folder]
+    folders = staged.stage_folders(run.supernet_folder) if run.config.strategy == "staged" else [run.supernet_folder]
     logs = []
     for folder in folders:
         try:

@@ -46,7 +46,8 @@ def command(
         return
     with locked(run.supernet_folder / "train.lock", f"training in {run.supernet_folder}") as lock:
         if from_previous:
-            weights_files = [folder / name for folder in staged.stage_folders(run) for name in ("last.h5", "best.h5")]
+            folders = staged.stage_folders(run.supernet_folder)
+            weights_files = [folder / name for folder in folders for name in ("last.h5", "best.h5")]
             for path in checkpoint.use_previous(*weights_files):
                 say(f"{path}: was damaged; the previous file replaces it, and the damaged one is renamed")
         weights = run.load_weights(init_from) if init_from else None

@@ -23,6 +23,7 @@ from search.run import Run
 from search.storage.identity import Identity
 from search.storage.search_file import MALFORMED, read_archive
 from search.storage.space_file import whole_space
+from search.strategies.staged import stage_folders
 
 Log = List[Dict[str, float]]  # rows of a training log, one per epoch
 
@@ -230,10 +231,10 @@ def _make_identity(run: Run, attributes: Mapping[str, Any]) -> Identity:
 
 
 def _read_trainings(folder: Path) -> List[TrainingRecord]:
-    """Read the records beside a supernet, earlier stages first."""
-    earlier = sorted(folder.glob("stage*/log.csv"))
-    stages = {f"stage {number + 1}": path.parent for number, path in enumerate(earlier)}
-    stages[f"stage {len(stages) + 1}" if stages else ""] = folder
+    """Read the records beside a supernet, one per stage of a staged training."""
+    folders = stage_folders(folder)
+    staged = any((earlier / "log.csv").exists() for earlier in folders[:-1])
+    stages = {f"stage {number}": path for number, path in enumerate(folders, 1)} if staged else {"": folder}
     records = [
         TrainingRecord(stage, read_log(path / "log.csv"), _read_fairness(path / "fairness.json"))
         for stage, path in stages.items()

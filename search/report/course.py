@@ -8,7 +8,7 @@ from search.report.chart import Chart, Section, Series, format_count, horizontal
 from search.report.contents import Contents, Generations
 
 _NOT_YET = "There is no search yet: `evolve` starts one."
-_REQUESTED = "architectures requested"
+_REQUESTED = "requested architectures"
 
 
 def hypervolume_section(runs: Sequence[Contents]) -> Section:
@@ -25,7 +25,7 @@ def hypervolume_section(runs: Sequence[Contents]) -> Section:
         extent = [x for line in series for x in line.x]
         for value, label in _exact_hypervolumes([contents for _, contents, _ in searched]).items():
             series.append(horizontal_line(label, value, extent, "exact"))
-        charts.append(Chart(f"Over {name}", name + unit, "hypervolume", tuple(series)))
+        charts.append(Chart(f"By {name}", name + unit, "hypervolume", tuple(series)))
     return Section("hypervolume", title, tuple(_summarise(contents) for _, contents, _ in searched), tuple(charts))
 
 
@@ -53,7 +53,7 @@ def _summarise(contents: Contents) -> str:
         return f"{text}. The exact hypervolume is not known: `enumerate` computes it."
     exact = contents.hypervolume(contents.exact)
     first = next((number for number, value in enumerate(course.hypervolume) if value >= exact * (1 - 1e-12)), None)
-    text += f"; {last / exact:.3%} of the exact {exact:.6g}"
+    text += f"; {100 * last / exact:.3f} % of the exact {exact:.6g}"
     return text + ("." if first is None else f", reached in generation {first} after {course.wall_s[first]:.0f} s.")
 
 

@@ -14,7 +14,7 @@ TITLE = "Final front"
 _NUMBERS = ("epe", "zero_flow_epe", "fps", "latency_ms", "sram_kib", "npu_cycles")
 _SHOWN = ("architecture", "epe", "supernet_epe", "fps", "sram_kib", "npu_cycles", "cost_source", "on_front")
 _HEADINGS = (
-    "architecture", "EPE, px", "supernet EPE, px", "FPS", "SRAM, KiB", "NPU cycles", "cost", "on the front",
+    "architecture", "EPE, px", "supernet EPE, px", "FPS", "SRAM, KiB", "NPU cycles", "cost source", "on the front",
 )  # fmt: skip
 
 

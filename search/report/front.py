@@ -42,7 +42,7 @@ def _summarise(contents: Contents, points: Points, several: bool) -> str:
     if contents.archive is not None and contents.exact is not None:
         share = contents.hypervolume(contents.archive) / contents.hypervolume(contents.exact)
         exact = format_count(int(points.exact.sum()), "architecture")
-        text += f". The front reaches {share:.3%} of the hypervolume of the exact front, which has {exact}"
+        text += f". The front reaches {100 * share:.3f} % of the hypervolume of the exact front, which has {exact}"
     return text + "."
 
 

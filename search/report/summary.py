@@ -41,12 +41,12 @@ def make_tiles(contents: Contents, points: Optional[Points]) -> Tuple[Tile, ...]
         zero = float(contents.attributes.get("zero_flow_epe", np.nan))
         epe, fps = points.columns["epe"][points.front], points.columns["fps"][points.front]
         best, fast = int(epe.argmin()), int(fps.argmax())
-        share = f"{epe[best] / zero:.1%} of zero-flow EPE, ".replace("%", " %") if zero > 0 else ""
+        share = f"{100 * epe[best] / zero:.1f} % of zero-flow EPE, " if zero > 0 else ""
         tiles.append(Tile("Best EPE", f"{epe[best]:.3f}", "px", f"{share}{fps[best]:.0f} FPS"))
         tiles.append(Tile("Fastest on the front", f"{fps[fast]:.0f}", "FPS", f"{epe[fast]:.3f} px"))
     if contents.archive is not None and contents.exact is not None:
         reached = contents.hypervolume(contents.archive) / contents.hypervolume(contents.exact)
-        tiles.append(Tile("Share of the exact hypervolume", f"{100 * reached:.2f}", "%", "whole space enumerated"))
+        tiles.append(Tile("Hypervolume", f"{100 * reached:.2f}", "%", "of that of the exact front"))
     if contents.archive is not None and contents.generations is not None:
         note = f"of {contents.run.space.size:,}; {contents.archive.evaluations:,} requested"
         tiles.append(Tile("Scored", f"{len(contents.archive):,}", "", note))

@@ -106,9 +106,9 @@ def train(run: Run, weights: Optional[Weights], lock: Lock) -> None:
     stages[2].train(Kept(backbones, heads), weights)
 
 
-def stage_folders(run: Run) -> List[Path]:
-    """Where the stages lie, in order."""
-    return [run.supernet_folder / "stage1", run.supernet_folder / "stage2", run.supernet_folder]
+def stage_folders(supernet_folder: Path) -> List[Path]:
+    """Return the folders of the stages in order; the last one is the folder of the supernet itself."""
+    return [supernet_folder / "stage1", supernet_folder / "stage2", supernet_folder]
 
 
 class SearchPhase:
@@ -124,7 +124,7 @@ class SearchPhase:
             }
         )
         self._number, self._lock = number, lock
-        self.folder = stage_folders(run)[number]
+        self.folder = stage_folders(run.supernet_folder)[number]
         supernet = str(self.folder / "best.h5")
         self._run = Run(config.model_copy(update={"train": recipe, "supernet": supernet}), run.folder)
 

@@ -227,7 +227,7 @@ class Explorer {
       ["EPE", (run, row) => `${number(run.epe[row], 4)} px`], ["FPS", (run, row) => number(run.fps[row], 2)],
       ["latency", (run, row) => `${number(run.latency_ms[row], 3)} ms`],
       ["SRAM peak", (run, row) => `${number(run.sram_kib[row], 1)} KiB`],
-      ["NPU cycles", (run, row) => number(run.npu_cycles[row])], ["cost", (run, row) => this.sources[run.cost_source[row]]],
+      ["NPU cycles", (run, row) => number(run.npu_cycles[row])], ["cost source", (run, row) => this.sources[run.cost_source[row]]],
       ["origin", (run, row) => this.origins[run.origin[row]] + (run.generation[row] < 0 ? "" : `, generation ${run.generation[row]}`)],
     ];
   }
@@ -257,7 +257,7 @@ class Explorer {
   listFront() {
     const place = document.getElementById("front-table");
     const run = this.run, rows = sortByFps(run, indices(run.front));
-    const heads = ["architecture", "EPE, px", "FPS", "SRAM, KiB", "NPU cycles", "cost", ""];
+    const heads = ["architecture", "EPE, px", "FPS", "SRAM, KiB", "NPU cycles", "cost source", ""];
     const lines = rows.map(row => element("tr", {},
       element("th", { scope: "row", className: "digits" }, this.name(run, row)), ...[
         number(run.epe[row], 4), number(run.fps[row], 2), number(run.sram_kib[row], 1), number(run.npu_cycles[row]),

@@ -184,7 +184,7 @@ def few(tmp_path: Path, monkeypatch: Any) -> Run:
 def left_by(run: Run) -> Dict[str, Any]:
     """All of a training that is to be the same however it came about."""
     found: Dict[str, Any] = {}
-    for folder in staged.stage_folders(run):
+    for folder in staged.stage_folders(run.supernet_folder):
         for name in ("last.h5", "best.h5"):
             tensors, _ = checkpoint.load(folder / name)
             found[f"{folder.name}/{name}"] = checkpoint.digest(tensors)
@@ -198,7 +198,7 @@ def test_stages_stopped_anywhere_end_bit_for_bit_as_if_they_had_not_been(few: Ru
     beats: Any = Beats()
     staged.train(few, None, beats)
     expected, count = left_by(few), -1 - beats.left
-    for number, folder in enumerate(staged.stage_folders(few)):
+    for number, folder in enumerate(staged.stage_folders(few.supernet_folder)):
         counts = json.loads((folder / "fairness.json").read_text())["counts"]
         assert len(counts) == (2, 3, 2)[number]
         for dealt in counts.values():  # a cycle has three paths
