@@ -22,7 +22,7 @@ from search.queue.queue import Queue
 from search.run import Run
 from search.strategies import one_shot
 from tests.search.commands.test_evolve import Result
-from tests.search.queue.test_collect import finish, scored
+from tests.search.queue.test_collect import fake_final_epes, finish
 from tests.search.queue.test_runner import NOT_BEGUN
 from tests.search.stand_ins import CONFIG, oracle_opened
 
@@ -132,7 +132,7 @@ def test_collect_writes_the_final_front_and_reports_the_ranking_of_the_supernet(
     refused(call("queue", "collect"), "nothing to collect yet (3 queued)")
     for index in (0, 1):
         finish(queue, index, 1.0 + index)
-    monkeypatch.setattr(queue_command, "score_final_epes", scored)
+    monkeypatch.setattr(queue_command, "score_final_epes", fake_final_epes)
     result = call("queue", "collect")
     assert result.code == 0 and "not all tasks are done: 2 done, 1 queued" in result.error
     assert "Kendall tau of supernet EPE and retrained EPE: 1.000 (n = 2, 95 %" in result.out

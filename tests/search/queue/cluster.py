@@ -1,4 +1,4 @@
-"""A real Slurm of one node on this machine: plain daemons, loopback only, all its state in one folder."""
+"""A real Slurm with one node on this machine: plain daemons, loopback only, all state in one folder."""
 
 import contextlib
 import os
@@ -52,8 +52,8 @@ class Cluster:
     """A running Slurm.
 
     Attributes:
-        node: its only one.
-        environment: that its commands and daemons need.
+        node: Name of its only node.
+        environment: Environment variables of its commands and daemons.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -62,7 +62,7 @@ class Cluster:
         self._folder = folder
 
     def call(self, *words: str, check: bool = True) -> str:
-        """Runs one of Slurm's commands; gives what it prints."""
+        """Run one of Slurm's commands and return its output."""
         done = subprocess.run(
             words, check=False, env=self.environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
             timeout=180,
@@ -71,13 +71,13 @@ class Cluster:
         return done.stdout.strip()
 
     def start(self) -> None:
-        """Starts the daemons, and waits for the node."""
+        """Start the daemons and wait until the node is idle."""
         folder = self._folder
         folder.chmod(0o755)
         for name in ("munge", "state", "spool", "log", "run"):
             (folder / name).mkdir(mode=0o755)
         (folder / "plugstack.conf").touch()
-        ports = _free_ports(2)
+        ports = _find_free_ports(2)
         text = _CONF.format(host=self.node, folder=folder, ctld_port=ports[0], slurmd_port=ports[1])
         (folder / "slurm.conf").write_text(text)
         munge = folder / "munge"
@@ -94,39 +94,39 @@ class Cluster:
             time.sleep(0.1)
 
     def warn(self, job: str) -> None:
-        """Sends USR1 to a job's shell alone, as Slurm does before the time limit.
+        """Send USR1 only to a job's shell, as Slurm does before the time limit.
 
-        Slurm 22.05 delivers it, but tells scancel that it could not, which tries again after 5 s.
+        Slurm 22.05 delivers the signal but reports a failure to scancel, which tries again after 5 s.
         """
         self.call("timeout", "3", "scancel", "--batch", "--signal=USR1", job, check=False)
 
-    def running(self) -> int:
-        """How many elements of array jobs Slurm has running; those that it is ending are not."""
+    def count_running(self) -> int:
+        """Return the number of running elements of array jobs, without those that Slurm is ending."""
         return self.call("timeout", "30", "squeue", "-h", "-r", "-t", "RUNNING", "-o", "%F_%K", check=False).count("_")
 
     def node_state(self) -> str:
-        """What the node is in: idle, mixed, draining, drained."""
+        """Return the state of the node: idle, mixed, draining or drained."""
         return self.call("timeout", "30", "sinfo", "-h", "-o", "%T", check=False)
 
     def stop(self) -> None:
-        """Cancels what runs and ends the daemons."""
+        """Cancel all jobs and stop the daemons."""
         self.call("timeout", "10", "scancel", "--user=root", check=False)
         end = time.monotonic() + 120
         while self.call("timeout", "10", "squeue", "-h", check=False) and time.monotonic() < end:
             time.sleep(0.1)
         for name, folder in (("slurmd", "run"), ("slurmctld", "run"), ("munged", "munge")):
             file = "munge.pid" if name == "munged" else f"{name}.pid"
-            _end(name, self._folder / folder / file)
+            _stop_daemon(name, self._folder / folder / file)
 
     def logs(self) -> str:
-        """The last of what the daemons said."""
+        """Return the ends of the daemons' logs."""
         texts = [path.read_text(errors="replace")[-2000:] for path in sorted((self._folder / "log").glob("*.log"))]
         return "\n".join(texts)
 
 
 @contextlib.contextmanager
 def running_cluster() -> Iterator[Cluster]:
-    """A Slurm for as long as the block runs."""
+    """Run a Slurm while the block runs."""
     folder = Path(tempfile.mkdtemp(prefix="slurm", dir="/tmp"))  # short: a socket's path has at most 107 bytes
     cluster = Cluster(folder)
     try:
@@ -137,26 +137,26 @@ def running_cluster() -> Iterator[Cluster]:
         shutil.rmtree(str(folder), ignore_errors=True)
 
 
-def missing() -> Optional[str]:
-    """Why there can be no Slurm here; None if there can."""
+def find_obstacle() -> Optional[str]:
+    """Return why no Slurm can be started on this machine; None if one can."""
     absent = [name for name in PROGRAMS if shutil.which(name) is None]
     if absent:
         return f"no {', '.join(absent)}: apt-get install slurmctld slurmd slurm-client munge"
-    return None if os.geteuid() == 0 else "its daemons need root"
+    return None if os.geteuid() == 0 else "the daemons need root"
 
 
-def _free_ports(count: int) -> List[int]:
+def _find_free_ports(count: int) -> List[int]:
     sockets = [socket.socket() for _ in range(count)]
-    for each in sockets:
-        each.bind(("127.0.0.1", 0))
-    ports = [int(each.getsockname()[1]) for each in sockets]
-    for each in sockets:
-        each.close()
+    for unbound in sockets:
+        unbound.bind(("127.0.0.1", 0))
+    ports = [int(bound.getsockname()[1]) for bound in sockets]
+    for bound in sockets:
+        bound.close()
     return ports
 
 
-def _end(name: str, file: Path) -> None:
-    """Ends the daemon with the number in a file, if it is that daemon, and waits for it."""
+def _stop_daemon(name: str, file: Path) -> None:
+    """Stop the daemon whose process id is in a file, after checking the process name, and wait for its end."""
     with contextlib.suppress(OSError, ValueError):
         pid = int(file.read_text())
         comm = Path(f"/proc/{pid}/comm")

@@ -1,4 +1,4 @@
-"""A run, an archive and a queue small enough for a test."""
+"""A run, an archive and a queue that are small enough for tests."""
 
 import subprocess
 import sys
@@ -32,7 +32,7 @@ CONTENT: Dict[str, Any] = {
     "evolution": {"reference_point": {"epe": 10.0, "fps": 0.0}},
     "queue": {"size": 3, "train": TRAIN},
 }
-# EPE and FPS of each: six on the front, two behind it.
+# EPE and FPS by architecture: six on the front, two dominated.
 SCORES = {
     "000000000": (4.0, 90.0),
     "100000000": (3.5, 80.0),
@@ -47,7 +47,7 @@ FRONT = np.arange(6)
 
 
 def small_run(folder: Path, **queue: Any) -> Run:
-    """A run in a folder, with a supernet; ``queue`` changes that section."""
+    """Return a run in a folder, with a supernet; ``queue`` changes the section of that name."""
     content = {**CONTENT, "queue": {**CONTENT["queue"], **queue}, "supernet": str(folder / "trained.h5")}
     run = Run(validate(content, Config, "test"), folder / "run")
     if not run.supernet_file.exists():
@@ -69,7 +69,7 @@ def small_queue(folder: Path, **queue: Any) -> Queue:
 
 
 def finish(queue: Queue, index: int, epe: float) -> None:
-    """Gives a task what its training would leave: the state, and a result of 2 s."""
+    """Write the files that the training of a task would leave: the state, and a result after 2 s."""
     task = queue.task(index)
     with hold_claim(task) as claim:
         claim.begin()
@@ -81,15 +81,15 @@ def finish(queue: Queue, index: int, epe: float) -> None:
         claim.change(state="done", epoch=1, best_epe=epe)
 
 
-def python(code: str, *arguments: str, **options: Any) -> "subprocess.Popen[str]":
-    """Starts a Python that sees the packages and the tests."""
+def start_python(code: str, *arguments: str, **options: Any) -> "subprocess.Popen[str]":
+    """Start a Python process that can import the packages and the tests."""
     root = str(Path(__file__).parents[3])
     return subprocess.Popen([sys.executable, "-c", code, *arguments], cwd=root, universal_newlines=True, **options)
 
 
 def wait_for(condition: Callable[[], Any], seconds: float = 60.0) -> None:
-    """Waits until something is so."""
+    """Wait until a condition holds."""
     end = time.monotonic() + seconds
     while not condition():
-        assert time.monotonic() < end, "it did not happen"
+        assert time.monotonic() < end, "timed out"
         time.sleep(0.01)

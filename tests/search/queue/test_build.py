@@ -30,7 +30,7 @@ def start(queue: Queue, index: int) -> None:
         claim.change(state="preempted")
 
 
-def test_layout_is_what_the_documentation_says(tmp_path: Path) -> None:
+def test_queue_has_the_documented_files(tmp_path: Path) -> None:
     queue = small_queue(tmp_path)
     names = {f"tasks/00{index}/{name}" for index in range(3) for name in ("task.yaml", "state.json")}
     assert set(files(queue.paths.folder)) == {"queue.yaml", "supernet.h5"} | names
@@ -38,7 +38,7 @@ def test_layout_is_what_the_documentation_says(tmp_path: Path) -> None:
     assert (queue.file.rule, queue.file.size, queue.file.tasks, queue.file.seed) == ("spread", 3, 3, 3)
 
 
-def test_task_says_everything_that_the_training_depends_on(tmp_path: Path) -> None:
+def test_task_contains_everything_that_the_training_depends_on(tmp_path: Path) -> None:
     run = small_run(tmp_path)
     queue = small_queue(tmp_path)
     config = queue.task(1).config
@@ -54,7 +54,7 @@ def test_task_says_everything_that_the_training_depends_on(tmp_path: Path) -> No
     assert (state.state, state.attempts) == ("queued", 0)
 
 
-def test_both_ends_of_the_front_are_queued_and_the_order_of_the_rows_does_not_matter(tmp_path: Path) -> None:
+def test_queue_includes_both_ends_of_the_front_and_does_not_depend_on_the_order_of_rows(tmp_path: Path) -> None:
     run = small_run(tmp_path)
     chosen = architectures(build(run, small_archive(run), FRONT))
     assert chosen == ["222222222", "111000000", "000000000"]
@@ -64,7 +64,7 @@ def test_both_ends_of_the_front_are_queued_and_the_order_of_the_rows_does_not_ma
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=4)
 @given(st.permutations(range(6)), st.integers(1, 8))
-def test_any_order_of_any_size_builds_the_same(tmp_path: Path, order: List[int], size: int) -> None:
+def test_queue_does_not_depend_on_the_order_of_rows_for_any_size(tmp_path: Path, order: List[int], size: int) -> None:
     run = small_run(tmp_path, size=size)
     shutil.rmtree(str(run.queue_folder), ignore_errors=True)
     chosen = architectures(build(run, small_archive(run), FRONT))
@@ -73,13 +73,13 @@ def test_any_order_of_any_size_builds_the_same(tmp_path: Path, order: List[int],
     assert architectures(build(run, small_archive(run), np.array(order))) == chosen
 
 
-def test_from_scratch_needs_no_copy_of_the_supernet(tmp_path: Path) -> None:
+def test_queue_from_scratch_has_no_copy_of_the_supernet(tmp_path: Path) -> None:
     queue = small_queue(tmp_path, warm_start=False)
     assert not queue.paths.supernet.exists()
     assert queue.task(0).config.first_weights is None and queue.task(0).load_first_weights() is None
 
 
-def test_building_the_same_again_changes_nothing_even_when_it_has_begun(tmp_path: Path) -> None:
+def test_building_the_same_queue_again_changes_nothing(tmp_path: Path) -> None:
     queue = small_queue(tmp_path)
     start(queue, 1)
     before = files(queue.paths.folder)
@@ -87,7 +87,7 @@ def test_building_the_same_again_changes_nothing_even_when_it_has_begun(tmp_path
     assert files(queue.paths.folder) == before
 
 
-def test_identity_is_that_of_the_tasks(tmp_path: Path) -> None:
+def test_id_depends_on_the_tasks_only(tmp_path: Path) -> None:
     first = small_queue(tmp_path / "a").file.id
     assert len(first) == 64 and small_queue(tmp_path / "b").file.id == first
     changes: List[Dict[str, Any]] = [{"size": 2}, {"attempts": 9}, {"rule": "hypervolume"}]
@@ -95,14 +95,14 @@ def test_identity_is_that_of_the_tasks(tmp_path: Path) -> None:
     assert len({first, *ids}) == 4
 
 
-def test_other_tasks_replace_a_queue_that_has_not_begun(tmp_path: Path) -> None:
+def test_queue_that_was_not_started_is_replaced(tmp_path: Path) -> None:
     small_queue(tmp_path)
     assert len(architectures(small_queue(tmp_path, size=2))) == 2
     assert [path.name for path in (tmp_path / "run").iterdir()] == ["queue"]
 
 
 @pytest.mark.parametrize("change", [{"size": 2}, {"warm_start": False}, {"train": {"epochs": 3, "batch_size": 2}}])
-def test_queue_that_has_begun_is_not_replaced_unless_asked(tmp_path: Path, change: Dict[str, Any]) -> None:
+def test_started_queue_is_replaced_only_with_rebuild(tmp_path: Path, change: Dict[str, Any]) -> None:
     queue = small_queue(tmp_path)
     start(queue, 1)
     before = files(queue.paths.folder)
@@ -115,7 +115,7 @@ def test_queue_that_has_begun_is_not_replaced_unless_asked(tmp_path: Path, chang
     assert Queue(run.queue_folder).task(1).state().attempts == 0
 
 
-def test_queue_that_is_being_worked_on_is_never_moved(tmp_path: Path) -> None:
+def test_running_queue_is_never_moved(tmp_path: Path) -> None:
     queue = small_queue(tmp_path)
     run = small_run(tmp_path)
     with hold_claim(queue.task(2)), pytest.raises(InputError, match="task 2 is still running; stop it first"):
@@ -133,7 +133,7 @@ def test_damaged_queue_can_be_set_aside(tmp_path: Path) -> None:
     assert len(architectures(Queue(run.queue_folder))) == 3
 
 
-def test_empty_front_and_missing_queue_are_said(tmp_path: Path) -> None:
+def test_empty_front_and_missing_queue_are_reported(tmp_path: Path) -> None:
     run = small_run(tmp_path)
     with pytest.raises(InputError, match="front is empty"):
         build(run, small_archive(run), FRONT[:0])
@@ -141,7 +141,7 @@ def test_empty_front_and_missing_queue_are_said(tmp_path: Path) -> None:
         Queue(run.queue_folder)
 
 
-def test_nothing_is_left_behind_when_the_disk_is_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_full_disk_leaves_no_files_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*_: Any) -> None:
         raise OSError(28, "No space left on device")
 
@@ -156,13 +156,13 @@ def test_nothing_is_left_behind_when_the_disk_is_full(tmp_path: Path, monkeypatc
     "settings, chosen",
     [
         ({"rule": "spread"}, ["222222222", "111000000", "000000000"]),
-        # By hand: 000000000 alone is 6 x 90; then 111000000 adds 1.2 x 55, then 111100000 adds 0.8 x 30.
+        # Computed by hand: 000000000 alone has 6 x 90; then 111000000 adds 1.2 x 55, then 111100000 adds 0.8 x 30.
         ({"rule": "hypervolume"}, ["111100000", "111000000", "000000000"]),
         ({"rule": "fps_targets", "fps_targets": [75.0, 20.0, 76.0]}, ["111100000", "100000000"]),
         ({"rule": "list", "architectures": ["012012012", "222222222", "012012012"]}, ["012012012", "222222222"]),
     ],
 )
-def test_rule_is_followed_and_named(tmp_path: Path, settings: Dict[str, Any], chosen: List[str]) -> None:
+def test_rule_is_followed_and_recorded(tmp_path: Path, settings: Dict[str, Any], chosen: List[str]) -> None:
     queue = small_queue(tmp_path, **settings)
     assert architectures(queue) == chosen
     assert queue.file.rule == settings["rule"] and queue.file.size == len(chosen)
@@ -181,13 +181,13 @@ def test_rule_is_followed_and_named(tmp_path: Path, settings: Dict[str, Any], ch
         ({"rule": "best"}, "queue.rule"),
     ],
 )
-def test_choice_that_cannot_be_made_is_told(tmp_path: Path, settings: Dict[str, Any], said: str) -> None:
+def test_impossible_selection_is_refused(tmp_path: Path, settings: Dict[str, Any], said: str) -> None:
     with pytest.raises(InputError, match=said) as refused:
         small_queue(tmp_path, **settings)
     assert "\n" not in str(refused.value) and not (tmp_path / "run" / "queue").exists()
 
 
-def test_queue_of_an_older_version_is_still_read(tmp_path: Path) -> None:
+def test_queue_of_an_older_version_can_be_read(tmp_path: Path) -> None:
     queue = small_queue(tmp_path)
     lines = queue.paths.queue.read_text().splitlines(keepends=True)
     queue.paths.queue.write_text("".join(line for line in lines if not line.startswith(("id", "fps_", "reference_"))))

@@ -17,9 +17,9 @@ from search.queue.claim import hold_claim
 from search.queue.queue import Queue
 from search.queue.status import read_row
 from search.queue.task import Task
-from tests.search.queue.small import python, small_queue, wait_for
+from tests.search.queue.small import small_queue, start_python, wait_for
 
-# Claims a task and begins it, says so, and works until it is killed.
+# Claims a task, begins it, reports that, and runs until it is killed.
 WORKER = """
 import sys, time
 from pathlib import Path
@@ -32,22 +32,22 @@ with claim.hold_claim(Queue(Path(sys.argv[1])).task(0)) as mine:
     with mine.keep_beating(lambda: None):
         time.sleep(600)
 """
-# Claims a task again and again, and counts in a file in a way that loses counts unless it is alone.
+# Claims a task repeatedly, and counts in a file in a way that loses counts if two processes hold the claim at once.
 COUNTER = """
 import sys, time
 from pathlib import Path
 from edgeflownas.errors import InputError
 from search.queue.claim import hold_claim
 from search.queue.queue import Queue
-task, count, had = Queue(Path(sys.argv[1])).task(0), Path(sys.argv[2]), 0
+task, count, claims = Queue(Path(sys.argv[1])).task(0), Path(sys.argv[2]), 0
 sys.stdin.readline()
-while had < 25:
+while claims < 25:
     try:
         with hold_claim(task):
             before = int(count.read_text())
             time.sleep(0.002)
             count.write_text(str(before + 1))
-            had += 1
+            claims += 1
     except InputError as error:
         assert "task 0: in use by process" in str(error) or "keep taking the lock" in str(error), error
     time.sleep(0.001)
@@ -61,7 +61,7 @@ def task(tmp_path: Path) -> Task:
 
 @pytest.fixture
 def worker(task: Task) -> "Iterator[subprocess.Popen[str]]":
-    process = python(WORKER, str(task.queue.folder), stdout=subprocess.PIPE)
+    process = start_python(WORKER, str(task.queue.folder), stdout=subprocess.PIPE)
     assert process.stdout is not None and process.stdout.readline() == "begun\n"
     yield process
     process.kill()
@@ -72,10 +72,10 @@ def word(task: Task) -> str:
     return read_row(Queue(task.queue.folder), task.index).word
 
 
-def test_two_processes_never_hold_a_task_at_once(task: Task, tmp_path: Path) -> None:
+def test_two_processes_never_hold_a_claim_at_once(task: Task, tmp_path: Path) -> None:
     count = tmp_path / "count"
     count.write_text("0")
-    counters = [python(COUNTER, str(task.queue.folder), str(count), stdin=subprocess.PIPE) for _ in range(2)]
+    counters = [start_python(COUNTER, str(task.queue.folder), str(count), stdin=subprocess.PIPE) for _ in range(2)]
     for counter in counters:
         assert counter.stdin is not None
         counter.stdin.write("go\n")
@@ -84,16 +84,16 @@ def test_two_processes_never_hold_a_task_at_once(task: Task, tmp_path: Path) -> 
     assert count.read_text() == "50"
 
 
-def test_second_claimant_is_told_who_has_the_task(task: Task, worker: "subprocess.Popen[str]") -> None:
+def test_error_names_the_holder_of_the_claim(task: Task, worker: "subprocess.Popen[str]") -> None:
     before = task.state()
     with pytest.raises(InputError, match=f"task 0: in use by process {worker.pid} on "), hold_claim(task):
         pass
     assert task.state().attempts == before.attempts == 1
 
 
-def test_slow_task_runs_and_killed_one_is_dead_at_once(task: Task, worker: "subprocess.Popen[str]") -> None:
+def test_stopped_process_is_silent_and_killed_one_is_dead_at_once(task: Task, worker: "subprocess.Popen[str]") -> None:
     assert word(task) == "running"
-    worker.send_signal(signal.SIGSTOP)  # no heartbeat, but alive
+    worker.send_signal(signal.SIGSTOP)  # alive, but without heartbeat
     wait_for(lambda: ") T " in Path(f"/proc/{worker.pid}/stat").read_text())
     os.utime(str(task.paths.claim), (0, 0))
     assert word(task) == "silent" and (read_row(Queue(task.queue.folder), 0).heartbeat_s or 0) > 1e6
@@ -103,20 +103,20 @@ def test_slow_task_runs_and_killed_one_is_dead_at_once(task: Task, worker: "subp
     assert word(task) == "dead" and task.state().state == "running"
 
 
-def test_process_on_another_machine_is_dead_when_its_heart_has_stopped(task: Task) -> None:
+def test_process_on_another_machine_is_dead_after_its_heartbeat_has_stopped(task: Task) -> None:
     with hold_claim(task) as claim:
         claim.begin()
         content = read_json(task.paths.claim)
     task.paths.claim.write_text(json.dumps({**content, "machine": "node17 boot pid:[1]"}))
     assert word(task) == "running"
-    for silent, now in ((20.0, "running"), (60.0, "silent"), (claim_module.STALE_AFTER + 10.0, "dead")):
+    for silent, expected in ((20.0, "running"), (60.0, "silent"), (claim_module.STALE_AFTER + 10.0, "dead")):
         os.utime(str(task.paths.claim), (time.time() - silent, time.time() - silent))
-        assert word(task) == now
+        assert word(task) == expected
     with hold_claim(task) as claim:
         assert claim.state.crashes == 1
 
 
-def test_heart_beats_during_the_work_and_tells_how_far_it_is(task: Task, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_heartbeats_record_the_progress(task: Task, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(claim_module, "HEARTBEAT", 0.02)
     step = 10
     with hold_claim(task) as claim:
@@ -139,7 +139,7 @@ def test_heart_beats_during_the_work_and_tells_how_far_it_is(task: Task, monkeyp
     assert read_row(Queue(task.queue.folder), 0).heartbeat_s is None
 
 
-def test_each_death_is_a_crash_and_too_many_are_a_failure(task: Task) -> None:
+def test_every_death_is_a_crash_and_too_many_are_a_failure(task: Task) -> None:
     for crashes, left in ((0, "running"), (1, "running"), (2, "failed")):
         with hold_claim(task, "killed by SIGKILL") as claim:
             assert claim.state.crashes == crashes
@@ -151,7 +151,7 @@ def test_each_death_is_a_crash_and_too_many_are_a_failure(task: Task) -> None:
     assert (task.state().attempts, task.state().crashes) == (2, 2)
 
 
-def test_preempted_is_no_crash(task: Task) -> None:
+def test_preemption_is_not_a_crash(task: Task) -> None:
     for attempts in (1, 2, 3, 4):
         with hold_claim(task) as claim:
             claim.begin()
@@ -166,13 +166,13 @@ def test_reason_is_short_and_on_one_line(task: Task) -> None:
     assert reason.startswith("first second  [31mx") and len(reason) == 300
 
 
-def test_state_is_never_seen_half_written(task: Task) -> None:
+def test_state_is_written_atomically(task: Task) -> None:
     seen: List[int] = []
     ended = threading.Event()
 
     def read() -> None:
         while not ended.is_set():
-            seen.append(task.state().step)  # an InputError if it is not whole
+            seen.append(task.state().step)  # raises InputError if it is incomplete
         seen.append(-1)
 
     reader = threading.Thread(target=read)
@@ -186,7 +186,7 @@ def test_state_is_never_seen_half_written(task: Task) -> None:
     assert seen.pop() == -1 and len(set(seen)) > 10 and seen == sorted(seen)
 
 
-def test_process_that_has_lost_its_claim_ends_at_once_and_writes_nothing(
+def test_process_that_has_lost_its_claim_quits_without_writing(
     task: Task, worker: "subprocess.Popen[str]"
 ) -> None:
     content = read_json(task.paths.claim)
@@ -203,12 +203,12 @@ def test_process_that_has_lost_its_claim_ends_at_once_and_writes_nothing(
     "restarts, job, killed, word, crashes",
     [
         ("1", "12", False, "preempted", 0),
-        ("1", "12", True, "queued", 1),  # the job's script has seen it die
-        ("0", "12", False, "queued", 1),  # begun twice in one start of the job
+        ("1", "12", True, "queued", 1),  # the job's script has seen the task die
+        ("0", "12", False, "queued", 1),  # two attempts without a restart of the job
         ("1", "13", False, "queued", 1),
     ],
 )
-def test_what_slurm_has_ended_and_started_again_has_not_crashed(
+def test_restart_by_slurm_is_not_a_crash(
     task: Task, monkeypatch: pytest.MonkeyPatch, restarts: str, job: str, killed: bool, word: str, crashes: int
 ) -> None:
     monkeypatch.setenv("SLURM_ARRAY_JOB_ID", "12")

@@ -24,22 +24,22 @@ from search.queue.task import Task
 from tests.search.queue.small import SCORES, small_queue
 
 
-def scored(task: Task, tensors: Mapping[str, np.ndarray]) -> Dict[str, FinalEpe]:
-    """Final EPEs without a network."""
+def fake_final_epes(task: Task, tensors: Mapping[str, np.ndarray]) -> Dict[str, FinalEpe]:
+    """Return final EPEs without running a network."""
     return {"procedural": FinalEpe(data={}, epe=1.0 + task.index, zero_flow_epe=5.0, pairs=2)}
 
 
-class Stand:
-    """A compiler with its answers, and what it was asked."""
+class FakeCompiler:
+    """A compiler with fixed answers, which records the requests."""
 
     def __init__(self, fails: str = "") -> None:
         self.vela = self
         self.version = "5.2.0"
         self.fails = fails
-        self.asked: List[Any] = []
+        self.requests: List[Any] = []
 
     def cost(self, networks: Any, architecture: Any) -> Cost:
-        self.asked.append((architecture, *networks.size, networks.trained))
+        self.requests.append((architecture, *networks.size, networks.trained))
         if "".join(map(str, architecture)) == self.fails:
             raise InputError("vela: it is too large")
         return Cost(33.0, 30.3, 77.0, 123.0, "compiled")
@@ -50,7 +50,7 @@ def no_vela() -> Compiler:
 
 
 def finish(queue: Queue, index: int, epe: float) -> None:
-    """Leaves what a task leaves that is done."""
+    """Write the files of a finished task, with weights."""
     task = queue.task(index)
     tensors = {"E0/bn/gamma": np.ones(2), "E0/bn/mean": np.zeros(2), "E0/bn/variance": np.ones(2)}
     checkpoint.save(task.paths.best, tensors, {})
@@ -68,37 +68,37 @@ def finish(queue: Queue, index: int, epe: float) -> None:
         claim.change(state="done", best_epe=epe)
 
 
-def test_unfinished_tasks_are_told_and_left_out(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_unfinished_tasks_are_reported_and_left_out(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     queue = small_queue(tmp_path)
     with pytest.raises(InputError, match="3 queued"):
-        collect(queue, no_vela(), scored)
+        collect(queue, no_vela(), fake_final_epes)
     finish(queue, 1, 0.5)
-    found = collect(queue, no_vela(), scored)
-    assert [each.architecture for each in found.survivors] == ["111000000"] and found.missing == 2
+    collection = collect(queue, no_vela(), fake_final_epes)
+    assert [survivor.architecture for survivor in collection.survivors] == ["111000000"] and collection.missing == 2
     said = capfd.readouterr().err
     assert "not all tasks are done: 2 queued, 1 done" in said
     assert "no-such-vela" in said and "keeping the hardware figures of the search" in said
-    assert found.survivors[0].fps == SCORES["111000000"][1] and found.survivors[0].cost_source == "predicted"
+    assert collection.survivors[0].fps == SCORES["111000000"][1] and collection.survivors[0].cost_source == "predicted"
 
 
-def test_front_is_that_of_the_retrained_by_compiled_figures(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_front_uses_retrained_epe_and_compiled_cost(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     queue = small_queue(tmp_path)
     for index, epe in enumerate([2.0, 2.5, 1.5]):
         finish(queue, index, epe)
-    compiler: Any = Stand(fails="000000000")
-    found = collect(queue, compiler, scored)
-    assert [each.architecture for each in found.survivors] == ["000000000", "222222222", "111000000"]
-    assert [each.cost_source for each in found.survivors] == ["predicted", "compiled", "compiled"]
-    assert [each.fps for each in found.survivors] == [90.0, 33.0, 33.0]
-    assert found.front == found.survivors[:1], "best EPE and most FPS"
+    compiler: Any = FakeCompiler(fails="000000000")
+    collection = collect(queue, compiler, fake_final_epes)
+    assert [survivor.architecture for survivor in collection.survivors] == ["000000000", "222222222", "111000000"]
+    assert [survivor.cost_source for survivor in collection.survivors] == ["predicted", "compiled", "compiled"]
+    assert [survivor.fps for survivor in collection.survivors] == [90.0, 33.0, 33.0]
+    assert collection.front == collection.survivors[:1], "best EPE and most FPS"
     assert "000000000: keeping the hardware figures of the search: vela: it is too" in capfd.readouterr().err
-    architecture, height, width, trained = compiler.asked[0]
+    architecture, height, width, trained = compiler.requests[0]
     assert (height, width) == (32, 32) and trained.images.shape == (4, 32, 32, 6)
     assert list(trained.statistics) == ["E0/bn"] and "E0/bn/gamma" in trained.weights
-    assert "1 of 3" in str(render_final_table(found).title)
+    assert "1 of 3" in str(render_final_table(collection).title)
 
 
-def test_the_table_fits_80_columns() -> None:
+def test_table_fits_80_columns() -> None:
     figures: Any = (1061.45, 0.94, 1690.2, 1e6, "predicted", "best.h5")
     survivor = Survivor("021122100", 11.874, 12.1719, 14.7371, {}, *figures)
     console = Console(width=80, record=True, file=io.StringIO())
@@ -107,12 +107,12 @@ def test_the_table_fits_80_columns() -> None:
     assert "…" not in text and "SRAM KiB" in text and "front" in text
 
 
-def test_table_has_every_retrained_architecture_and_every_digit(tmp_path: Path) -> None:
+def test_csv_file_has_every_retrained_architecture_with_all_digits(tmp_path: Path) -> None:
     queue = small_queue(tmp_path)
     for index, epe in enumerate([1.0, 2.0, 1 / 3]):
         finish(queue, index, epe)
-    found = collect(queue, no_vela(), scored)
-    write_final_front(tmp_path / "final_front.csv", found, {"vela": "5.2.0", "board": "a board"})
+    collection = collect(queue, no_vela(), fake_final_epes)
+    write_final_front(tmp_path / "final_front.csv", collection, {"vela": "5.2.0", "board": "a board"})
     with (tmp_path / "final_front.csv").open() as file:
         records = list(csv.DictReader(file))
     assert [record["architecture"] for record in records] == ["000000000", "222222222", "111000000"]
@@ -120,62 +120,61 @@ def test_table_has_every_retrained_architecture_and_every_digit(tmp_path: Path) 
     assert {(record["vela"], record["board"]) for record in records} == {("5.2.0", "a board")}
     assert float(records[0]["epe"]) == 1 / 3 and float(records[0]["supernet_epe"]) == SCORES["000000000"][0]
     assert [float(record["final_epe procedural"]) for record in records] == [3.0, 1.0, 2.0]
-    assert [column.header for column in render_epe_table(found).columns] == ["architecture", "procedural, 2 pairs"]
+    assert [column.header for column in render_epe_table(collection).columns] == ["architecture", "procedural, 2 pairs"]
 
 
-def test_result_of_other_weights_is_refused(tmp_path: Path) -> None:
+def test_result_that_does_not_belong_to_the_weights_is_refused(tmp_path: Path) -> None:
     queue = small_queue(tmp_path)
     finish(queue, 0, 1.0)
     checkpoint.save(queue.task(0).paths.best, {"E0/bn/gamma": np.zeros(2)}, {})
     with pytest.raises(InputError, match="result.json: does not belong to"):
-        collect(queue, no_vela(), scored)
+        collect(queue, no_vela(), fake_final_epes)
 
 
-def test_published_figures_stand_beside_those_of_their_own_board_and_size_alone(
-    tmp_path: Path,
-) -> None:
+def test_published_figures_are_comparable_only_for_their_board_and_size(tmp_path: Path) -> None:
     queue = small_queue(tmp_path)
     finish(queue, 0, 1.0)
-    found = collect(queue, no_vela(), scored)
+    collection = collect(queue, no_vela(), fake_final_epes)
     board, size = "Grove Vision AI V2", (176, 224)
     assert EDGEFLOWNET.is_comparable(board, size)
-    assert not EDGEFLOWNET.is_comparable(board, found.size) and not EDGEFLOWNET.is_comparable("Ethos-U65-256", size)
+    assert not EDGEFLOWNET.is_comparable(board, collection.size)
+    assert not EDGEFLOWNET.is_comparable("Ethos-U65-256", size)
     sentence = "EdgeFlowNet, as published: 1694 KiB of SRAM and 5.32 FPS on the Grove Vision AI V2 at 172x224"
     assert EDGEFLOWNET.describe(board, size) == f"{sentence}, the board and size of this front."
-    assert EDGEFLOWNET.describe(board, found.size).startswith(f"{sentence}. This front is for")
-    assert "32x32: the two cannot be compared" in EDGEFLOWNET.describe(board, found.size)
-    assert [len(render_final_table(found, published).rows) for published in (None, EDGEFLOWNET)] == [1, 2]
+    assert EDGEFLOWNET.describe(board, collection.size).startswith(f"{sentence}. This front is for")
+    assert "32x32: the two cannot be compared" in EDGEFLOWNET.describe(board, collection.size)
+    assert [len(render_final_table(collection, published).rows) for published in (None, EDGEFLOWNET)] == [1, 2]
 
 
-def test_final_epe_is_of_each_data_set_and_is_scored_once(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    """On scenes that fill the image, it is the EPE that the training saw."""
+def test_final_epe_is_scored_once_per_data_set(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """Where the scenes fill the image, the final EPE equals the EPE seen in training."""
     task = small_queue(tmp_path).task(2)
     assert retrain(task) == "done"
     tensors, best = checkpoint.load(task.paths.best)
-    found = score_final_epes(task, tensors)
-    assert list(found) == ["procedural"] and found["procedural"].pairs == 2
-    assert found["procedural"].epe == pytest.approx(best["epe"], rel=1e-5)
+    epes = score_final_epes(task, tensors)
+    assert list(epes) == ["procedural"] and epes["procedural"].pairs == 2
+    assert epes["procedural"].epe == pytest.approx(best["epe"], rel=1e-5)
     written = task.paths.final.stat().st_mtime_ns
-    assert score_final_epes(task, tensors) == found and task.paths.final.stat().st_mtime_ns == written
+    assert score_final_epes(task, tensors) == epes and task.paths.final.stat().st_mtime_ns == written
     other = {**tensors, "E0/bn/mean": tensors["E0/bn/mean"] + 1}
-    assert score_final_epes(task, other)["procedural"].epe != found["procedural"].epe, "it uses the stored statistics"
+    assert score_final_epes(task, other)["procedural"].epe != epes["procedural"].epe, "it uses the stored statistics"
     task.paths.final.write_text("{")
-    assert score_final_epes(task, tensors) == found
+    assert score_final_epes(task, tensors) == epes
 
 
-def test_data_set_that_is_not_here_is_told_and_left_out(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_missing_data_set_is_reported_and_left_out(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     task = small_queue(tmp_path).task(2)
     content = yaml.safe_load(task.paths.task.read_text())
     here = content["data"]
-    gone = {"kind": "flyingchairs2", "train_dir": "/nowhere", "val_dir": "/nowhere", "height": 32, "width": 32}
+    missing = {"kind": "flyingchairs2", "train_dir": "/nowhere", "val_dir": "/nowhere", "height": 32, "width": 32}
     recipe = content["train"]
-    content["train"] = [{**recipe, "data": gone}, {**recipe, "data": {**here, "seed": 9}}, recipe]
+    content["train"] = [{**recipe, "data": missing}, {**recipe, "data": {**here, "seed": 9}}, recipe]
     task.paths.task.write_text(yaml.safe_dump(content))
     weights = task.load_first_weights() or {}
     statistics = {}
     for name in [name[: -len("/gamma")] for name in weights if name.endswith("/gamma")]:
         size = weights[f"{name}/gamma"].shape
         statistics.update({f"{name}/mean": np.zeros(size, "f4"), f"{name}/variance": np.ones(size, "f4")})
-    found = score_final_epes(Task(task.queue, 2), {**weights, **statistics})
-    assert list(found) == ["procedural", "procedural 2"] and found["procedural"].data["seed"] == here["seed"]
+    epes = score_final_epes(Task(task.queue, 2), {**weights, **statistics})
+    assert list(epes) == ["procedural", "procedural 2"] and epes["procedural"].data["seed"] == here["seed"]
     assert "no final EPE on flyingchairs2: " in capfd.readouterr().err

@@ -1,4 +1,4 @@
-"""A real training of the lightest architecture, stopped in every way, against the same one left in peace."""
+"""Real trainings of the lightest architecture: interrupted ones, compared with an undisturbed one."""
 
 import os
 import re
@@ -16,12 +16,12 @@ from edgeflownas.training.child import ChildStep
 from search.commands.retrain import command
 from search.queue.retrain import Result, retrain
 from search.queue.task import Task
-from tests.search.queue.small import TRAIN, python, small_queue
+from tests.search.queue.small import TRAIN, small_queue, start_python
 
-LIGHT = 2  # the task of the architecture that is built fastest; four steps an epoch
-SECOND_EPOCH = 6  # a step in its middle
+LIGHT = 2  # the task whose network is built fastest; an epoch has four steps
+SECOND_EPOCH = 6  # a step in the middle of the second epoch
 
-# Retrains a task, and kills itself in the middle of an epoch.
+# Retrains a task and kills itself in the middle of an epoch.
 KILLED = f"""
 import os, signal, sys
 from pathlib import Path
@@ -40,7 +40,7 @@ retrain(Queue(Path(sys.argv[1])).task({LIGHT}))
 
 
 def run_command(task: Task, *options: str) -> int:
-    """``retrain``; gives its exit code."""
+    """Run the command ``retrain`` and return its exit code."""
     arguments = ["--queue", str(task.queue.folder), "--index", str(task.index), *options]
     return int(command.main(arguments, standalone_mode=False))
 
@@ -49,8 +49,8 @@ def light(folder: Path, **queue: Any) -> Task:
     return small_queue(folder, **queue).task(LIGHT)
 
 
-def at_step(monkeypatch: pytest.MonkeyPatch, number: int, act: Callable[[], None]) -> List[float]:
-    """Does something behind a step of the trainings to come; gives the losses of all their steps."""
+def call_at_step(monkeypatch: pytest.MonkeyPatch, number: int, act: Callable[[], None]) -> List[float]:
+    """Call a function after a given step of future trainings; return the list that collects the losses of all steps."""
     run, losses = ChildStep.run, []
 
     def counted(*arguments: Any) -> float:
@@ -64,11 +64,11 @@ def at_step(monkeypatch: pytest.MonkeyPatch, number: int, act: Callable[[], None
 
 
 def outcome(task: Task) -> Dict[str, Any]:
-    """All of a finished task that must not depend on how often it was stopped."""
+    """Return everything of a finished task that must not depend on interruptions."""
     tensors: Dict[str, Any] = {}
     for path in (task.paths.last, task.paths.best):
-        found, state = checkpoint.load(path)
-        tensors.update({f"{path.name} {name}": value.tobytes() for name, value in found.items()})
+        loaded, state = checkpoint.load(path)
+        tensors.update({f"{path.name} {name}": value.tobytes() for name, value in loaded.items()})
         tensors[path.name] = {key: value for key, value in state.items() if key != "place"}
     result = {key: value for key, value in record.read(task.paths.result).items() if key != "wall_s"}
     curve = [line.rpartition(",")[0] for line in task.paths.curve.read_text().splitlines()]
@@ -76,82 +76,82 @@ def outcome(task: Task) -> Dict[str, Any]:
 
 
 @pytest.fixture(scope="module", params=[True, False], ids=["warm", "scratch"])
-def peaceful(request: Any, tmp_path_factory: pytest.TempPathFactory) -> Task:
-    task = light(tmp_path_factory.mktemp("peaceful"), warm_start=request.param)
+def undisturbed(request: Any, tmp_path_factory: pytest.TempPathFactory) -> Task:
+    task = light(tmp_path_factory.mktemp("undisturbed"), warm_start=request.param)
     assert retrain(task) == "done"
     return task
 
 
-def test_finished_task_has_a_result_and_the_log_a_curve(peaceful: Task) -> None:
-    result: Result = validate(record.read(peaceful.paths.result), Result, "result")
-    weights, best = checkpoint.load(peaceful.paths.best)
-    state = peaceful.state()
+def test_finished_task_has_result_log_and_learning_curve(undisturbed: Task) -> None:
+    result: Result = validate(record.read(undisturbed.paths.result), Result, "result")
+    weights, best = checkpoint.load(undisturbed.paths.best)
+    state = undisturbed.state()
     assert (result.architecture, result.epochs, result.epe) == ("000000000", 2, best["epe"])
     assert result.weights_sha256 == checkpoint.digest(weights)
     assert (state.state, state.attempts, state.crashes, state.epoch, state.step, state.steps) == ("done", 1, 0, 2, 8, 8)
     assert state.best_epe == best["epe"] and state.pid == os.getpid()
-    assert "epoch 2/2" in peaceful.paths.output.read_text()
-    assert len(peaceful.paths.curve.read_text().splitlines()) == 3
-    assert not peaceful.paths.claim.exists()
+    assert "epoch 2/2" in undisturbed.paths.output.read_text()
+    assert len(undisturbed.paths.curve.read_text().splitlines()) == 3
+    assert not undisturbed.paths.claim.exists()
 
 
-def test_warm_start_is_the_supernet_and_scratch_is_not(peaceful: Task) -> None:
-    _, best = checkpoint.load(peaceful.paths.best)
-    supernet = peaceful.load_first_weights()
+def test_only_warm_start_uses_the_supernet(undisturbed: Task) -> None:
+    _, best = checkpoint.load(undisturbed.paths.best)
+    supernet = undisturbed.load_first_weights()
     first = best["identity"]["first weights"]
-    tensors, _ = checkpoint.load(peaceful.paths.best)
+    tensors, _ = checkpoint.load(undisturbed.paths.best)
     names = [name for name in tensors if not name.endswith(("/mean", "/variance"))]
     if supernet is None:
-        assert peaceful.config.first_weights is None
+        assert undisturbed.config.first_weights is None
     else:
         assert first == checkpoint.digest({name: supernet[name] for name in names})
 
 
-def test_task_that_is_done_is_left_as_it_is(peaceful: Task) -> None:
-    before = {path: path.read_bytes() for path in peaceful.paths.folder.iterdir() if path.is_file()}
-    assert retrain(peaceful) == "done"
-    assert {path: path.read_bytes() for path in peaceful.paths.folder.iterdir() if path.is_file()} == before
+def test_finished_task_is_not_changed(undisturbed: Task) -> None:
+    before = {path: path.read_bytes() for path in undisturbed.paths.folder.iterdir() if path.is_file()}
+    assert retrain(undisturbed) == "done"
+    assert {path: path.read_bytes() for path in undisturbed.paths.folder.iterdir() if path.is_file()} == before
 
 
-def test_preempted_in_the_middle_and_continued_is_the_same_to_the_last_bit(
-    peaceful: Task, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_preempted_and_resumed_training_is_equal_bit_for_bit(
+    undisturbed: Task, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    signum = signal.SIGUSR1 if peaceful.config.first_weights is None else signal.SIGTERM
-    task = light(tmp_path, warm_start=peaceful.config.first_weights is not None)
-    steps = at_step(monkeypatch, SECOND_EPOCH, lambda: os.kill(os.getpid(), signum))
+    signum = signal.SIGUSR1 if undisturbed.config.first_weights is None else signal.SIGTERM
+    task = light(tmp_path, warm_start=undisturbed.config.first_weights is not None)
+    steps = call_at_step(monkeypatch, SECOND_EPOCH, lambda: os.kill(os.getpid(), signum))
     assert retrain(task) == "preempted"
     state = task.state()
     assert (state.state, state.epoch, state.step, state.crashes) == ("preempted", 1, SECOND_EPOCH, 0)
     assert signum.name in str(state.reason) and not task.paths.claim.exists()
     assert retrain(task) == "done"
-    assert len(steps) == 8, "no step was done twice"
-    assert outcome(task) == outcome(peaceful)
+    assert len(steps) == 8, "no step was repeated"
+    assert outcome(task) == outcome(undisturbed)
     assert (task.state().attempts, task.state().crashes, task.state().reason) == (2, 0, None)
 
 
-@pytest.mark.parametrize("peaceful", [True], ids=["warm"], indirect=True)  # a process with TensorFlow takes long
-def test_killed_in_the_middle_and_continued_is_the_same_to_the_last_bit(
-    peaceful: Task, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("undisturbed", [True], ids=["warm"], indirect=True)  # loading TensorFlow is slow
+def test_killed_and_resumed_training_is_equal_bit_for_bit(
+    undisturbed: Task, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     task = light(tmp_path)
-    process = python(KILLED, str(task.queue.folder), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    process = start_python(KILLED, str(task.queue.folder), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     assert process.wait(120) == -signal.SIGKILL
     assert task.state().state == "running" and not task.alive()
-    steps = at_step(monkeypatch, 0, lambda: None)
+    steps = call_at_step(monkeypatch, 0, lambda: None)
     assert retrain(task) == "done"
     assert len(steps) == 4, "the first epoch was kept"
-    assert outcome(task) == outcome(peaceful)
+    assert outcome(task) == outcome(undisturbed)
     assert (task.state().attempts, task.state().crashes) == (2, 1)
 
 
-def test_crash_is_retried_where_it_was_and_then_failed_with_the_reason(
+def test_crashed_task_is_resumed_and_finally_fails_with_the_reason(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def crash() -> None:
         raise RuntimeError("the roof is on fire")
 
     task = light(tmp_path)
-    at_step(monkeypatch, SECOND_EPOCH, crash)
+    call_at_step(monkeypatch, SECOND_EPOCH, crash)
     assert retrain(task) == "queued"
     state = task.state()
     assert (state.crashes, state.step, state.reason) == (1, 5, "RuntimeError: the roof is on fire")
@@ -167,13 +167,13 @@ def test_crash_is_retried_where_it_was_and_then_failed_with_the_reason(
     assert run_command(task) == 1 and task.state() == state
 
 
-def test_exit_codes_tell_crash_from_failure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_exit_codes_distinguish_crash_and_failure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     task = light(tmp_path)
     task.queue.supernet.write_bytes(b"")
     assert [run_command(task) for _ in range(3)] == [75, 1, 1]
 
 
-def test_signal_before_the_training_has_begun_leaves_the_task_preempted(
+def test_signal_before_the_training_starts_preempts_the_task(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def slow(_: Task) -> None:
@@ -187,25 +187,25 @@ def test_signal_before_the_training_has_begun_leaves_the_task_preempted(
 
 
 @pytest.mark.parametrize("train", [TRAIN, [TRAIN, TRAIN]], ids=["one stage", "two stages"])
-def test_gpu_device_is_that_of_all_stages_and_leaves_the_training_the_same(
+def test_gpu_device_applies_to_all_stages_and_changes_nothing_else(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, train: Any
 ) -> None:
     task = light(tmp_path, train=train)
-    worked_on: List[Any] = []
+    configs: List[Any] = []
 
     def work(task: Task) -> str:
-        worked_on.append(task.config)
+        configs.append(task.config)
         return "done"
 
     monkeypatch.setattr("search.commands.retrain.retrain", work)
     assert run_command(task, "--gpu-device", "none") == run_command(task) == 0
-    moved, plain = ([each.train for each in config.stages] for config in worked_on)
-    assert [each.devices for each in moved] == [[]] * len(plain)
-    assert [each.devices for each in plain] == [None] * len(plain)
-    assert [each.recipe for each in moved] == [each.recipe for each in plain]
+    moved, plain = ([stage.train for stage in config.stages] for config in configs)
+    assert [train.devices for train in moved] == [[]] * len(plain)
+    assert [train.devices for train in plain] == [None] * len(plain)
+    assert [train.recipe for train in moved] == [train.recipe for train in plain]
 
 
-def test_a_gpu_that_is_not_there_is_told_before_the_task_begins(tmp_path: Path) -> None:
+def test_missing_gpu_is_reported_before_the_task_begins(tmp_path: Path) -> None:
     task = light(tmp_path)
     before = task.state()
     with pytest.raises(InputError, match="train.devices: TensorFlow sees .*, not GPU 99"):

@@ -15,25 +15,25 @@ from search.queue.build import build
 from search.queue.claim import hold_claim
 from search.queue.queue import Queue
 from search.queue.status import Row, format_remarks, read_rows, summarize, to_records
-from tests.search.queue.small import python, small_archive, small_queue, small_run, wait_for
+from tests.search.queue.small import small_archive, small_queue, small_run, start_python, wait_for
 from tests.search.queue.test_claim import WORKER
 
-# What stands in for a task's process; the task is then called ``task``.
-OPENED = """
+# Start of the programs that replace a task's process; they call the task ``task``.
+OPEN_TASK = """
 import os, signal, sys, time
 from pathlib import Path
 from search.queue.claim import hold_claim
 from search.queue.queue import Queue
 task = Queue(Path(sys.argv[1])).task(int(sys.argv[2]))
 """
-DONE = OPENED + "with hold_claim(task) as claim: claim.begin(); claim.change(state='done')"
-KILLED = OPENED + "with hold_claim(task) as claim: claim.begin(); os.kill(os.getpid(), signal.SIGKILL)"
+DONE = OPEN_TASK + "with hold_claim(task) as claim: claim.begin(); claim.change(state='done')"
+KILLED = OPEN_TASK + "with hold_claim(task) as claim: claim.begin(); os.kill(os.getpid(), signal.SIGKILL)"
 NOT_BEGUN = "import sys; print('no such \\x1b[1mlibrary'); sys.exit(3)"
 DEAF = "import pathlib, sys, time; pathlib.Path(sys.argv[1], 'started').touch(); time.sleep(600)"
 
 
-def work(monkeypatch: pytest.MonkeyPatch, codes: Dict[int, str]) -> None:
-    """Has these run for tasks in place of ``retrain``; for the others what finishes at once."""
+def replace_programs(monkeypatch: pytest.MonkeyPatch, codes: Dict[int, str]) -> None:
+    """Run programs for tasks instead of ``retrain``; other tasks finish at once."""
 
     def build_command(folder: Path, index: int) -> List[str]:
         return [sys.executable, "-c", codes.get(index, DONE), str(folder), str(index)]
@@ -41,74 +41,75 @@ def work(monkeypatch: pytest.MonkeyPatch, codes: Dict[int, str]) -> None:
     monkeypatch.setattr(runner, "build_command", build_command)
 
 
-def words(listed: List[Row]) -> List[str]:
-    return [row.word for row in listed]
+def words(rows: List[Row]) -> List[str]:
+    return [row.word for row in rows]
 
 
-def test_tasks_are_worked_off_and_those_that_crash_are_tried_again_until_they_have_failed(
+def test_tasks_are_run_and_crashing_ones_retried_until_they_fail(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     queue = small_queue(tmp_path)
-    work(monkeypatch, {1: KILLED, 2: NOT_BEGUN})
-    listed = runner.run(queue)
-    assert words(listed) == ["done", "failed", "failed"]
-    assert [(row.attempts, row.crashes) for row in listed] == [(1, 0), (2, 2), (0, 2)]
-    assert str(listed[1].reason).endswith("killed by SIGKILL")
-    assert listed[2].reason == "exited with code 3 before the task began: no such  [1mlibrary"
-    assert format_remarks(listed)[-1].strip() == "no such  [1mlibrary"
-    assert summarize(listed) == "1 done, 2 failed"
+    replace_programs(monkeypatch, {1: KILLED, 2: NOT_BEGUN})
+    rows = runner.run(queue)
+    assert words(rows) == ["done", "failed", "failed"]
+    assert [(row.attempts, row.crashes) for row in rows] == [(1, 0), (2, 2), (0, 2)]
+    assert str(rows[1].reason).endswith("killed by SIGKILL")
+    assert rows[2].reason == "exited with code 3 before the task began: no such  [1mlibrary"
+    assert format_remarks(rows)[-1].strip() == "no such  [1mlibrary"
+    assert summarize(rows) == "1 done, 2 failed"
     said = capfd.readouterr().err
     assert "task 0 222222222: done" in said and "task 1 111000000: failed" in said
-    assert runner.run(queue) == listed, "nothing is left to do"
+    assert runner.run(queue) == rows, "no task is left"
 
 
-def test_task_that_another_process_works_on_is_left_to_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_task_of_another_process_is_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     queue = small_queue(tmp_path)
-    work(monkeypatch, {0: NOT_BEGUN})
-    other = python(WORKER, str(queue.paths.folder), stdout=subprocess.PIPE)
+    replace_programs(monkeypatch, {0: NOT_BEGUN})
+    other = start_python(WORKER, str(queue.paths.folder), stdout=subprocess.PIPE)
     try:
         assert other.stdout is not None and other.stdout.readline() == "begun\n"
-        listed = runner.run(queue)
-        assert words(listed) == ["running", "done", "done"]
-        assert (listed[0].pid, listed[0].crashes) == (other.pid, 0)
+        rows = runner.run(queue)
+        assert words(rows) == ["running", "done", "done"]
+        assert (rows[0].pid, rows[0].crashes) == (other.pid, 0)
     finally:
         other.kill()
         other.wait()
-    work(monkeypatch, {})
+    replace_programs(monkeypatch, {})
     assert words(runner.run(queue)) == ["done", "done", "done"]
-    assert to_records(read_rows(queue))[0]["crashes"] == 1, "the death of the other is counted"
+    assert to_records(read_rows(queue))[0]["crashes"] == 1, "the death of the other process is counted"
 
 
-def test_claim_of_a_process_that_was_killed_behind_its_task_is_removed(
+def test_claim_of_a_process_killed_after_its_task_ended_is_removed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     queue = small_queue(tmp_path)
-    work(monkeypatch, {0: OPENED + "with hold_claim(task) as claim: claim.begin(); claim.change(state='failed')"})
+    failed = OPEN_TASK + "with hold_claim(task) as claim: claim.begin(); claim.change(state='failed')"
+    replace_programs(monkeypatch, {0: failed})
     assert words(runner.run(queue)) == ["failed", "done", "done"]
     for index in (0, 1):
         code = f"with hold_claim(task): os.kill(os.getpid(), {signal.SIGKILL:d})"
-        subprocess.run([sys.executable, "-c", OPENED + code, str(queue.paths.folder), str(index)], check=False)
+        subprocess.run([sys.executable, "-c", OPEN_TASK + code, str(queue.paths.folder), str(index)], check=False)
         assert queue.task(index).paths.claim.exists()
     assert words(runner.run(queue)) == ["failed", "done", "done"]
     assert not list(queue.paths.folder.rglob("claim"))
 
 
-def test_death_is_one_crash_where_another_had_died_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_death_is_counted_once_after_an_earlier_death(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     queue = small_queue(tmp_path)
     for index in queue.indices:
         with hold_claim(queue.task(index)) as claim:
-            claim.begin()  # and is gone without a word
-    work(monkeypatch, {1: KILLED, 2: NOT_BEGUN})
-    listed = runner.run(queue)
-    assert words(listed) == ["done", "failed", "failed"]
-    assert [(row.attempts, row.crashes) for row in listed] == [(2, 1), (2, 2), (1, 2)]
+            claim.begin()  # and dies unexpectedly
+    replace_programs(monkeypatch, {1: KILLED, 2: NOT_BEGUN})
+    rows = runner.run(queue)
+    assert words(rows) == ["done", "failed", "failed"]
+    assert [(row.attempts, row.crashes) for row in rows] == [(2, 1), (2, 2), (1, 2)]
 
 
-def test_process_that_is_stopped_before_it_can_listen_has_not_crashed(
+def test_stop_before_the_process_handles_signals_is_not_a_crash(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     queue = small_queue(tmp_path)
-    work(monkeypatch, {0: DEAF})
+    replace_programs(monkeypatch, {0: DEAF})
     started = queue.paths.folder / "started"
 
     def stop() -> None:
@@ -121,9 +122,9 @@ def test_process_that_is_stopped_before_it_can_listen_has_not_crashed(
     assert words(read_rows(queue)) == ["queued", "queued", "queued"] and read_rows(queue)[0].crashes == 0
 
 
-def test_real_queue_is_stopped_by_ctrl_c_and_goes_on(tmp_path: Path) -> None:
+def test_queue_is_stopped_by_ctrl_c_and_resumes(tmp_path: Path) -> None:
     run = small_run(tmp_path)
-    queue = build(run, small_archive(run), np.array([0]))  # the one that is built fastest
+    queue = build(run, small_archive(run), np.array([0]))  # the architecture whose network is built fastest
 
     def stop() -> None:
         output = queue.paths.task(0).output
@@ -137,4 +138,4 @@ def test_real_queue_is_stopped_by_ctrl_c_and_goes_on(tmp_path: Path) -> None:
     assert (row.word, row.crashes, row.reason) == ("preempted", 0, "stopped by SIGTERM")
     assert runner.run(Queue(queue.paths.folder))[0].word == "done"
     text = queue.paths.task(0).output.read_text()
-    assert "resuming" in text or text.count(": starting") == 2, "it may be stopped before there is anything to save"
+    assert "resuming" in text or text.count(": starting") == 2, "the task may be stopped before its first checkpoint"

@@ -23,7 +23,7 @@ def directives(text: str) -> List[str]:
     return [line for line in text.splitlines() if line.startswith("#SBATCH")]
 
 
-def test_directives_are_literally_these(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_directives_are_written_literally(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     text = script(
         tmp_path, partition="gpu", account="lab", qos="long", hours=1.01, save_seconds=60, gpus=2, gpu_type="a100",
@@ -52,14 +52,14 @@ def test_directives_are_literally_these(tmp_path: Path, monkeypatch: pytest.Monk
     assert f"\n{work}\n" in text and "\nid=c0ffee " in text
 
 
-def test_what_is_not_asked_for_is_left_to_the_cluster(tmp_path: Path) -> None:
+def test_settings_that_are_not_given_are_left_to_the_cluster(tmp_path: Path) -> None:
     text = script(tmp_path)
     assert text.startswith("#!/bin/bash\n")
     for word in ("--time", "--gres", "--mem", "--partition", "--account", "--qos", "module", "conda", "export", "%1"):
         assert word not in text.replace("scontrol", "")
 
 
-def test_setup_comes_before_the_work_and_ends_the_job_where_it_fails(tmp_path: Path) -> None:
+def test_setup_precedes_the_task_and_ends_the_job_if_it_fails(tmp_path: Path) -> None:
     text = script(tmp_path, modules=["cuda/10.0", "gcc"], conda="efn", environment={"A": "it's $HOME"})
     assert text.startswith("#!/bin/bash -l\n")
     setup = [
@@ -76,7 +76,7 @@ def test_setup_comes_before_the_work_and_ends_the_job_where_it_fails(tmp_path: P
 
 
 @pytest.mark.parametrize("name", ["a b", "it's", "$(touch injected)", "a;touch injected", "#", "ä"])
-def test_any_folder_is_quoted_or_refused_and_never_a_command(
+def test_folder_name_is_quoted_or_refused_and_never_run_as_a_command(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     folder = tmp_path / name
@@ -96,12 +96,12 @@ def test_any_folder_is_quoted_or_refused_and_never_a_command(
 
 
 @pytest.mark.parametrize("name", ["new\n#SBATCH --uid=0", "50%a", 'a"b', "a\\b", "\x1b"])
-def test_folder_that_slurm_would_misread_is_refused(tmp_path: Path, name: str) -> None:
+def test_folder_name_that_slurm_would_misread_is_refused(tmp_path: Path, name: str) -> None:
     with pytest.raises(InputError, match="characters that Slurm does not allow"):
         script(tmp_path / name)
 
 
-def test_name_of_the_jobs_tells_queues_apart_and_is_plain(tmp_path: Path) -> None:
+def test_job_name_is_unique_and_has_plain_characters(tmp_path: Path) -> None:
     names = {job_name(QueuePaths(tmp_path / run / "queue")) for run in ("a", "b", "a b,c;d", "a" * 99)}
     assert len(names) == 4
     assert all(len(name) < 50 and name.replace("-", "").replace("_", "").replace(".", "").isalnum() for name in names)
@@ -112,16 +112,16 @@ def test_name_of_the_jobs_tells_queues_apart_and_is_plain(tmp_path: Path) -> Non
     "indices, option",
     [([0], "0"), ([0, 1, 2], "0-2"), ([0, 2, 3, 7], "0,2-3,7"), ([9, 8, 1], "1,8-9"), ([5, 3, 1], "1,3,5")],
 )
-def test_array_names_exactly_the_tasks(indices: List[int], option: str) -> None:
+def test_array_option_lists_exactly_the_tasks(indices: List[int], option: str) -> None:
     assert format_array_option(indices, "%2") == f"--array={option}%2"
 
 
-# What an element does when its work has ended in some way. Stand-ins for Slurm's commands note what they are told.
+# The next tests run a batch script whose program ends in various ways. Fakes of Slurm's commands record their calls.
 COMMANDS = {"squeue": 'echo "${STATE-RUNNING}"', "scontrol": 'echo "$@" >> called'}
 
 
-def ended(folder: Path, text: str, work: str, state: str = "RUNNING", **environment: str) -> Tuple[int, str]:
-    """Runs a batch script with something else as its work; gives the exit code, and what scontrol was asked for."""
+def run_script(folder: Path, text: str, work: str, state: str = "RUNNING", **environment: str) -> Tuple[int, str]:
+    """Run a batch script with another program; return the exit code and the arguments of scontrol."""
     (folder / "bin").mkdir(exist_ok=True)
     for name, body in COMMANDS.items():
         (folder / "bin" / name).write_text(f"#!/bin/bash\n{body}\n")
@@ -135,7 +135,7 @@ def ended(folder: Path, text: str, work: str, state: str = "RUNNING", **environm
 
 
 BEGUN = "echo other > run/queue/tasks/002/state.json; "
-# A process that takes its time to save after a signal, which it gets in the middle of its work.
+# A program that sends a signal to the script and then takes a while to save.
 SAVES = (
     'trap "sleep 0.3; exit 130" USR1 TERM; kill -s {} $PPID; '
     + BEGUN
@@ -152,22 +152,22 @@ SAVES = (
         (BEGUN + "exit 75", "RUNNING", 75, True),
         (BEGUN + "exit 130", "RUNNING", 130, True),
         (BEGUN + "kill -9 $$", "RUNNING", 137, True),
-        ("kill -11 $$", "RUNNING", 139, False),  # before the task began: it would for ever
+        ("kill -11 $$", "RUNNING", 139, False),  # before the task began: it would crash every time
         ("exec no-such-python", "RUNNING", 127, False),
         (SAVES.format("USR1"), "RUNNING", 130, True),
         (SAVES.format("TERM"), "RUNNING", 130, True),  # preemption with time to save
-        (SAVES.format("TERM"), "COMPLETING", 130, False),  # scancel, or Slurm requeues it itself
-        ("sleep 0.5; kill -s USR1 $PPID; sleep 0.2; kill -s USR1 $$", "RUNNING", 138, True),  # before it could listen
+        (SAVES.format("TERM"), "COMPLETING", 130, False),  # scancel, or Slurm requeues the job itself
+        ("sleep 0.5; kill -s USR1 $PPID; sleep 0.2; kill -s USR1 $$", "RUNNING", 138, True),  # not handled yet
     ],
 )
-def test_element_is_requeued_when_there_is_something_to_go_on_with(
+def test_element_is_requeued_when_the_task_can_resume(
     tmp_path: Path, work: str, state: str, code: int, requeued: bool
 ) -> None:
     task = tmp_path / "run" / "queue" / "tasks" / "002"
     task.mkdir(parents=True)
     (task / "state.json").write_text("as it was\n")
     text = script(tmp_path).replace(f"{sys.executable} -m search retrain", 'bash -c "$WORK"')
-    assert ended(tmp_path, text, work, state) == (code, "requeue 12_2" if requeued else "")
+    assert run_script(tmp_path, text, work, state) == (code, "requeue 12_2" if requeued else "")
     assert (task / "killed").exists() == (work == BEGUN + "kill -9 $$")
 
 
@@ -182,26 +182,26 @@ def test_element_is_requeued_when_there_is_something_to_go_on_with(
         (SAVES.format("TERM").replace(BEGUN, ""), "COMPLETING", 130, False),
     ],
 )
-def test_search_job_is_requeued_when_it_was_stopped(
+def test_search_job_is_requeued_after_a_signal(
     tmp_path: Path, work: str, state: str, code: int, requeued: bool
 ) -> None:
     (tmp_path / "work").write_text('#!/bin/bash\nexec bash -c "$WORK"\n')
     (tmp_path / "work").chmod(0o755)
-    found = ended(tmp_path, SHIPPED.read_text(), work, state, EDGEFLOWNAS_SEARCH=str(tmp_path / "work"))
-    assert found == (code, "requeue 12" if requeued else "")
+    outcome = run_script(tmp_path, SHIPPED.read_text(), work, state, EDGEFLOWNAS_SEARCH=str(tmp_path / "work"))
+    assert outcome == (code, "requeue 12" if requeued else "")
 
 
-def test_search_job_that_goes_on_does_not_begin_anew(tmp_path: Path) -> None:
+def test_restarted_search_job_does_not_start_from_scratch(tmp_path: Path) -> None:
     (tmp_path / "work").write_text('#!/bin/bash\nprintf "<%s>" "$@" > words\n')
     (tmp_path / "work").chmod(0o755)
     lines = SHIPPED.read_text().replace('"$@" &', '"$@" &', 1)
     words = "evolve --restart --config 'a b' --json"
     for count, seen in (("0", "<evolve><--restart><--config><a b><--json>"), ("1", "<evolve><--config><a b><--json>")):
         text = f"set -- {words}\n{lines}"
-        ended(tmp_path, text, "", EDGEFLOWNAS_SEARCH=str(tmp_path / "work"), SLURM_RESTART_COUNT=count)
+        run_script(tmp_path, text, "", EDGEFLOWNAS_SEARCH=str(tmp_path / "work"), SLURM_RESTART_COUNT=count)
         assert (tmp_path / "words").read_text() == seen
 
 
-def test_both_scripts_handle_signals_alike() -> None:
+def test_both_scripts_handle_signals_in_the_same_way() -> None:
     text = SHIPPED.read_text()
     assert all(part in text for part in (SIGNALS, WAIT, REQUEUE))

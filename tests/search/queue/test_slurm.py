@@ -1,4 +1,4 @@
-"""The queue on a real Slurm: an array job that is disturbed in every way, against the same tasks left in peace."""
+"""The queue on a real Slurm: an array job disturbed in many ways, compared with the same tasks left undisturbed."""
 
 import contextlib
 import os
@@ -21,22 +21,22 @@ from search.queue.build import build
 from search.queue.queue import Queue
 from search.queue.retrain import retrain
 from search.queue.status import Row, read_rows
-from tests.search.queue.cluster import Cluster, missing, running_cluster
+from tests.search.queue.cluster import Cluster, find_obstacle, running_cluster
 from tests.search.queue.small import FRONT, small_archive, small_run, wait_for
 
 pytestmark = [
-    pytest.mark.skipif(missing() is not None, reason=f"no Slurm can be started here: {missing()}"),
-    pytest.mark.timeout(1800),  # of which a machine that does nothing else needs a minute
+    pytest.mark.skipif(find_obstacle() is not None, reason=f"Slurm cannot be started: {find_obstacle()}"),
+    pytest.mark.timeout(1800),  # an idle machine needs one minute
 ]
 
-REQUEUED, WARNED, KILLED, CRASHING, DRAINED, CANCELLED = range(6)  # tasks, by what is done to them
-WHOLE = (REQUEUED, WARNED, KILLED, DRAINED)  # those that are to be done in the end
+REQUEUED, WARNED, KILLED, CRASHING, DRAINED, CANCELLED = range(6)  # tasks, named after what is done to them
+WHOLE = (REQUEUED, WARNED, KILLED, DRAINED)  # tasks that must be done in the end
 
-# Six that are built fast; every one is on the front.
+# Six architectures whose networks are built fast; all are on the front.
 ARCHITECTURES = ("000000000", "000010000", "000001000", "000000100", "000000010", "000000001")
 LITERAL = """$(touch injected) `touch injected`; touch injected # ' " \\ $HOME"""
 SETTINGS = ClusterConfig(hours=0.5, cpus=1, throttle=2, environment={"LITERAL": LITERAL}, directives=["--comment=six"])
-PATIENCE = 600.0  # seconds that one step of it may take, on a machine that does much else
+PATIENCE = 600.0  # seconds allowed for one step, on a busy machine
 
 
 def six_tasks(folder: Path) -> Queue:
@@ -48,12 +48,13 @@ RECIPE = {"epochs": 8, "batch_size": 2, "learning_rate": 1e-3}
 
 
 class Observer:
-    """Looks all the time at which processes work on a queue.
+    """Observes continuously which processes run tasks of a queue.
 
     Attributes:
-        most: processes that were ever seen at once, by task.
-        tasks_at_once: that were ever seen, but for those that Slurm is ending, which the throttle does not count.
-        variables: that a process had.
+        most: Largest number of processes seen at once, by task.
+        tasks_at_once: Largest number of tasks seen at once, without those that Slurm is ending, which the throttle does
+            not count.
+        variables: Environment variables of one process.
     """
 
     def __init__(self, queue: Queue, cluster: Cluster) -> None:
@@ -75,22 +76,24 @@ class Observer:
 
     def _watch(self) -> None:
         while not self._ended.wait(0.2):
-            found = Counter(self._processes())
-            if len(found) > self.tasks_at_once:
-                self.tasks_at_once = max(self.tasks_at_once, min(len(found), self._cluster.running()))
-            self.most |= found
+            processes = Counter(self._find_processes())
+            if len(processes) > self.tasks_at_once:
+                running = self._cluster.count_running()
+                self.tasks_at_once = max(self.tasks_at_once, min(len(processes), running))
+            self.most |= processes
 
-    def _processes(self) -> Iterator[int]:
-        """The tasks of all processes there are."""
-        found: Dict[str, Tuple[int, str]] = {}
+    def _find_processes(self) -> Iterator[int]:
+        """Return the task of every process that runs one."""
+        processes: Dict[str, Tuple[int, str]] = {}
         for entry in Path("/proc").iterdir():
             with contextlib.suppress(OSError, ValueError, IndexError):
                 words = (entry / "cmdline").read_bytes().decode().split("\0")
                 if "retrain" in words and self._folder in words:
                     self.variables = self.variables or (entry / "environ").read_bytes().decode().split("\0")
                     parent = (entry / "stat").read_text().rpartition(")")[2].split()[1]
-                    found[entry.name] = int(words[words.index("--index") + 1]), parent
-        return (index for index, parent in found.values() if parent not in found)  # not what one forks, before its exec
+                    processes[entry.name] = int(words[words.index("--index") + 1]), parent
+        # Without a process that a task's process has forked and that has not yet called exec.
+        return (index for index, parent in processes.values() if parent not in processes)
 
 
 @pytest.fixture(scope="module")
@@ -101,20 +104,20 @@ def cluster() -> Iterator[Cluster]:
 
 
 class Story(NamedTuple):
-    """What has become of six disturbed tasks."""
+    """What happened to six disturbed tasks."""
 
     queue: Queue
-    peaceful: Queue
+    undisturbed: Queue
     observed: Observer
     rows: List[Row]
-    second: Optional[str]  # what a second `queue submit` gave
+    second: Optional[str]  # result of a second `queue submit`
     element: str  # the Slurm job of the task that was requeued
 
 
 @pytest.fixture(scope="module")
 def story(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Story:
     folder = tmp_path_factory.mktemp("a b")  # with a space in it
-    queue, peaceful = six_tasks(folder / "disturbed"), six_tasks(folder / "peaceful")
+    queue, undisturbed = six_tasks(folder / "disturbed"), six_tasks(folder / "undisturbed")
     crashing = queue.task(CRASHING).paths.task
     crashing.write_text(yaml.safe_dump({**yaml.safe_load(crashing.read_text()), "first_weights": "gone.h5"}))
     with Observer(queue, cluster) as observed:
@@ -122,17 +125,17 @@ def story(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Story:
         second = submit.submit(queue, SETTINGS)
         disturb(cluster, queue, str(job))
         wait_for(lambda: cluster.node_state() == "drained", PATIENCE)
-        assert all(each.word != "running" for each in read_rows(queue)), "a drained node has no task"
+        assert all(row.word != "running" for row in read_rows(queue)), "a drained node runs no task"
         cluster.call("scontrol", "update", f"NodeName={cluster.node}", "State=RESUME")
         for index in WHOLE:
-            assert retrain(peaceful.task(index)) == "done"
-        wait_for(lambda: {each.word for each in read_rows(queue)} <= {"done", "failed"}, PATIENCE)
+            assert retrain(undisturbed.task(index)) == "done"
+        wait_for(lambda: {row.word for row in read_rows(queue)} <= {"done", "failed"}, PATIENCE)
         wait_for(lambda: not cluster.call("squeue", "-h"), PATIENCE)
-    return Story(queue, peaceful, observed, read_rows(queue), second, f"{job}_{REQUEUED}")
+    return Story(queue, undisturbed, observed, read_rows(queue), second, f"{job}_{REQUEUED}")
 
 
 def disturb(cluster: Cluster, queue: Queue, job: str) -> None:
-    """Disturbs each task once, in the middle of its training; ends when the last one is."""
+    """Disturb each task once, in the middle of its training; return after the last one."""
     node = f"NodeName={cluster.node}"
     acts: Dict[int, Callable[[int], object]] = {
         REQUEUED: lambda pid: cluster.call("scontrol", "requeue", f"{job}_{REQUEUED}"),
@@ -145,7 +148,8 @@ def disturb(cluster: Cluster, queue: Queue, job: str) -> None:
         while acts:
             index, pid = catcher.caught.get(timeout=PATIENCE)
             if index == DRAINED and len(acts) > 1:
-                catcher.caught.put((index, pid))  # the last one: after it, nothing begins until all that runs has ended
+                # Draining must be last: afterwards no task starts until all running ones have ended.
+                catcher.caught.put((index, pid))
                 time.sleep(0.1)
                 continue
             acts.pop(index)(pid)
@@ -154,10 +158,10 @@ def disturb(cluster: Cluster, queue: Queue, job: str) -> None:
 
 
 class Catcher:
-    """Holds still each task's process, once, when it is in its training, so that it surely is disturbed there.
+    """Stops the process of each task once during its training, so that it is certainly disturbed there.
 
     Attributes:
-        caught: tasks and processes.
+        caught: Indices of tasks and ids of their stopped processes.
     """
 
     def __init__(self, queue: Queue, indices: Set[int]) -> None:
@@ -187,14 +191,13 @@ class Catcher:
 
 
 def weights(queue: Queue, index: int) -> Dict[str, str]:
-    """Digests of all tensors that a training has left."""
+    """Return the digests of all tensors that a training has written."""
     paths = queue.task(index).paths
     return {path.name: checkpoint.digest(checkpoint.load(path)[0]) for path in (paths.last, paths.best)}
 
 
-def test_every_task_is_done_or_failed_as_it_should_be(story: Story) -> None:
-    found = {each.index: (each.word, each.attempts, each.crashes) for each in story.rows}
-    assert found == {
+def test_every_task_ends_as_expected(story: Story) -> None:
+    assert {row.index: (row.word, row.attempts, row.crashes) for row in story.rows} == {
         REQUEUED: ("done", 2, 0),
         WARNED: ("done", 2, 0),
         KILLED: ("done", 2, 1),
@@ -207,22 +210,22 @@ def test_every_task_is_done_or_failed_as_it_should_be(story: Story) -> None:
     assert story.rows[REQUEUED].job == story.element
 
 
-def test_disturbed_training_is_that_of_one_left_in_peace_to_the_last_bit(story: Story) -> None:
+def test_disturbed_training_equals_an_undisturbed_one_bit_for_bit(story: Story) -> None:
     for index in WHOLE:
-        assert weights(story.queue, index) == weights(story.peaceful, index)
-        left, right = (record.read(queue.task(index).paths.result) for queue in (story.queue, story.peaceful))
+        assert weights(story.queue, index) == weights(story.undisturbed, index)
+        left, right = (record.read(queue.task(index).paths.result) for queue in (story.queue, story.undisturbed))
         assert {**left, "wall_s": 0} == {**right, "wall_s": 0}
         log = story.queue.task(index).paths.output.read_text()
         assert log.count("resuming") == (index != DRAINED), "it did not start from scratch"
 
 
-def test_nothing_ran_twice_at_once_and_the_throttle_was_kept(story: Story) -> None:
+def test_no_task_runs_twice_at_once_and_the_throttle_is_kept(story: Story) -> None:
     assert story.observed.most == Counter(range(6))
     assert story.observed.tasks_at_once == 2
-    assert story.second is None, "a second submission had nothing to hand in"
-    assert [each["tasks"] for each in record.read(story.queue.paths.submissions)["jobs"]] == [list(range(6))]
+    assert story.second is None, "a second submission has nothing to submit"
+    assert [job["tasks"] for job in record.read(story.queue.paths.submissions)["jobs"]] == [list(range(6))]
 
 
-def test_nothing_in_the_configuration_is_taken_for_a_command(story: Story) -> None:
+def test_nothing_in_the_configuration_is_run_as_a_command(story: Story) -> None:
     assert f"LITERAL={LITERAL}" in story.observed.variables
     assert not list(story.queue.paths.folder.parent.parent.rglob("injected")) and not Path("injected").exists()

@@ -7,7 +7,7 @@ from search.queue.status import read_row
 from tests.search.queue.small import CONTENT, TRAIN, small_queue
 
 
-def test_a_task_of_two_stages_is_worked_off_counted_as_one_and_left_where_readers_look(tmp_path: Path) -> None:
+def test_task_with_two_stages_is_counted_as_one_and_leaves_the_usual_files(tmp_path: Path) -> None:
     other = {**CONTENT["data"], "height": 48, "seed": 5}
     queue = small_queue(tmp_path, train=[TRAIN, {**TRAIN, "epochs": 1, "data": other}])
     task = queue.task(2)

@@ -1,4 +1,4 @@
-"""Handing in and giving up, with stand-ins for Slurm's commands; ``test_slurm`` has the real ones."""
+"""Submitting and cancelling with fakes of Slurm's commands; ``test_slurm`` uses the real ones."""
 
 import json
 import os
@@ -23,7 +23,7 @@ from search.queue.queue import Queue
 from search.queue.retrain import retrain
 from search.queue.status import format_remarks, read_row, read_rows, render_table
 from search.queue.watch import Overview
-from tests.search.queue.small import FRONT, python, small_archive, small_queue, small_run, wait_for
+from tests.search.queue.small import FRONT, small_archive, small_queue, small_run, start_python, wait_for
 from tests.search.queue.test_claim import WORKER
 
 CONFIG = ClusterConfig(throttle=2)
@@ -37,7 +37,7 @@ def queue(tmp_path: Path) -> Queue:
 
 @pytest.fixture
 def slurm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Slurm:
-    """Puts stand-ins for Slurm's commands on the path; gives what they were called with."""
+    """Put fakes of Slurm's commands on the PATH; the function sets their bodies and returns the calls so far."""
     folder = tmp_path / "bin"
     folder.mkdir()
     monkeypatch.setenv("PATH", f"{folder}:/usr/bin:/bin")
@@ -52,7 +52,7 @@ def slurm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Slurm:
     return answer
 
 
-def in_queue(*elements: str) -> str:
+def squeue_output(*elements: str) -> str:
     return "; ".join(f"echo '{element}'" for element in elements) or "true"
 
 
@@ -62,39 +62,35 @@ def start(queue: Queue, index: int, **fields: Any) -> None:
         claim.change(**fields)
 
 
-def test_tasks_that_are_left_are_handed_in_and_recorded(queue: Queue, slurm: Slurm) -> None:
+def test_waiting_tasks_are_submitted_and_recorded(queue: Queue, slurm: Slurm) -> None:
     start(queue, 1, state="done")
     assert submit.submit(queue, CONFIG) == "12"
     path = queue.paths.script.resolve()
     assert f"sbatch --parsable --array=0,2%2 {path}" in slurm()
     assert subprocess.run(["bash", "-n", str(path)], check=False).returncode == 0
     jobs = record.read(queue.paths.submissions)["jobs"]
-    assert [(each["job"], each["tasks"]) for each in jobs] == [("12", [0, 2])]
+    assert [(job["job"], job["tasks"]) for job in jobs] == [("12", [0, 2])]
     assert submit.read_submitted(queue.paths) == {0: "12_0", 2: "12_2"}
 
 
-def test_task_is_handed_in_once_whoever_did_it(queue: Queue, slurm: Slurm) -> None:
-    slurm(squeue=in_queue("12|0|RUNNING|None", "12|2|PENDING|Priority", "12|N/A|PENDING|Priority"))
+def test_task_in_slurm_is_not_submitted_again(queue: Queue, slurm: Slurm) -> None:
+    slurm(squeue=squeue_output("12|0|RUNNING|None", "12|2|PENDING|Priority", "12|N/A|PENDING|Priority"))
     assert submit.submit(queue, CONFIG) == "12"
-    assert slurm(squeue=in_queue("12|0|RUNNING|None", "12|1|REQUEUED|None", "12|2|PENDING|Priority"))[-1].startswith(
-        "sbatch --parsable --array=1%2 "
-    )
-    before = slurm(squeue=in_queue("12|0|RUNNING|None", "12|1|REQUEUED|None", "12|2|PENDING|Priority"))
+    all_three = squeue_output("12|0|RUNNING|None", "12|1|REQUEUED|None", "12|2|PENDING|Priority")
+    assert slurm(squeue=all_three)[-1].startswith("sbatch --parsable --array=1%2 ")
     assert submit.submit(queue, CONFIG) is None
-    assert [line for line in slurm() if line.startswith("sbatch")] == [
-        line for line in before if line.startswith("sbatch")
-    ]
+    assert sum(line.startswith("sbatch") for line in slurm()) == 1
 
 
-def test_task_that_a_process_works_on_here_is_not_handed_in(queue: Queue, slurm: Slurm) -> None:
+def test_task_that_runs_on_this_machine_is_not_submitted(queue: Queue, slurm: Slurm) -> None:
     with hold_claim(queue.task(0)) as claim:
         claim.begin()
         submit.submit(queue, CONFIG)
     assert any("--array=1-2%2" in line for line in slurm())
 
 
-def test_dead_and_preempted_ones_are_handed_in_again_and_failed_ones_are_not(queue: Queue, slurm: Slurm) -> None:
-    start(queue, 0, state="running")  # its process is gone without a word
+def test_dead_and_preempted_tasks_are_submitted_again_but_failed_ones_are_not(queue: Queue, slurm: Slurm) -> None:
+    start(queue, 0, state="running")  # its process has died
     start(queue, 1, state="preempted")
     start(queue, 2, state="failed")
     submit.submit(queue, CONFIG)
@@ -110,7 +106,7 @@ def test_dead_and_preempted_ones_are_handed_in_again_and_failed_ones_are_not(que
         ({"sbatch": "exit 3"}, "exit code 3"),
     ],
 )
-def test_refusal_of_slurm_is_one_line_and_nothing_is_recorded(
+def test_refusal_by_slurm_is_reported_in_one_line_and_nothing_is_recorded(
     queue: Queue, slurm: Slurm, bodies: Dict[str, str], said: str
 ) -> None:
     slurm(**bodies)
@@ -120,7 +116,7 @@ def test_refusal_of_slurm_is_one_line_and_nothing_is_recorded(
     assert not queue.paths.submissions.exists() and not queue.paths.submitting.exists()
 
 
-def test_without_slurm_it_is_said_and_the_script_can_still_be_written(
+def test_missing_slurm_is_reported_and_the_script_can_still_be_written(
     queue: Queue, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path / "empty"))
@@ -128,7 +124,7 @@ def test_without_slurm_it_is_said_and_the_script_can_still_be_written(
         submit.submit(queue, CONFIG)
     text = submit.write_script(queue, CONFIG)
     assert queue.paths.script.read_text() == text
-    assert [each.word for each in Overview(queue).rows()] == ["queued"] * 3
+    assert [row.word for row in Overview(queue).rows()] == ["queued"] * 3
     control.cancel(queue, [0])
     assert read_row(queue, 0).word == "failed"
 
@@ -147,12 +143,12 @@ def test_every_edited_script_is_kept(queue: Queue, capfd: pytest.CaptureFixture[
 
 
 @pytest.mark.parametrize("begun", [True, False])
-def test_queue_whose_jobs_slurm_has_is_not_replaced(queue: Queue, tmp_path: Path, slurm: Slurm, begun: bool) -> None:
+def test_queue_with_jobs_in_slurm_is_not_replaced(queue: Queue, tmp_path: Path, slurm: Slurm, begun: bool) -> None:
     run = small_run(tmp_path, size=2)
     submit.submit(queue, CONFIG)
     if begun:
         start(queue, 2, state="preempted")
-    slurm(squeue=in_queue("12|2|PENDING|Dependency"))
+    slurm(squeue=squeue_output("12|2|PENDING|Dependency"))
     message = "job 12_2 is still in Slurm .pending, Dependency.; cancel it first with `queue cancel --all`"
     with pytest.raises(InputError, match=message) as refused:
         build(run, small_archive(run), FRONT, rebuild=begun)
@@ -168,7 +164,7 @@ def test_queue_that_is_being_submitted_is_not_replaced(queue: Queue, tmp_path: P
         build(run, small_archive(run), FRONT, rebuild=True)
 
 
-def test_without_an_answer_a_queue_is_replaced_and_it_is_said(
+def test_queue_is_replaced_with_a_warning_when_slurm_does_not_answer(
     queue: Queue, tmp_path: Path, slurm: Slurm, capfd: pytest.CaptureFixture[str]
 ) -> None:
     run = small_run(tmp_path, size=2)
@@ -178,8 +174,8 @@ def test_without_an_answer_a_queue_is_replaced_and_it_is_said(
     assert "no controller; jobs of the existing queue end as soon as" in capfd.readouterr().err
 
 
-def test_element_of_a_queue_that_was_replaced_begins_nothing(queue: Queue, tmp_path: Path, slurm: Slurm) -> None:
-    """The batch script itself, as Slurm keeps it from the day that it was handed in."""
+def test_element_of_a_replaced_queue_starts_nothing(queue: Queue, tmp_path: Path, slurm: Slurm) -> None:
+    """Runs the batch script itself, of which Slurm keeps a copy from the time of submission."""
     submit.submit(queue, CONFIG)
     script = tmp_path / "slurm_script"
     script.write_text(queue.paths.script.read_text())
@@ -197,17 +193,17 @@ def test_element_of_a_queue_that_was_replaced_begins_nothing(queue: Queue, tmp_p
     assert not any(line.startswith("scontrol") for line in slurm())
 
 
-def test_throttle_of_a_second_array_is_said_to_be_its_own(
+def test_submit_reports_that_a_second_array_has_its_own_throttle(
     queue: Queue, slurm: Slurm, capfd: pytest.CaptureFixture[str]
 ) -> None:
     submit.submit(queue, CONFIG)
     assert "beside" not in capfd.readouterr().err
-    slurm(squeue=in_queue("12|0|RUNNING|None"))
+    slurm(squeue=squeue_output("12|0|RUNNING|None"))
     submit.submit(queue, CONFIG)
     assert "up to 2 of these tasks run beside those already there" in capfd.readouterr().err
 
 
-def test_status_waits_three_seconds_for_slurm_and_says_so_once(
+def test_status_waits_three_seconds_for_slurm_and_reports_that_once(
     queue: Queue, slurm: Slurm, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert watch._SLURM_TIMEOUT == 3.0
@@ -215,38 +211,37 @@ def test_status_waits_three_seconds_for_slurm_and_says_so_once(
     submit.submit(queue, CONFIG)
     slurm(squeue="exec sleep 30")
     overview, began = Overview(queue), time.monotonic()
-    assert [each.word for each in overview.rows()] == ["queued"] * 3
+    assert [row.word for row in overview.rows()] == ["queued"] * 3
     assert time.monotonic() - began < 15.0
     monkeypatch.setattr(watch, "_SLURM_POLL", 0.0)
     overview.rows()
     assert capfd.readouterr().err.count("squeue: Slurm has not answered for") == 1
 
 
-def test_damaged_record_stops_before_anything_is_handed_in(queue: Queue, slurm: Slurm) -> None:
+def test_damaged_record_of_submissions_prevents_a_submission(queue: Queue, slurm: Slurm) -> None:
     record.write(queue.paths.submissions, {"jobs": [{"job": "12; id"}]})
     with pytest.raises(InputError, match="submitted.json: jobs.0.job"):
         submit.submit(queue, CONFIG)
     assert not any(line.startswith("sbatch") for line in slurm())
 
 
-def test_status_tells_what_slurm_says_and_which_jobs_it_has_no_longer(queue: Queue, slurm: Slurm) -> None:
+def test_status_shows_slurm_states_and_jobs_that_are_gone(queue: Queue, slurm: Slurm) -> None:
     submit.submit(queue, CONFIG)
     queue.task(1).paths.output.write_text("module: command not found\n")
-    slurm(squeue=in_queue("12|0|PENDING|JobArrayTaskLimit", "12|2|PENDING|AssocGrpGRES"))
-    listed = Overview(queue).rows()
-    assert [(each.job, each.slurm) for each in listed] == [
+    slurm(squeue=squeue_output("12|0|PENDING|JobArrayTaskLimit", "12|2|PENDING|AssocGrpGRES"))
+    rows = Overview(queue).rows()
+    assert [(row.job, row.slurm) for row in rows] == [
         ("12_0", "pending"), ("12_1", "gone"), ("12_2", "pending, AssocGrpGRES"),
     ]  # fmt: skip
-    said = format_remarks(listed)
-    assert said == [
+    assert format_remarks(rows) == [
         "task 1, queued: Slurm no longer has job 12_1; submit the task again with `queue submit`",
         "    module: command not found",
     ]
     slurm(squeue="exit 1")
-    assert [(each.job, each.slurm) for each in Overview(queue).rows()] == [(f"12_{index}", None) for index in range(3)]
+    assert [(row.job, row.slurm) for row in Overview(queue).rows()] == [(f"12_{index}", None) for index in range(3)]
 
 
-def test_table_has_room_in_80_columns(queue: Queue) -> None:
+def test_table_fits_80_columns(queue: Queue) -> None:
     from rich.console import Console
 
     start(
@@ -262,14 +257,11 @@ def test_table_has_room_in_80_columns(queue: Queue) -> None:
         assert any(word in line for line in lines)
 
 
-# Cancel and retry
-
-
-def test_cancelled_task_is_never_begun_until_it_is_tried_again(queue: Queue, slurm: Slurm) -> None:
+def test_cancelled_task_is_not_started_until_it_is_retried(queue: Queue, slurm: Slurm) -> None:
     submit.submit(queue, CONFIG)
-    slurm(squeue=in_queue("12|0|PENDING|Priority", "12|1|PENDING|Priority"))
+    slurm(squeue=squeue_output("12|0|PENDING|Priority", "12|1|PENDING|Priority"))
     control.cancel(queue, [1, 2])
-    assert slurm()[-1] == "scancel 12_1", "Slurm does not have the other one"
+    assert slurm()[-1] == "scancel 12_1", "the other task is not in Slurm"
     assert [read_row(queue, index).word for index in queue.indices] == ["queued", "failed", "failed"]
     assert read_row(queue, 1).reason == "cancelled"
     assert retrain(queue.task(1)) == "failed" and queue.task(1).state().attempts == 0
@@ -278,10 +270,10 @@ def test_cancelled_task_is_never_begun_until_it_is_tried_again(queue: Queue, slu
     assert (state.state, state.crashes, state.reason) == ("queued", 0, None) and not queue.task(1).cancelled
 
 
-def test_process_that_works_on_a_cancelled_task_saves_and_stops(
+def test_process_of_a_cancelled_task_saves_and_stops(
     queue: Queue, slurm: Slurm, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """By the mark alone, whatever Slurm does."""
+    """The file in the task's folder suffices, whatever Slurm does."""
     from edgeflownas.training.child import ChildStep
     from search.queue import claim
 
@@ -301,35 +293,33 @@ def test_process_that_works_on_a_cancelled_task_saves_and_stops(
     state = queue.task(2).state()
     assert (state.reason, state.step, state.crashes) == ("cancelled", 3, 0)
     control.retry(queue, [2])
-    assert retrain(queue.task(2)) == "done" and len(done) == 8, "it went on where it was"
+    assert retrain(queue.task(2)) == "done" and len(done) == 8, "it resumed where it stopped"
 
 
-def test_done_task_stays_done(queue: Queue, slurm: Slurm) -> None:
+def test_finished_task_cannot_be_cancelled_or_retried(queue: Queue, slurm: Slurm) -> None:
     start(queue, 0, state="done")
     control.cancel(queue, queue.indices)
     assert [read_row(queue, index).word for index in queue.indices] == ["done", "failed", "failed"]
     with pytest.raises(InputError, match="task 0: is done; only failed"):
         control.retry(queue, [1, 0])
-    assert read_row(queue, 1).word == "failed", "none is changed"
+    assert read_row(queue, 1).word == "failed", "no task is changed"
 
 
-def test_damaged_task_stops_a_cancellation_before_it_begins(queue: Queue, slurm: Slurm) -> None:
+def test_damaged_task_prevents_a_cancellation(queue: Queue, slurm: Slurm) -> None:
     queue.task(1).paths.state.write_text("{")
     with pytest.raises(InputError, match="state.json.*nothing was cancelled"):
         control.cancel(queue, [0, 1])
     assert not queue.task(0).cancelled
 
 
-def test_local_runner_leaves_a_cancelled_task_alone(
-    queue: Queue, slurm: Slurm, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_runner_ignores_cancelled_tasks(queue: Queue, slurm: Slurm, monkeypatch: pytest.MonkeyPatch) -> None:
     control.cancel(queue, queue.indices)
     monkeypatch.setattr(runner, "build_command", lambda folder, index: [sys.executable, "-c", "1/0"])
-    assert [each.word for each in runner.run(queue)] == ["failed"] * 3
+    assert [row.word for row in runner.run(queue)] == ["failed"] * 3
 
 
-def test_task_that_hangs_is_silent_and_then_dead(queue: Queue) -> None:
-    worker = python(WORKER, str(queue.paths.folder), stdout=subprocess.PIPE)
+def test_killed_task_is_dead_and_waits_to_be_run(queue: Queue) -> None:
+    worker = start_python(WORKER, str(queue.paths.folder), stdout=subprocess.PIPE)
     try:
         assert worker.stdout is not None and worker.stdout.readline() == "begun\n"
         content = read_json(queue.task(0).paths.claim)

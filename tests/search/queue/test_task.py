@@ -19,8 +19,8 @@ def queue(tmp_path_factory: pytest.TempPathFactory) -> Queue:
     return small_queue(tmp_path_factory.mktemp("queue"))
 
 
-def edited(queue: Queue, **changes: Any) -> Queue:
-    """The queue, opened again after a change of task 0 as it was built."""
+def edit_task(queue: Queue, **changes: Any) -> Queue:
+    """Return the queue, reopened after changing the original task 0."""
     path = queue.paths.task(0).task
     original = queue.paths.task(2).task
     content = {**yaml.safe_load(original.read_text()), **changes}
@@ -46,9 +46,9 @@ def edited(queue: Queue, **changes: Any) -> Queue:
         ({"first_weights": ["supernet.h5"]}, "first_weights"),
     ],
 )
-def test_task_file_that_says_something_else_is_refused(queue: Queue, changes: Dict[str, Any], named: str) -> None:
+def test_task_file_with_invalid_content_is_refused(queue: Queue, changes: Dict[str, Any], named: str) -> None:
     with pytest.raises(InputError, match=named) as refused:
-        edited(queue, **changes).task(0)
+        edit_task(queue, **changes).task(0)
     assert "\n" not in str(refused.value) and "task.yaml" in str(refused.value)
 
 
@@ -67,14 +67,14 @@ def test_task_file_that_says_something_else_is_refused(queue: Queue, changes: Di
     ],
     ids=["call", "name", "twice", "list", "words", "binary", "date", "deep", "key"],
 )
-def test_task_file_that_is_no_plain_data_is_refused(queue: Queue, text: str) -> None:
+def test_task_file_that_is_not_plain_data_is_refused(queue: Queue, text: str) -> None:
     queue.paths.task(0).task.write_text(text)
     with pytest.raises(InputError) as refused:
         Queue(queue.paths.folder).task(0)
     assert "\n" not in str(refused.value)
 
 
-def test_value_that_unfolds_without_end_is_refused_at_once(queue: Queue) -> None:
+def test_value_with_exponential_aliases_is_refused_at_once(queue: Queue) -> None:
     lines = ["architecture:", "- &a0 [x, x, x, x, x, x, x, x, x, x]"]
     lines += [f"- &a{i} [{', '.join([f'*a{i - 1}'] * 10)}]" for i in range(1, 12)]
     queue.paths.task(0).task.write_text("\n".join(lines))
@@ -91,21 +91,21 @@ def test_weights_outside_the_queue_are_never_opened(queue: Queue, name: str) -> 
     if not link.exists():
         link.symlink_to(queue.paths.folder.parent.parent / "trained.h5")
     with pytest.raises(InputError, match="leads out of the queue"):
-        edited(queue, first_weights=name).task(0).load_first_weights()
+        edit_task(queue, first_weights=name).task(0).load_first_weights()
 
 
-def test_weights_that_are_not_those_of_the_search_are_refused(queue: Queue) -> None:
+def test_weights_other_than_those_of_the_search_are_refused(queue: Queue) -> None:
     weights, _ = checkpoint.load(queue.paths.supernet)
     name = sorted(weights)[0]
     checkpoint.save(queue.paths.folder / "other.h5", {**weights, name: weights[name] + 1}, {})
     with pytest.raises(InputError, match="does not hold the weights"):
-        edited(queue, first_weights="other.h5").task(0).load_first_weights()
+        edit_task(queue, first_weights="other.h5").task(0).load_first_weights()
     with pytest.raises(InputError, match="gone.h5"):
-        edited(queue, first_weights="gone.h5").task(0).load_first_weights()
+        edit_task(queue, first_weights="gone.h5").task(0).load_first_weights()
 
 
 @pytest.mark.parametrize("index", [-1, 3, 1000])
-def test_task_that_is_not_there_is_said(queue: Queue, index: int) -> None:
+def test_missing_task_is_reported(queue: Queue, index: int) -> None:
     with pytest.raises(InputError, match="tasks 0 to 2"):
         queue.task(index)
 
@@ -113,7 +113,7 @@ def test_task_that_is_not_there_is_said(queue: Queue, index: int) -> None:
 @pytest.mark.parametrize(
     "change", [{"state": "lost"}, {"attempts": -1}, {"rate": "fast"}, {"more": 1}, {"changed": None}, None]
 )
-def test_damaged_state_is_told_and_the_other_tasks_are_still_shown(queue: Queue, change: Any) -> None:
+def test_damaged_state_is_reported_and_other_tasks_are_still_shown(queue: Queue, change: Any) -> None:
     path = queue.paths.task(1).state
     good = record.read(queue.paths.task(2).state)
     if change is None:
@@ -125,11 +125,11 @@ def test_damaged_state_is_told_and_the_other_tasks_are_still_shown(queue: Queue,
     record.write(path, good)
 
 
-def test_text_from_others_cannot_steer_the_terminal() -> None:
+def test_text_from_files_cannot_control_the_terminal() -> None:
     assert make_printable("\x1b[2Jgone\r\nback\u202e") == " [2Jgone  back"
 
 
-def test_tail_of_a_log_is_its_last_lines(queue: Queue) -> None:
+def test_log_tail_returns_the_last_lines(queue: Queue) -> None:
     task = queue.task(2)
     assert task.log_tail(3) == []
     task.paths.output.write_bytes(b"\xff\xfe\n" + b"".join(b"line %d\n\n" % i for i in range(5000)) + b"\x1b[31mred")
