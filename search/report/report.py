@@ -5,7 +5,7 @@ from typing import Callable, Optional, Sequence
 
 from edgeflownas.errors import InputError
 from edgeflownas.progress import progress
-from edgeflownas.storage.files import replacing, write_text
+from edgeflownas.storage.files import replacing, write_csv, write_text
 from search.report import images
 from search.report.chart import Section
 from search.report.contents import Contents
@@ -21,7 +21,7 @@ from search.report.points import Points, collect_points
 from search.report.ranking import ranking_section
 from search.report.retraining import retraining_section
 from search.report.summary import describe_run, make_overview, make_tiles
-from search.report.tables import section_csv, tables_csv
+from search.report.tables import section_rows, titled_rows
 from search.report.training import fairness_section, training_section
 
 
@@ -81,8 +81,8 @@ def write_report(
 
 
 def _write_section(folder: Path, section: Section) -> None:
-    write_text(folder / f"{section.key}.csv", section_csv(section))
+    write_csv(folder / f"{section.key}.csv", section_rows(section))
     if section.has_both:
-        write_text(folder / f"{section.key}_table.csv", tables_csv(section))
+        write_csv(folder / f"{section.key}_table.csv", titled_rows(section))
     with replacing(folder / f"{section.key}.png") as temporary:
         temporary.write_bytes(images.section_png(section))

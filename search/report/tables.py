@@ -1,10 +1,10 @@
-"""Sections as CSV files, and the format of numbers in tables."""
+"""Rows of the CSV files of sections, and the format of numbers in tables."""
 
-import csv
-import io
-from typing import Any, Iterator, Tuple
+from typing import Any, Dict, List
 
-from search.report.chart import Section
+from search.report.chart import Section, Table
+
+Rows = List[Dict[str, Any]]  # rows of a CSV file by heading
 
 
 def format_cell(value: Any) -> str:
@@ -16,43 +16,37 @@ def format_cell(value: Any) -> str:
     return str(value)
 
 
-def section_csv(section: Section) -> str:
-    """Return the data of a section as CSV, with all digits of floats.
+def section_rows(section: Section) -> Rows:
+    """Return the data of a section.
 
-    The data is the section's own data if it has any, otherwise its charts with one row per value, otherwise its tables.
+    The data is the section's own data if it has any, otherwise its charts with one row per value, otherwise its tables,
+    otherwise its sentences.
     """
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows(_data_rows(section))
-    return text.getvalue()
-
-
-def tables_csv(section: Section) -> str:
-    """Return the tables of a section as one CSV, with a column for every heading; the first column names the table."""
-    text = io.StringIO()
-    headings = dict.fromkeys(heading for table in section.tables for heading in table.headings)
-    writer = csv.DictWriter(text, ["table", *headings], lineterminator="\n")
-    writer.writeheader()
-    for table in section.tables:
-        writer.writerows({"table": table.title, **dict(zip(table.headings, row))} for row in table.rows)
-    return text.getvalue()
-
-
-def _data_rows(section: Section) -> Iterator[Tuple[Any, ...]]:
     if section.data is not None:
-        yield section.data.headings
-        yield from section.data.rows
-    elif section.charts:
-        yield ("chart", "series", "x_axis", "x", "y_axis", "y", "label", "low", "high")
-        for chart in section.charts:
-            for series in chart.series:
-                none = [""] * len(series.x)
-                optional = (values or none for values in (series.labels, series.low, series.high))
-                for x, y, *others in zip(series.x, series.y, *optional):
-                    yield (chart.title, series.name, chart.x, x, chart.y, y, *others)
-    for table in section.tables if section.data is None and not section.charts else ():
-        yield table.headings
-        yield from table.rows
-    if section.data is None and not section.charts and not section.tables:
-        yield ("what",)
-        for line in section.text:
-            yield (line,)
+        return _table_rows(section.data)
+    if section.charts:
+        return _chart_rows(section)
+    return [row for table in section.tables for row in _table_rows(table)] or [{"what": line} for line in section.text]
+
+
+def titled_rows(section: Section) -> Rows:
+    """Return the rows of all tables of a section; the column "table" contains the title of the table."""
+    return [{"table": table.title, **row} for table in section.tables for row in _table_rows(table)]
+
+
+def _table_rows(table: Table) -> Rows:
+    return [dict(zip(table.headings, row)) for row in table.rows]
+
+
+def _chart_rows(section: Section) -> Rows:
+    rows = []
+    for chart in section.charts:
+        for series in chart.series:
+            none = [""] * len(series.x)
+            columns = (series.x, series.y, series.labels or none, series.low or none, series.high or none)
+            for x, y, label, low, high in zip(*columns):
+                rows.append({
+                    "chart": chart.title, "series": series.name, "x_axis": chart.x, "x": x, "y_axis": chart.y, "y": y,
+                    "label": label, "low": low, "high": high,
+                })  # fmt: skip
+    return rows

@@ -1,12 +1,9 @@
-"""CSV files, and the format of figures."""
+"""Rows of CSV files, and the format of figures."""
 
-import csv
-import io
-
-from search.report.chart import Section, Table, format_count
+from search.report.chart import Chart, Section, Series, Table, format_count
 from search.report.contents import read
 from search.report.retraining import retraining_section
-from search.report.tables import section_csv, tables_csv
+from search.report.tables import section_rows, titled_rows
 from tests.search.report.made import csv_rows
 
 
@@ -19,17 +16,23 @@ def test_tables_beside_charts_have_a_separate_csv(written, demo):
     assert not (written / "report" / "repeat_table.csv").exists(), "its CSV contains the tables"
 
 
-def test_tables_with_different_columns_share_a_csv():
+def test_rows_of_several_tables_name_their_table():
     tables = (Table("a", ("x", "y"), ((1, 2),)), Table("b", ("y", "z"), ((3, 4),)))
-    assert tables_csv(Section("key", "", tables=tables)) == "table,x,y,z\na,1,2,\nb,,3,4\n"
+    rows = titled_rows(Section("key", "", tables=tables))
+    assert rows == [{"table": "a", "x": 1, "y": 2}, {"table": "b", "y": 3, "z": 4}]
+
+
+def test_rows_are_those_of_data_charts_tables_or_sentences():
+    table, data = Table("", ("a",), ((1,),)), Table("", ("b",), ((2,),))
+    chart = Chart("c", "x", "y", (Series("s", [0], [1.0], "run 0"),))
+    assert section_rows(Section("key", "", ("Text.",), (chart,), (table,), data=data)) == [{"b": 2}]
+    (row,) = section_rows(Section("key", "", ("Text.",), (chart,), (table,)))
+    assert (row["chart"], row["series"], row["x"], row["y"], row["label"], row["low"]) == ("c", "s", 0, 1.0, "", "")
+    assert section_rows(Section("key", "", ("Text.",), tables=(table,))) == [{"a": 1}]
+    assert section_rows(Section("key", "", ("Text.",))) == [{"what": "Text."}]
 
 
 def test_numbers_have_nouns():
     assert [format_count(1, "epoch"), format_count(0, "epoch"), format_count(1200, "child", "children")] == [
         "1 epoch", "0 epochs", "1,200 children",
     ]  # fmt: skip
-
-
-def test_csv_quotes_special_characters():
-    text = section_csv(Section("x", "", data=Table("", ("a",), (('1,"2"\n3',),))))
-    assert list(csv.reader(io.StringIO(text))) == [["a"], ['1,"2"\n3']]
