@@ -78,7 +78,8 @@ def summed_up(
         "n": len(known.names),
         "truth": {**known.chosen(truth.epe), "seeds": len(truth.seeds)},
         "noise": {
-            "px": truth.noise, "n": truth.repeated, "tau": truth.between_seeds, "attainable_tau": truth.attainable,
+            "px": truth.noise, "n": truth.repeated, "tau": truth.tau_between_seeds,
+            "attainable_tau": truth.attainable_tau,
         },
         "random": known.at_random(),
         "strategies": [*rows, alone],

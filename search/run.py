@@ -1,4 +1,4 @@
-"""A run: one folder under results/ that holds everything of one search, and the configuration it was made with."""
+"""A run: a folder under results/ with all files of one search, and its configuration."""
 
 from pathlib import Path
 from typing import Any, Dict, Optional, Sequence, Tuple
@@ -15,19 +15,21 @@ from edgeflownas.network.space import Architecture, Space
 from edgeflownas.storage import checkpoint
 from edgeflownas.storage.files import write_text
 
-# A sum that several threads share out depends in its last digits on how many they are. With one, the same
-# architectures get the same EPE on any number of cores.
+# The last digits of a sum that is shared among threads depend on their number. With one thread, an architecture gets
+# the same EPE on any number of cores.
 SCORING_THREADS = 1
+
+_LARGEST_WIDTH = 128  # that is searched for to name the width of other weights
 
 
 class Run:
     """A run folder and its configuration.
 
     Attributes:
-        config: resolved.
-        folder: of the run.
-        skeleton: the network's definition.
-        space: the search space.
+        config: Resolved configuration.
+        folder: Folder of the run.
+        skeleton: Definition of the network.
+        space: Search space.
     """
 
     def __init__(self, config: Config, folder: Path) -> None:
@@ -38,113 +40,130 @@ class Run:
 
     @classmethod
     def open(cls, config_path: Path, folder: Optional[Path] = None, overrides: Sequence[str] = ()) -> "Run":
-        """Reads the configuration; the folder is results/NAME unless given. Nothing is written yet.
+        """Open a run from its configuration file; nothing is written yet.
+
+        Args:
+            config_path: Path of the configuration file.
+            folder: Folder of the run; None: results/NAME.
+            overrides: Settings that replace those of the file, as ``section.key=value``.
 
         Raises:
-            InputError: the configuration is wrong.
+            InputError: The configuration is invalid.
         """
         config = load(config_path, overrides)
         return cls(config, folder or Path("results") / config.name)
 
     @property
     def supernet_folder(self) -> Path:
-        """Where training leaves its checkpoints and logs."""
+        """Folder of the training's checkpoints and logs."""
         return self.folder / "supernet"
 
     @property
     def search_file(self) -> Path:
-        """The checkpoint of the evolution."""
+        """Checkpoint of the evolution."""
         return self.folder / "search.h5"
 
     @property
     def space_file(self) -> Path:
-        """The scores of the whole space."""
+        """Scores of the whole space."""
         return self.folder / "space.h5"
 
     @property
     def space_files(self) -> Tuple[Path, Path]:
-        """Where such scores may lie: here, or beside the supernet's weights."""
+        """Possible places of such scores: here, or next to the supernet's weights."""
         return self.space_file, self.supernet_file.with_name("space.h5")
 
     @property
     def front_file(self) -> Path:
-        """The front as a table."""
+        """Table of the front."""
         return self.folder / "front.csv"
 
     @property
     def hardware_file(self) -> Path:
-        """What the front's hardware figures hang on."""
+        """Compiler, board and settings that the front's hardware figures depend on."""
         return self.folder / "hardware.json"
 
     @property
     def rank_file(self) -> Path:
-        """How well the supernet ranks children that were trained alone."""
+        """Agreement of the supernet's ranking with that of children trained from scratch."""
         return self.folder / "rank.json"
 
     @property
     def queue_folder(self) -> Path:
-        """The retrain queue."""
+        """Folder of the retrain queue."""
         return self.folder / "queue"
 
     @property
     def final_front_file(self) -> Path:
-        """The retrained survivors as a table."""
+        """Table of the retrained survivors."""
         return self.folder / "final_front.csv"
 
     @property
     def supernet_file(self) -> Path:
-        """The weights to search with: those the configuration names, or those that training left here."""
+        """Weights to search with: those that the configuration names, otherwise those trained in this run."""
         return Path(self.config.supernet) if self.config.supernet else self.supernet_folder / "best.h5"
 
     def write_config(self) -> None:
-        """Leaves the resolved configuration in the folder."""
+        """Write the resolved configuration to the folder."""
         write_text(self.folder / "config.yaml", dump(self.config))
 
     def supernet_weights(self) -> Dict[str, np.ndarray]:
-        """The supernet's weights.
+        """Return the supernet's weights.
 
         Raises:
-            InputError: they are missing, damaged, or of another network.
+            InputError: The weights are missing or damaged, or belong to a different network.
         """
         return self.load_weights(self.supernet_file)
 
     def load_weights(self, path: Path) -> Dict[str, np.ndarray]:
-        """Weights of this run's supernet from a file.
+        """Return weights of this run's supernet from a file.
 
         Raises:
-            InputError: they are missing, damaged, or of another network.
+            InputError: The weights are missing or damaged, or belong to a different network.
         """
         tensors = self.load_tensors(path)
         return {name: tensors[name] for name in self.skeleton.parameters()}
 
     def load_tensors(self, path: Path, architecture: Optional[Architecture] = None) -> Dict[str, np.ndarray]:
-        """All tensors of a file that holds weights of this run's network.
+        """Return all tensors of a file with weights of this run's network.
 
         Args:
-            path: of the file.
-            architecture: whose weights have to be there; None: those of the whole supernet.
+            path: Path of the file.
+            architecture: Architecture whose weights must be present; None: those of the whole supernet.
 
         Raises:
-            InputError: they are missing, damaged, or of another network.
+            InputError: The weights are missing or damaged, or belong to a different network.
         """
         tensors, state = checkpoint.load(path)
         network = state.get("identity", {}).get("network", self.skeleton.digest())
         if network != self.skeleton.digest():
-            raise InputError(f"weights {path}: are of another network than network.width and this version define")
-        wrong = self.skeleton.find_mismatch(tensors, architecture)
-        if wrong is not None:
-            what = "the network" if architecture is None else f"architecture {self.space.format(architecture)}"
+            raise InputError(f"weights {path}: {self._describe_mismatch(network)}")
+        mismatch = self.skeleton.find_mismatch(tensors, architecture)
+        if mismatch is not None:
+            target = "the network" if architecture is None else f"architecture {self.space.format(architecture)}"
             raise InputError(
-                f"weights {path}: do not fit {what} ({wrong} is missing or of another shape); name weights of this "
-                f"network, set network.width to the base width they were trained with, or train again"
+                f"weights {path}: do not fit {target} ({mismatch} is missing or has a different shape); "
+                f"name weights of this network, set network.width to the width they were trained with, or train again"
             )
         return tensors
 
+    def _describe_mismatch(self, network: str) -> str:
+        """Return how the network with the given digest differs from this run's, and what to do about it."""
+        width = self.config.network.width
+        candidates = range(2, _LARGEST_WIDTH + 1, 2)
+        trained = next((other for other in candidates if Skeleton(other).digest() == network), None)
+        if trained is None:
+            return "belong to a different network than this version defines; train again"
+        return (
+            f"trained at width {trained}; the configuration asks for {width}: set network.width={trained}, or name "
+            f"weights of width {width}"
+        )
+
     def cost_table(self) -> Tuple[CostTable, Board]:
-        """The cost table and the board that it is for.
+        """Return the cost table and its board.
 
         Raises:
-            InputError: they cannot be read, or are not for each other or for this network and size.
+            InputError: A file cannot be read, or table, board, network and image size do not match.
         """
         hardware = self.config.hardware
         table, board = CostTable.load(Path(hardware.table)), Board.load(Path(hardware.board))
@@ -153,23 +172,23 @@ class Run:
         return table, board
 
     def networks(self) -> Networks:
-        """The space's networks for their hardware figures: with the supernet's weights, or random ones without any.
+        """Return the space's networks to compile, with the supernet's weights, or random ones if there are none.
 
         Raises:
-            InputError: the weights are damaged, or of another network.
+            InputError: The weights are damaged, or belong to a different network.
         """
         weights = self.supernet_weights() if self.supernet_file.exists() else None
         return Networks.with_weights(self.skeleton, *self.config.data.padded_size, weights)
 
     def describe_weights(self) -> str:
-        """Which weights ``networks`` have, in words."""
+        """Return a phrase for the weights that ``networks`` uses."""
         return f"weights of {self.supernet_file}" if self.supernet_file.exists() else "random weights"
 
     def retraining(self, architecture: str) -> ChildConfig:
-        """The retraining of an architecture as the configuration says.
+        """Return the configuration of an architecture's retraining.
 
         Raises:
-            InputError: it is not in the space.
+            InputError: The architecture is not in the space.
         """
         self.space.parse(architecture)
         config = self.config
@@ -184,7 +203,7 @@ class Run:
         )
 
     def training_identity(self) -> Dict[str, Any]:
-        """What a training that goes on must share with the one before."""
+        """Return the settings that must not change when a training is resumed."""
         return {
             "network": self.skeleton.digest(),
             "data": self.config.data.model_dump(),

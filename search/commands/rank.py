@@ -10,11 +10,12 @@ from rich.table import Table
 
 from edgeflownas.progress import phase, progress, say
 from edgeflownas.storage import checkpoint
-from edgeflownas.storage.files import write_json
+from edgeflownas.storage.files import replacing, write_json
 from search.commands.options import json_option, print_json, run_options
 from search.ranking import rank
 from search.ranking.rank import Ranking
 from search.ranking.truth import Truth, read_truth
+from search.report.ranking import RankedRun, ranking_section
 from search.run import SCORING_THREADS, Run
 
 
@@ -49,11 +50,14 @@ def command(
     for path in paths:  # before any long work
         run.load_weights(path)
     rankings, zero = _score_children(run, truth, paths, without_recalibration)
-    from search.ranking.plot import plot
+    from search.report.images import section_png
 
     result = rank.as_json(run.space, truth, rankings, zero)
     rank.write_table(run.rank_file.with_suffix(".csv"), run.space, truth, rankings)
-    plot(run.rank_file.with_suffix(".png"), truth, rankings)
+    section = ranking_section([RankedRun(run.folder.name, run, result)])
+    assert section is not None
+    with replacing(run.rank_file.with_suffix(".png")) as picture:
+        picture.write_bytes(section_png(section))
     write_json(run.rank_file, result)
     if as_json:
         print_json(result)

@@ -1,1 +1,1 @@
-"""How does the search choose? NSGA-II, its operators and objectives, and the archive of scores."""
+"""NSGA-II: the ask-and-tell search, its operators and objectives, and the archive of scores."""

@@ -1,4 +1,4 @@
-"""The front of a search by the compiler's word: what compiles it, and how far the table's predictions were off."""
+"""Compiled figures for the front of a search, and how far they are from the predictions of the cost table."""
 
 import os
 from typing import Any, Dict, List, Mapping, Sequence
@@ -19,20 +19,20 @@ from search.run import Run
 
 
 class FrontCompiler:
-    """Compiles architectures of a search, with the supernet's weights.
+    """Compiles architectures of a search with the supernet's weights.
 
-    Used as a context manager: its processes end with the block.
+    A context manager: its worker processes end with the block.
 
     Attributes:
-        table: the cost table, by which figures of other weights than the supernet's are predictions.
-        vela: version of the compiler.
+        table: Cost table in which figures compiled with weights other than the supernet's are predictions.
+        vela: Version of the compiler.
     """
 
     def __init__(self, run: Run, weights: Mapping[str, np.ndarray], table: CostTable) -> None:
-        """Prepares to compile.
+        """Prepare to compile.
 
         Raises:
-            InputError: there is no Vela, or the board's files are wrong.
+            InputError: Vela is missing, or the board's files are invalid.
         """
         self._compiler = Compiler.from_config(run.config.hardware)
         try:
@@ -46,20 +46,26 @@ class FrontCompiler:
         self._warned = False
 
     def __enter__(self) -> "FrontCompiler":
-        """Begins."""
+        """Start the worker processes."""
         self._pool.__enter__()
         return self
 
     def __exit__(self, *error: Any) -> None:
-        """Ends the processes."""
+        """End the worker processes."""
         self._pool.__exit__(*error)
 
     def compile_costs(self, architectures: Sequence[Architecture], on_compiled: CompileProgress) -> List[Cost]:
-        """The compiler's costs of architectures. Tells once if one was predicted worse than the table promises.
+        """Return the compiled costs of architectures.
+
+        Warns once if a prediction is off by more than the cost table's recorded error.
+
+        Args:
+            architectures: Architectures to compile.
+            on_compiled: Callback that is called after each compiled architecture.
 
         Raises:
-            InputError: one cannot be compiled.
-            Interrupted: a signal came; what has been compiled is in the cache.
+            InputError: An architecture cannot be compiled.
+            Interrupted: A signal was received; the architectures compiled so far are in the cache.
         """
         done = 0
 
@@ -75,29 +81,29 @@ class FrontCompiler:
         return costs
 
     def _warn(self, costs: Mapping[Architecture, Cost]) -> None:
-        off = [
+        errors = [
             (percent, name, architecture)
             for architecture, cost in costs.items()
             for name, percent in self.table.excess_errors(architecture, cost).items()
         ]
-        if off and not self._warned:
-            percent, name, architecture = max(off)
+        if errors and not self._warned:
+            percent, name, architecture = max(errors)
             self._warned = True
             say(
                 f"warning: predictions are off by more than the cost table's recorded error: {name} of "
-                f"{self._pool.networks.space.format(architecture)} by {percent:.3f} %; all of them will stand in "
-                f"hardware.json. A table for these weights predicts better: {REBUILD_HINT}"
+                f"{self._pool.networks.space.format(architecture)} by {percent:.3f} %; hardware.json will list all of "
+                f"them. A table for these weights predicts better: {REBUILD_HINT}"
             )
 
     def record(self, archive: Archive) -> Dict[str, Any]:
-        """What ``hardware.json`` holds: what the front's figures hang on, and which predictions were off."""
+        """Return the content of ``hardware.json``: the origin of the front's figures, and the wrong predictions."""
         rows = np.flatnonzero(archive.column("cost_source") == COST_SOURCES.index("compiled"))
-        off = {}
+        mispredicted = {}
         for row, architecture in zip(rows, archive.architectures(rows)):
             figures = {name: float(archive.column(name)[row]) for name in COST_FIGURES}
             percent = self.table.excess_errors(architecture, Cost(**figures, source="compiled"))
             if percent:
-                off[archive.space.format(architecture)] = percent
+                mispredicted[archive.space.format(architecture)] = percent
         content = self.table.content
         return {
             "vela": self._compiler.vela.version,
@@ -108,5 +114,5 @@ class FrontCompiler:
                 "error_percent": {name: error.model_dump() for name, error in content.error_percent.items()},
             },
             "compiled": len(rows),
-            "mispredicted_percent": off,
+            "mispredicted_percent": mispredicted,
         }

@@ -1,17 +1,19 @@
-"""NSGA-II over a search space, as ask and tell.
+"""NSGA-II over a search space, with an ask-and-tell interface.
 
-What sets it apart from the stock loop:
+It differs from the standard algorithm as follows:
 
-- Nothing is scored twice. A child that is in the archive already is drawn again, and where the operators find nothing
-  new, an architecture is drawn at random; when none is left, the search is over.
-- With an architecture, all that differ from it in flow outputs alone are scored, as one convolution computes these
-  anyway. They are archived, and compete to survive. Then a few children are asked for, of which ``screening`` promises
-  most; the first generation begins with the architectures that are best in a cost, which no other can dominate.
-- Predicted costs steer; those of a generation's front are compiled before the generation is over.
-- Whether an architecture fits the SRAM cap is known from its cost before it is scored: one that does not is never
-  asked for. If it is scored along, it survives only where too few that fit are known, and never beats one that fits.
+- No architecture is scored twice. A child that is already in the archive is drawn again; where the operators produce
+  nothing new, architectures are drawn at random; when none is left, the search ends.
+- Together with an architecture, all that differ from it in flow outputs only are scored, as one convolution computes
+  them anyway. They are archived and compete for survival. Few children are then requested, those that ``screening``
+  finds most promising; the first generation starts with the architectures that are best in a cost, which no other can
+  dominate.
+- Predicted costs guide the search; those of a generation's front are compiled before the generation ends.
+- Whether an architecture is feasible, that is, fits the SRAM cap, is known from its cost before it is scored: an
+  infeasible one is never requested. If it is scored together with a requested one, it survives only where too few
+  feasible ones are known, and never dominates a feasible one.
 
-All that the next generation depends on is the archive, the last ``Generation``, and the configuration.
+The next generation depends only on the archive, the last ``Generation`` and the configuration.
 """
 
 import random
@@ -38,21 +40,21 @@ from search.nsga2.scoring import (
 )
 from search.nsga2.screening import Screening, keep_one_per_trunk
 
-_ROUNDS = 10  # of tournament and variation in which a generation's children are looked for
+_ROUNDS = 10  # rounds of tournament and variation in which the children of a generation are searched for
 
 
 class Generation(NamedTuple):
-    """What a generation leaves.
+    """The result of a generation.
 
     Attributes:
-        number: from 0.
-        genes: of its population, uint8 [P, genes].
-        objectives: of its population, each in its own unit, [P, objectives].
-        hypervolume: of the archive.
-        rng_state: behind this generation, JSON.
-        evaluations: architectures asked for so far.
-        backbones: distinct backbones scored so far.
-        duplicates: children so far that were drawn again, as they were scored already.
+        number: Number of the generation, from 0.
+        genes: Genes of its population, uint8 [P, genes].
+        objectives: Objectives of its population, each in its own unit, [P, objectives].
+        hypervolume: Hypervolume of the archive.
+        rng_state: State of the random generator after this generation, JSON.
+        evaluations: Number of architectures requested so far.
+        backbones: Number of distinct backbones scored so far.
+        duplicates: Number of children so far that were drawn again because they were already scored.
     """
 
     number: int
@@ -69,10 +71,11 @@ class Evolution:
     """The state of a search.
 
     Attributes:
-        archive: everything scored so far.
-        config: of the search.
-        number: of the generation to come.
-        duplicates: children so far that were drawn again, as they were scored already.
+        space: Search space.
+        config: Configuration of the search.
+        archive: All architectures scored so far.
+        number: Number of the next generation.
+        duplicates: Number of children so far that were drawn again because they were already scored.
     """
 
     def __init__(
@@ -85,19 +88,19 @@ class Evolution:
         last: Optional[Generation] = None,
         compile_costs: Optional[CompileCosts] = None,
     ) -> None:
-        """Begins a search, or goes on behind a generation.
+        """Start a search, or resume it after a generation.
 
         Args:
-            space: of the architectures.
-            config: of the search.
-            table: the architectures' costs.
-            seed: of a new search.
-            archive: that the search has filled so far.
-            last: generation of the search so far.
-            compile_costs: asks the compiler; None: the front's costs stay as the table predicts them.
+            space: Search space.
+            config: Configuration of the search.
+            table: Cost model of the architectures.
+            seed: Seed of a new search.
+            archive: Archive that the search has filled so far.
+            last: Last generation of the search so far.
+            compile_costs: Compiler of the front; None: the front keeps the predicted costs.
 
         Raises:
-            InputError: no architecture fits the SRAM cap, or a cost cannot be right.
+            InputError: No architecture fits the SRAM cap, or a cost is invalid.
         """
         self.space = space
         self.config = config
@@ -111,9 +114,9 @@ class Evolution:
         self._table = table
         costs = compute_all_costs(space, table)
         self._screening = Screening(space, self._objectives, costs)
-        # By place in the space: whether it may be asked for, fitting the cap and never scored.
-        self._open = self._fitting(costs["sram_kib"])
-        self._fitting_count = self.unscored
+        # By index in the space: whether an architecture may be requested, as it is feasible and was never scored.
+        self._open = self._find_feasible(costs["sram_kib"])
+        self._feasible_count = self.unscored
         self._open[space.indices(self.archive.column("genes"))] = False
         self._rng = random.Random(seed)
         self._population = np.empty(0, int)
@@ -125,37 +128,40 @@ class Evolution:
 
     @property
     def unscored(self) -> int:
-        """Number of architectures that could still be asked for."""
+        """Number of architectures that can still be requested."""
         return int(np.count_nonzero(self._open))
 
     def stop_reason(self) -> Optional[str]:
-        """Why the search is over; None if it is not."""
+        """Return why the search has ended; None if it has not."""
         if self.number and not self._open.any():
-            return f"the space is used up: all {self._fitting_count} architectures that may be asked for are scored"
+            return f"the space is exhausted: all {self._feasible_count} architectures that fit the SRAM cap are scored"
         if self.number >= self.config.generations:
-            return f"{self.number} generations are done"
+            return f"{count_generations(self.number)} completed"
         patience = self.config.patience
         if not patience or self.number <= patience:
             return None
         if self._competition.hypervolume_before(self.number - patience) < self.hypervolume():
             return None
-        return f"the hypervolume has stood still for {patience} generations"
+        return f"the hypervolume has not improved for {count_generations(patience)}"
 
     def ask(self) -> List[Architecture]:
-        """Architectures to score next: distinct, never scored before, fitting the cap; at least one unless finished."""
+        """Return the architectures to score next.
+
+        They are distinct, feasible and were never scored; there is at least one unless the search has ended.
+        """
         if not self.config.complete_outputs:
-            return self._varied(self.config.population)
+            return self._generate_children(self.config.population)
         if not len(self.archive):
-            return self._screening.first(self._open, self._drawn(_ROUNDS * self.config.population, []))
-        candidates = keep_one_per_trunk(self.space, self._varied(_ROUNDS * self.config.population))
-        return self._screening.most_promising(self.archive, self.front(), self._open, candidates)
+            return self._screening.select_first(self._open, self._draw_unscored(_ROUNDS * self.config.population, []))
+        candidates = keep_one_per_trunk(self.space, self._generate_children(_ROUNDS * self.config.population))
+        return self._screening.select_most_promising(self.archive, self.front(), self._open, candidates)
 
     def expand_outputs(self, requested: Sequence[Architecture]) -> List[Architecture]:
-        """What is to be scored when some are asked for, each once and sorted."""
+        """Return all architectures to score for a request, distinct and sorted."""
         if not self.config.complete_outputs:
             return sorted(requested)
-        every = self.space.expand_outputs(requested).reshape(-1, len(self.space.genes))
-        return sorted(set(map(tuple, every.tolist())))
+        combinations = self.space.expand_outputs(requested).reshape(-1, len(self.space.genes))
+        return sorted(set(map(tuple, combinations.tolist())))
 
     def tell(
         self,
@@ -163,15 +169,15 @@ class Evolution:
         scores: Sequence[Score],
         on_compiled: CompileProgress = lambda done, total: None,
     ) -> Generation:
-        """Archives what was scored, in an order that does not depend on the evaluator's, and lets the fittest survive.
+        """Archive the scores, in an order that does not depend on the evaluator's, and select the survivors.
 
         Args:
-            requested: what ``ask`` gave.
-            scores: of these and of what was scored along; an EPE that is not finite is a failure.
-            on_compiled: Called after each compiled architecture of the front.
+            requested: Architectures that ``ask`` returned.
+            scores: Scores of these, and of the architectures scored together with them; a non-finite EPE is a failure.
+            on_compiled: Callback that is called after each compiled architecture of the front.
 
         Returns:
-            The generation that this makes.
+            The generation that results.
         """
         scores = sorted(scores)
         architectures = [architecture for architecture, _ in scores]
@@ -179,9 +185,9 @@ class Evolution:
         self.archive.append(scores, list(map(self._table.cost, architectures)), self.number, frozenset(requested))
         self._open[self.space.indices(architectures)] = False
         self.compile_front(on_compiled)
-        self._population = self._survivors(np.concatenate([self._population, new]))
+        self._population = self._select_survivors(np.concatenate([self._population, new]))
         self.number += 1
-        self._competition.remember(self.number, self.config.patience)
+        self._competition.record_hypervolume(self.number, self.config.patience)
         return Generation(
             number=self.number - 1,
             genes=self.archive.column("genes")[self._population],
@@ -194,9 +200,12 @@ class Evolution:
         )
 
     def compile_front(self, on_compiled: CompileProgress = lambda done, total: None) -> None:
-        """Puts the compiler's word in the place of predictions, until the front holds nothing else.
+        """Replace predicted costs by compiled ones until the front has no predicted costs left.
 
-        An architecture of which the compiler says what cannot be has failed.
+        An architecture with invalid compiled costs has failed.
+
+        Args:
+            on_compiled: Callback that is called after each compiled architecture.
         """
         while self._compile_costs is not None:
             rows = self.front()
@@ -204,75 +213,81 @@ class Evolution:
             if not len(rows):
                 break
             costs = self._compile_costs(self.archive.architectures(rows), on_compiled)
-            wrong = [find_cost_error(cost) for cost in costs]
-            for row, reason in zip(rows, wrong):
-                if reason is not None:
+            errors = [find_cost_error(cost) for cost in costs]
+            for row, error in zip(rows, errors):
+                if error is not None:
                     name = self.space.format(self.archive.column("genes")[row])
-                    say(f"architecture {name} has failed: {reason}, by the compiler's word")
-            self._competition.forget()
-            self.archive.fail(rows[[reason is not None for reason in wrong]])
-            good = [index for index, reason in enumerate(wrong) if reason is None]
-            self.archive.replace_costs(rows[good], [costs[index] for index in good])
+                    say(f"architecture {name} has failed: its compiled figures are invalid: {error}")
+            self._competition.reset()
+            self.archive.mark_failed(rows[[error is not None for error in errors]])
+            valid = [index for index, error in enumerate(errors) if error is None]
+            self.archive.replace_costs(rows[valid], [costs[index] for index in valid])
 
     def front(self) -> np.ndarray:
-        """Rows of the archive that fit the cap and are dominated by none that does, best first objective first."""
+        """Return the rows of the non-dominated feasible architectures, sorted by the first objective, best first."""
         return self._competition.front()
 
     def hypervolume(self) -> float:
-        """Of all that was scored and fits the cap."""
+        """Return the hypervolume of all feasible architectures in the archive."""
         return self._competition.hypervolume()
 
     def best_epe(self) -> float:
-        """The lowest EPE among all that fit the cap, pixels; infinite if there is none."""
+        """Return the lowest EPE of all feasible architectures, in pixels; infinity if there are none."""
         return self._competition.best_epe()
 
-    def _fitting(self, sram_kib: np.ndarray) -> np.ndarray:
-        """Which architectures of the space fit the cap, bool, by place in the space as their SRAM peaks are."""
+    def _find_feasible(self, sram_kib: np.ndarray) -> np.ndarray:
+        """Return which architectures fit the cap, bool, from the SRAM peaks of all, both by index in the space."""
         if self._cap is None:
             return np.ones(len(sram_kib), bool)
         if sram_kib.min() > self._cap:
-            (least,) = self.space.architectures_at(sram_kib.argmin()[None])
+            (smallest,) = self.space.architectures_at(sram_kib.argmin()[None])
             raise InputError(
                 f"evolution.max_sram_kib: no architecture fits {self._cap:g} KiB; the smallest SRAM peak in the space "
-                f"is {sram_kib.min():g} KiB (architecture {self.space.format(least)}): raise the cap, or make "
+                f"is {sram_kib.min():g} KiB (architecture {self.space.format(smallest)}): raise the cap, or make "
                 f"network.width or the images smaller"
             )
         return sram_kib <= self._cap
 
-    def _survivors(self, rows: np.ndarray) -> np.ndarray:
-        """The next population, of these rows."""
+    def _select_survivors(self, rows: np.ndarray) -> np.ndarray:
+        """Return the rows of the next population, out of the given rows."""
         rows = rows[np.isfinite(self.archive.column("epe")[rows])]
         violations = self._competition.violations(rows)
-        fitting, others = rows[violations == 0], rows[np.argsort(violations, kind="stable")][(violations == 0).sum() :]
-        # Selection is slow on thousands, so it is shown only those that can survive.
+        feasible_count = (violations == 0).sum()
+        feasible, infeasible = rows[violations == 0], rows[np.argsort(violations, kind="stable")][feasible_count:]
+        # Selection is slow for thousands of individuals, so it gets only those that can survive.
         size = self.config.population
-        fitting = fitting[select_first_fronts(self._objectives.points(self.archive, fitting), size)]
-        contenders = np.concatenate([fitting, others[: max(size - len(fitting), 0)]])
-        return self.archive.rows(select(self._individuals(contenders), size))
+        feasible = feasible[select_first_fronts(self._objectives.points(self.archive, feasible), size)]
+        contenders = np.concatenate([feasible, infeasible[: max(size - len(feasible), 0)]])
+        return self.archive.rows(select(self._make_individuals(contenders), size))
 
-    def _individuals(self, rows: np.ndarray) -> List[Individual]:
-        """Rows as DEAP's operators want them."""
+    def _make_individuals(self, rows: np.ndarray) -> List[Individual]:
+        """Return DEAP individuals for the given rows."""
         points = self._objectives.points(self.archive, rows).tolist()
         fitnesses = map(Fitness, points, self._competition.violations(rows).tolist())
-        return [Individual(*each) for each in zip(self.archive.architectures(rows), fitnesses)]
+        return [Individual(genes, fitness) for genes, fitness in zip(self.archive.architectures(rows), fitnesses)]
 
-    def _varied(self, size: int) -> List[Architecture]:
-        """So many children that were never scored and fit the cap; drawn where the operators find nothing new."""
-        found: Dict[Architecture, None] = {}
-        population = select(self._individuals(self._population), self.config.population)
+    def _generate_children(self, size: int) -> List[Architecture]:
+        """Return feasible children that were never scored; drawn at random where the operators produce nothing new."""
+        children: Dict[Architecture, None] = {}
+        population = select(self._make_individuals(self._population), self.config.population)
         for _ in range(_ROUNDS if self.unscored > size else 0):
-            for child in self._variation.children(population, self._rng):
-                if child in self.archive or child in found:
+            for child in self._variation.generate_children(population, self._rng):
+                if child in self.archive or child in children:
                     self.duplicates += 1
                 elif self._open[self.space.index(child)]:
-                    found[child] = None
-                if len(found) == size:
-                    return list(found)
-        return list(found) + self._drawn(size - len(found), list(found))
+                    children[child] = None
+                if len(children) == size:
+                    return list(children)
+        return list(children) + self._draw_unscored(size - len(children), list(children))
 
-    def _drawn(self, count: int, without: Sequence[Architecture]) -> List[Architecture]:
-        """Architectures drawn uniformly from those that could still be asked for; fewer if there are no more."""
+    def _draw_unscored(self, count: int, excluded: Sequence[Architecture]) -> List[Architecture]:
+        """Draw architectures uniformly from those that can still be requested; fewer if there are not enough."""
         free = self._open.copy()
-        free[self.space.indices(without)] = False
-        places = np.flatnonzero(free)
-        return self.space.architectures_at(places[self._rng.sample(range(len(places)), min(count, len(places)))])
+        free[self.space.indices(excluded)] = False
+        indices = np.flatnonzero(free)
+        return self.space.architectures_at(indices[self._rng.sample(range(len(indices)), min(count, len(indices)))])
+
+
+def count_generations(number: int) -> str:
+    """Return a number of generations in words."""
+    return f"{number} generation{'s' * (number != 1)}"

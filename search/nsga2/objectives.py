@@ -1,4 +1,4 @@
-"""Objectives by name, the non-dominated front, and the hypervolume."""
+"""Objectives by name, non-dominated points, and the hypervolume."""
 
 import math
 from typing import Callable, Dict, NamedTuple, Sequence
@@ -8,7 +8,7 @@ import numpy as np
 from edgeflownas.config import Objective
 from search.nsga2.archive import Archive
 
-# Gives a figure of some architectures by its name: "epe", or one of ``scoring.COST_FIGURES``.
+# Returns a figure of architectures by its name: "epe", or one of ``scoring.COST_FIGURES``.
 Figures = Callable[[str], np.ndarray]
 
 
@@ -16,8 +16,9 @@ class Definition(NamedTuple):
     """An objective.
 
     Attributes:
-        sign: what to multiply it with, so that less is better.
-        value: of the EPE, or of figures of cost alone, which are known before an architecture is scored.
+        sign: Factor that makes less better.
+        value: Value of the objective, from the EPE or from cost figures only, which are known before an architecture is
+            scored.
     """
 
     sign: float
@@ -31,11 +32,11 @@ DEFINITIONS: Dict[Objective, Definition] = {
     "sram_kib": Definition(1.0, lambda figures: figures("sram_kib")),
     "npu_cycles": Definition(1.0, lambda figures: figures("npu_cycles")),
 }
-SIGNS: Dict[Objective, float] = {name: each.sign for name, each in DEFINITIONS.items()}
+SIGNS: Dict[Objective, float] = {name: definition.sign for name, definition in DEFINITIONS.items()}
 
 
 def compute_points(names: Sequence[Objective], figures: Figures) -> np.ndarray:
-    """The objectives of architectures from their figures, less being better in each: [architectures, objectives]."""
+    """Return the points of architectures from their figures, less being better: [architectures, objectives]."""
     return np.stack([SIGNS[name] * DEFINITIONS[name].value(figures) for name in names], axis=-1)
 
 
@@ -43,22 +44,23 @@ class Objectives:
     """The objectives of a search.
 
     Attributes:
-        names: of them.
-        reference: the point that bounds the hypervolume, less being better in each: [objectives].
+        names: Names of the objectives.
+        signs: Factors that make less better, shape [objectives].
+        reference: Reference point of the hypervolume, less being better in each objective, shape [objectives].
     """
 
     def __init__(self, names: Sequence[Objective], reference_point: Dict[Objective, float]) -> None:
-        """Takes the objectives' names, and for each the value that bounds the hypervolume."""
+        """Initialise the objectives from their names and the reference value of each, in its own unit."""
         self.names = tuple(names)
         self.signs = np.array([SIGNS[name] for name in names])
         self.reference = self.signs * [reference_point[name] for name in names]
 
     def values(self, archive: Archive, rows: np.ndarray) -> np.ndarray:
-        """The objectives of some rows, each in its own unit: [rows, objectives]."""
+        """Return the objectives of rows, each in its own unit: [rows, objectives]."""
         return self.points(archive, rows) * self.signs
 
     def points(self, archive: Archive, rows: np.ndarray) -> np.ndarray:
-        """The objectives of some rows, less being better in each: [rows, objectives]."""
+        """Return the points of rows, less being better in each objective: [rows, objectives]."""
         return compute_points(self.names, lambda figure: archive.column(figure)[rows])
 
     def hypervolume(self, points: np.ndarray) -> float:
@@ -93,46 +95,46 @@ def hypervolume(points: np.ndarray, reference: np.ndarray) -> float:
 
 
 def find_nondominated(points: np.ndarray) -> np.ndarray:
-    """Indices, ascending, of the points that no other dominates; less is better, and equal points stay together.
+    """Return the ascending indices of the points that no other dominates; less is better, and equal points stay.
 
-    Of the points left, the lexicographically first is dominated by none. It and its equals are kept, and all that are
-    better than it nowhere go.
+    Among the remaining points, the lexicographically first is non-dominated. It and its equals are kept, and all points
+    that are better than it in no objective are removed.
     """
-    left = np.lexsort(points.T[::-1])
+    remaining = np.lexsort(points.T[::-1])
     if points.shape[1] == 2:
-        return np.sort(left[_lowest_so_far(points[left])])
-    kept = [left[:0]]
-    while len(left):
-        first, others = points[left[0]], points[left]
-        kept.append(left[(others == first).all(axis=1)])
-        left = left[(others < first).any(axis=1)]
+        return np.sort(remaining[_find_lowest_so_far(points[remaining])])
+    kept = [remaining[:0]]
+    while len(remaining):
+        first, others = points[remaining[0]], points[remaining]
+        kept.append(remaining[(others == first).all(axis=1)])
+        remaining = remaining[(others < first).any(axis=1)]
     return np.sort(np.concatenate(kept))
 
 
-def _lowest_so_far(points: np.ndarray) -> np.ndarray:
-    """Which of sorted points of two objectives are dominated by none: the second is less than in all before, bool."""
-    new = np.append(True, (points[1:] != points[:-1]).any(axis=1))[: len(points)]  # not equal to the one before
+def _find_lowest_so_far(points: np.ndarray) -> np.ndarray:
+    """Return which of sorted points with two objectives are non-dominated, bool: the second is a new minimum."""
+    new = np.append(True, (points[1:] != points[:-1]).any(axis=1))[: len(points)]  # differs from the previous point
     second = points[new, 1]
     lower = np.append(True, second[1:] < np.minimum.accumulate(second)[:-1])
     return np.asarray(lower[np.cumsum(new) - 1])
 
 
 def find_dominated(points: np.ndarray, by: np.ndarray) -> np.ndarray:
-    """Which points are dominated by one of others: bool [points]."""
+    """Return which points are dominated by at least one of the points ``by``: bool [points]."""
     nowhere_worse = np.ones((len(points), len(by)), bool)
     somewhere_better = np.zeros_like(nowhere_worse)
-    for mine, other in zip(points.T, by.T):
-        nowhere_worse &= other <= mine[:, None]
-        somewhere_better |= other < mine[:, None]
+    for value, other in zip(points.T, by.T):
+        nowhere_worse &= other <= value[:, None]
+        somewhere_better |= other < value[:, None]
     return np.asarray((nowhere_worse & somewhere_better).any(axis=1))
 
 
 def select_first_fronts(points: np.ndarray, size: int) -> np.ndarray:
-    """Indices, ascending, of the points in the first non-dominated fronts, as many fronts as hold ``size`` points."""
-    left = np.arange(len(points))
-    taken = left[:0]
-    while len(left) and len(taken) < size:
-        front = find_nondominated(points[left])
-        taken = np.concatenate([taken, left[front]])
-        left = np.delete(left, front)
-    return np.sort(taken)
+    """Return the ascending indices of the first non-dominated fronts that together have at least ``size`` points."""
+    remaining = np.arange(len(points))
+    selected = remaining[:0]
+    while len(remaining) and len(selected) < size:
+        front = find_nondominated(points[remaining])
+        selected = np.concatenate([selected, remaining[front]])
+        remaining = np.delete(remaining, front)
+    return np.sort(selected)

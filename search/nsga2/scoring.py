@@ -1,4 +1,4 @@
-"""What the search asks of an evaluator and of a cost model, and the checks on what they answer."""
+"""Interfaces of evaluators and cost models, and checks on their results."""
 
 import math
 import operator
@@ -14,14 +14,14 @@ from edgeflownas.progress import say
 Score = Tuple[Architecture, float]
 
 COST_FIGURES = ("fps", "latency_ms", "sram_kib", "npu_cycles")
-COST_SOURCES = ("predicted", "compiled")  # an archive holds their numbers
+COST_SOURCES = ("predicted", "compiled")  # archives store the index
 
 
 class Evaluator(Protocol):
     """Scores architectures."""
 
     def score(self, architectures: Sequence[Architecture]) -> Iterator[List[Score]]:
-        """Gives, backbone by backbone, the EPE in pixels of architectures, in any order."""
+        """Yield the EPEs of architectures in pixels, backbone by backbone, in any order."""
         ...
 
 
@@ -35,12 +35,12 @@ class Cost(Protocol):
 
     @property
     def latency_ms(self) -> float:
-        """Time of one inference."""
+        """Time of one inference, in ms."""
         ...
 
     @property
     def sram_kib(self) -> float:
-        """SRAM peak."""
+        """SRAM peak, in KiB."""
         ...
 
     @property
@@ -50,97 +50,100 @@ class Cost(Protocol):
 
     @property
     def source(self) -> str:
-        """Where the figures come from, one of ``COST_SOURCES``."""
+        """Source of the figures, one of ``COST_SOURCES``."""
         ...
 
 
 class CostModel(Protocol):
-    """Tells costs without evaluating anything."""
+    """A model that returns costs without evaluating anything."""
 
     @property
     def sram_cap_kib(self) -> Optional[float]:
-        """What the board has for activations."""
+        """SRAM that the board has for activations, in KiB; None: no limit."""
         ...
 
     def cost(self, architecture: Architecture) -> Cost:
-        """An architecture's cost."""
+        """Return the cost of an architecture."""
         ...
 
 
-# Is called with the number of architectures that are compiled so far, and the number of all to compile.
+# Callback with the number of architectures compiled so far, and the total.
 CompileProgress = Callable[[int, int], None]
 # Compiles architectures and returns their costs, in the same order.
 CompileCosts = Callable[[Sequence[Architecture], CompileProgress], Sequence[Cost]]
 
 
 class EvaluatorError(FailedError):
-    """An evaluator that did not answer what it was asked."""
+    """An evaluator returned an invalid result."""
 
 
 def score_all(evaluator: Evaluator, space: Space, architectures: Sequence[Architecture]) -> Iterator[List[Score]]:
-    """Asks an evaluator, and checks its answers. What it leaves out is named, and has failed: its EPE is NaN.
+    """Score architectures with an evaluator, and check its results.
+
+    Architectures without a result have failed: their EPE is NaN, and a message names one of them.
 
     Raises:
-        EvaluatorError: it answered something that was not asked, or twice, or what is no number, or nothing at all.
+        EvaluatorError: The evaluator returned an architecture that was not requested, or one twice, or an EPE that is
+            not a number, or nothing at all.
     """
     missing = set(architectures)
-    answered: Set[Architecture] = set()
+    scored: Set[Architecture] = set()
     for part in evaluator.score(architectures):
         for architecture, epe in part:
             if not isinstance(epe, (float, int, np.floating, np.integer)) or isinstance(epe, bool):
-                raise EvaluatorError(f"the evaluator's EPE of {architecture!r} is no number but {epe!r:.80}")
-            if architecture in answered:
-                raise EvaluatorError(f"the evaluator answered architecture {space.format(architecture)} twice")
+                raise EvaluatorError(f"the evaluator's EPE of {architecture!r} is not a number: {epe!r:.80}")
+            if architecture in scored:
+                raise EvaluatorError(f"the evaluator returned architecture {space.format(architecture)} twice")
             if architecture not in missing:
-                raise EvaluatorError(f"the evaluator answered {architecture!r}, which was not asked for")
+                raise EvaluatorError(f"the evaluator returned {architecture!r}, which was not requested")
             missing.remove(architecture)
-            answered.add(architecture)
+            scored.add(architecture)
         yield part
     if missing:
-        left_out = f"the evaluator left out {len(missing)} architectures, {space.format(min(missing))} among them"
-        if not answered:
-            raise EvaluatorError(f"{left_out}, and answered nothing")
-        say(f"{left_out}: they have failed, and are not asked for again")
+        message = f"the evaluator left out {len(missing)} architectures, including {space.format(min(missing))}"
+        if not scored:
+            raise EvaluatorError(f"{message}, and returned none")
+        say(f"{message}: they have failed, and are not requested again")
         yield [(architecture, math.nan) for architecture in sorted(missing)]
 
 
 def look_up_cost(space: Space, table: CostModel, architecture: Architecture) -> Cost:
-    """An architecture's cost.
+    """Return the cost of an architecture.
 
     Raises:
-        InputError: a figure is not finite or not positive, or comes from nowhere.
+        InputError: A figure is not finite and positive, or its source is unknown.
     """
     try:
         cost = table.cost(architecture)
-        wrong = find_cost_error(cost)
-    except ValueError as error:  # a sum over genes that is negative
-        wrong = " ".join(str(error).split())
-    if wrong is not None:
+        error = find_cost_error(cost)
+    except ValueError as invalid:  # a negative sum over genes
+        error = " ".join(str(invalid).split())
+    if error is not None:
         raise InputError(
-            f"architecture {space.format(architecture)}: {wrong}, by the cost table; build the table again with "
-            f"`cost build`"
+            f"architecture {space.format(architecture)}: invalid cost in the cost table: {error}; rebuild the table "
+            f"with `cost build`"
         )
     return cost
 
 
 def compute_all_costs(space: Space, table: CostModel) -> Dict[str, np.ndarray]:
-    """The figures of cost of all architectures, by name, in the order of ``Space.all``.
+    """Return the cost figures of all architectures, by name, in the order of ``Space.all``.
 
     Raises:
-        InputError: one cannot be right.
+        InputError: A cost is invalid.
     """
-    figures, of = np.empty((space.size, len(COST_FIGURES))), operator.attrgetter(*COST_FIGURES)
+    figures, get_figures = np.empty((space.size, len(COST_FIGURES))), operator.attrgetter(*COST_FIGURES)
     for row, architecture in enumerate(space.all()):
-        figures[row] = of(look_up_cost(space, table, architecture))
+        figures[row] = get_figures(look_up_cost(space, table, architecture))
     return dict(zip(COST_FIGURES, figures.T))
 
 
 def find_cost_error(cost: Cost) -> Optional[str]:
-    """What is wrong with a cost; None: nothing."""
+    """Return why a cost is invalid; None if it is valid."""
     for name in COST_FIGURES:
         figure = getattr(cost, name)
         if not (math.isfinite(figure) and figure > 0):
-            return f"{name} is {figure}, and must be finite and positive"
+            return f"{name} is {figure}, but must be finite and positive"
     if cost.source not in COST_SOURCES:
         return f"unknown source of cost {cost.source!r}"
     return None

@@ -1,1 +1,1 @@
-"""How far can a supernet's ranking be trusted? Rank correlation with children that were trained alone."""
+"""Rankings: how well weights shared in a supernet rank architectures, compared with children trained alone."""

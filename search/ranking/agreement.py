@@ -1,8 +1,8 @@
-"""How well one ranking predicts another.
+"""Agreement of two rankings.
 
-Intervals are those of Efron's percentile bootstrap (1979) over the pairs, as SciPy has it, drawn from a fixed seed. A
-resample in which a figure is not defined, as all are equal, agrees in nothing and counts as 0; so few architectures
-give a wide interval.
+Intervals are those of Efron's percentile bootstrap (1979) over the pairs, as implemented in SciPy, with a fixed seed. A
+resample in which a figure is not defined, because all values are equal, counts as 0 agreement; so a small number of
+architectures gives a wide interval.
 """
 
 import functools
@@ -12,7 +12,7 @@ import numpy as np
 from scipy.stats import bootstrap, kendalltau, rankdata
 
 _RESAMPLES = 2000
-_BATCH = 100  # of them at once, which bounds the memory
+_BATCH = 100  # resamples that are computed at once, which bounds the memory
 _CONFIDENCE = 0.95
 
 
@@ -20,10 +20,10 @@ class Agreement(NamedTuple):
     """Kendall's tau of two rankings.
 
     Attributes:
-        tau: tau-b; None where it is not defined: fewer than two, or all equal.
-        n: architectures.
-        low: of the 95 % confidence interval; None as the tau.
-        high: likewise.
+        tau: Tau-b; None if it is not defined, for fewer than two architectures or if all values are equal.
+        n: Number of architectures.
+        low: Lower end of the 95 % confidence interval; None if tau is not defined.
+        high: Upper end of the 95 % confidence interval; None if tau is not defined.
     """
 
     tau: Optional[float]
@@ -32,7 +32,7 @@ class Agreement(NamedTuple):
     high: Optional[float] = None
 
     def __str__(self) -> str:
-        """For people."""
+        """Return the agreement as text."""
         if self.tau is None:
             return f"not defined (n = {self.n})"
         return f"{self.tau:.3f} (n = {self.n}, 95 % confidence {self.low:.2f} to {self.high:.2f})"
@@ -46,70 +46,77 @@ class Figure(NamedTuple):
     high: float
 
     def __str__(self) -> str:
-        """For people."""
+        """Return the figure as text."""
         return f"{self.value:.3f} ({self.low:.2f} to {self.high:.2f})"
 
 
 class Inversion(NamedTuple):
-    """Two things that the rankings order differently: by number, the first being the better one after."""
+    """A pair of items that two rankings order differently.
+
+    Attributes:
+        first: Index of the item that is better in the second ranking.
+        second: Index of the item that is better in the first ranking.
+        before: Difference by which ``second`` is better in the first ranking.
+        after: Difference by which ``first`` is better in the second ranking.
+    """
 
     first: int
     second: int
-    before: float  # by how much the second looked better
-    after: float  # by how much the first is better
+    before: float
+    after: float
 
 
-# Of many resamples at once: takes two arrays [resamples, n], gives [resamples].
+# A statistic of many resamples at once: takes two arrays [resamples, n], returns [resamples].
 Statistic = Callable[..., np.ndarray]
 
 
-def tau_b(before: Sequence[float], after: Sequence[float]) -> Optional[float]:
-    """Kendall's tau (Kendall 1945, with ties: tau-b); None where it is not defined."""
+def compute_tau_b(before: Sequence[float], after: Sequence[float]) -> Optional[float]:
+    """Return Kendall's tau (Kendall 1945, with ties: tau-b); None if it is not defined."""
     if len(before) < 2 or not np.ptp(before) or not np.ptp(after):
         return None
     return float(kendalltau(before, after).correlation)
 
 
 def measure_agreement(before: Sequence[float], after: Sequence[float]) -> Agreement:
-    """Kendall's tau with its interval."""
-    tau = tau_b(before, after)
+    """Return Kendall's tau with its interval."""
+    tau = compute_tau_b(before, after)
     if tau is None:
         return Agreement(None, len(before))
-    found = _with_interval(_taus, before, after)
-    return Agreement(tau, len(before), found.low, found.high)
+    figure = _bootstrap(_compute_taus, before, after)
+    return Agreement(tau, len(before), figure.low, figure.high)
 
 
 def compute_figures(before: Sequence[float], after: Sequence[float], top: int) -> Dict[str, Figure]:
-    """Kendall's tau-b, Spearman's rho, Pearson's r, and the share of the best that both rankings agree in.
+    """Return Kendall's tau-b, Spearman's rho, Pearson's r, and the overlap of the best items of both rankings.
 
     Args:
-        before: of each thing what was promised, less being better.
-        after: what came out.
-        top: how many are the best.
+        before: Predicted value of each item, less being better.
+        after: True value of each item, less being better.
+        top: Number of items that count as the best.
 
     Raises:
-        ValueError: there are fewer than two, or all are equal, so that nothing is ranked.
+        ValueError: There are fewer than two items, or all values are equal, so that there is nothing to rank.
     """
     if len(before) < 2 or not np.ptp(before) or not np.ptp(after):
         raise ValueError("there is nothing to rank")
     statistics: Dict[str, Statistic] = {
-        "kendall_tau": _taus,
-        "spearman_rho": _spearmans,
-        "pearson_r": _pearsons,
-        f"top_{top}_overlap": functools.partial(_overlaps, top),
+        "kendall_tau": _compute_taus,
+        "spearman_rho": _compute_spearmans,
+        "pearson_r": _compute_pearsons,
+        f"top_{top}_overlap": functools.partial(_compute_overlaps, top),
     }
-    return {name: _with_interval(statistic, before, after) for name, statistic in statistics.items()}
+    return {name: _bootstrap(statistic, before, after) for name, statistic in statistics.items()}
 
 
 def find_inversions(before: Sequence[float], after: Sequence[float]) -> List[Inversion]:
-    """Every pair in the wrong order, that with the largest difference after first."""
-    promised, came = np.asarray(before), np.asarray(after)
-    wrong = np.argwhere((promised[:, None] > promised[None]) & (came[:, None] < came[None])).tolist()
-    found = [Inversion(i, j, float(promised[i] - promised[j]), float(came[j] - came[i])) for i, j in wrong]
-    return sorted(found, key=lambda each: (-each.after, each.first, each.second))
+    """Return all pairs in the wrong order, sorted by their difference after, largest first."""
+    predicted, true = np.asarray(before), np.asarray(after)
+    pairs = np.argwhere((predicted[:, None] > predicted[None]) & (true[:, None] < true[None])).tolist()
+    inversions = [Inversion(i, j, float(predicted[i] - predicted[j]), float(true[j] - true[i])) for i, j in pairs]
+    return sorted(inversions, key=lambda inversion: (-inversion.after, inversion.first, inversion.second))
 
 
-def _with_interval(statistic: Statistic, before: Sequence[float], after: Sequence[float]) -> Figure:
+def _bootstrap(statistic: Statistic, before: Sequence[float], after: Sequence[float]) -> Figure:
     pair = np.asarray(before, np.float64), np.asarray(after, np.float64)
     interval = bootstrap(
         pair,
@@ -125,30 +132,30 @@ def _with_interval(statistic: Statistic, before: Sequence[float], after: Sequenc
     return Figure(float(statistic(*pair)), float(interval.low), float(interval.high))
 
 
-def _taus(before: np.ndarray, after: np.ndarray, axis: int = -1) -> np.ndarray:
-    """Tau-b of many resamples at once [resamples, n], 0 where it is not defined; SciPy's takes one at a time."""
-    first, second = (np.sign(each[..., :, None] - each[..., None, :]) for each in (before, after))
+def _compute_taus(before: np.ndarray, after: np.ndarray, axis: int = -1) -> np.ndarray:
+    """Return tau-b of many resamples [resamples, n] at once, 0 if it is not defined; SciPy's takes one at a time."""
+    first, second = (np.sign(values[..., :, None] - values[..., None, :]) for values in (before, after))
     agreeing = (first * second).sum((-2, -1))
     extent = np.sqrt((first**2).sum((-2, -1)) * (second**2).sum((-2, -1)))
     taus: np.ndarray = agreeing / np.where(extent > 0, extent, 1.0)
     return taus
 
 
-def _pearsons(before: np.ndarray, after: np.ndarray, axis: int = -1) -> np.ndarray:
-    """Pearson's r of many resamples at once, 0 where it is not defined."""
-    first, second = (each - each.mean(-1, keepdims=True) for each in (before, after))
+def _compute_pearsons(before: np.ndarray, after: np.ndarray, axis: int = -1) -> np.ndarray:
+    """Return Pearson's r of many resamples at once, 0 if it is not defined."""
+    first, second = (values - values.mean(-1, keepdims=True) for values in (before, after))
     extent = np.sqrt((first**2).sum(-1) * (second**2).sum(-1))
     correlations: np.ndarray = (first * second).sum(-1) / np.where(extent > 0, extent, 1.0)
     return correlations
 
 
-def _spearmans(before: np.ndarray, after: np.ndarray, axis: int = -1) -> np.ndarray:
-    """Spearman's rho of many resamples at once: Pearson's r of the ranks."""
-    return _pearsons(rankdata(before, axis=-1), rankdata(after, axis=-1))
+def _compute_spearmans(before: np.ndarray, after: np.ndarray, axis: int = -1) -> np.ndarray:
+    """Return Spearman's rho of many resamples at once: Pearson's r of the ranks."""
+    return _compute_pearsons(rankdata(before, axis=-1), rankdata(after, axis=-1))
 
 
-def _overlaps(top: int, before: np.ndarray, after: np.ndarray, axis: int = -1) -> np.ndarray:
-    """Of many resamples at once, the share of the best after that are among the best before."""
-    first, second = (each.argsort(-1, kind="stable").argsort(-1, kind="stable") < top for each in (before, after))
+def _compute_overlaps(top: int, before: np.ndarray, after: np.ndarray, axis: int = -1) -> np.ndarray:
+    """Return, for many resamples at once, the share of the best after that are among the best before."""
+    first, second = (values.argsort(-1, kind="stable").argsort(-1, kind="stable") < top for values in (before, after))
     shares: np.ndarray = (first & second).sum(-1) / min(top, before.shape[-1])
     return shares

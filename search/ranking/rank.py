@@ -1,7 +1,5 @@
-"""How well weights shared in a supernet rank architectures: supernet EPE against that of children trained alone."""
+"""Rankings by shared weights: the supernet's EPEs against those of children that were trained alone."""
 
-import csv
-import io
 from pathlib import Path
 from typing import Any, Dict, Mapping, NamedTuple, Optional, Sequence
 
@@ -9,25 +7,25 @@ import numpy as np
 
 from edgeflownas.errors import InputError
 from edgeflownas.network.space import Space
-from edgeflownas.storage.files import write_text
+from edgeflownas.storage.files import write_csv
 from search.ranking.agreement import Figure, compute_figures, find_inversions
 from search.ranking.truth import Truth
 
-_INVERSIONS = 5  # that are shown
+_INVERSIONS = 5  # largest inversions that are listed
 
 
 class Ranking(NamedTuple):
-    """What one set of weights says of the children.
+    """The children as ranked by one set of weights.
 
     Attributes:
-        weights: their file.
-        epoch: that they are of; None where the file does not say.
-        recalibrated: whether BN statistics were taken anew for each architecture, or are those of all.
-        epe: with these weights, pixels; [n].
-        figures: of agreement with the truth.
-        clear_tau: Kendall's tau over those pairs alone whose true EPEs differ by more than twice the noise in their
-            difference; None where the noise is not known, or no pair is clear.
-        clear_pairs: how many these are.
+        weights: Path of the weights.
+        epoch: Epoch of the weights; None if the file does not contain it.
+        recalibrated: Whether BN statistics were recalibrated for each architecture, or are shared by all.
+        epe: EPEs with these weights, in pixels, shape [n].
+        figures: Figures of agreement with the truth, by name.
+        clear_tau: Kendall's tau over the pairs whose true EPEs differ by more than twice the noise in their difference;
+            None if the noise is not known or no pair is clear.
+        clear_pairs: Number of such pairs.
     """
 
     weights: Path
@@ -42,61 +40,63 @@ class Ranking(NamedTuple):
 def rank_children(
     truth: Truth, weights: Path, epoch: Optional[int], recalibrated: bool, epe: Sequence[float]
 ) -> Ranking:
-    """Compares what weights say with the truth.
+    """Compare the EPEs of one set of weights with the truth.
 
     Raises:
-        InputError: they give an EPE that is not finite, or all the same one.
+        InputError: An EPE is not finite, or all EPEs are equal.
     """
     if not np.isfinite(epe).all():
-        raise InputError(f"weights {weights}: give an EPE that is not finite; leave them out")
+        raise InputError(f"weights {weights}: an EPE is not finite; leave these weights out")
     try:
-        found = compute_figures(epe, truth.epe.tolist(), top=max(1, len(truth.epe) // 4))
+        figures = compute_figures(epe, truth.epe.tolist(), top=max(1, len(truth.epe) // 4))
     except ValueError:
-        raise InputError(f"weights {weights}: all architectures have the same EPE; leave them out") from None
-    before = np.asarray(epe)
+        raise InputError(
+            f"weights {weights}: all architectures have the same EPE; leave these weights out"
+        ) from None
+    predicted = np.asarray(epe)
     tau, pairs = None, 0
     if truth.noise is not None:
-        first, second = np.triu_indices(len(before), 1)
+        first, second = np.triu_indices(len(predicted), 1)
         gaps = truth.epe[first] - truth.epe[second]
         clear = np.abs(gaps) > 2 * truth.gap_noise[first, second]
         pairs = int(clear.sum())
         if pairs:
-            tau = float(np.mean((np.sign(gaps) * np.sign(before[first] - before[second]))[clear]))
-    return Ranking(weights, epoch, recalibrated, before, found, tau, pairs)
+            tau = float(np.mean((np.sign(gaps) * np.sign(predicted[first] - predicted[second]))[clear]))
+    return Ranking(weights, epoch, recalibrated, predicted, figures, tau, pairs)
 
 
 def find_last(rankings: Sequence[Mapping[str, Any]], recalibrated: bool) -> Optional[Mapping[str, Any]]:
-    """Of rankings as in ``rank.json``, that by the last weights, with BN statistics taken anew or those of all."""
-    chosen = [each for each in rankings if each["recalibrated"] is recalibrated]
-    return chosen[-1] if chosen else None
+    """Return the last of the rankings, as in ``rank.json``, with recalibrated or with shared BN statistics."""
+    matches = [ranking for ranking in rankings if ranking["recalibrated"] is recalibrated]
+    return matches[-1] if matches else None
 
 
 def as_json(space: Space, truth: Truth, rankings: Sequence[Ranking], zero_flow_epe: float) -> Dict[str, Any]:
-    """Everything, in plain types."""
+    """Return the content of ``rank.json``, in plain types."""
     return {
         "n": len(truth.architectures),
-        "architectures": [space.format(each) for each in truth.architectures],
+        "architectures": [space.format(architecture) for architecture in truth.architectures],
         "zero_flow_epe": zero_flow_epe,
         "children": {
             "mean": float(truth.epe.mean()),
             "deviation": float(truth.epe.std(ddof=1)),
             "epe": truth.epe.tolist(),
-            "seeds": [sum(each in seed for seed in truth.seeds) for each in truth.architectures],
+            "seeds": [sum(architecture in seed for seed in truth.seeds) for architecture in truth.architectures],
         },
         "noise": {
             "px": truth.noise,
             "n": truth.repeated,
             "seeds": len(truth.seeds),
-            "tau": truth.between_seeds,
-            "attainable_tau": truth.attainable,
+            "tau": truth.tau_between_seeds,
+            "attainable_tau": truth.attainable_tau,
         },
-        "rankings": [_ranking(space, truth, each) for each in rankings],
+        "rankings": [_ranking_as_json(space, truth, ranking) for ranking in rankings],
     }
 
 
-def _ranking(space: Space, truth: Truth, ranking: Ranking) -> Dict[str, Any]:
-    names = [space.format(each) for each in truth.architectures]
-    wrong = find_inversions(ranking.epe.tolist(), truth.epe.tolist())
+def _ranking_as_json(space: Space, truth: Truth, ranking: Ranking) -> Dict[str, Any]:
+    names = [space.format(architecture) for architecture in truth.architectures]
+    inversions = find_inversions(ranking.epe.tolist(), truth.epe.tolist())
     return {
         "weights": str(ranking.weights),
         "epoch": ranking.epoch,
@@ -105,27 +105,27 @@ def _ranking(space: Space, truth: Truth, ranking: Ranking) -> Dict[str, Any]:
         "epe": ranking.epe.tolist(),
         **{name: figure._asdict() for name, figure in ranking.figures.items()},
         "clear_pairs": {"n": ranking.clear_pairs, "tau": ranking.clear_tau},
-        "inversions": len(wrong),
+        "inversions": len(inversions),
         "largest_inversions": [
             {
-                "better": names[each.first],
-                "ranked_before_it": names[each.second],
-                "better_by": each.after,
-                "supernet_gap": each.before,
+                "better": names[inversion.first],
+                "ranked_before_it": names[inversion.second],
+                "better_by": inversion.after,
+                "supernet_gap": inversion.before,
             }
-            for each in wrong[:_INVERSIONS]
+            for inversion in inversions[:_INVERSIONS]
         ],
     }
 
 
 def write_table(path: Path, space: Space, truth: Truth, rankings: Sequence[Ranking]) -> None:
-    """Writes ``rank.csv``: each child's EPE in the mean and by seed, and with each of the weights."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    labels = [f"{each.weights}{'' if each.recalibrated else ' not recalibrated'}" for each in rankings]
-    seeds = [f"child {number}" for number in range(1, len(truth.seeds) + 1)]
-    writer.writerow(["architecture", "child", *seeds, *labels])
-    for row, architecture in enumerate(truth.architectures):
-        children = [seed.get(architecture, "") for seed in truth.seeds]
-        writer.writerow([space.format(architecture), truth.epe[row], *children, *(each.epe[row] for each in rankings)])
-    write_text(path, text.getvalue())
+    """Write ``rank.csv``: the EPE of each child, its mean and by seed, and its EPE with each of the weights."""
+    rows = []
+    for index, architecture in enumerate(truth.architectures):
+        row = {"architecture": space.format(architecture), "child": truth.epe[index]}
+        row.update({f"child {number}": seed.get(architecture, "") for number, seed in enumerate(truth.seeds, 1)})
+        for ranking in rankings:
+            label = f"{ranking.weights}{'' if ranking.recalibrated else ' not recalibrated'}"
+            row[label] = ranking.epe[index]
+        rows.append(row)
+    write_csv(path, rows)

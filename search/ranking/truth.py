@@ -1,8 +1,8 @@
-"""Children that were trained alone: the truth that a supernet's ranking is judged by, and how sure that truth is.
+"""The truth: children that were trained alone, which a supernet's ranking is compared with, and its noise.
 
-Children of several seeds are a two-way layout: a child's EPE with a seed is its own, plus what the seed changes for all
-children alike, plus noise. Least squares give the first and the last of these. So a child that every seed has counts
-with the mean of its EPEs, and one that only some have is comparable with it.
+Children of several seeds form a two-way layout: the EPE of a child with a seed is the sum of the child's own EPE, an
+offset of the seed that is the same for all children, and noise. Least squares estimate all three. So a child that was
+trained with every seed has the mean of its EPEs, and one that was trained with only some seeds is comparable with it.
 """
 
 from dataclasses import dataclass
@@ -20,26 +20,26 @@ from search.queue.queue import Queue
 from search.queue.retrain import load_result
 from search.queue.status import read_rows, summarize
 from search.queue.task import TaskConfig
-from search.ranking.agreement import tau_b
+from search.ranking.agreement import compute_tau_b
 from search.run import Run
 
-_LEAST = 3  # children that can be ranked
-_LEAST_COMMON = 2  # children of two seeds that tell noise from what a seed changes for all
+_LEAST = 3  # smallest number of children that can be ranked
+_LEAST_COMMON = 2  # smallest number of children of two seeds that separates noise from the offset of a seed
 
-EpeByArchitecture = Dict[Architecture, float]  # EPE of its children, pixels
+EpeByArchitecture = Dict[Architecture, float]  # pixels
 
 
 @dataclass(frozen=True)
 class Truth:
-    """Children that were trained alone, with one seed or several.
+    """Children that were trained alone, with one or several seeds.
 
     Attributes:
-        seeds: EPE by architecture, of each seed in turn.
-        architectures: that the first seed has, in the order of their digits.
-        epe: of each, pixels, in the mean over the seeds; [n].
-        noise: standard deviation of one child's EPE from seed to seed, pixels; None where there is one seed. What a
-            seed changes for all children alike is no noise in a ranking, and left out.
-        gap_noise: standard deviation of the noise that is left in the difference of two children, pixels; [n, n].
+        seeds: EPE by architecture for each seed.
+        architectures: Architectures trained with the first seed, in the order of their digits.
+        epe: Mean EPE of each architecture over the seeds, in pixels, shape [n].
+        noise: Seed noise: standard deviation of a child's EPE over seeds, in pixels; None with a single seed. The
+            offset of a seed, which is the same for all children, does not affect a ranking and is excluded.
+        gap_noise: Standard deviation of the noise in the difference of two children, in pixels, shape [n, n].
     """
 
     seeds: List[EpeByArchitecture]
@@ -50,46 +50,47 @@ class Truth:
 
     @classmethod
     def fit(cls, seeds: Sequence[EpeByArchitecture]) -> "Truth":
-        """Fits the layout; each further seed shares two children with the first at least."""
+        """Fit the two-way layout; each further seed must share at least two children with the first."""
         architectures = sorted(seeds[0])
         counts, columns = len(architectures), len(seeds) - 1
         cells = [
-            (row, number, seed[each])
+            (row, number, seed[architecture])
             for number, seed in enumerate(seeds)
-            for row, each in enumerate(architectures)
-            if each in seed
+            for row, architecture in enumerate(architectures)
+            if architecture in seed
         ]
         child, seed_of, epes = (np.array(column) for column in zip(*cells))
-        effects = np.vstack([np.eye(columns), -np.ones((1, columns))])  # of the seeds; they add up to nothing
+        effects = np.vstack([np.eye(columns), -np.ones((1, columns))])  # of the seeds; they add up to zero
         design = np.hstack([np.eye(counts)[child], effects[seed_of]])
-        covariance = np.linalg.inv(design.T @ design)  # of what is fitted, in units of the noise's variance
+        covariance = np.linalg.inv(design.T @ design)  # of the fitted values, in units of the noise's variance
         fitted = covariance @ design.T @ epes
-        free = len(epes) - len(fitted)
-        noise = float(np.sqrt(((epes - design @ fitted) ** 2).sum() / free)) if free else None
+        freedom = len(epes) - len(fitted)
+        noise = float(np.sqrt(((epes - design @ fitted) ** 2).sum() / freedom)) if freedom else None
         shared, own = covariance[:counts, :counts], np.diag(covariance)[:counts]
         gaps = np.sqrt(np.maximum(own[:, None] + own - 2 * shared, 0.0))
         return cls(list(seeds), architectures, fitted[:counts], noise, gaps * (noise or 0.0))
 
     @property
     def repeated(self) -> int:
-        """Number of children that several seeds have."""
-        return sum(sum(each in seed for seed in self.seeds) > 1 for each in self.architectures)
+        """Number of children that were trained with several seeds."""
+        return sum(sum(architecture in seed for seed in self.seeds) > 1 for architecture in self.architectures)
 
     @property
-    def between_seeds(self) -> Optional[float]:
-        """Kendall's tau between two seeds, in the mean over the pairs of seeds; None where it is not known."""
+    def tau_between_seeds(self) -> Optional[float]:
+        """Mean Kendall's tau over all pairs of seeds; None if it is not known."""
         taus = []
         for a, b in combinations(self.seeds, 2):
-            common = [each for each in self.architectures if each in a and each in b]
-            taus.append(tau_b([a[each] for each in common], [b[each] for each in common]))
+            common = [architecture for architecture in self.architectures if architecture in a and architecture in b]
+            taus.append(compute_tau_b([a[child] for child in common], [b[child] for child in common]))
         known = [tau for tau in taus if tau is not None]
         return float(np.mean(known)) if known else None
 
     @property
-    def attainable(self) -> Optional[float]:
-        """Kendall's tau to be expected of a perfect prediction, as the truth itself is noisy; None as the noise.
+    def attainable_tau(self) -> Optional[float]:
+        """Kendall's tau that a perfect prediction is expected to reach, as the truth is noisy; None without noise.
 
-        It is that of normal variables, 2/pi asin r, where r^2 is the share of the children's variance that is no noise.
+        It is that of normal variables, 2/pi asin r, where r^2 is the share of the children's variance that is not
+        noise.
         """
         if self.noise is None:
             return None
@@ -99,50 +100,53 @@ class Truth:
 
 
 def read_truth(run: Run, folders: Sequence[Path]) -> Truth:
-    """Reads children that were trained from scratch.
+    """Read children that were trained from scratch.
+
+    Prints a message if the children's network, data or evaluation differs from the run's.
 
     Args:
-        run: whose supernet is to be judged; tells where the children's data differ from its own.
-        folders: of queues. The first names the children; others hold the same ones with other seeds.
+        run: Run whose supernet is evaluated.
+        folders: Folders of queues. The first one determines the children; others contain them with other seeds.
 
     Raises:
-        InputError: there are too few children, they began with shared weights, or the queues differ in more than seeds.
+        InputError: There are too few children, they started from shared weights, or the queues differ in more than
+            their seeds.
     """
     seeds, configs = zip(*(_read(run, folder) for folder in folders))
     if len(seeds[0]) < _LEAST:
         raise InputError(
-            f"queue {folders[0]}: {len(seeds[0])} children are trained, and a ranking takes {_LEAST}; train more "
-            f"with `queue run`, or name another queue with --children"
+            f"queue {folders[0]}: {len(seeds[0])} children are trained, but a ranking needs at least {_LEAST}; train "
+            f"more with `queue run`, or name another queue with --children"
         )
     for folder, seed, config in zip(folders[1:], seeds[1:], configs[1:]):
         common = len(seeds[0].keys() & seed.keys())
         if common < _LEAST_COMMON:
             raise InputError(
-                f"queue {folder}: {common} of its trained children are trained in queue {folders[0]}, too, and noise "
-                f"from seeds takes {_LEAST_COMMON}; train more of the same architectures, or leave it out"
+                f"queue {folder}: {common} of its trained children are also trained in queue {folders[0]}, but seed "
+                f"noise needs at least {_LEAST_COMMON}; train more of the same architectures, or leave the queue out"
             )
         for name, value in _conditions(configs[0]).items():
             if _conditions(config)[name] != value:
                 raise InputError(
-                    f"queue {folder}: its children have another {name} than those of queue {folders[0]}; name "
-                    f"queues that differ in their seed alone"
+                    f"queue {folder}: its children differ in {name} from those of queue {folders[0]}; name queues "
+                    f"that differ only in their seed"
                 )
     numbers = [config.seed for config in configs]
     if len(set(numbers)) < len(numbers):
         raise InputError(
-            f"--children: the queues' seeds are {', '.join(map(str, numbers))}; name each once, as a seed trained "
-            f"twice tells no noise"
+            f"--children: the queues' seeds are {', '.join(map(str, numbers))}; name one queue per seed, as the same "
+            f"seed twice does not show noise"
         )
-    scored = configs[0].stages[-1]
+    last = configs[0].stages[-1]
     own = {"network": run.config.network, "data": run.config.data, "evaluation": run.config.evaluation.rules}
     for name, value in own.items():
-        if getattr(scored, name) != value:
-            say(f"queue {folders[0]}: its children have another {name} than run {run.folder}, whose weights are judged")
+        if getattr(last, name) != value:
+            say(f"queue {folders[0]}: its children differ in {name} from run {run.folder}, whose weights are ranked")
     return Truth.fit(seeds)
 
 
 def _conditions(config: TaskConfig) -> Dict[str, Any]:
-    """What the EPE of a child depends on, beside its architecture and its seed."""
+    """Return the settings that the EPE of a child depends on, besides its architecture and seed."""
     return {
         "network": config.network,
         "data": [stage.data for stage in config.stages],
@@ -152,20 +156,20 @@ def _conditions(config: TaskConfig) -> Dict[str, Any]:
 
 
 def _read(run: Run, folder: Path) -> Tuple[EpeByArchitecture, TaskConfig]:
-    """The children of a queue that are done, and what its first task says."""
+    """Return the EPEs of the finished children of a queue, and the configuration of its first task."""
     queue = Queue(folder)
-    listed = read_rows(queue)
-    found: EpeByArchitecture = {}
-    for row in listed:
+    rows = read_rows(queue)
+    epes: EpeByArchitecture = {}
+    for row in rows:
         if row.word != "done":
             continue
         task = queue.task(row.index)
         if task.config.first_weights is not None:
             raise InputError(
-                f"queue {folder}: its children began with the supernet's weights, so they are no independent truth; "
-                f"name a queue of strategy: independent, or one with queue.warm_start: false, with --children"
+                f"queue {folder}: its children started from the supernet's weights, so they are not an independent "
+                f"truth; name a queue of strategy: independent, or one with queue.warm_start: false, with --children"
             )
-        found[run.space.parse(task.config.architecture)] = load_result(task).epe
-    if len(found) < len(listed):
-        say(f"queue {folder}: {summarize(listed)}; what follows is of those that are done")
-    return found, queue.task(queue.indices[0]).config
+        epes[run.space.parse(task.config.architecture)] = load_result(task).epe
+    if len(epes) < len(rows):
+        say(f"queue {folder}: {summarize(rows)}; only the finished children are used")
+    return epes, queue.task(queue.indices[0]).config

@@ -1,19 +1,37 @@
 """Section on how well the supernet ranks children trained alone, as measured by ``rank``."""
 
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
+from typing import Any, Dict, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Tuple, Union
 
 from edgeflownas.errors import InputError
 from search.ranking.agreement import Figure
 from search.ranking.rank import find_last
 from search.report.chart import Chart, Mark, Section, Series, Table, format_count
 from search.report.contents import Contents
+from search.run import Run
 
 TITLE = "Ranking"
 _NAMES = {"kendall_tau": "tau", "spearman_rho": "rho", "pearson_r": "r"}
 
 
-def ranking_section(runs: Sequence[Contents]) -> Optional[Section]:
+class RankedRun(NamedTuple):
+    """A run with its rankings, for ``rank`` itself.
+
+    Attributes:
+        name: Name of the run.
+        run: Folder and configuration of the run.
+        ranking: Content of rank.json.
+    """
+
+    name: str
+    run: Run
+    ranking: Mapping[str, Any]
+
+
+Ranked = Union[RankedRun, Contents]
+
+
+def ranking_section(runs: Sequence[Ranked]) -> Optional[Section]:
     """Return supernet EPE against the EPE of children trained alone, and their agreement; None without rankings.
 
     Raises:
@@ -46,7 +64,7 @@ def ranking_section(runs: Sequence[Contents]) -> Optional[Section]:
     return Section("ranking", TITLE, tuple(text), tuple(charts), tuple(tables))
 
 
-def _summarise(contents: Contents) -> str:
+def _summarise(contents: Ranked) -> str:
     content = contents.ranking
     last = find_last(content["rankings"], True) or content["rankings"][-1]
     tau, noise = Figure(**last["kendall_tau"]), content["noise"]["px"]
@@ -71,7 +89,7 @@ def _name_weights(ranking: Mapping[str, Any]) -> str:
     return name if ranking["recalibrated"] else f"{name}, not recalibrated"
 
 
-def _split_rankings(contents: Contents, role: str) -> Iterator[Tuple[List[Mapping[str, Any]], str]]:
+def _split_rankings(contents: Ranked, role: str) -> Iterator[Tuple[List[Mapping[str, Any]], str]]:
     """Yield the rankings with BN statistics of all paths and those with own statistics, with their colour roles."""
     for recalibrated, colour in ((False, "muted"), (True, role)):
         rankings = [ranking for ranking in contents.ranking["rankings"] if ranking["recalibrated"] is recalibrated]
@@ -79,7 +97,7 @@ def _split_rankings(contents: Contents, role: str) -> Iterator[Tuple[List[Mappin
             yield rankings, colour
 
 
-def _pair_series(contents: Contents, role: str) -> List[Series]:
+def _pair_series(contents: Ranked, role: str) -> List[Series]:
     """Return a point for each child, predicted by the last weights."""
     labels, children = contents.ranking["architectures"], contents.ranking["children"]["epe"]
     return [
@@ -95,11 +113,12 @@ def _agreement_figures(ranking: Mapping[str, Any]) -> Dict[str, Figure]:
     return {displayed: Figure(**ranking[name]) for name, displayed in names.items()}
 
 
-def _trend_series(contents: Contents, role: str) -> List[Series]:
+def _trend_series(contents: Ranked, role: str) -> List[Series]:
     """Return Kendall's tau of the weights of each epoch."""
     series = []
     for rankings, colour in _split_rankings(contents, role):
-        by_epoch = [ranking for ranking in rankings if ranking["epoch"] is not None]
+        with_epoch = [ranking for ranking in rankings if ranking["epoch"] is not None]
+        by_epoch = sorted(with_epoch, key=lambda ranking: int(ranking["epoch"]))
         if by_epoch:
             name = contents.name if by_epoch[0]["recalibrated"] else f"{contents.name}, not recalibrated"
             taus = [Figure(**ranking["kendall_tau"]) for ranking in by_epoch]
@@ -107,7 +126,7 @@ def _trend_series(contents: Contents, role: str) -> List[Series]:
     return series
 
 
-def _agreement_series(contents: Contents, role: str) -> List[Series]:
+def _agreement_series(contents: Ranked, role: str) -> List[Series]:
     """Return all figures of agreement by the last weights."""
     series = []
     for (*_, last), colour in _split_rankings(contents, role):
@@ -123,7 +142,7 @@ def _interval_series(name: str, x: Sequence[Any], figures: Sequence[Figure], rol
     )  # fmt: skip
 
 
-def _make_table(contents: Contents) -> Table:
+def _make_table(contents: Ranked) -> Table:
     rows: List[Tuple[Any, ...]] = []
     for ranking in contents.ranking["rankings"]:
         figures = _agreement_figures(ranking)

@@ -1,4 +1,4 @@
-"""Scores every architecture of a space, or of a part of it, in one walk that can be stopped anywhere."""
+"""Enumeration: score all architectures of a space, or of a part of it, in one pass that can be interrupted anywhere."""
 
 import itertools
 import math
@@ -18,58 +18,58 @@ _SAVE_EVERY = 10.0  # seconds
 
 
 def select_by_digits(space: Space, backbones: str, heads: str) -> List[Architecture]:
-    """The architectures that have one of some backbones and one of some heads.
+    """Return the architectures with one of the given backbones and one of the given heads.
 
     Args:
-        space: of the architectures.
-        backbones: the digits of each, with commas between them; empty: all.
-        heads: likewise.
+        space: Space of the architectures.
+        backbones: Digits of the backbones, separated by commas; empty: all.
+        heads: Digits of the heads, separated by commas; empty: all.
 
     Raises:
-        InputError: one has another number of digits than there are genes, or names an option that a gene has not.
+        InputError: A backbone or head has a wrong number of digits, or names an option that its gene does not have.
     """
     parts = []
-    for what, text, counts in (
+    for part, text, counts in (
         ("backbone", backbones, space.counts[: space.backbone]),
         ("head", heads, space.counts[space.backbone :]),
     ):
-        every = list(itertools.product(*map(range, counts)))
-        by_digits = {space.format(options): options for options in every}
+        combinations = list(itertools.product(*map(range, counts)))
+        by_digits = {space.format(options): options for options in combinations}
         names = text.split(",") if text else []
         for digits in names:
             if digits not in by_digits:
                 raise InputError(
-                    f"{what} {digits!r}: must be {len(counts)} digits, each an option of its gene, such as "
-                    f"{space.format(every[-1])}; with commas between several"
+                    f"{part} {digits!r}: must be {len(counts)} digits, each an option of its gene, such as "
+                    f"{space.format(combinations[-1])}; separate several with commas"
                 )
-        parts.append([by_digits[digits] for digits in names] or every)
+        parts.append([by_digits[digits] for digits in names] or combinations)
     return sorted({backbone + head for backbone in parts[0] for head in parts[1]})
 
 
 def enumerate_space(
     file: SpaceFile,
     evaluator: Evaluator,
-    wanted: Sequence[Architecture],
+    requested: Sequence[Architecture],
     cost: Callable[[Architecture], Cost],
     lock: Lock,
 ) -> None:
-    """Scores what is wanted and not known yet, and saves it.
+    """Score the requested architectures that are not yet in the file, and save them.
 
     Args:
-        file: to save in.
-        evaluator: of architectures.
-        wanted: architectures to score.
-        cost: an architecture's.
-        lock: on the file.
+        file: File to save the scores in.
+        evaluator: Evaluator of the architectures.
+        requested: Architectures to score.
+        cost: Function that returns the cost of an architecture.
+        lock: Lock on the file.
 
     Raises:
-        Interrupted: a signal came; what has been scored is saved.
+        Interrupted: A signal was received; the scores so far are saved.
     """
     space = file.archive.space
     scores: Dict[Architecture, float] = {}
-    missing = [architecture for architecture in wanted if architecture not in file.archive]
+    missing = [architecture for architecture in requested if architecture not in file.archive]
     saved, best = time.monotonic(), math.inf
-    with stop_flag() as stop, progress("scoring", len(wanted), len(wanted) - len(missing)) as bar:
+    with stop_flag() as stop, progress("scoring", len(requested), len(requested) - len(missing)) as bar:
         for part in score_all(evaluator, space, missing):
             scores.update(part)
             best = min([best, *(epe for _, epe in part if math.isfinite(epe))])
@@ -83,11 +83,12 @@ def enumerate_space(
 
 
 def _save(file: SpaceFile, scores: Dict[Architecture, float], cost: Callable[[Architecture], Cost]) -> None:
-    """Saves scores with those that the file has."""
+    """Save scores together with those that the file already has."""
     known = file.archive
     rows: List[Score] = list(zip(known.architectures(range(len(known))), known.column("epe").tolist()))
     rows = sorted({**dict(rows), **scores}.items())
+    architectures = [architecture for architecture, _ in rows]
     archive = Archive(known.space)
-    archive.append(rows, [cost(each) for each, _ in rows], 0, {each for each, _ in rows})
+    archive.append(rows, list(map(cost, architectures)), 0, set(architectures))
     file.archive = archive
     file.write()

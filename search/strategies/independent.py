@@ -1,11 +1,11 @@
-"""Strategy C: no shared weights. A fair sample of architectures is trained one by one through the retrain queue.
+"""Strategy C: no shared weights; the architectures of a fair sample are trained one by one through the retrain queue.
 
-The queue of such a run is the sample: ``queue build`` makes it, ``queue run`` or an array job works it off, and
-``evolve`` reads the table and its front from what is done, at any time. If nothing was handed in to Slurm, ``evolve``
-trains here, task by task.
+The queue of such a run is the sample: ``queue build`` creates it, ``queue run`` or an array job works through it, and
+``evolve`` reads the finished results, and derives table and front from them, at any time. If nothing was submitted to
+Slurm, ``evolve`` trains on this machine, task by task.
 
-The EPE of an architecture is that of its trained child; its cost is what the cost table says. ``queue collect``
-compiles every child with its own weights.
+The EPE of an architecture is that of its trained child; its cost is that of the cost table. ``queue collect`` compiles
+every child with its own weights.
 """
 
 from typing import List
@@ -23,69 +23,69 @@ from search.strategies.strategy import SearchContext, Strategy
 from supernet.fairness import draw_fair_sample
 
 
-def sample(run: Run) -> List[str]:
-    """The architectures to train, as digits.
+def choose_sample(run: Run) -> List[str]:
+    """Return the architectures to train, as digits.
 
     Raises:
-        InputError: those that the configuration names are not of the space; or there is no such sample.
+        InputError: A configured architecture is not in the space, or there is no fair sample of the configured size.
     """
     config = run.config.independent
     if config.architectures:
-        return [run.space.format(run.space.parse(each)) for each in dict.fromkeys(config.architectures)]
+        return [run.space.format(run.space.parse(digits)) for digits in dict.fromkeys(config.architectures)]
     try:
-        return [run.space.format(each) for each in draw_fair_sample(run.space, config.size, run.config.seed)]
+        return list(map(run.space.format, draw_fair_sample(run.space, config.size, run.config.seed)))
     except ValueError as error:
         raise InputError(f"independent.size: {error}") from None
 
 
 def build_sample(run: Run, source: str, rebuild: bool = False) -> Queue:
-    """Makes a task of each architecture of the sample; a queue of the same tasks is left as it is.
+    """Create a task for each architecture of the sample; a queue with the same tasks is left unchanged.
 
     Args:
-        run: whose sample it is.
+        run: Run of the sample.
         source: SHA-256 of the recipe.
-        rebuild: set a queue aside that is there already, whatever it holds.
+        rebuild: Whether to set aside an existing queue, whatever it contains.
 
     Raises:
-        InputError: another queue has begun; or the sample or the cost table cannot be used.
+        InputError: A different queue has been started, or the sample or the cost table cannot be used.
     """
     table, _ = run.cost_table()
     tasks = []
-    for name in sample(run):
+    for name in choose_sample(run):
         cost = look_up_cost(run.space, table, run.space.parse(name))
-        figures = {figure: getattr(cost, figure) for figure in COST_FIGURES}
-        found = SearchFigures(epe=None, source="predicted", **figures)
-        tasks.append(build.make_task(run, name, source, None, found))
+        costs = {figure: getattr(cost, figure) for figure in COST_FIGURES}
+        figures = SearchFigures(epe=None, source="predicted", **costs)
+        tasks.append(build.make_task(run, name, source, None, figures))
     return build.write_queue(run, tasks, "fair_sample", rebuild)
 
 
 def run_strategy(context: SearchContext) -> str:
-    """Trains what is left of the sample, unless Slurm does; reads every child that is done into the archive."""
+    """Train the rest of the sample, unless Slurm does, and read all finished children into the archive."""
     run = context.run
     queue = build_sample(run, INDEPENDENT.source(run, {}))
-    gathered = _Gathered(context, queue)
-    gathered.update()
+    reader = _ResultReader(context, queue)
+    reader.update()
     if queue.paths.submissions.exists():
-        say(f"the tasks were handed in to Slurm ({queue.paths.submissions}): this only reads what is done")
+        say(f"the tasks were submitted to Slurm ({queue.paths.submissions}); reading the finished ones only")
     else:
-        runner.run(queue, gathered.update)
-        gathered.update()
-    listed = read_rows(queue)
+        runner.run(queue, reader.update)
+        reader.update()
+    rows = read_rows(queue)
     if not len(context.file.archive):
-        raise InputError(f"queue {run.queue_folder}: no child is trained yet ({summarize(listed)}); see `queue status`")
-    if all(each.word == "done" for each in listed):
-        return f"all {len(listed)} architectures of the sample are trained"
-    return f"{len(context.file.archive)} of {len(listed)} architectures are trained ({summarize(listed)})"
+        raise InputError(f"queue {run.queue_folder}: no child is trained yet ({summarize(rows)}); see `queue status`")
+    if all(row.word == "done" for row in rows):
+        return f"all {len(rows)} architectures of the sample are trained"
+    return f"{len(context.file.archive)} of {len(rows)} architectures are trained ({summarize(rows)})"
 
 
-class _Gathered:
-    """Reads results into the archive as they come: each time that there are new ones makes a generation."""
+class _ResultReader:
+    """Reads results into the archive as they are finished; the new results of a call form a generation."""
 
     def __init__(self, context: SearchContext, queue: Queue) -> None:
         self._context, self._queue = context, queue
 
     def update(self) -> None:
-        """Looks for new results."""
+        """Read the results that are new."""
         context, space = self._context, self._context.run.space
         context.lock.beat()
         scores: List[Score] = []
@@ -102,8 +102,8 @@ class _Gathered:
             context.file.zero_flow_epe = result.zero_flow_epe
         if not scores:
             return
-        context.file.append(context.evolution.tell([each for each, _ in scores], scores), seconds)
         evolution = context.evolution
+        context.file.append(evolution.tell([architecture for architecture, _ in scores], scores), seconds)
         say(
             f"{len(evolution.archive)} of {len(self._queue.indices)} trained: best EPE {evolution.best_epe():.4f} px, "
             f"{len(evolution.front())} on the front, hypervolume {evolution.hypervolume():.6g}"

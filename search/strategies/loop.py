@@ -1,4 +1,4 @@
-"""The main loop: ask, score, tell, save; until the search is over or a signal comes."""
+"""The main loop: ask, score, tell and save, until the search ends or a signal is received."""
 
 import contextlib
 import time
@@ -12,14 +12,14 @@ from search.storage.search_file import SearchFile
 
 
 class Status(NamedTuple):
-    """Where a search is.
+    """Progress of a search.
 
     Attributes:
-        generation: that is being scored, or, when all of it is, that was.
-        done: architectures of this generation that are scored.
-        total: architectures of this generation.
-        duplicates: children so far that were drawn again, as they were scored already.
-        seconds_left: at most, at the rate so far.
+        generation: Number of the generation that is being scored, or was just completed.
+        done: Number of architectures of this generation that are scored.
+        total: Number of architectures of this generation.
+        duplicates: Number of children so far that were drawn again because they were already scored.
+        seconds_left: Longest remaining time at the rate so far, in seconds.
     """
 
     generation: int
@@ -37,22 +37,22 @@ def evolve(
     show: Callable[[Status], None],
     show_compiling: CompileProgress = lambda done, total: None,
 ) -> str:
-    """Runs a search to its end, saving each generation.
+    """Run a search to its end and save every generation.
 
     Args:
-        evolution: of the archive in ``file``.
-        evaluator: of architectures.
-        file: to save in.
-        lock: on the run.
-        show: is told about every backbone and every generation.
-        show_compiling: Called after each compiled architecture of a generation's front.
+        evolution: Evolution of the archive in ``file``.
+        evaluator: Evaluator of the architectures.
+        file: Checkpoint of the search.
+        lock: Lock on the run.
+        show: Callback that is called after every backbone and every generation.
+        show_compiling: Callback that is called after each compiled architecture of a generation's front.
 
     Returns:
-        Why the search is over.
+        The reason why the search ended.
 
     Raises:
-        Interrupted: a signal came. The generation that was being scored leaves no trace.
-        InputError: the lock is lost, or the file was damaged; nothing more is written.
+        Interrupted: A signal was received. The generation that was being scored is discarded.
+        InputError: The lock was lost, or the file was damaged; nothing more is written.
     """
 
     def on_compiled(done: int, total: int) -> None:
@@ -61,24 +61,24 @@ def evolve(
 
     pace = _Pace(evolution)
     wall_s, start = file.wall_s, time.monotonic()
-    with stop_flag() as stop, _saved(file, lock):
+    with stop_flag() as stop, _save_at_exit(file, lock):
         while True:
             reason = evolution.stop_reason()
             if reason is not None:
                 return reason
             requested = evolution.ask()
-            wanted = evolution.expand_outputs(requested)
+            architectures = evolution.expand_outputs(requested)
             number = evolution.number
-            total = len(wanted)
+            total = len(architectures)
             pace.begin(total)
             scores: List[Score] = []
-            for part in score_all(evaluator, evolution.space, wanted):
+            for part in score_all(evaluator, evolution.space, architectures):
                 scores += part
                 lock.beat()
                 if len(scores) < total:
                     stop.raise_if_set()
-                    left = pace.seconds_left(number, len(scores))
-                    show(Status(number, len(scores), total, evolution.duplicates, left))
+                    seconds_left = pace.seconds_left(number, len(scores))
+                    show(Status(number, len(scores), total, evolution.duplicates, seconds_left))
             generation = evolution.tell(requested, scores, on_compiled)
             lock.beat()
             file.append(generation, wall_s + time.monotonic() - start)
@@ -87,8 +87,8 @@ def evolve(
 
 
 @contextlib.contextmanager
-def _saved(file: SearchFile, lock: Lock) -> Iterator[None]:
-    """Leaves nothing unsaved, however the block ends; but without the lock, another may write the file by now."""
+def _save_at_exit(file: SearchFile, lock: Lock) -> Iterator[None]:
+    """Save the file however the block ends, unless the lock was lost, as another process may then write the file."""
     try:
         yield
     finally:
@@ -97,24 +97,24 @@ def _saved(file: SearchFile, lock: Lock) -> Iterator[None]:
 
 
 class _Pace:
-    """How fast a search goes, and so how long it will at most."""
+    """Rate of a search, and the longest remaining time that follows from it."""
 
     def __init__(self, evolution: Evolution) -> None:
         self._start = time.monotonic()
         self._generations = evolution.config.generations
         self._first = evolution.number
         self._unscored = evolution.unscored
-        self._begun = self._total = 0  # architectures of all generations so far, and of the present one
+        self._begun = self._total = 0  # architectures of all generations so far, and of the current one
 
     def begin(self, total: int) -> None:
-        """Begins a generation with so many architectures."""
+        """Start a generation with the given number of architectures."""
         self._begun += total
         self._total = total
 
     def seconds_left(self, generation: int, done: int) -> float:
-        """At most, when so many architectures of the present generation are scored."""
-        scored_here = self._begun - self._total + done
+        """Return the longest remaining time, given the number of scored architectures of the current generation."""
+        scored = self._begun - self._total + done
         mean = self._begun / (generation - self._first + 1)
         planned = (self._generations - generation - 1) * mean + self._total - done
-        left = max(min(planned, self._unscored - scored_here), 0)
-        return left * (time.monotonic() - self._start) / scored_here
+        remaining = max(min(planned, self._unscored - scored), 0)
+        return remaining * (time.monotonic() - self._start) / scored

@@ -1,6 +1,7 @@
-"""Strategy A: one supernet holds everything, and NSGA-II searches over its weights."""
+"""Strategy A: one supernet of the whole space, searched by NSGA-II."""
 
 from edgeflownas.progress import say
+from search.nsga2.evolution import count_generations
 from search.strategies import loop
 from search.strategies.strategy import SearchContext, Strategy
 from search.strategies.view import SearchView
@@ -8,7 +9,7 @@ from search.workers.evaluator import open_evaluator
 
 
 def run_strategy(context: SearchContext) -> str:
-    """Searches until the search is over; says why it is."""
+    """Search until the evolution stops, and return why it stopped."""
     run, evolution, file, lock = context.run, context.evolution, context.file, context.lock
     reason = evolution.stop_reason()
     if reason is not None:
@@ -16,7 +17,7 @@ def run_strategy(context: SearchContext) -> str:
     if file.last is None:
         say(f"new search in {run.folder}")
     else:
-        say(f"going on after {evolution.number} generations, with {len(file.archive):,} architectures scored")
+        say(f"resuming after {count_generations(evolution.number)}, with {len(file.archive):,} architectures scored")
     with open_evaluator(run, context.weights) as (evaluator, file.zero_flow_epe), SearchView(evolution) as view:
         return loop.evolve(evolution, evaluator, file, lock, view.show, view.show_compiling)
 

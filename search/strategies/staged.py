@@ -1,20 +1,19 @@
 """Strategy B: first the backbones under fixed heads, then the heads behind the best backbones, then both together.
 
-1. Heads are fixed to a template. A supernet is trained with fairness among the backbones, all of which are scored; the
-   best are kept.
-2. Only kept backbones are dealt, with every option of every head gene, fairly. All heads behind all kept backbones are
-   scored, and those are kept that are best in the mean over the backbones.
+1. Heads are fixed to a template. A supernet is trained with fairness among the backbones; all of them are scored, and
+   the best are kept.
+2. Only kept backbones are sampled, with every option of every head gene, fairly. All heads behind all kept backbones
+   are scored, and the heads that are best on average over the backbones are kept.
 3. Kept backbones and kept heads are trained together, and ``evolve`` scores all of their combinations.
 
-A stage begins with the best weights of the one before. "Best" is what NSGA-II would let survive, by the objectives of
-the search. A fixed part is fixed in its choice; its weights go on learning.
+A stage starts from the best weights of the previous stage. "Best" architectures are those that NSGA-II would let
+survive, by the objectives of the search. Only the choice of a fixed part is fixed; its weights are still trained.
 
-Stages 1 and 2 lie in ``stage1`` and ``stage2`` below the supernet's folder, the last in the folder itself, so that
-readers find there what a joint training leaves. ``kept.csv`` shows what each stage kept and discarded.
+The files of stages 1 and 2 are in ``stage1`` and ``stage2`` below the supernet's folder, and those of the last stage in
+the folder itself, where readers expect the result of a joint training. ``kept.csv`` lists what each stage kept and
+discarded.
 """
 
-import csv
-import io
 import time
 from pathlib import Path
 from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
@@ -28,7 +27,7 @@ from edgeflownas.errors import InputError
 from edgeflownas.network.space import Architecture, Space
 from edgeflownas.progress import phase, progress, say
 from edgeflownas.storage import checkpoint, record
-from edgeflownas.storage.files import write_text
+from edgeflownas.storage.files import write_csv
 from edgeflownas.storage.lock import Lock
 from search.nsga2.competition import resolve_sram_cap
 from search.nsga2.objectives import compute_points
@@ -39,32 +38,32 @@ from search.strategies.strategy import SearchContext, Strategy
 from search.workers.evaluator import open_evaluator
 from supernet.fairness import Group, free_groups
 
-_SHOWN = 10  # rows of a table for people
+_SHOWN = 10  # rows of kept, and of discarded options in a printed table
 
 Weights = Mapping[str, np.ndarray]
 
 
 class Kept(NamedTuple):
-    """What may be dealt; None: all there is."""
+    """The backbones and heads that may be sampled; None: all of them."""
 
     backbones: Optional[Tuple[Architecture, ...]]
     heads: Optional[Tuple[Architecture, ...]]
 
     def groups(self, space: Space) -> List[Group]:
-        """As a sampler deals it: what is free by genes, what was kept as a whole."""
+        """Return the groups that a sampler draws from: the genes of free parts, and kept parts as a whole."""
         free = free_groups(space)
         first = free[: space.backbone] if self.backbones is None else [Group(0, self.backbones)]
         rest = free[space.backbone :] if self.heads is None else [Group(space.backbone, self.heads)]
         return first + rest
 
     def architectures(self, space: Space) -> List[Architecture]:
-        """Every combination."""
-        backbones = _all(space, 0, space.backbone) if self.backbones is None else self.backbones
-        heads = _all(space, space.backbone, len(space.genes)) if self.heads is None else self.heads
+        """Return all combinations of backbones and heads."""
+        backbones = _all_options(space, 0, space.backbone) if self.backbones is None else self.backbones
+        heads = _all_options(space, space.backbone, len(space.genes)) if self.heads is None else self.heads
         return [backbone + head for backbone in backbones for head in heads]
 
-    def described(self, space: Space) -> Dict[str, Any]:
-        """For JSON, and so for weights that were trained under it."""
+    def as_json(self, space: Space) -> Dict[str, Any]:
+        """Return the options in plain types, as they identify the weights that were trained under them."""
         return {
             name: None if options is None else [space.format(option) for option in options]
             for name, options in self._asdict().items()
@@ -75,9 +74,9 @@ class Candidate(NamedTuple):
     """A backbone, or heads, after a stage.
 
     Attributes:
-        options: of its genes.
-        figures: EPE and costs, in the mean over the architectures that have it.
-        kept: or discarded.
+        options: Options of its genes.
+        figures: Mean EPE and costs of the architectures that contain it.
+        kept: Whether it is kept or discarded.
     """
 
     options: Architecture
@@ -86,24 +85,24 @@ class Candidate(NamedTuple):
 
 
 def train(run: Run, weights: Optional[Weights], lock: Lock) -> None:
-    """Trains all stages, or goes on where they were stopped.
+    """Train all stages, or resume them.
 
     Args:
-        run: whose configuration says how.
-        weights: to begin with; None for random ones.
-        lock: on the training.
+        run: Run with the configuration of the stages.
+        weights: Initial weights; None: random ones.
+        lock: Lock on the training.
 
     Raises:
-        InputError: a stage there was trained in another way; or the data, or the cost table, cannot be used.
-        Interrupted: a signal came; all is saved.
+        InputError: A stage was trained with different settings, or the data or the cost table cannot be used.
+        Interrupted: A signal was received; everything is saved.
     """
     space, config = run.space, run.config.staged
-    run.cost_table()  # tells of one that cannot be used before days of training
-    template = _template(space, config.template)
-    stages = [SearchPhase(run, number, lock) for number in range(3)]
-    weights, backbones = stages[0].select(Kept(None, (template,)), weights, slice(0, space.backbone), config.backbones)
-    weights, heads = stages[1].select(Kept(backbones, None), weights, slice(space.backbone, None), config.heads)
-    stages[2].train(Kept(backbones, heads), weights)
+    run.cost_table()  # reports an unusable one before days of training
+    template = _parse_template(space, config.template)
+    phases = [SearchPhase(run, number, lock) for number in range(3)]
+    weights, backbones = phases[0].select(Kept(None, (template,)), weights, slice(0, space.backbone), config.backbones)
+    weights, heads = phases[1].select(Kept(backbones, None), weights, slice(space.backbone, None), config.heads)
+    phases[2].train(Kept(backbones, heads), weights)
 
 
 def stage_folders(supernet_folder: Path) -> List[Path]:
@@ -112,15 +111,19 @@ def stage_folders(supernet_folder: Path) -> List[Path]:
 
 
 class SearchPhase:
-    """One of the three."""
+    """One of the three stages.
+
+    Attributes:
+        folder: Folder of the stage.
+    """
 
     def __init__(self, run: Run, number: int, lock: Lock) -> None:
-        """Of a run, by number from 0."""
-        config, last = run.config, number == 2
+        """Prepare a stage of a run; ``number`` counts from 0."""
+        config, is_last = run.config, number == 2
         recipe = config.train.model_copy(
             update={
                 "epochs": config.staged.epochs_of(number, config.train.epochs),
-                "learning_rate": config.train.learning_rate * (config.staged.fine_tuning if last else 1.0),
+                "learning_rate": config.train.learning_rate * (config.staged.fine_tuning if is_last else 1.0),
             }
         )
         self._number, self._lock = number, lock
@@ -129,11 +132,11 @@ class SearchPhase:
         self._run = Run(config.model_copy(update={"train": recipe, "supernet": supernet}), run.folder)
 
     def train(self, kept: Kept, weights: Optional[Weights]) -> Weights:
-        """Trains to the end; gives the weights of the best epoch."""
+        """Train the stage to its end, and return the weights of its best epoch."""
         run, space = self._run, self._run.space
-        many = len(kept.architectures(space))
-        say(f"stage {self._number + 1} of 3: {many:,} architectures, in {self.folder}")
-        identity = {**run.training_identity(), "stage": kept.described(space)}
+        count = len(kept.architectures(space))
+        say(f"stage {self._number + 1} of 3: {count:,} architectures, in {self.folder}")
+        identity = {**run.training_identity(), "stage": kept.as_json(space)}
         if weights is not None:
             identity["first weights"] = checkpoint.digest(weights)
         groups = kept.groups(space)
@@ -148,86 +151,87 @@ class SearchPhase:
     def select(
         self, kept: Kept, weights: Optional[Weights], part: slice, size: int
     ) -> Tuple[Weights, Tuple[Architecture, ...]]:
-        """Trains, scores everything that was trained, and keeps the best of one part of the genes.
+        """Train the stage, score everything that was trained, and keep the best options of one part of the genes.
 
         Args:
-            kept: what to train.
-            weights: to begin with.
-            part: the genes, of which options are kept and discarded.
-            size: how many are kept.
+            kept: Backbones and heads to train.
+            weights: Initial weights; None: random ones.
+            part: Slice of the genes whose options are kept or discarded.
+            size: Number of options to keep.
 
         Returns:
-            The trained weights, and what was kept, in order of its digits.
+            The trained weights, and the kept options, in the order of their digits.
         """
         first = "" if weights is None else checkpoint.digest(weights)
         path, space = self.folder / "kept.json", self._run.space
-        request = {"first": first, "trained": kept.described(space), "size": size}
+        request = {"first": first, "trained": kept.as_json(space), "size": size}
         if path.exists():
             try:
-                found = record.read(path)
+                saved = record.read(path)
             except InputError as error:
-                raise InputError(f"{error}; move it away, and what the stage keeps is chosen anew") from None
+                raise InputError(f"{error}; move it away, and the stage selects what it keeps again") from None
             trained: Weights = self._run.supernet_weights()
-            if {**request, "weights": checkpoint.digest(trained)} == found["request"]:
-                return trained, tuple(tuple(map(int, digits)) for digits in found["kept"])
+            if {**request, "weights": checkpoint.digest(trained)} == saved["request"]:
+                return trained, tuple(tuple(map(int, digits)) for digits in saved["kept"])
         trained = self.train(kept, weights)
-        candidates = _judged(self._run, self._scored(trained, kept), part, size)
-        chosen = tuple(sorted(each.options for each in candidates if each.kept))
-        _write(self.folder / "kept.csv", space, candidates)
+        candidates = _rank_options(self._run, self._score(trained, kept), part, size)
+        selected = tuple(sorted(candidate.options for candidate in candidates if candidate.kept))
+        _write_table(self.folder / "kept.csv", space, candidates)
         request["weights"] = checkpoint.digest(trained)
-        record.write(path, {"request": request, "kept": [space.format(options) for options in chosen]})
-        _show(space, candidates, f"Stage {self._number + 1}: kept {len(chosen)} of {len(candidates)}")
-        return trained, chosen
+        record.write(path, {"request": request, "kept": [space.format(options) for options in selected]})
+        _show_table(space, candidates, f"Stage {self._number + 1}: kept {len(selected)} of {len(candidates)}")
+        return trained, selected
 
-    def _scored(self, weights: Weights, kept: Kept) -> List[Score]:
-        wanted = kept.architectures(self._run.space)
-        scores: List[Score] = []
-        with open_evaluator(self._run, weights) as opened, progress("scoring", len(wanted)) as bar:
-            for group in score_all(opened.evaluator, self._run.space, wanted):
-                scores += group
-                bar.advance(steps=len(group))
-                self._lock.beat()
+    def _score(self, weights: Weights, kept: Kept) -> List[Score]:
+        scores, _ = _score_combinations(self._run, weights, kept.architectures(self._run.space), self._lock)
         return scores
 
 
 def run_strategy(context: SearchContext) -> str:
-    """Scores every combination of what the stages have kept."""
-    run, evolution, file = context.run, context.evolution, context.file
-    wanted = read_kept(run).architectures(run.space)
-    reason = f"all {len(wanted):,} combinations of kept backbones and kept heads are scored"
+    """Score all combinations of the backbones and heads that the stages kept."""
+    run, file, lock = context.run, context.file, context.lock
+    architectures = read_kept(run).architectures(run.space)
+    reason = f"all {len(architectures):,} combinations of kept backbones and kept heads are scored"
     if file.last is not None:
         return reason
-    scores: List[Score] = []
     started = time.monotonic()
-    with open_evaluator(run, context.weights) as opened, progress("scoring", len(wanted)) as bar:
-        file.zero_flow_epe = opened.zero_flow_epe
-        for group in score_all(opened.evaluator, run.space, wanted):
-            scores += group
-            bar.advance(steps=len(group))
-            context.lock.beat()
-    generation = evolution.tell(wanted, scores, lambda done, total: context.lock.beat())
+    scores, file.zero_flow_epe = _score_combinations(run, context.weights, architectures, lock)
+    generation = context.evolution.tell(architectures, scores, lambda done, total: lock.beat())
     file.append(generation, time.monotonic() - started)
     return reason
 
 
+def _score_combinations(
+    run: Run, weights: Weights, architectures: Sequence[Architecture], lock: Lock
+) -> Tuple[List[Score], float]:
+    """Return the scores of architectures, and the EPE of predicting no motion, in pixels."""
+    scores: List[Score] = []
+    with open_evaluator(run, weights) as opened, progress("scoring", len(architectures)) as bar:
+        for group in score_all(opened.evaluator, run.space, architectures):
+            scores += group
+            bar.advance(steps=len(group))
+            lock.beat()
+    return scores, opened.zero_flow_epe
+
+
 def read_kept(run: Run) -> Kept:
-    """What all stages of a run have kept: what its weights were trained for last.
+    """Return the backbones and heads that the stages of a run kept, from the weights of the last stage.
 
     Raises:
-        InputError: they were not trained in stages.
+        InputError: The weights were not trained in stages.
     """
     _, state = checkpoint.load(run.supernet_file)
     stage = state.get("identity", {}).get("stage") or {}
     parts = [stage.get(name) or [] for name in Kept._fields]
     if not all(parts):
         raise InputError(
-            f"{run.supernet_file}: was not trained in stages to the end; `train` with strategy: staged does that, or "
+            f"{run.supernet_file}: was not trained through all stages; complete `train` with strategy: staged, or "
             f"search with strategy: one_shot"
         )
     return Kept(*(tuple(tuple(map(int, digits)) for digits in part) for part in parts))
 
 
-def _template(space: Space, digits: Optional[str]) -> Architecture:
+def _parse_template(space: Space, digits: Optional[str]) -> Architecture:
     if digits is None:
         return (0,) * (len(space.genes) - space.backbone)
     backbone = "0" * space.backbone
@@ -238,13 +242,14 @@ def _template(space: Space, digits: Optional[str]) -> Architecture:
     return space.parse(backbone + digits)[space.backbone :]
 
 
-def _all(space: Space, first: int, end: int) -> Tuple[Architecture, ...]:
+def _all_options(space: Space, first: int, end: int) -> Tuple[Architecture, ...]:
     return tuple(tuple(map(int, options)) for options in np.ndindex(*space.counts[first:end]))
 
 
-def _judged(run: Run, scores: Sequence[Score], part: slice, size: int) -> List[Candidate]:
-    """Each option of a part of the genes, kept or discarded, best EPE first."""
+def _rank_options(run: Run, scores: Sequence[Score], part: slice, size: int) -> List[Candidate]:
+    """Return the options of a part of the genes, kept or discarded, sorted by EPE, best first."""
     table, _ = run.cost_table()
+    config = run.config.evolution
     names = ["epe", *COST_FIGURES]
     rows: Dict[Architecture, List[List[float]]] = {}
     for architecture, epe in scores:
@@ -253,44 +258,42 @@ def _judged(run: Run, scores: Sequence[Score], part: slice, size: int) -> List[C
             row = [epe, *(getattr(cost, name) for name in COST_FIGURES)]
             rows.setdefault(architecture[part], []).append(row)
     if not rows:
-        raise InputError(f"{run.supernet_file}: gives no architecture a finite EPE; train with another recipe")
-    means = {options: dict(zip(names, np.mean(found, axis=0).tolist())) for options, found in rows.items()}
-    cap = resolve_sram_cap(run.config.evolution, table.sram_cap_kib)
+        raise InputError(f"{run.supernet_file}: no architecture has a finite EPE; train with another recipe")
+    means = {options: dict(zip(names, np.mean(values, axis=0).tolist())) for options, values in rows.items()}
+    cap = resolve_sram_cap(config, table.sram_cap_kib)
     individuals = []
     for options, figures in sorted(means.items()):
-        known = {name: np.array(value) for name, value in figures.items()}
-        point = compute_points(run.config.evolution.objectives, known.__getitem__).tolist()
+        arrays = {name: np.array(value) for name, value in figures.items()}
+        point = compute_points(config.objectives, arrays.__getitem__).tolist()
         violation = 0.0 if cap is None else max(0.0, figures["sram_kib"] - cap)
         individuals.append(Individual(options, Fitness(point, violation)))
-    kept = {tuple(each) for each in select(individuals, min(size, len(individuals)))}
-    found = [Candidate(options, figures, options in kept) for options, figures in means.items()]
-    return sorted(found, key=lambda each: (each.figures["epe"], each.options))
+    kept = {tuple(individual) for individual in select(individuals, min(size, len(individuals)))}
+    candidates = [Candidate(options, figures, options in kept) for options, figures in means.items()]
+    return sorted(candidates, key=lambda candidate: (candidate.figures["epe"], candidate.options))
 
 
-def _write(path: Path, space: Space, candidates: Sequence[Candidate]) -> None:
-    text = io.StringIO()
-    writer = csv.DictWriter(text, ["options", "kept", *candidates[0].figures], lineterminator="\n")
-    writer.writeheader()
-    for each in candidates:
-        writer.writerow({"options": space.format(each.options), "kept": int(each.kept), **each.figures})
-    write_text(path, text.getvalue())
+def _write_table(path: Path, space: Space, candidates: Sequence[Candidate]) -> None:
+    rows = [
+        {"options": space.format(candidate.options), "kept": int(candidate.kept), **candidate.figures}
+        for candidate in candidates
+    ]
+    write_csv(path, rows)
 
 
-def _show(space: Space, candidates: Sequence[Candidate], title: str) -> None:
-    """What was kept, and the best of what was not."""
+def _show_table(space: Space, candidates: Sequence[Candidate], title: str) -> None:
+    """Print the best of the kept and of the discarded options."""
     table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
     for heading in ("options", "EPE px", "FPS", "SRAM KiB", ""):
         table.add_column(heading, justify="left" if heading in ("options", "") else "right", no_wrap=True)
-    for kept, word in ((True, "kept"), (False, "discarded")):
-        of_word = [each for each in candidates if each.kept is kept]
-        for each in of_word[:_SHOWN]:
-            figures = each.figures
+    for kept, label in ((True, "kept"), (False, "discarded")):
+        labelled = [candidate for candidate in candidates if candidate.kept is kept]
+        for options, figures, _ in labelled[:_SHOWN]:
             table.add_row(
-                space.format(each.options), f"{figures['epe']:.4f}", f"{figures['fps']:.2f}",
-                f"{figures['sram_kib']:.1f}", word,
+                space.format(options), f"{figures['epe']:.4f}", f"{figures['fps']:.2f}",
+                f"{figures['sram_kib']:.1f}", label,
             )  # fmt: skip
-        if len(of_word) > _SHOWN:
-            table.add_row("...", "", "", "", f"{len(of_word) - _SHOWN:,} more {word}")
+        if len(labelled) > _SHOWN:
+            table.add_row("...", "", "", "", f"{len(labelled) - _SHOWN:,} more {label}")
     Console(highlight=False).print(table)
 
 

@@ -1,4 +1,4 @@
-"""What a strategy is."""
+"""The interface of a strategy, and the context in which it runs."""
 
 import hashlib
 import json
@@ -14,14 +14,14 @@ from search.storage.search_file import SearchFile
 
 
 class SearchContext(NamedTuple):
-    """A search that is to begin or to go on.
+    """A search that a strategy starts or resumes.
 
     Attributes:
-        run: that it belongs to.
-        weights: the supernet's; none where nothing is shared.
-        evolution: archive, costs and objectives.
-        file: to save in.
-        lock: on the run.
+        run: Run of the search.
+        weights: Weights of the supernet; empty where no weights are shared.
+        evolution: Evolution with archive, costs and objectives.
+        file: Checkpoint of the search.
+        lock: Lock on the run.
     """
 
     run: Run
@@ -35,29 +35,29 @@ class Strategy(NamedTuple):
     """A way to search.
 
     Attributes:
-        shares_weights: whether architectures are scored with a supernet's weights.
-        run: fills the archive, and says why it is over.
+        shares_weights: Whether architectures are scored with a supernet's weights.
+        run: Function that fills the archive and returns why the search has ended.
     """
 
     shares_weights: bool
     run: Callable[[SearchContext], str]
 
     def weights(self, run: Run) -> Dict[str, np.ndarray]:
-        """The weights that architectures are scored with; none where each has its own.
+        """Return the weights that architectures are scored with; empty where each has its own.
 
         Raises:
-            InputError: they are missing, damaged, or of another network.
+            InputError: The weights are missing or damaged, or belong to a different network.
         """
         return run.supernet_weights() if self.shares_weights else {}
 
     def source(self, run: Run, weights: Mapping[str, np.ndarray]) -> str:
-        """SHA-256 of what scores come from: the supernet's weights, or the recipe by which each child is trained."""
+        """Return the SHA-256 of the origin of scores: the supernet's weights, or the recipe that trains children."""
         if self.shares_weights:
             return digest(weights)
-        return hashlib.sha256(json.dumps(_recipe(run), sort_keys=True).encode()).hexdigest()
+        return hashlib.sha256(json.dumps(_child_recipe(run), sort_keys=True).encode()).hexdigest()
 
 
-def _recipe(run: Run) -> Dict[str, Any]:
-    """All of a child's recipe that decides what it learns."""
-    recipe: Any = run.config.queue.train
-    return {"train": [each.recipe for each in recipe] if isinstance(recipe, list) else recipe.recipe}
+def _child_recipe(run: Run) -> Dict[str, Any]:
+    """Return the part of a child's recipe that determines its weights."""
+    train: Any = run.config.queue.train
+    return {"train": [stage.recipe for stage in train] if isinstance(train, list) else train.recipe}

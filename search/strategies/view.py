@@ -1,6 +1,7 @@
-"""What is seen of a running search: a live table on a terminal, plain lines elsewhere."""
+"""Display of a running search: a live table on a terminal, plain lines elsewhere."""
 
 import time
+from datetime import timedelta
 from types import TracebackType
 from typing import List, Optional, Tuple, Type
 
@@ -17,19 +18,19 @@ _PLAIN_EVERY = 15.0  # seconds between plain lines within a generation
 
 
 class SearchView:
-    """Shows a search while it runs; a context manager."""
+    """Display of a search while it runs; a context manager."""
 
     def __init__(self, evolution: Evolution) -> None:
         self._evolution = evolution
         space = evolution.space
         self._backbones = int(np.prod(space.counts[: space.backbone]))
-        self._figures = self._read()
-        self._generation = self._of(evolution.number)
+        self._figures = self._read_figures()
+        self._generation = self._format_generation(evolution.number)
         self._live: Optional[Live] = None
         self._last = self._since = time.monotonic()
 
     def __enter__(self) -> "SearchView":
-        """Begins to show."""
+        """Start the live table, if there is a terminal."""
         if console.is_terminal:
             self._live = Live(console=console, auto_refresh=False)
             self._live.start()
@@ -38,22 +39,22 @@ class SearchView:
     def __exit__(
         self, kind: Optional[Type[BaseException]], error: Optional[BaseException], trace: Optional[TracebackType]
     ) -> None:
-        """Leaves the last state on the screen."""
+        """Stop the live table and leave its last state on the screen."""
         if self._live is not None:
             self._live.stop()
 
     def show(self, status: Status) -> None:
-        """Shows the search as it is."""
-        whole = status.done == status.total
-        if whole:
-            self._figures = self._read()
+        """Show the progress of the search."""
+        complete = status.done == status.total
+        if complete:
+            self._figures = self._read_figures()
         self._since = time.monotonic()
-        self._generation = self._of(status.generation)
+        self._generation = self._format_generation(status.generation)
         figures = [self._generation, *self._figures, ("duplicates avoided", f"{status.duplicates:,}")]
         figures.append(("time left at most", _duration(status.seconds_left)))
         if self._live is not None:
             self._live.update(_table(figures, "this generation", status.done, status.total, "scored"), refresh=True)
-        elif whole:
+        elif complete:
             say(", ".join(f"{name} {value}" for name, value in figures))
         elif time.monotonic() - self._last > _PLAIN_EVERY:
             say(f"  generation {status.generation + 1}: {status.done:,} of {status.total:,} architectures scored")
@@ -62,20 +63,20 @@ class SearchView:
         self._last = time.monotonic()
 
     def show_compiling(self, done: int, total: int) -> None:
-        """Shows how far the compiling of a generation's front is, and how long that will take."""
-        left = _duration((time.monotonic() - self._since) / done * (total - done))
+        """Show the progress of compiling a generation's front, and the remaining time."""
+        seconds_left = _duration((time.monotonic() - self._since) / done * (total - done))
         if self._live is not None:
-            figures = [self._generation, *self._figures, ("front compiled in", left)]
+            figures = [self._generation, *self._figures, ("front compiled in", seconds_left)]
             self._live.update(_table(figures, "compiling the front", done, total, "compiled"), refresh=True)
         elif time.monotonic() - self._last > _PLAIN_EVERY:
-            say(f"  compiling the front: {done} of {total}, {left} left")
+            say(f"  compiling the front: {done} of {total}, {seconds_left} left")
             self._last = time.monotonic()
 
-    def _of(self, generation: int) -> Tuple[str, str]:
+    def _format_generation(self, generation: int) -> Tuple[str, str]:
         return "generation", f"{generation + 1} of {self._evolution.config.generations}"
 
-    def _read(self) -> List[Tuple[str, str]]:
-        """The figures that change with a generation."""
+    def _read_figures(self) -> List[Tuple[str, str]]:
+        """Return the figures that change with a generation."""
         archive = self._evolution.archive
         best = self._evolution.best_epe()
         return [
@@ -88,19 +89,17 @@ class SearchView:
         ]
 
 
-def _table(figures: List[Tuple[str, str]], work: str, done: int, total: int, word: str) -> Table:
-    """Two figures a line, and a bar: within 80 columns."""
+def _table(figures: List[Tuple[str, str]], work: str, done: int, total: int, unit: str) -> Table:
+    """Return a table with two figures per line and a progress bar, within 80 columns."""
     table = Table.grid(padding=(0, 2))
     for style in ("dim", "bold", "dim", "bold"):
         table.add_column(style=style)
     for first, second in zip(figures[::2], figures[1::2] + [("", "")]):
         table.add_row(*first, *second)
     bar = ProgressBar(total=total, completed=done, width=20)
-    table.add_row(work, bar, f"{done:,} of {total:,}", word)
+    table.add_row(work, bar, f"{done:,} of {total:,}", unit)
     return table
 
 
 def _duration(seconds: float) -> str:
-    minutes, seconds = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02d}:{seconds:02d}"
+    return str(timedelta(seconds=round(seconds)))

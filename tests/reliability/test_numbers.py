@@ -52,7 +52,7 @@ def test_an_impossible_epe_changes_nothing_for_the_others(wrong: Dict[Architectu
     for generation in generations:
         assert np.isfinite(generation.objectives).all() and math.isfinite(generation.hypervolume)
         assert not {tuple(genes) for genes in generation.genes.tolist()} & set(wrong)
-    individuals = select(evolution._individuals(evolution._population), 8)
+    individuals = select(evolution._make_individuals(evolution._population), 8)
     assert not any(math.isnan(each.fitness.crowding_dist) for each in individuals)
 
 

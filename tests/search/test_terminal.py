@@ -125,7 +125,7 @@ def test_ctrl_c_restores_the_terminal_and_prints_the_command_to_continue(words, 
     assert "Traceback" not in output
     assert not seen.hidden and seen.settings[0] == seen.settings[1]
     again = in_terminal(EVOLVE, words, columns)
-    assert again.code == 0 and "going on after" in "\n".join(again.lines)
+    assert again.code == 0 and "resuming after" in "\n".join(again.lines)
 
 
 def test_output_without_a_terminal_is_plain_lines(words):

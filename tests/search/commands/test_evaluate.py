@@ -139,7 +139,7 @@ def test_unusable_subjects_and_data_are_refused(run, tmp_path):
     assert "data.root: nowhere" in error(run, "evaluate", LIGHT, "--data", path, "--root", "nowhere")
     other = tmp_path / "other.h5"
     checkpoint.save(other, run.supernet_weights(), {"identity": {"network": "another"}})
-    assert "are of another network" in error(run, "evaluate", LIGHT, "--weights", str(other))
+    assert "belong to a different network" in error(run, "evaluate", LIGHT, "--weights", str(other))
     for flo in (tmp_path / "middlebury").rglob("*.flo"):
         put_flo(flo, np.full((40, 60, 2), 1e10, np.float32))
     assert "no pair has known motion" in error(run, "evaluate", LIGHT, "--data", path)

@@ -111,7 +111,7 @@ def test_output_shows_the_front_and_compares_with_zero_flow(command: Command) ->
     result = command()
     assert result.code == 0, result.error
     assert re.search(r"Best EPE: \d\.\d{4} px, \d+\.\d % of zero-flow EPE \(8\.0000 px\)", result.out)
-    assert "2 generations are done" in result.out
+    assert "2 generations completed" in result.out
     best = next(iter(csv.DictReader((command.folder / "front.csv").open())))["architecture"]
     assert best in result.out
     assert "Grove Vision AI V2: Vela 5.2.0, ethos-u55-64, Grove_Vision_AI_V2, Shared_Sram" in result.out
@@ -123,7 +123,7 @@ def test_run_with_a_checkpoint_is_continued(command: Command, tmp_path: Path) ->
     assert command().code == 0
     parts = content(command.folder / "search.h5")
     again = command()
-    assert again.code == 0 and "2 generations are done" in again.out
+    assert again.code == 0 and "2 generations completed" in again.out
     assert content(command.folder / "search.h5") == parts
     command.folder = tmp_path / "whole"
     command()

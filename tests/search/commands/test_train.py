@@ -48,7 +48,7 @@ def test_weights_of_another_network_are_refused_even_if_shapes_agree(tmp_path):
     checkpoint.save(path, weights, {"identity": {"network": run.skeleton.digest()}})
     assert set(run.load_weights(path)) == set(weights)
     checkpoint.save(path, weights, {"identity": {"network": "another"}})
-    with pytest.raises(InputError, match="are of another network"):
+    with pytest.raises(InputError, match="belong to a different network"):
         run.load_weights(path)
 
 

@@ -13,7 +13,7 @@ from search.nsga2.scoring import look_up_cost
 from tests.search.stand_ins import MEDIUM, SMALL, Cost, Table, epe_of, space_of
 
 
-def filled() -> Archive:
+def make_archive() -> Archive:
     archive = Archive(SMALL)
     rows = list(SMALL.all())
     archive.append([(row, epe_of(row)) for row in rows[:7]], [Table().cost(row) for row in rows[:7]], 0, {rows[3]})
@@ -21,12 +21,12 @@ def filled() -> Archive:
     return archive
 
 
-def columns(archive: Archive) -> Dict[str, np.ndarray]:
+def copy_columns(archive: Archive) -> Dict[str, np.ndarray]:
     return {name: archive.column(name).copy() for name in ("genes", *COLUMNS)}
 
 
-def test_rows_are_found_by_architecture_and_hold_what_was_appended() -> None:
-    archive, rows = filled(), list(SMALL.all())
+def test_rows_are_found_by_architecture_and_contain_the_appended_values() -> None:
+    archive, rows = make_archive(), list(SMALL.all())
     assert len(archive) == 8
     for row in (*rows[:7], rows[9]):
         assert row in archive
@@ -44,8 +44,8 @@ def test_rows_are_found_by_architecture_and_hold_what_was_appended() -> None:
 
 
 @pytest.mark.parametrize("other", [(0, 0, 0), (0, 0, 0, 0, 0), (0, 0, 0, 2), (0, 0, 0, -1), (0, 1, -4, 0)])
-def test_what_is_no_architecture_of_the_space_is_not_in_the_archive(other: Architecture) -> None:
-    archive = filled()
+def test_archive_does_not_contain_architectures_outside_its_space(other: Architecture) -> None:
+    archive = make_archive()
     assert other not in archive
     with pytest.raises(KeyError):
         archive.row(other)
@@ -55,7 +55,7 @@ def test_what_is_no_architecture_of_the_space_is_not_in_the_archive(other: Archi
 
 
 @pytest.mark.parametrize("epe", [math.nan, math.inf, -math.inf, -0.5])
-def test_what_is_no_epe_is_kept_as_failed(epe: float) -> None:
+def test_invalid_epe_is_kept_as_failed(epe: float) -> None:
     archive = Archive(SMALL)
     first = next(SMALL.all())
     archive.append([(first, epe)], [Table().cost(first)], 0, {first})
@@ -64,14 +64,14 @@ def test_what_is_no_epe_is_kept_as_failed(epe: float) -> None:
     assert archive.failed == 1
 
 
-def test_columns_cannot_be_written() -> None:
+def test_columns_are_read_only() -> None:
     with pytest.raises(ValueError):
-        filled().column("epe")[0] = 1.0
+        make_archive().column("epe")[0] = 1.0
 
 
-def test_an_architecture_is_archived_once() -> None:
-    archive, rows = filled(), list(SMALL.all())
-    before = columns(archive)
+def test_append_rejects_duplicate_architectures() -> None:
+    archive, rows = make_archive(), list(SMALL.all())
+    before = copy_columns(archive)
     for scores in ([(rows[20], 1.0), (rows[3], 1.0)], [(rows[20], 1.0), (rows[20], 1.0)]):
         with pytest.raises(ValueError):
             archive.append(scores, [Table().cost(row) for row, _ in scores], 3, set())
@@ -79,16 +79,16 @@ def test_an_architecture_is_archived_once() -> None:
     assert all((archive.column(name) == before[name])[:7].all() for name in before)
 
 
-def test_an_archive_is_restored_from_its_columns() -> None:
-    archive = filled()
-    twin = Archive.restore(SMALL, columns(archive))
+def test_archive_is_restored_from_its_columns() -> None:
+    archive = make_archive()
+    twin = Archive.restore(SMALL, copy_columns(archive))
     rows = list(SMALL.all())
-    for each in (archive, twin):
-        each.append([(rows[30], 1.0)], [Table().cost(rows[30])], 3, set())
+    for copy in (archive, twin):
+        copy.append([(rows[30], 1.0)], [Table().cost(rows[30])], 3, set())
     for name in ("genes", *COLUMNS):
         assert archive.column(name).tobytes() == twin.column(name).tobytes()
         assert archive.column(name).dtype == twin.column(name).dtype
-    assert twin.row(rows[9]) == 7 and twin.backbones == archive.backbones == 2  # the 31st has another
+    assert twin.row(rows[9]) == 7 and twin.backbones == archive.backbones == 2  # the 31st has a different one
 
 
 @pytest.mark.parametrize(
@@ -104,47 +104,47 @@ def test_an_archive_is_restored_from_its_columns() -> None:
         ("cost_source", 2),
     ],
 )
-def test_impossible_columns_are_refused(name: str, value: Any) -> None:
-    content = columns(filled())
+def test_restore_rejects_invalid_values(name: str, value: Any) -> None:
+    content = copy_columns(make_archive())
     content[name][1] = value
     with pytest.raises(ValueError, match=name):
         Archive.restore(SMALL, content)
 
 
-def test_columns_of_other_types_lengths_or_with_an_architecture_twice_are_refused() -> None:
+def test_restore_rejects_wrong_types_and_lengths_and_duplicates() -> None:
     for name in ("genes", *COLUMNS):
-        content = columns(filled())
+        content = copy_columns(make_archive())
         content[name] = content[name][:-1]
         with pytest.raises(ValueError):
             Archive.restore(SMALL, content)
-        content = columns(filled())
+        content = copy_columns(make_archive())
         content[name] = content[name].astype(np.int64)
         with pytest.raises(ValueError, match=name):
             Archive.restore(SMALL, content)
-    content = columns(filled())
+    content = copy_columns(make_archive())
     content["genes"][1] = content["genes"][0]
     with pytest.raises(ValueError, match="twice"):
         Archive.restore(SMALL, content)
     with pytest.raises(ValueError, match="genes"):
-        Archive.restore(MEDIUM, columns(filled()))
+        Archive.restore(MEDIUM, copy_columns(make_archive()))
 
 
 @pytest.mark.parametrize("figure", ["fps", "latency_ms", "sram_kib", "npu_cycles"])
 @pytest.mark.parametrize("value", [0.0, -1.0, math.nan, math.inf])
-def test_impossible_costs_are_refused_by_name(figure: str, value: float) -> None:
+def test_invalid_cost_is_rejected_by_name(figure: str, value: float) -> None:
     changes: Dict[str, Any] = {figure: value}
     cost = Cost(1.0, 1.0, 1.0, 1.0)._replace(**changes)
     with pytest.raises(InputError, match=f"0101.*{figure}"):
         look_up_cost(SMALL, Table(wrong={(0, 1, 0, 1): cost}), (0, 1, 0, 1))
 
 
-def test_a_cost_from_nowhere_is_refused() -> None:
+def test_cost_of_unknown_source_is_rejected() -> None:
     with pytest.raises(InputError, match="guessed"):
         look_up_cost(SMALL, Table(wrong={(0, 1, 0, 1): Cost(1.0, 1.0, 1.0, 1.0, "guessed")}), (0, 1, 0, 1))
 
 
-def test_an_architecture_takes_some_tens_of_bytes() -> None:
-    """Beside what the space takes, which is there from the beginning."""
+def test_architecture_takes_tens_of_bytes() -> None:
+    """In addition to the memory that is proportional to the space, which is allocated at the start."""
     space = space_of((3,) * 9, backbone=4)
     rows, cost = list(space.all()), Cost(1.0, 1.0, 1.0, 1.0)
     archive = Archive(space)
@@ -152,18 +152,18 @@ def test_an_architecture_takes_some_tens_of_bytes() -> None:
     for start in range(0, len(rows), 50):
         part = rows[start : start + 50]
         archive.append([(row, 1.0) for row in part], [cost] * len(part), 0, set())
-    taken, _ = tracemalloc.get_traced_memory()
+    allocated, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert taken < 2.1 * 55 * len(rows)  # a row has 55 bytes, and there is room for twice as many
+    assert allocated < 2.1 * 55 * len(rows)  # a row has 55 bytes, and the capacity is up to twice the number of rows
 
 
-def test_appending_costs_as_much_as_is_appended() -> None:
+def test_time_to_append_does_not_depend_on_the_size_of_the_archive() -> None:
     space = space_of((3,) * 9, backbone=4)
     rows, archive, seconds = list(space.all()), Archive(space), []
     cost = Table().cost(rows[0])
     for start in range(0, len(rows), 50):
         part = rows[start : start + 50]
-        begin = time.perf_counter()
+        start_time = time.perf_counter()
         archive.append([(row, 1.0) for row in part], [cost] * len(part), 0, set())
-        seconds.append(time.perf_counter() - begin)
+        seconds.append(time.perf_counter() - start_time)
     assert np.median(seconds[-100:]) < 5 * np.median(seconds[:100])

@@ -11,24 +11,24 @@ from search.nsga2.objectives import Objectives
 from tests.search.stand_ins import MEDIUM, Cost, brute_force_front
 
 REFERENCE: Any = {"epe": 6.0, "latency_ms": 6.0, "sram_kib": 6.0, "npu_cycles": 6.0}
-Row = Tuple[float, float, float, float]  # EPE, NaN being a failure, and costs; few values make many ties
+Row = Tuple[float, float, float, float]  # EPE, NaN: failed, and costs; a small number of values makes many ties
 rows_strategy = st.lists(
     st.tuples(st.sampled_from([0.0, 1.0, 2.0, 3.0, 7.0, float("nan")]), *[st.integers(1, 5).map(float)] * 3),
     max_size=40,
 )
 
 
-def appended(archive: Archive, rows: List[Row]) -> None:
+def append_rows(archive: Archive, rows: List[Row]) -> None:
     generation = int(archive.column("generation").max(initial=-1)) + 1
-    places = MEDIUM.architectures_at(np.arange(len(archive), len(archive) + len(rows)))
+    architectures = MEDIUM.architectures_at(np.arange(len(archive), len(archive) + len(rows)))
     costs = [Cost(1.0, latency, sram, cycles) for _, latency, sram, cycles in rows]
-    archive.append([(place, row[0]) for place, row in zip(places, rows)], costs, generation, set())
+    archive.append([(architecture, row[0]) for architecture, row in zip(architectures, rows)], costs, generation, set())
 
 
 @pytest.mark.parametrize("names", [["epe"], ["epe", "latency_ms"], ["epe", "npu_cycles", "latency_ms"]])
 @settings(deadline=None, max_examples=60)
 @given(rows=rows_strategy, cap=st.sampled_from([None, 3.0]), parts=st.lists(st.integers(0, 40), max_size=5))
-def test_a_front_that_was_kept_up_to_date_is_that_of_all_rows(
+def test_incremental_front_equals_the_front_of_all_rows(
     names: List[Any], rows: List[Row], cap: Optional[float], parts: List[int]
 ) -> None:
     archive, objectives = Archive(MEDIUM), Objectives(names, REFERENCE)
@@ -37,14 +37,14 @@ def test_a_front_that_was_kept_up_to_date_is_that_of_all_rows(
     volumes = []
     for start, end in zip(bounds, bounds[1:]):
         volumes.append(competition.hypervolume())
-        appended(archive, rows[start:end])
-        right = [i for i, row in enumerate(rows[:end]) if row[0] == row[0] and (cap is None or row[2] <= cap)]
-        points = objectives.points(archive, np.array(right, int))
+        append_rows(archive, rows[start:end])
+        competing = [i for i, row in enumerate(rows[:end]) if row[0] == row[0] and (cap is None or row[2] <= cap)]
+        points = objectives.points(archive, np.array(competing, int))
         front = competition.front()
-        assert sorted(front) == [right[i] for i in brute_force_front(points)]
+        assert sorted(front) == [competing[i] for i in brute_force_front(points)]
         assert objectives.points(archive, front).tolist() == sorted(objectives.points(archive, front).tolist())
         assert competition.hypervolume() == objectives.hypervolume(points)
-        assert competition.best_epe() == min([rows[i][0] for i in right], default=np.inf)
+        assert competition.best_epe() == min([rows[i][0] for i in competing], default=np.inf)
     generation = archive.column("generation").max(initial=0)
     before = archive.column("generation") < generation
     assert (
@@ -55,13 +55,13 @@ def test_a_front_that_was_kept_up_to_date_is_that_of_all_rows(
     )
 
 
-def test_what_is_said_of_changed_costs_is_forgotten() -> None:
+def test_reset_discards_results_of_changed_costs() -> None:
     archive, objectives = Archive(MEDIUM), Objectives(["epe", "latency_ms"], REFERENCE)
     competition = Competition(archive, objectives, None)
-    appended(archive, [(1.0, 1.0, 1.0, 1.0), (2.0, 2.0, 1.0, 1.0)])
-    competition.remember(1, 1)
+    append_rows(archive, [(1.0, 1.0, 1.0, 1.0), (2.0, 2.0, 1.0, 1.0)])
+    competition.record_hypervolume(1, 1)
     assert competition.front().tolist() == [0] and competition.hypervolume() == 25
     archive.replace_costs(np.array([0]), [Cost(1.0, 5.0, 1.0, 1.0)])
-    competition.forget()
+    competition.reset()
     assert competition.front().tolist() == [0, 1] and competition.hypervolume() == 5 + 16 - 4
     assert competition.hypervolume_before(1) == 17

@@ -1,4 +1,4 @@
-"""The front of a search by the compiler's word."""
+"""Tests of the compiled front of a search."""
 
 import csv
 import json
@@ -46,7 +46,7 @@ from tests.search.storage.test_search_file import content
 
 
 class Vela:
-    """Finds everything up to 5 % slower than predicted, and may be interrupted."""
+    """Returns costs up to 5 % slower than predicted, and can be interrupted."""
 
     def __init__(self, stop_at: Optional[int] = None) -> None:
         self.compiled: List[Architecture] = []
@@ -57,15 +57,15 @@ class Vela:
             if len(self.compiled) == self._stop_at:
                 raise Interrupted(15)
             self.compiled.append(architecture)
-        return [self.word(architecture) for architecture in architectures]
+        return [self.cost(architecture) for architecture in architectures]
 
-    def word(self, architecture: Architecture) -> Cost:
+    def cost(self, architecture: Architecture) -> Cost:
         predicted = Table().cost(architecture)
         ms = predicted.latency_ms * (1 + 0.05 * noise(architecture[::-1]))
         return Cost(1000 / ms, ms, predicted.sram_kib + 1, 400.0 * ms, "compiled")
 
 
-def search(path: Path, generations: int, vela: Vela) -> Evolution:
+def run_search(path: Path, generations: int, vela: Vela) -> Evolution:
     file = SearchFile(path, identity(MEDIUM))
     file.zero_flow_epe = 7.5
     config = evolution_config(generations=generations)
@@ -75,26 +75,26 @@ def search(path: Path, generations: int, vela: Vela) -> Evolution:
     return evolution
 
 
-def source(archive: Archive, rows: np.ndarray) -> List[str]:
+def cost_sources(archive: Archive, rows: np.ndarray) -> List[str]:
     return [COST_SOURCES[number] for number in archive.column("cost_source")[rows]]
 
 
-def test_every_generation_s_front_is_compiled_once_and_nothing_else(tmp_path: Path) -> None:
+def test_only_the_fronts_of_generations_are_compiled_and_once(tmp_path: Path) -> None:
     vela = Vela()
     for generations in (1, 3, 6):
-        evolution = search(tmp_path / "search.h5", generations, vela)
+        evolution = run_search(tmp_path / "search.h5", generations, vela)
         archive = evolution.archive
-        assert set(source(archive, evolution.front())) == {"compiled"}
+        assert set(cost_sources(archive, evolution.front())) == {"compiled"}
         compiled = np.flatnonzero(archive.column("cost_source") == COST_SOURCES.index("compiled"))
         assert sorted(archive.architectures(compiled)) == sorted(vela.compiled)
         assert 0 < len(compiled) < len(archive)
         for row, architecture in enumerate(archive.architectures(range(len(archive)))):
-            word = vela.word(architecture) if row in compiled else Table().cost(architecture)
-            assert tuple(archive.column(name)[row] for name in COST_FIGURES) == word[:4]
+            cost = vela.cost(architecture) if row in compiled else Table().cost(architecture)
+            assert tuple(archive.column(name)[row] for name in COST_FIGURES) == cost[:4]
 
 
-def test_front_is_that_of_the_compiled_figures(tmp_path: Path) -> None:
-    evolution = search(tmp_path / "search.h5", 5, Vela())
+def test_front_is_computed_from_compiled_figures(tmp_path: Path) -> None:
+    evolution = run_search(tmp_path / "search.h5", 5, Vela())
     archive = evolution.archive
     points = np.array([archive.column("epe"), -archive.column("fps")]).T
     assert sorted(find_nondominated(points)) == sorted(evolution.front())
@@ -105,22 +105,22 @@ def test_front_is_that_of_the_compiled_figures(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("stop_at", [0, 1, 5, 9])
-def test_search_that_is_interrupted_while_it_compiles_ends_as_the_one_that_was_not(
+def test_search_interrupted_while_compiling_ends_like_an_uninterrupted_one(
     tmp_path: Path, stop_at: int
 ) -> None:
-    for name in ("whole", "parts"):
+    for name in ("whole", "interrupted"):
         (tmp_path / name).mkdir()
-    search(tmp_path / "whole" / "search.h5", 5, Vela())
-    path = tmp_path / "parts" / "search.h5"
+    run_search(tmp_path / "whole" / "search.h5", 5, Vela())
+    path = tmp_path / "interrupted" / "search.h5"
     with pytest.raises(Interrupted):
-        search(path, 5, Vela(stop_at))
-    search(path, 5, Vela())
+        run_search(path, 5, Vela(stop_at))
+    run_search(path, 5, Vela())
     assert content(path) == content(tmp_path / "whole" / "search.h5")
 
 
 def test_costs_of_earlier_generations_are_saved_when_they_change(tmp_path: Path) -> None:
     path = tmp_path / "search.h5"
-    search(path, 1, Vela())
+    run_search(path, 1, Vela())
     other = Cost(1.5, 2.0, 3.0, 4.0, "compiled")
     file = SearchFile(path, identity(MEDIUM))
     predicted = np.flatnonzero(file.archive.column("cost_source") == 0)[:1]
@@ -136,7 +136,8 @@ def test_costs_of_earlier_generations_are_saved_when_they_change(tmp_path: Path)
 def test_compiled_costs_take_the_place_of_predicted_ones() -> None:
     archive = Archive(SMALL)
     architectures = [(0, 0, 0, 0), (1, 0, 0, 0), (2, 1, 4, 1)]
-    archive.append([(each, 1.0) for each in architectures], [Table().cost(each) for each in architectures], 0, set())
+    costs = list(map(Table().cost, architectures))
+    archive.append([(architecture, 1.0) for architecture in architectures], costs, 0, set())
     other = Cost(1.0, 2.0, 3.0, 4.0, "compiled")
     archive.replace_costs(np.array([2, 0]), [other, other._replace(fps=9.0)])
     assert archive.column("fps").tolist() == [9.0, Table().cost(architectures[1]).fps, 1.0]
@@ -144,12 +145,12 @@ def test_compiled_costs_take_the_place_of_predicted_ones() -> None:
     assert archive.column("epe").tolist() == [1.0, 1.0, 1.0]
 
 
-# With the real table and command
+# Tests with the real table and command
 
 
 @pytest.fixture
 def demo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
-    """The demo with random weights."""
+    """Return a run of the demo with random weights."""
     monkeypatch.chdir(CONFIG.parents[1])
     weights = draw_initial_weights(Skeleton(load(CONFIG).network.width).parameters(), np.random.default_rng(1))
     checkpoint.save(tmp_path / "supernet.h5", weights, {})
@@ -158,44 +159,44 @@ def demo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
 
 def fake_pool(factor: float, table: CostTable) -> Any:
     def compile(self: Pool, architectures: Sequence[Architecture], done: Any) -> Any:
-        found = {}
+        entries = {}
         for architecture in architectures:
             done(architecture)
             cost = table.cost(architecture)
             cycles = round(factor * cost.latency_ms / 1e3 * 4e8)
             figures = Figures(npu_cycles=round(cost.npu_cycles), cycles=cycles, sram_kib=cost.sram_kib)
-            found[architecture] = [CacheEntry(figures=figures, layers=[])]
-        return found
+            entries[architecture] = [CacheEntry(figures=figures, layers=[])]
+        return entries
 
     return compile
 
 
-def test_predictions_that_are_off_are_told_once_and_recorded(
+def test_wrong_predictions_are_reported_once_and_recorded(
     demo: Run, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:
     table = CostTable.load(Path(demo.config.hardware.table))
     monkeypatch.setattr(Pool, "compile", fake_pool(1.01, table))
     archive = Archive(demo.space)
     architectures = [demo.space.parse(text) for text in ("000000000", "222222222")]
-    told: List[Any] = []
+    progress: List[Any] = []
     with FrontCompiler(demo, demo.supernet_weights(), table) as compiler:
-        assert compiler.table.cost(architectures[0]).source == "predicted"  # the table is of other weights
-        costs = compiler.compile_costs(architectures, lambda *counts: told.append(counts))
+        assert compiler.table.cost(architectures[0]).source == "predicted"  # the table has different weights
+        costs = compiler.compile_costs(architectures, lambda *counts: progress.append(counts))
         compiler.compile_costs(architectures, lambda *counts: None)
-        archive.append([(each, 1.0) for each in architectures], costs, 0, set())
+        archive.append([(architecture, 1.0) for architecture in architectures], costs, 0, set())
         record = compiler.record(archive)
-    assert told[:2] == [(1, 2), (2, 2)]
-    said = " ".join(capsys.readouterr().err.split())
-    assert said.count("warning: predictions are off by more than the cost table's recorded error") == 1
-    assert "by 0.990 %" in said
-    off = record["mispredicted_percent"]
-    assert set(off) == {"000000000", "222222222"}
-    assert off["000000000"] == pytest.approx({"latency_ms": 100 * (1 - 1 / 1.01)}, rel=1e-3)
+    assert progress[:2] == [(1, 2), (2, 2)]
+    output = " ".join(capsys.readouterr().err.split())
+    assert output.count("warning: predictions are off by more than the cost table's recorded error") == 1
+    assert "by 0.990 %" in output
+    errors = record["mispredicted_percent"]
+    assert set(errors) == {"000000000", "222222222"}
+    assert errors["000000000"] == pytest.approx({"latency_ms": 100 * (1 - 1 / 1.01)}, rel=1e-3)
     assert (record["vela"], record["compiled"], record["board"]["accelerator"]) == ("5.2.0", 2, "ethos-u55-64")
     json.dumps(record, allow_nan=False)
 
 
-def test_predictions_that_hold_are_not_told(
+def test_accurate_predictions_are_not_reported(
     demo: Run, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:
     table = CostTable.load(Path(demo.config.hardware.table))
@@ -205,7 +206,7 @@ def test_predictions_that_hold_are_not_told(
     assert "warning" not in capsys.readouterr().err
 
 
-def call(monkeypatch: pytest.MonkeyPatch, demo: Run, *words: str) -> int:
+def call_evolve(monkeypatch: pytest.MonkeyPatch, demo: Run, *words: str) -> int:
     settings = [f"supernet={demo.config.supernet}", "evolution.population=4", "evolution.generations=1"]
     settings += ["evolution.complete_outputs=false"]
     overrides = [word for setting in settings for word in ("--set", setting)]
@@ -217,9 +218,9 @@ def call(monkeypatch: pytest.MonkeyPatch, demo: Run, *words: str) -> int:
     return int(end.value.code or 0)
 
 
-def test_real_front_holds_compiled_figures_only(demo: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_front_of_the_real_table_has_only_compiled_figures(demo: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(demo.folder.parent / "cache"))
-    assert call(monkeypatch, demo) == 0
+    assert call_evolve(monkeypatch, demo) == 0
     with demo.front_file.open(newline="") as file:
         front = list(csv.DictReader(file))
     assert {row["cost_source"] for row in front} == {"compiled"}
@@ -230,19 +231,19 @@ def test_real_front_holds_compiled_figures_only(demo: Run, monkeypatch: pytest.M
     assert record["table"]["origin"]["weights"] != digest(weights)
 
 
-def test_missing_vela_ends_a_search_before_it_begins_unless_predictions_will_do(
+def test_missing_vela_stops_a_search_before_it_starts_unless_predictions_suffice(
     demo: Run, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:
     without = ("--set", "hardware.vela=no-such-vela")
-    assert call(monkeypatch, demo, *without) == 2
+    assert call_evolve(monkeypatch, demo, *without) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert "vela no-such-vela: no such program; install it with 'make env'" in line
     assert "hardware.compile_front=false" in line
     assert not demo.search_file.exists()
-    assert call(monkeypatch, demo, *without, "--set", "hardware.compile_front=false") == 0
+    assert call_evolve(monkeypatch, demo, *without, "--set", "hardware.compile_front=false") == 0
     with demo.front_file.open(newline="") as file:
         assert "predicted" in {row["cost_source"] for row in csv.DictReader(file)}
     assert not demo.hardware_file.exists()
     capsys.readouterr()
-    assert call(monkeypatch, demo) == 2  # the other way round it is another search
+    assert call_evolve(monkeypatch, demo) == 2  # with compile_front it is a different search
     assert "hardware.compile_front is False there and True here" in capsys.readouterr().err

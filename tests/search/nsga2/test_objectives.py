@@ -12,7 +12,7 @@ from search.nsga2.archive import Archive
 from search.nsga2.objectives import SIGNS, Objectives, find_dominated, find_nondominated, select_first_fronts
 from tests.search.stand_ins import SMALL, Table, brute_force_front, epe_of
 
-# Few values make many ties.
+# A small number of values makes many ties.
 points_strategy = st.integers(1, 5).flatmap(
     lambda dimensions: st.lists(st.tuples(*[st.integers(0, 5)] * dimensions), min_size=0, max_size=30).map(
         lambda rows: np.array(rows, float).reshape(-1, dimensions)
@@ -22,21 +22,21 @@ points_strategy = st.integers(1, 5).flatmap(
 
 @settings(deadline=None, max_examples=300)
 @given(points_strategy)
-def test_front_is_that_of_the_definition(points: np.ndarray) -> None:
+def test_nondominated_points_match_the_definition(points: np.ndarray) -> None:
     assert find_nondominated(points).tolist() == brute_force_front(points)
 
 
 @settings(deadline=None, max_examples=200)
 @given(points_strategy, st.integers(0, 30))
-def test_dominated_is_what_the_definition_says(points: np.ndarray, parted: int) -> None:
-    some, others = points[:parted], points[parted:]
-    expected = [any((by <= each).all() and (by < each).any() for by in others) for each in some]
+def test_dominated_points_match_the_definition(points: np.ndarray, split: int) -> None:
+    some, others = points[:split], points[split:]
+    expected = [any((by <= point).all() and (by < point).any() for by in others) for point in some]
     assert find_dominated(some, others).tolist() == expected
 
 
 @settings(deadline=None, max_examples=200)
 @given(points_strategy, st.integers(0, 40))
-def test_first_fronts_are_those_of_deap(points: np.ndarray, size: int) -> None:
+def test_first_fronts_equal_those_of_deap(points: np.ndarray, size: int) -> None:
     class Fitness(base.Fitness):
         weights = (-1.0,) * points.shape[1]
 
@@ -48,25 +48,25 @@ def test_first_fronts_are_those_of_deap(points: np.ndarray, size: int) -> None:
     assert select_first_fronts(points, size).tolist() == sorted(row.index for front in fronts for row in front)
 
 
-def cubes(points: np.ndarray, side: int) -> int:
-    """The volume that integer points dominate in a box [0, side]^M, counted in unit cubes."""
+def count_cubes(points: np.ndarray, side: int) -> int:
+    """Return the volume that integer points dominate in a box [0, side]^M, in unit cubes."""
     cells = itertools.product(range(side), repeat=points.shape[1])
     return sum(any((point <= cell).all() for point in points) for cell in cells)
 
 
 @settings(deadline=None, max_examples=150)
 @given(points_strategy)
-def test_hypervolume_counts_the_dominated_cubes(points: np.ndarray) -> None:
+def test_hypervolume_equals_the_number_of_dominated_cubes(points: np.ndarray) -> None:
     names: List[Any] = ["epe", "latency_ms", "sram_kib", "npu_cycles", "fps"][: points.shape[1]]
-    # fps is better when it is more: its point is -fps, its reference 0 stands for the side of the box.
+    # More FPS is better: the point is -fps, and its reference 0 corresponds to the side of the box.
     reference = {name: 4.0 if name != "fps" else -4.0 for name in names}
-    assert Objectives(names, reference).hypervolume(points) == pytest.approx(cubes(points, 4))
+    assert Objectives(names, reference).hypervolume(points) == pytest.approx(count_cubes(points, 4))
 
 
-def test_hypervolume_in_closed_form() -> None:
+def test_hypervolume_matches_closed_forms() -> None:
     two = Objectives(["epe", "fps"], {"epe": 8.0, "fps": 2.0})
     assert two.hypervolume(np.array([[3.0, -10.0]])) == 5 * 8
-    # Two boxes and what they share.
+    # Two boxes and their intersection.
     assert two.hypervolume(np.array([[3.0, -4.0], [5.0, -10.0]])) == pytest.approx(5 * 2 + 3 * 8 - 3 * 2)
     # The integral of 1 - x over [0, 1], from below, in n steps.
     n = 1000
@@ -76,8 +76,8 @@ def test_hypervolume_in_closed_form() -> None:
 
 
 @pytest.mark.parametrize("dimensions", [1, 2, 3, 4])
-def test_hypervolume_above_a_simplex_in_closed_form(dimensions: int) -> None:
-    """Of the cubes of a box those are dominated whose corner's coordinates add up to n or more."""
+def test_hypervolume_above_a_simplex_matches_its_closed_form(dimensions: int) -> None:
+    """A cube of the box is dominated if the coordinates of its corner add up to at least n."""
     side, n = 5, 4
     cells = list(itertools.product(range(side), repeat=dimensions))
     simplex = np.array([cell for cell in cells if sum(cell) == n], float)
@@ -87,8 +87,8 @@ def test_hypervolume_above_a_simplex_in_closed_form(dimensions: int) -> None:
 
 
 @pytest.mark.parametrize("dimensions", [1, 2, 3, 4])
-def test_fronts_of_a_lattice_in_closed_form(dimensions: int) -> None:
-    """In a full lattice the front of a point is the sum of its coordinates."""
+def test_fronts_of_a_lattice_match_their_closed_form(dimensions: int) -> None:
+    """In a full lattice, the rank of a point is the sum of its coordinates."""
     lattice = np.random.default_rng(0).permutation(list(itertools.product(range(4), repeat=dimensions))).astype(float)
     ranks = lattice.sum(axis=1)
     for rank in range(int(ranks.max()) + 1):
@@ -97,7 +97,7 @@ def test_fronts_of_a_lattice_in_closed_form(dimensions: int) -> None:
     assert find_nondominated(lattice).tolist() == np.flatnonzero(ranks == 0).tolist()
 
 
-def test_points_outside_the_reference_and_no_points_at_all_count_nothing() -> None:
+def test_points_outside_the_reference_have_no_hypervolume() -> None:
     two = Objectives(["epe", "fps"], {"epe": 8.0, "fps": 2.0})
     assert two.hypervolume(np.empty((0, 2))) == 0
     assert two.hypervolume(np.array([[8.0, -10.0], [1.0, -1.0], [9.0, -50.0]])) == 0
@@ -106,7 +106,7 @@ def test_points_outside_the_reference_and_no_points_at_all_count_nothing() -> No
 
 @settings(deadline=None, max_examples=100)
 @given(points_strategy, st.randoms(use_true_random=False))
-def test_hypervolume_depends_on_the_set_alone_to_the_last_bit(points: np.ndarray, random: Any) -> None:
+def test_hypervolume_depends_only_on_the_set_of_points_bit_for_bit(points: np.ndarray, random: Any) -> None:
     names: List[Any] = list(SIGNS)[: points.shape[1]]
     objectives = Objectives(names, {name: 5 * SIGNS[name] for name in names})
     points = points * 0.1 + 1 / 3
@@ -117,7 +117,7 @@ def test_hypervolume_depends_on_the_set_alone_to_the_last_bit(points: np.ndarray
 
 
 @pytest.mark.parametrize("name, better", [(name, "more" if name == "fps" else "less") for name in SIGNS])
-def test_directions(name: Any, better: str) -> None:
+def test_objective_is_optimised_in_its_direction(name: Any, better: str) -> None:
     archive = Archive(SMALL)
     rows = list(SMALL.all())
     archive.append([(row, epe_of(row)) for row in rows], [Table().cost(row) for row in rows], 0, set())

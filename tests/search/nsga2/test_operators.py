@@ -13,7 +13,7 @@ counts_strategy = st.lists(st.integers(2, 6), min_size=1, max_size=12)
 
 @settings(deadline=None)
 @given(counts_strategy, st.integers(0, 2**32))
-def test_a_mutated_gene_always_has_another_option_of_its_own(counts: List[int], seed: int) -> None:
+def test_mutated_gene_has_a_different_valid_option(counts: List[int], seed: int) -> None:
     rng = random.Random(seed)
     before = [rng.randrange(count) for count in counts]
     after = list(before)
@@ -23,7 +23,7 @@ def test_a_mutated_gene_always_has_another_option_of_its_own(counts: List[int], 
     assert all(a != b for a, b in zip(after, before))
 
 
-def test_mutation_draws_every_other_option_equally_often() -> None:
+def test_mutation_draws_all_other_options_equally_often() -> None:
     rng = random.Random(0)
     drawn = [0] * 5
     for _ in range(8000):
@@ -34,18 +34,18 @@ def test_mutation_draws_every_other_option_equally_often() -> None:
     assert all(abs(drawn[option] - 2000) < 200 for option in (0, 1, 3, 4))
 
 
-def test_mutation_changes_genes_at_its_probability() -> None:
+def test_mutation_changes_genes_with_its_probability() -> None:
     rng = random.Random(0)
     genes = [0] * 20000
     mutate(genes, [3] * 20000, 0.25, rng)
     assert sum(gene != 0 for gene in genes) == pytest.approx(5000, abs=250)
 
 
-def individuals(points: List[Tuple[float, ...]], violations: List[float]) -> List[Individual]:
+def make_individuals(points: List[Tuple[float, ...]], violations: List[float]) -> List[Individual]:
     return [Individual([i], Fitness(point, v)) for i, (point, v) in enumerate(zip(points, violations))]
 
 
-def test_lending_leaves_the_global_generator_as_it_was() -> None:
+def test_lending_restores_the_global_generator() -> None:
     random.seed(5)
     outside = random.getstate()
     own = random.Random(1)
@@ -63,12 +63,12 @@ def test_lending_leaves_the_global_generator_as_it_was() -> None:
 
 
 @given(st.integers(0, 2**32), st.integers(0, 700), st.booleans())
-def test_generator_survives_its_dump(seed: int, draws: int, gaussian: bool) -> None:
+def test_generator_is_restored_from_its_dump(seed: int, draws: int, gaussian: bool) -> None:
     rng = random.Random(seed)
     for _ in range(draws):
         rng.random()
     if gaussian:
-        rng.gauss(0, 1)  # leaves a second one pending
+        rng.gauss(0, 1)  # leaves a second value pending
     text = dump_rng(rng)
     json.loads(text)
     twin = load_rng(text)
@@ -78,12 +78,12 @@ def test_generator_survives_its_dump(seed: int, draws: int, gaussian: bool) -> N
 @pytest.mark.parametrize(
     "text", ["", "[]", "{}", "[3, 5, null]", '[3, "AAAA", null]', '[2, "", null]', '["3", "!", null]', "[3]", "null"]
 )
-def test_what_is_no_state_is_refused(text: str) -> None:
+def test_invalid_state_is_rejected(text: str) -> None:
     with pytest.raises(ValueError):
         load_rng(text)
 
 
-def test_the_feasible_dominates_the_infeasible_whatever_else() -> None:
+def test_feasible_fitness_dominates_every_infeasible_one() -> None:
     good, bad, worse = Fitness((9.0, 9.0), 0.0), Fitness((0.0, 0.0), 1.0), Fitness((0.0, 0.0), 2.0)
     assert good.dominates(bad) and bad.dominates(worse) and good.dominates(worse)
     assert not bad.dominates(good) and not worse.dominates(bad) and not bad.dominates(bad)
@@ -96,40 +96,40 @@ def test_the_feasible_dominates_the_infeasible_whatever_else() -> None:
     st.lists(st.tuples(st.integers(0, 4), st.integers(0, 4), st.sampled_from([0.0, 0.0, 1.0, 2.0])), max_size=24),
     st.integers(0, 24),
 )
-def test_selection_takes_the_feasible_first_and_leaves_no_nan(rows: List[Tuple[int, int, float]], size: int) -> None:
-    found = individuals([row[:2] for row in rows], [row[2] for row in rows])
-    chosen = select(found, size)
+def test_selection_prefers_feasible_individuals_and_has_no_nan(rows: List[Tuple[int, int, float]], size: int) -> None:
+    candidates = make_individuals([row[:2] for row in rows], [row[2] for row in rows])
+    selected = select(candidates, size)
     feasible = sum(row[2] == 0 for row in rows)
-    violations = [each.fitness.violation for each in chosen]
-    assert len(chosen) == min(size, len(rows))
+    violations = [individual.fitness.violation for individual in selected]
+    assert len(selected) == min(size, len(rows))
     assert violations[:feasible] == [0.0] * min(size, feasible)
     assert violations[feasible:] == sorted(row[2] for row in rows if row[2])[: max(size - feasible, 0)]
-    assert all(each.fitness.crowding_dist >= 0 for each in chosen)
+    assert all(individual.fitness.crowding_dist >= 0 for individual in selected)
 
 
 @settings(deadline=None)
 @given(counts_strategy, st.integers(0, 30), st.integers(0, 2**32))
-def test_children_are_architectures_of_the_space(counts: List[int], size: int, seed: int) -> None:
+def test_children_are_valid_architectures(counts: List[int], size: int, seed: int) -> None:
     rng = random.Random(seed)
     fitnesses = [Fitness((rng.random(), rng.random()), rng.choice((0.0, 1.0))) for _ in range(size)]
     parents = [Individual([rng.randrange(count) for count in counts], fitness) for fitness in fitnesses]
     state = random.getstate()
-    children = list(Variation(counts, 0.9, 0.3).children(select(parents, size), rng))
+    children = list(Variation(counts, 0.9, 0.3).generate_children(select(parents, size), rng))
     assert random.getstate() == state
     assert len(children) == size // 4 * 4
     assert all(0 <= option < count for child in children for option, count in zip(child, counts))
 
 
-def test_without_crossover_and_mutation_children_are_parents_and_the_better_half() -> None:
-    parents = individuals([(float(i), float(i)) for i in range(8)], [0.0] * 8)
-    children = list(Variation([8], 0.0, 0.0).children(select(parents, 8), random.Random(0)))
+def test_without_crossover_and_mutation_children_are_copies_of_the_better_parents() -> None:
+    parents = make_individuals([(float(i), float(i)) for i in range(8)], [0.0] * 8)
+    children = list(Variation([8], 0.0, 0.0).generate_children(select(parents, 8), random.Random(0)))
     assert children.count((0,)) == 2 and (7,) not in children
     assert [list(parent) for parent in parents] == [[i] for i in range(8)]
 
 
-def test_crossover_mixes_two_parents_gene_by_gene() -> None:
+def test_crossover_mixes_the_genes_of_two_parents() -> None:
     parents = [Individual([i] * 40, Fitness((0.0, 0.0), 0.0)) for i in (0, 1, 2, 3)]
-    children = list(Variation([4] * 40, 1.0, 0.0).children(select(parents, 4), random.Random(3)))
+    children = list(Variation([4] * 40, 1.0, 0.0).generate_children(select(parents, 4), random.Random(3)))
     for first, second in zip(children[::2], children[1::2]):
         assert len(set(first) | set(second)) == 2
         assert 8 < sum(option == first[0] for option in first) < 32

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from edgeflownas.network.space import Architecture, Space
-from search.nsga2.archive import Archive
+from search.nsga2.archive import COLUMNS, Archive
 from search.nsga2.evolution import Evolution
 from search.nsga2.objectives import Objectives
 from search.nsga2.scoring import compute_all_costs
@@ -17,19 +17,21 @@ NINE = space_of((3,) * 6, backbone=3, outputs=(3, 5))  # 81 trunks of 9 combinat
 
 
 def additive(architecture: Architecture) -> float:
-    """What a prediction can learn, and a little that it cannot; not always is heavier better."""
+    """Return an EPE that a prediction can learn, with some noise; a heavier option is not always better."""
     effects = ((3, 1, 2), (2, 3, 1), (1, 0, 2), (2, 0, 1), (3, 0, 1), (1, 0, 3))
     return 3 + 0.1 * sum(effects[i][option] for i, option in enumerate(architecture)) + 0.01 * noise(architecture)
 
 
-def searched(space: Space, epe: Callable[[Architecture], float], seed: int, **changes: Any) -> Tuple[Evolution, Oracle]:
+def start_search(
+    space: Space, epe: Callable[[Architecture], float], seed: int, **changes: Any
+) -> Tuple[Evolution, Oracle]:
     config = evolution_config(complete_outputs=True, generations=10**6, **changes)
     return Evolution(space, config, Table(), seed), Oracle(space, epe)
 
 
-def trunks_to(share: float, evolution: Evolution, oracle: Oracle) -> int:
+def count_trunks_to(share: float, evolution: Evolution, oracle: Oracle) -> int:
     whole = Evolution(evolution.space, evolution.config, Table(), 0)
-    whole.tell([], [(each, oracle.epe(each)) for each in evolution.space.all()])
+    whole.tell([], [(architecture, oracle.epe(architecture)) for architecture in evolution.space.all()])
     while evolution.hypervolume() < share * whole.hypervolume():
         step(evolution, oracle)
     return len(oracle.asked)
@@ -37,31 +39,31 @@ def trunks_to(share: float, evolution: Evolution, oracle: Oracle) -> int:
 
 @pytest.mark.parametrize("space", [NINE, MEDIUM, space_of((5, 2, 3, 2), 2), space_of((4, 3), 0), space_of((2, 2), 2)])
 @pytest.mark.parametrize("objectives", [["epe", "fps"], ["epe"], ["fps", "sram_kib", "epe"], ["fps"]])
-def test_the_first_generation_has_the_best_in_each_cost_and_every_option(space: Space, objectives: List[Any]) -> None:
-    evolution, _ = searched(space, epe_of, seed=3, objectives=objectives)
+def test_first_generation_has_the_best_in_each_cost_and_all_options(space: Space, objectives: List[Any]) -> None:
+    evolution, _ = start_search(space, epe_of, seed=3, objectives=objectives)
     requested = evolution.ask()
     assert len(set(map(space.trunk, requested))) == len(requested)
     for gene, count in enumerate(space.counts):
         if gene not in space.outputs:
-            assert {each[gene] for each in requested} == set(range(count))
+            assert {architecture[gene] for architecture in requested} == set(range(count))
     if objectives != ["epe"]:
         assert requested[0] == (0,) * len(space.counts)  # the cheapest in every cost
     if space is NINE:
         assert len(requested) in (3, 4)
 
 
-@pytest.mark.parametrize("useless", [lambda each: 4 * noise(each), lambda _: 3.0, lambda _: math.nan])
+@pytest.mark.parametrize("useless", [lambda architecture: 4 * noise(architecture), lambda _: 3.0, lambda _: math.nan])
 @pytest.mark.parametrize("space", [NINE, MEDIUM])
-def test_where_a_prediction_is_useless_the_space_is_searched_all_the_same(space: Space, useless: Any) -> None:
-    evolution, oracle = searched(space, useless, seed=5)
+def test_space_is_searched_completely_with_a_useless_prediction(space: Space, useless: Any) -> None:
+    evolution, oracle = start_search(space, useless, seed=5)
     while evolution.stop_reason() is None:
         assert step(evolution, oracle)[0]
     assert len(set(map(space.trunk, oracle.asked))) == len(oracle.asked)
     assert sorted(oracle.answered) == sorted(space.all())
 
 
-def test_later_generations_ask_for_four_trunks_that_were_never_scored() -> None:
-    evolution, oracle = searched(NINE, additive, seed=2)
+def test_later_generations_request_four_trunks_that_were_never_scored() -> None:
+    evolution, oracle = start_search(NINE, additive, seed=2)
     step(evolution, oracle)
     for _ in range(10):
         known = set(map(NINE.trunk, oracle.answered))
@@ -70,73 +72,68 @@ def test_later_generations_ask_for_four_trunks_that_were_never_scored() -> None:
 
 
 def test_good_trunks_are_found_early() -> None:
-    found, chance = [], []
+    guided, chance = [], []
     for seed in range(5):
-        found.append(trunks_to(0.999, *searched(NINE, additive, seed)))
-        shuffled, oracle = searched(NINE, additive, seed)
+        guided.append(count_trunks_to(0.999, *start_search(NINE, additive, seed)))
+        shuffled, oracle = start_search(NINE, additive, seed)
         order = keep_one_per_trunk(NINE, random.Random(seed).sample(list(NINE.all()), NINE.size))
         asked = iter(order)
         shuffled.ask = lambda asked=asked: [next(asked)]  # type: ignore
-        chance.append(trunks_to(0.999, shuffled, oracle))
-    assert np.median(found) <= np.median(chance) / 3
+        chance.append(count_trunks_to(0.999, shuffled, oracle))
+    assert np.median(guided) <= np.median(chance) / 3
 
 
-def test_a_choice_depends_on_the_archive_alone() -> None:
-    evolution, oracle = searched(NINE, additive, seed=4)
+def test_selection_depends_on_the_archive_only() -> None:
+    evolution, oracle = start_search(NINE, additive, seed=4)
     for _ in range(3):
         step(evolution, oracle)
-    archive = Archive.restore(NINE, {name: evolution.archive.column(name) for name in ("genes", *_columns())})
-    candidates = keep_one_per_trunk(NINE, [each for each in NINE.all() if each not in archive])
-    may_be_asked = np.array([each not in archive for each in NINE.all()])
-    chosen = []
-    for each in (archive, evolution.archive, archive):
-        screening = _screening(NINE)
-        chosen.append(screening.most_promising(each, evolution.front(), may_be_asked, candidates))
-    assert chosen[0] == chosen[1] == chosen[2] and len(chosen[0]) == 4
+    archive = Archive.restore(NINE, {name: evolution.archive.column(name) for name in ("genes", *COLUMNS)})
+    candidates = keep_one_per_trunk(NINE, [architecture for architecture in NINE.all() if architecture not in archive])
+    may_be_requested = np.array([architecture not in archive for architecture in NINE.all()])
+    selected = []
+    for copy in (archive, evolution.archive, archive):
+        screening = _make_screening(NINE)
+        selected.append(screening.select_most_promising(copy, evolution.front(), may_be_requested, candidates))
+    assert selected[0] == selected[1] == selected[2] and len(selected[0]) == 4
 
 
-def test_a_prediction_learns_what_is_additive() -> None:
+def test_prediction_learns_additive_effects() -> None:
     known = np.array(random.Random(1).sample(list(NINE.all()), 300), np.uint8)
-    epe = np.array([additive(tuple(each)) for each in known.tolist()])
+    epe = np.array([additive(tuple(genes)) for genes in known.tolist()])
     groups = NINE.expand_outputs([(0, 1, 2, 0, 0, 0), (2, 2, 2, 0, 2, 0)])
-    predicted = _screening(NINE).predict(known, epe, groups)
+    predicted = _make_screening(NINE).predict(known, epe, groups)
     for row, group in zip(predicted, groups.tolist()):
-        truth = [additive(tuple(each)) for each in group]
+        truth = [additive(tuple(genes)) for genes in group]
         assert np.corrcoef(row, truth)[0, 1] > 0.99
-        assert (row < np.array(truth) + 0.01).all()  # by its optimism
+        assert (row < np.array(truth) + 0.01).all()  # because of its optimism
         assert np.abs(row - truth).max() < 0.08
 
 
-def test_what_is_unknown_is_predicted_with_more_optimism() -> None:
+def test_unknown_architectures_are_predicted_with_more_optimism() -> None:
     groups = NINE.expand_outputs([(0,) * 6, (1,) * 6, (2,) * 6])
     known = groups[:2].reshape(-1, 6).astype(np.uint8)
     epe = np.array([3.0, 4.0] * (len(known) // 2))
-    seen, unseen = _screening(NINE).predict(known, epe, groups[::2]).mean(axis=1)
+    seen, unseen = _make_screening(NINE).predict(known, epe, groups[::2]).mean(axis=1)
     assert unseen < seen - 0.2
 
 
-def test_what_exceeds_the_cap_promises_nothing() -> None:
-    evolution, oracle = searched(NINE, additive, seed=1, max_sram_kib=530.0)
-    asked = [each for _ in range(8) for each in step(evolution, oracle)[0]]
-    assert all(Table().cost(each).sram_kib <= 530 for each in asked)
+def test_infeasible_architectures_are_not_requested() -> None:
+    evolution, oracle = start_search(NINE, additive, seed=1, max_sram_kib=530.0)
+    requested = [architecture for _ in range(8) for architecture in step(evolution, oracle)[0]]
+    assert all(Table().cost(architecture).sram_kib <= 530 for architecture in requested)
 
 
-def test_without_completed_outputs_nothing_is_screened(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("first", "most_promising", "predict"):
+def test_screening_is_not_used_without_completed_outputs(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("select_first", "select_most_promising", "predict"):
         monkeypatch.delattr(Screening, name)
     evolution = Evolution(MEDIUM, evolution_config(), Table(), 1)
     for _ in range(3):
         requested = evolution.ask()
         assert len(requested) == 8
-        evolution.tell(requested, [(each, epe_of(each)) for each in requested])
+        evolution.tell(requested, [(architecture, epe_of(architecture)) for architecture in requested])
 
 
-def _screening(space: Space) -> Screening:
+def _make_screening(space: Space) -> Screening:
     objectives = Objectives(["epe", "fps"], {"epe": 8.0, "fps": 0.0})
     return Screening(space, objectives, compute_all_costs(space, Table()))
 
-
-def _columns() -> List[str]:
-    from search.nsga2.archive import COLUMNS
-
-    return list(COLUMNS)

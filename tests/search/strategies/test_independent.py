@@ -13,7 +13,7 @@ from search.queue import runner
 from search.queue.queue import Queue
 from search.run import Run
 from search.strategies import independent
-from search.strategies.independent import INDEPENDENT, build_sample, sample
+from search.strategies.independent import INDEPENDENT, build_sample, choose_sample
 from search.strategies.strategy import SearchContext
 from tests.search.queue.small import finish, small_run
 from tests.search.stand_ins import Cost
@@ -28,7 +28,7 @@ class Table:
 
 
 class File:
-    """What a search saves."""
+    """A stand-in for the checkpoint of a search."""
 
     def __init__(self, evolution: Evolution) -> None:
         self.archive, self.wall_s, self.zero_flow_epe = evolution.archive, 0.0, float("nan")
@@ -52,7 +52,7 @@ def run(tmp_path: Path, monkeypatch: Any) -> Run:
     return Run(run.config.model_copy(update={"strategy": "independent", "independent": changed}), run.folder)
 
 
-def setting(run: Run) -> Any:
+def make_context(run: Run) -> Any:
     config = EvolutionConfig(population=4, generations=1, reference_point={"epe": 10.0, "fps": 0.0})
     evolution = Evolution(run.space, config, Table(), 0)
     file: Any = File(evolution)
@@ -60,7 +60,7 @@ def setting(run: Run) -> Any:
     return SearchContext(run, {}, evolution, file, lock)
 
 
-def test_tasks_are_a_fair_sample_from_scratch_with_predicted_costs(run: Run) -> None:
+def test_tasks_are_a_fair_sample_without_initial_weights_and_with_predicted_costs(run: Run) -> None:
     queue = build_sample(run, INDEPENDENT.source(run, {}))
     tasks = [queue.task(index).config for index in queue.indices]
     names = np.array([list(task.architecture) for task in tasks], int)
@@ -71,15 +71,16 @@ def test_tasks_are_a_fair_sample_from_scratch_with_predicted_costs(run: Run) -> 
     assert [task.config for task in map(build_sample(run, INDEPENDENT.source(run, {})).task, range(6))] == tasks
 
 
-def test_named_architectures_take_the_place_of_the_sample(run: Run) -> None:
+def test_named_architectures_replace_the_sample(run: Run) -> None:
     named = run.config.independent.model_copy(update={"architectures": ["222222222", "000000000", "222222222"]})
-    assert sample(Run(run.config.model_copy(update={"independent": named}), run.folder)) == ["222222222", "000000000"]
+    changed = Run(run.config.model_copy(update={"independent": named}), run.folder)
+    assert choose_sample(changed) == ["222222222", "000000000"]
 
 
-def test_a_size_that_cannot_be_fair_is_refused(run: Run) -> None:
+def test_size_that_cannot_be_fair_is_rejected(run: Run) -> None:
     odd = run.config.independent.model_copy(update={"size": 7})
     with pytest.raises(InputError, match="independent.size: 7 is not a multiple of 3"):
-        sample(Run(run.config.model_copy(update={"independent": odd}), run.folder))
+        choose_sample(Run(run.config.model_copy(update={"independent": odd}), run.folder))
 
 
 def test_table_grows_as_tasks_finish(run: Run, monkeypatch: Any) -> None:
@@ -94,7 +95,7 @@ def test_table_grows_as_tasks_finish(run: Run, monkeypatch: Any) -> None:
             beat()
 
     monkeypatch.setattr(runner, "run", work)
-    context = setting(run)
+    context = make_context(run)
     assert independent.run_strategy(context) == "all 6 architectures of the sample are trained"
     file: Any = context.file
     assert file.generations == [1, 2, 3, 4, 5, 6] and file.wall_s == 12.0 and file.zero_flow_epe == 9.0
@@ -105,17 +106,17 @@ def test_table_grows_as_tasks_finish(run: Run, monkeypatch: Any) -> None:
     }
 
 
-def test_what_slurm_has_is_only_read(run: Run, monkeypatch: Any) -> None:
+def test_tasks_submitted_to_slurm_are_only_read(run: Run, monkeypatch: Any) -> None:
     queue = build_sample(run, INDEPENDENT.source(run, {}))
     queue.paths.submissions.write_text(json.dumps({}))
     monkeypatch.setattr(runner, "run", lambda *_: pytest.fail("it trained here"))
     with pytest.raises(InputError, match="no child is trained yet"):
-        independent.run_strategy(setting(run))
+        independent.run_strategy(make_context(run))
     finish(queue, 2, 3.0)
-    assert independent.run_strategy(setting(run)).startswith("1 of 6 architectures are trained")
+    assert independent.run_strategy(make_context(run)).startswith("1 of 6 architectures are trained")
 
 
-def test_a_result_of_another_architecture_is_refused(run: Run, monkeypatch: Any) -> None:
+def test_result_of_a_different_architecture_is_rejected(run: Run, monkeypatch: Any) -> None:
     queue = build_sample(run, INDEPENDENT.source(run, {}))
     finish(queue, 0, 3.0)
     finish(queue, 1, 3.0)
@@ -123,10 +124,10 @@ def test_a_result_of_another_architecture_is_refused(run: Run, monkeypatch: Any)
     first.write_bytes(second.read_bytes())
     monkeypatch.setattr(runner, "run", lambda *_: None)
     with pytest.raises(InputError, match="restore it"):
-        independent.run_strategy(setting(run))
+        independent.run_strategy(make_context(run))
 
 
-def test_another_recipe_is_another_source_and_another_number_of_attempts_is_not(run: Run) -> None:
+def test_source_depends_on_the_recipe_but_not_on_the_number_of_attempts(run: Run) -> None:
     def source(**changes: Any) -> str:
         queue = run.config.queue.model_copy(update=changes)
         return INDEPENDENT.source(Run(run.config.model_copy(update={"queue": queue}), run.folder), {})

@@ -24,7 +24,7 @@ HEADS = (0, 0, 0, 0, 0)
 
 
 class Table:
-    """Costs that hang on the first gene alone."""
+    """Costs that depend only on the first gene."""
 
     sram_cap_kib: Optional[float] = 100.0
 
@@ -40,7 +40,7 @@ def run(tmp_path: Path, monkeypatch: Any) -> Run:
     return run
 
 
-def test_first_stage_deals_backbones_freely_under_one_template(run: Run) -> None:
+def test_first_stage_samples_all_backbones_under_one_template(run: Run) -> None:
     kept = Kept(None, (HEADS,))
     groups = kept.groups(run.space)
     assert [group.names(run.space) for group in groups] == ["EB0", "EB1", "DB0", "DB1", "H0Out+H1+H1Out+H2+H2Out"]
@@ -48,89 +48,91 @@ def test_first_stage_deals_backbones_freely_under_one_template(run: Run) -> None
     assert {architecture[4:] for architecture in kept.architectures(run.space)} == {HEADS}
 
 
-def test_second_stage_deals_kept_backbones_and_free_heads(run: Run) -> None:
+def test_second_stage_samples_kept_backbones_and_all_heads(run: Run) -> None:
     kept = Kept(((0, 0, 0, 0), (2, 1, 0, 2)), None)
     assert [len(group.options) for group in kept.groups(run.space)] == [2, 3, 3, 3, 3, 3]
     assert len(kept.architectures(run.space)) == 2 * 243
 
 
-def test_best_by_all_objectives_are_kept_and_heads_are_judged_in_the_mean(run: Run) -> None:
+def test_best_by_all_objectives_are_kept_and_heads_are_rank_options_in_the_mean(run: Run) -> None:
     scores: List[Tuple[Architecture, float]] = []
     for backbone, base in (((0, 0, 0, 0), 3.0), ((1, 0, 0, 0), 1.0), ((1, 1, 0, 0), 2.0)):
         scores += [(backbone + (0, 0, 0, 0, head), base + 0.1 * head) for head in range(3)]
-    found = staged._judged(run, scores, slice(0, 4), 2)
+    candidates = staged._rank_options(run, scores, slice(0, 4), 2)
     # (1, 1, 0, 0) is as slow as (1, 0, 0, 0) and worse: dominated. (0, 0, 0, 0) is worse still, but faster.
-    assert [(each.options, each.kept) for each in found] == [
+    assert [(candidate.options, candidate.kept) for candidate in candidates] == [
         ((1, 0, 0, 0), True), ((1, 1, 0, 0), False), ((0, 0, 0, 0), True),
     ]  # fmt: skip
-    assert found[0].figures["epe"] == pytest.approx(1.1) and found[0].figures["fps"] == 90.0
-    heads = staged._judged(run, scores, slice(4, None), 1)
-    assert [each.options[-1] for each in heads if each.kept] == [0] and heads[0].figures["epe"] == pytest.approx(2.0)
+    assert candidates[0].figures["epe"] == pytest.approx(1.1) and candidates[0].figures["fps"] == 90.0
+    heads = staged._rank_options(run, scores, slice(4, None), 1)
+    assert [head.options[-1] for head in heads if head.kept] == [0] and heads[0].figures["epe"] == pytest.approx(2.0)
 
 
-def test_what_does_not_fit_the_memory_is_kept_last(run: Run) -> None:
+def test_options_that_do_not_fit_the_memory_are_kept_last(run: Run) -> None:
     scores = [((option, 0, 0, 0, *HEADS), 3.0 - option) for option in range(3)]  # option 2: 130 KiB of 100
-    kept = [each.options[0] for each in staged._judged(run, scores, slice(0, 4), 2) if each.kept]
+    candidates = staged._rank_options(run, scores, slice(0, 4), 2)
+    kept = [candidate.options[0] for candidate in candidates if candidate.kept]
     assert sorted(kept) == [0, 1]
 
 
-def test_an_architecture_without_a_finite_epe_is_left_out(run: Run) -> None:
+def test_architectures_without_a_finite_epe_are_left_out(run: Run) -> None:
     scores = [((0, 0, 0, 0, *HEADS), float("nan")), ((1, 0, 0, 0, *HEADS), 1.0)]
-    assert [each.options for each in staged._judged(run, scores, slice(0, 4), 2)] == [(1, 0, 0, 0)]
-    with pytest.raises(InputError, match="no architecture a finite EPE"):
-        staged._judged(run, scores[:1], slice(0, 4), 2)
+    candidates = staged._rank_options(run, scores, slice(0, 4), 2)
+    assert [candidate.options for candidate in candidates] == [(1, 0, 0, 0)]
+    with pytest.raises(InputError, match="no architecture has a finite EPE"):
+        staged._rank_options(run, scores[:1], slice(0, 4), 2)
 
 
-def test_weights_say_what_they_were_trained_for_last(run: Run) -> None:
+def test_weights_record_the_options_they_were_trained_for(run: Run) -> None:
     kept = Kept(((0, 0, 0, 0), (2, 1, 0, 2)), (HEADS,))
     weights = run.supernet_weights()
-    with pytest.raises(InputError, match="was not trained in stages to the end"):
+    with pytest.raises(InputError, match="was not trained through all stages"):
         staged.read_kept(run)
-    unfinished = {"stage": Kept(kept.backbones, None).described(run.space)}
+    unfinished = {"stage": Kept(kept.backbones, None).as_json(run.space)}
     checkpoint.save(run.supernet_file, weights, {"identity": unfinished})
-    with pytest.raises(InputError, match="was not trained in stages to the end"):
+    with pytest.raises(InputError, match="was not trained through all stages"):
         staged.read_kept(run)
-    checkpoint.save(run.supernet_file, weights, {"identity": {"stage": kept.described(run.space)}})
+    checkpoint.save(run.supernet_file, weights, {"identity": {"stage": kept.as_json(run.space)}})
     assert staged.read_kept(run) == kept
 
 
-def test_kept_and_discarded_are_written_down(run: Run, tmp_path: Path, capsys: Any) -> None:
+def test_table_lists_kept_and_discarded_options(run: Run, tmp_path: Path, capsys: Any) -> None:
     scores = [((option, 0, 0, 0, *HEADS), 3.0 - option) for option in range(3)]
-    candidates = staged._judged(run, scores, slice(0, 4), 2)
-    staged._write(tmp_path / "kept.csv", run.space, candidates)
+    candidates = staged._rank_options(run, scores, slice(0, 4), 2)
+    staged._write_table(tmp_path / "kept.csv", run.space, candidates)
     rows = [line.split(",")[:2] for line in (tmp_path / "kept.csv").read_text().splitlines()]
     assert rows == [["options", "kept"], ["2000", "0"], ["1000", "1"], ["0000", "1"]]
-    staged._show(run.space, candidates, "Stage 1")
+    staged._show_table(run.space, candidates, "Stage 1")
     assert "discarded" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("digits, template", [(None, HEADS), ("01201", (0, 1, 2, 0, 1))])
-def test_template_of_the_heads(run: Run, digits: Optional[str], template: Architecture) -> None:
-    assert staged._template(run.space, digits) == template
+def test_template_is_parsed(run: Run, digits: Optional[str], template: Architecture) -> None:
+    assert staged._parse_template(run.space, digits) == template
 
 
 @pytest.mark.parametrize("digits", ["0120", "01203"])
-def test_a_template_of_another_space_is_refused(run: Run, digits: str) -> None:
+def test_template_of_a_different_space_is_rejected(run: Run, digits: str) -> None:
     with pytest.raises(InputError):
-        staged._template(run.space, digits)
+        staged._parse_template(run.space, digits)
 
 
-def test_epochs_are_shared_out_to_the_last(run: Run) -> None:
-    for together in (3, 4, 5, 200):
-        shares = [StagedConfig().epochs_of(stage, together) for stage in range(3)]
-        assert sum(shares) == together and max(shares) - min(shares) <= 1
+def test_epochs_are_divided_among_the_stages(run: Run) -> None:
+    for total in (3, 4, 5, 200):
+        shares = [StagedConfig().epochs_of(stage, total) for stage in range(3)]
+        assert sum(shares) == total and max(shares) - min(shares) <= 1
     assert [StagedConfig(epochs=[4, 2, 1]).epochs_of(stage, 100) for stage in range(3)] == [4, 2, 1]
 
 
-def test_stages_share_weights_forward_and_are_not_trained_twice(run: Run, monkeypatch: Any) -> None:
+def test_stages_pass_weights_on_and_are_not_trained_twice(run: Run, monkeypatch: Any) -> None:
     trained: List[Tuple[str, Optional[str]]] = []
 
     def train(self: Any, kept: Kept, weights: Any) -> Any:
-        """Adds one to the weights, so that it shows what they began with."""
+        """Add one to the weights, so that the initial ones can be inferred."""
         trained.append((self.folder.name, None if weights is None else checkpoint.digest(weights)))
         start = run.supernet_weights() if weights is None else weights
         result = {name: np.asarray(value + 1, np.float32) for name, value in start.items()}
-        identity = {"network": run.skeleton.digest(), "stage": kept.described(run.space)}
+        identity = {"network": run.skeleton.digest(), "stage": kept.as_json(run.space)}
         checkpoint.save(self.folder / "best.h5", result, {"identity": identity})
         return result
 
@@ -139,26 +141,26 @@ def test_stages_share_weights_forward_and_are_not_trained_twice(run: Run, monkey
             pass
 
     def scores(self: Any, weights: Any, kept: Kept) -> List[Tuple[Architecture, float]]:
-        return [(each, 9.0 - sum(each) / 10) for each in kept.architectures(run.space)]
+        return [(architecture, 9.0 - sum(architecture) / 10) for architecture in kept.architectures(run.space)]
 
     monkeypatch.setattr(staged.SearchPhase, "train", train)
-    monkeypatch.setattr(staged.SearchPhase, "_scored", scores)
+    monkeypatch.setattr(staged.SearchPhase, "_score", scores)
     lock: Any = Lock()
     staged.train(run, None, lock)
     stages = [run.supernet_folder / f"stage{number}" / "best.h5" for number in (1, 2)]
     first, second = (checkpoint.digest(checkpoint.load(path)[0]) for path in stages)
     assert trained == [("stage1", None), ("stage2", first), ("supernet", second)]
     trained.clear()
-    staged.train(run, None, lock)  # the third goes on by itself; the first two are known
+    staged.train(run, None, lock)  # the third resumes by itself; the results of the first two are known
     assert trained == [("supernet", second)]
 
 
 class Killed(BaseException):
-    """What a process does not live to see."""
+    """Stands for the end of a killed process."""
 
 
 class Beats:
-    """A lock whose holder is killed, or asked to stop, at one of its beats."""
+    """A lock whose owner is killed, or receives a signal, at one of its heartbeats."""
 
     def __init__(self, last: int = -1, signum: Optional[int] = None) -> None:
         self.left, self._signum = last, signum
@@ -181,28 +183,28 @@ def few(tmp_path: Path, monkeypatch: Any) -> Run:
     return Run(validate(content, Config, "test"), tmp_path / "whole")
 
 
-def left_by(run: Run) -> Dict[str, Any]:
-    """All of a training that is to be the same however it came about."""
-    found: Dict[str, Any] = {}
+def collect_results(run: Run) -> Dict[str, Any]:
+    """Return all results of a training that must not depend on interruptions."""
+    results: Dict[str, Any] = {}
     for folder in staged.stage_folders(run.supernet_folder):
         for name in ("last.h5", "best.h5"):
             tensors, _ = checkpoint.load(folder / name)
-            found[f"{folder.name}/{name}"] = checkpoint.digest(tensors)
+            results[f"{folder.name}/{name}"] = checkpoint.digest(tensors)
         for name in ("kept.csv", "fairness.json"):
             if (folder / name).exists():
-                found[f"{folder.name}/{name}"] = (folder / name).read_text()
-    return found
+                results[f"{folder.name}/{name}"] = (folder / name).read_text()
+    return results
 
 
-def test_stages_stopped_anywhere_end_bit_for_bit_as_if_they_had_not_been(few: Run) -> None:
+def test_interrupted_stages_end_bit_for_bit_like_uninterrupted_ones(few: Run) -> None:
     beats: Any = Beats()
     staged.train(few, None, beats)
-    expected, count = left_by(few), -1 - beats.left
+    expected, count = collect_results(few), -1 - beats.left
     for number, folder in enumerate(staged.stage_folders(few.supernet_folder)):
         counts = json.loads((folder / "fairness.json").read_text())["counts"]
         assert len(counts) == (2, 3, 2)[number]
-        for dealt in counts.values():  # a cycle has three paths
-            assert max(dealt) - min(dealt) <= (len(dealt) != 3), (folder, counts)
+        for options in counts.values():  # a cycle has three paths
+            assert max(options) - min(options) <= (len(options) != 3), (folder, counts)
     stopped = Run(few.config, few.folder.with_name("stopped"))
     places = [(count // 8, signal.SIGTERM), (count // 2, None), (count // 4, None)]
     for last, signum in places:
@@ -210,5 +212,5 @@ def test_stages_stopped_anywhere_end_bit_for_bit_as_if_they_had_not_been(few: Ru
         with pytest.raises((Killed, Interrupted)):
             staged.train(stopped, None, lock)
     staged.train(stopped, None, Beats())  # type: ignore[arg-type]
-    assert left_by(stopped) == expected
+    assert collect_results(stopped) == expected
     assert len(staged.read_kept(stopped).architectures(stopped.space)) == 6
