@@ -1,7 +1,5 @@
 """``evaluate``: the EPE of architectures on a data set, compared with the EPE of zero flow."""
 
-import csv
-import io
 from pathlib import Path
 from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
@@ -15,7 +13,7 @@ from edgeflownas.data.sample import FlowDataset
 from edgeflownas.errors import InputError
 from edgeflownas.network.space import Architecture
 from edgeflownas.progress import phase, progress
-from edgeflownas.storage.files import write_text
+from edgeflownas.storage.files import write_csv
 from search.commands.options import data_options, json_option, print_json, run_options
 from search.run import Run
 
@@ -142,22 +140,16 @@ def _assess(
             if epe is None or not zero:
                 raise InputError("data: no pair has known motion, so there is nothing to score; name other pairs")
             if folder is not None:
-                _write_pairs(folder / "pairs.csv", assessment.pairs)
+                pairs = enumerate(assessment.pairs)
+                write_csv(
+                    folder / "pairs.csv",
+                    [{"pair": index, "files": " ".join(files), "epe": epe} for index, (files, epe) in pairs],
+                )
             row = {"architecture": name, "weights": str(subject.weights), "share_of_zero_flow": epe / zero, **figures}
             macs = run.skeleton.macs(subject.architecture, *run.config.data.padded_size)
             rows.append({**row, "macs": macs})
     pixels = assessment.metrics.pixels
     return {"data": config.kind, "pairs": len(indices), "pixels": pixels, "zero_flow_epe": zero, "architectures": rows}
-
-
-def _write_pairs(path: Path, pairs: Sequence[Tuple[Tuple[str, ...], Optional[float]]]) -> None:
-    """Write the EPE of each pair."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["pair", "files", "epe"])
-    for index, (files, epe) in enumerate(pairs):
-        writer.writerow([index, " ".join(files), "" if epe is None else epe])
-    write_text(path, text.getvalue())
 
 
 def _print(result: Dict[str, Any]) -> None:
