@@ -8,7 +8,6 @@ valid on a busy machine. Prints tables and writes JSON.
 """
 
 import argparse
-import json
 import multiprocessing
 import statistics
 import time
@@ -35,6 +34,7 @@ from edgeflownas.network.build import (
 from edgeflownas.network.losses import multiscale_loss
 from edgeflownas.network.skeleton import Kind, Skeleton
 from edgeflownas.network.space import Space
+from edgeflownas.storage.files import write_json
 from edgeflownas.tf_runtime.session import open_session
 from edgeflownas.tf_runtime.stack import tf
 from supernet.fairness import FairSampler, route_paths
@@ -158,10 +158,9 @@ def main() -> None:
     for what, ratios in (("fair cycle", cycles), ("child", children)):
         spread = f"{min(ratios):.2f}-{max(ratios):.2f}"
         console.print(f"{what}, paired ratio: median {statistics.median(ratios):.2f} ({spread})", highlight=False)
-    options.json.parent.mkdir(parents=True, exist_ok=True)
     setting = {name: value for name, value in vars(options).items() if name != "json"}
     results = {"seconds": seconds, "ratios": cycles, "child_ratios": children, "memory_mib": memory}
-    options.json.write_text(json.dumps({**setting, **results}, indent=2) + "\n")
+    write_json(options.json, {**setting, **results})
 
 
 if __name__ == "__main__":

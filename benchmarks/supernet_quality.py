@@ -8,7 +8,6 @@ table and writes JSON.
 """
 
 import argparse
-import json
 from pathlib import Path
 from typing import Any, Dict, List
 
@@ -22,6 +21,7 @@ from edgeflownas.evaluation.child import EvaluationData
 from edgeflownas.network.space import Architecture, Space
 from edgeflownas.progress import progress
 from edgeflownas.storage.checkpoint import digest
+from edgeflownas.storage.files import write_json
 from search.run import Run
 from supernet.fairness import draw_covering_pool
 from supernet.training import POOL_CYCLES, POOL_SEED
@@ -87,8 +87,7 @@ def main() -> None:
     console.print(table)
     console.print(f"pool: mean EPE {result['pool_epe']:.3f} px, {100 * result['pool_share']:.1f} % of zero-flow EPE")
     console.print(f"Spearman of MACs and EPE over {result['sample']} architectures: {result['spearman_macs_epe']:.3f}")
-    options.json.parent.mkdir(parents=True, exist_ok=True)
-    options.json.write_text(json.dumps(result, indent=2) + "\n")
+    write_json(options.json, result)
 
 
 if __name__ == "__main__":

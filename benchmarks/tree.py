@@ -16,7 +16,6 @@ of one architecture.
 import argparse
 import functools
 import itertools
-import json
 import multiprocessing
 import statistics
 import time
@@ -38,6 +37,7 @@ from edgeflownas.network.build import BatchNorm, FixedNorm, create_variables, dr
 from edgeflownas.network.losses import endpoint_error_sums
 from edgeflownas.network.skeleton import Kind, Skeleton
 from edgeflownas.network.space import Architecture, Space
+from edgeflownas.storage.files import write_json
 from edgeflownas.tf_runtime.session import open_session
 from edgeflownas.tf_runtime.stack import tf
 from supernet.heads import create_placeholders
@@ -228,9 +228,8 @@ def main() -> None:
         with multiprocessing.get_context("spawn").Pool(1) as pool:
             memory[method] = pool.apply(measure_memory_mib, (options, method))
     console.print(", ".join(f"{method}: {mib:.0f} MiB" for method, mib in memory.items()) + " while scoring")
-    options.json.parent.mkdir(parents=True, exist_ok=True)
     setting = {name: str(value) for name, value in vars(options).items() if name != "json"}
-    options.json.write_text(json.dumps({**setting, "results": results, "memory_mib": memory}, indent=2) + "\n")
+    write_json(options.json, {**setting, "results": results, "memory_mib": memory})
 
 
 if __name__ == "__main__":

@@ -212,7 +212,7 @@ def _check_jobs(paths: QueuePaths) -> None:
     if elements:
         first = elements[min(elements)]
         raise InputError(
-            f"queue {paths.folder}: job {first.job} is still in Slurm ({first.standing}); cancel it first with "
+            f"queue {paths.folder}: job {first.job} is still in Slurm ({first.description}); cancel it first with "
             f"`queue cancel --all` (or `scancel --name={name}`)"
         )
 

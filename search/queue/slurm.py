@@ -27,7 +27,7 @@ class Element(NamedTuple):
     reason: str
 
     @property
-    def standing(self) -> str:
+    def description(self) -> str:
         """State for display, with the reason if the element waits for more than its turn."""
         reason = "" if self.state != "PENDING" or self.reason in _USUAL else f", {self.reason}"
         return self.state.lower() + reason

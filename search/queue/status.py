@@ -132,7 +132,7 @@ def render_table(rows: Sequence[Row]) -> Table:
     table.add_column("task", justify="right", no_wrap=True)
     table.add_column("genes", no_wrap=True)
     table.add_column("state", no_wrap=True)
-    for name in ("epoch", "EPE px", "step/s", "left", "beat", "tries", *(["bad"] if crashed else [])):
+    for name in ("epoch", "EPE px", "step/s", "left", "beat", "tries", *(["crash"] if crashed else [])):
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("where", overflow="fold", min_width=8)
     for row in rows:

@@ -48,7 +48,7 @@ class Overview:
     def _add_slurm(self, row: Row, job: Optional[str]) -> Row:
         if self._elements is not None and row.index in self._elements:
             element = self._elements[row.index]
-            return replace(row, job=element.job, slurm=element.standing)
+            return replace(row, job=element.job, slurm=element.description)
         if job is None or row.word in ("done", "failed"):
             return row
         if self._elements is None or not row.to_do:
@@ -65,19 +65,13 @@ def watch(overview: Overview) -> None:
         refresh()
 
 
-class _ChangePrinter:
-    """Prints a line for each task that has changed since the previous call."""
-
-    def __init__(self, get_rows: Rows) -> None:
-        self._get_rows = get_rows
-        self._known: Dict[int, Tuple[str, int]] = {}
-
-    def __call__(self) -> None:
-        for row in self._get_rows():
-            if self._known.get(row.index) != (row.word, row.epoch):
-                self._known[row.index] = row.word, row.epoch
-                epe = "" if row.best_epe is None else f", best EPE {row.best_epe:.3f} px"
-                say(f"task {row.index} {row.architecture}: {row.word}, epoch {row.epoch}/{row.epochs}{epe}")
+def _print_changes(rows: List[Row], known: Dict[int, Tuple[str, int]]) -> None:
+    """Print a line for each task that has changed, and update the known states and epochs by index."""
+    for row in rows:
+        if known.get(row.index) != (row.word, row.epoch):
+            known[row.index] = row.word, row.epoch
+            epe = "" if row.best_epe is None else f", best EPE {row.best_epe:.3f} px"
+            say(f"task {row.index} {row.architecture}: {row.word}, epoch {row.epoch}/{row.epochs}{epe}")
 
 
 @contextlib.contextmanager
@@ -92,12 +86,11 @@ def show_tasks(get_rows: Rows, on: Console = console) -> Iterator[Callable[[], N
         A function to be called regularly, which updates the display.
     """
     if not on.is_terminal:
-        yield _ChangePrinter(get_rows)
+        known: Dict[int, Tuple[str, int]] = {}
+        yield lambda: _print_changes(get_rows(), known)
         return
-    table = Live(
-        get_renderable=lambda: render_table(get_rows()), console=on, refresh_per_second=1, transient=True
-    )
-    with table as live:
+    show = Live(get_renderable=lambda: render_table(get_rows()), console=on, refresh_per_second=1, transient=True)
+    with show as live:
         try:
             yield lambda: None
         except BaseException:

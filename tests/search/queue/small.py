@@ -68,14 +68,14 @@ def small_queue(folder: Path, **queue: Any) -> Queue:
     return build(run, small_archive(run), FRONT)
 
 
-def finish(queue: Queue, index: int, epe: float) -> None:
+def finish(queue: Queue, index: int, epe: float, weights_sha256: str = "") -> None:
     """Write the files that the training of a task would leave: the state, and a result after 2 s."""
     task = queue.task(index)
     with hold_claim(task) as claim:
         claim.begin()
         result = Result(
             architecture=task.config.architecture, epe=epe, zero_flow_epe=9.0, epoch=1, epochs=1, wall_s=2.0,
-            weights_sha256="",
+            weights_sha256=weights_sha256,
         )  # fmt: skip
         record.write(task.paths.result, result.model_dump())
         claim.change(state="done", epoch=1, best_epe=epe)

@@ -12,8 +12,7 @@ from edgeflownas.config import HardwareConfig
 from edgeflownas.errors import InputError
 from edgeflownas.hardware.compiler import Compiler
 from edgeflownas.hardware.cost import Cost
-from edgeflownas.storage import checkpoint, record
-from search.queue.claim import hold_claim
+from edgeflownas.storage import checkpoint
 from search.queue.collect import Collection, Survivor, collect
 from search.queue.final_epe import FinalEpe, score_final_epes
 from search.queue.final_front import render_epe_table, render_final_table, write_final_front
@@ -21,6 +20,7 @@ from search.queue.published import EDGEFLOWNET
 from search.queue.queue import Queue
 from search.queue.retrain import retrain
 from search.queue.task import Task
+from tests.search.queue import small
 from tests.search.queue.small import SCORES, small_queue
 
 
@@ -50,22 +50,10 @@ def no_vela() -> Compiler:
 
 
 def finish(queue: Queue, index: int, epe: float) -> None:
-    """Write the files of a finished task, with weights."""
-    task = queue.task(index)
+    """Write the files that the training of a task would leave, including weights."""
     tensors = {"E0/bn/gamma": np.ones(2), "E0/bn/mean": np.zeros(2), "E0/bn/variance": np.ones(2)}
-    checkpoint.save(task.paths.best, tensors, {})
-    result: Dict[str, Any] = {
-        "architecture": task.config.architecture,
-        "epe": epe,
-        "zero_flow_epe": 5.0,
-        "epoch": 1,
-        "epochs": 2,
-        "wall_s": 1.0,
-        "weights_sha256": checkpoint.digest(tensors),
-    }
-    record.write(task.paths.result, result)
-    with hold_claim(task) as claim:
-        claim.change(state="done", best_epe=epe)
+    checkpoint.save(queue.task(index).paths.best, tensors, {})
+    small.finish(queue, index, epe, checkpoint.digest(tensors))
 
 
 def test_unfinished_tasks_are_reported_and_left_out(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
