@@ -1,6 +1,6 @@
-"""Pairs of images with their flow: what a sample is, and the data sets that give samples."""
+"""Where do image pairs come from?"""
 
 import os
 
-PIXELS = 1 << 26  # of an image, at most; what claims more is damaged, or meant to fill the memory
-os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", str(PIXELS))  # before OpenCV is imported, which reads it once
+PIXELS = 1 << 26  # largest image; a file that claims more is damaged, or made to exhaust the memory
+os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", str(PIXELS))  # OpenCV reads it once, when it is imported

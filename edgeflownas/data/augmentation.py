@@ -1,4 +1,4 @@
-"""Random changes of training pairs: crop and zoom, mirroring, colour, noise. All draws come from one generator."""
+"""Augmentation of training pairs: crop, zoom, mirroring, colour and noise, all drawn from one generator."""
 
 from typing import Optional
 
@@ -8,16 +8,16 @@ import numpy as np
 from edgeflownas.config import FileData
 from edgeflownas.data.sample import Sample, mirror
 
-_APART = 0.2  # how often the two images change colour differently (Teed & Deng, ECCV 2020, RAFT)
-_HUE = 0.4  # radians of hue at strength 1; RAFT has 0.5 / 3.14 of a half turn beside a strength of 0.4
+_APART = 0.2  # probability that the two images change colour differently (RAFT: Teed & Deng, ECCV 2020)
+_HUE = 0.4  # radians of hue at strength 1; RAFT uses 0.5 / 3.14 of a half turn with a strength of 0.4
 _GREY = np.array([0.299, 0.587, 0.114])
-_NEAREST = cv2.INTER_NEAREST_EXACT  # INTER_NEAREST takes another pixel's centre
+_NEAREST = cv2.INTER_NEAREST_EXACT  # INTER_NEAREST does not use pixel centres
 
 
 def crop(sample: Sample, config: FileData, rng: Optional[np.random.Generator]) -> Sample:
-    """The crop of the configured size: at the centre, or with a generator at a random place and zoom.
+    """Crop a sample to the configured size: at its centre or, with a generator, at a random position and zoom.
 
-    The window is zoomed after it was cut out. It is never larger than the sample.
+    The window is cut out first and zoomed afterwards. It is never larger than the sample.
     """
     height, width = sample.valid.shape
     rows, columns = config.height, config.width
@@ -30,15 +30,15 @@ def crop(sample: Sample, config: FileData, rng: Optional[np.random.Generator]) -
         top, left = int(rng.integers(height - rows + 1)), int(rng.integers(width - columns + 1))
     where = (slice(top, top + rows), slice(left, left + columns))
     occluded = None if sample.occluded is None else sample.occluded[where]
-    images, flow = (np.ascontiguousarray(each[where]) for each in (sample.images, sample.flow))
+    images, flow = (np.ascontiguousarray(array[where]) for array in (sample.images, sample.flow))
     return resize(Sample(images, flow, sample.valid[where], occluded), config.height, config.width)
 
 
 def resize(sample: Sample, height: int, width: int) -> Sample:
-    """A sample resized to height x width pixels; its flow grows with it.
+    """Resize a sample to height x width pixels, and scale its flow accordingly.
 
-    Flow that is known everywhere is interpolated. Otherwise each pixel takes that of the nearest one, known or not, so
-    that nothing unknown leaks into what is known.
+    Flow that is known everywhere is interpolated. Otherwise every pixel takes the flow of the nearest pixel, known or
+    unknown, so that unknown values do not leak into known ones.
     """
     rows, columns = sample.valid.shape
     if (rows, columns) == (height, width):
@@ -54,13 +54,13 @@ def resize(sample: Sample, height: int, width: int) -> Sample:
 
 
 def augment(sample: Sample, config: FileData, rng: np.random.Generator) -> Sample:
-    """A training sample: cropped and changed as the configuration says."""
+    """Crop and change a training sample as configured."""
     sample = crop(sample, config, rng)
     if config.flips:
         sample = mirror(sample, rng)
     images = sample.images
     if config.colour:
-        images = _coloured(images, config.colour, rng)
+        images = _change_colours(images, config.colour, rng)
     if config.noise:
         deviation = np.float32(rng.uniform(0, config.noise))
         noise = rng.standard_normal(images.shape, np.float32) * deviation
@@ -68,19 +68,19 @@ def augment(sample: Sample, config: FileData, rng: np.random.Generator) -> Sampl
     return Sample(images, sample.flow, sample.valid, sample.occluded)
 
 
-def _coloured(images: np.ndarray, strength: float, rng: np.random.Generator) -> np.ndarray:
-    """Changes brightness, contrast, saturation and hue, mostly of both images alike; uint8 [H, W, 6]."""
+def _change_colours(images: np.ndarray, strength: float, rng: np.random.Generator) -> np.ndarray:
+    """Change brightness, contrast, saturation and hue of uint8 [H, W, 6], usually of both images in the same way."""
     frames = [np.ascontiguousarray(images[..., part]) for part in (slice(3), slice(3, 6))]
     means = [np.asarray(cv2.mean(frame)[:3]) for frame in frames]
     if rng.random() < _APART:
-        changes = [_colour_matrix(mean, strength, rng) for mean in means]
+        changes = [_draw_colour_matrix(mean, strength, rng) for mean in means]
     else:
-        changes = [_colour_matrix(np.mean(means, axis=0), strength, rng)] * 2
+        changes = [_draw_colour_matrix(np.mean(means, axis=0), strength, rng)] * 2
     return np.asarray(cv2.merge([cv2.transform(frame, change) for frame, change in zip(frames, changes)]))
 
 
-def _colour_matrix(mean: np.ndarray, strength: float, rng: np.random.Generator) -> np.ndarray:
-    """An affine map of RGB, [3, 4]: every one of the changes is one, so together they are one too."""
+def _draw_colour_matrix(mean: np.ndarray, strength: float, rng: np.random.Generator) -> np.ndarray:
+    """Draw an affine map of RGB colours, [3, 4]: the composition of all changes, each of which is affine."""
     brightness, contrast, saturation = rng.uniform(1 - strength, 1 + strength, 3)
     angle = rng.uniform(-1, 1) * _HUE * strength
     axis = np.ones(3) / np.sqrt(3)  # greys stay grey

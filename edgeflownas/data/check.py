@@ -1,4 +1,4 @@
-"""Reads a whole data set and finds every file that cannot be used. Every file is read once, whatever pairs it is in."""
+"""Check of a whole data set for unusable files. Every file is read once, even if it belongs to several pairs."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,14 +16,14 @@ Size = Tuple[int, ...]
 
 @dataclass
 class Findings:
-    """What is in a data set.
+    """Result of a check.
 
     Attributes:
-        pairs: number of complete pairs, of each part.
-        files: number of files that were read.
-        bad: reason by name of the file, of those that cannot be used.
-        missing: names of files without which a pair is not listed.
-        spoilt: number of pairs with a bad file.
+        pairs: Number of complete pairs per part.
+        files: Number of files that were read.
+        bad: Unusable files: reason by name of the file.
+        missing: Names of missing files. Their pairs are not listed.
+        spoilt: Number of pairs with a bad file.
     """
 
     pairs: Dict[str, int] = field(default_factory=dict)
@@ -34,36 +34,36 @@ class Findings:
 
 
 def check(config: FileData, threads: int, key: str = "data") -> Findings:
-    """Reads all files of both parts, also those that an earlier check has found bad.
+    """Read all files of both parts, including those that an earlier check found to be bad.
 
     Args:
-        config: names the data set.
-        threads: that read.
-        key: of the section of the configuration that it is, for messages.
+        config: Data set to check.
+        threads: Number of threads that read files.
+        key: Key of the data set in the configuration, for messages.
 
     Raises:
-        InputError: the data set is not there.
+        InputError: The data set is missing.
     """
     listings = {part: list_pairs(config, part, key) for part in PARTS}
     name = listings["val"].name
     pairs = [pair for listing in listings.values() for pair in listing.pairs]
-    found = Findings({part: len(listing.pairs) for part, listing in listings.items()})
+    findings = Findings({part: len(listing.pairs) for part, listing in listings.items()})
     sizes: Dict[Path, Size] = {}
-    work = _work(pairs)
-    found.files = len(work)
+    work = _plan(pairs)
+    findings.files = len(work)
     with progress(f"checking {config.kind}", len(work)) as bar:
         for path, size, reason in read_ahead(_probe, list(work.items()), threads):
             if size is None:
-                found.bad[name(path)] = reason
+                findings.bad[name(path)] = reason
             else:
                 sizes[path] = size
-            bar.advance(f"{len(found.bad)} bad")
+            bar.advance(f"{len(findings.bad)} bad")
     for pair in pairs:
-        _compare(pair, sizes, listings["val"], found)
-    found.spoilt = sum(any(name(file) in found.bad for file in pair.files) for pair in pairs)
+        _compare(pair, sizes, listings["val"], findings)
+    findings.spoilt = sum(any(name(file) in findings.bad for file in pair.files) for pair in pairs)
     missing = {name(file) for listing in listings.values() for file in listing.missing}
-    found.missing = sorted(missing)
-    return found
+    findings.missing = sorted(missing)
+    return findings
 
 
 def _image_size(path: Path) -> Size:
@@ -73,7 +73,7 @@ def _image_size(path: Path) -> Size:
 def _flow_size(path: Path) -> Size:
     flow, valid = read_flow(path)
     if not valid.any():
-        raise BadFileError("flow", path, "knows of no pixel")
+        raise BadFileError("flow", path, "contains no pixel with known flow")
     return tuple(flow.shape[:2])
 
 
@@ -81,8 +81,8 @@ def _mask_size(path: Path) -> Size:
     return tuple(read_mask(path).shape)
 
 
-def _work(pairs: List[Pair]) -> Dict[Path, Callable[[Path], Size]]:
-    """How each file is to be read, in the order of the pairs."""
+def _plan(pairs: List[Pair]) -> Dict[Path, Callable[[Path], Size]]:
+    """Return the function that reads each file, in the order of the pairs."""
     work: Dict[Path, Callable[[Path], Size]] = {}
     for pair in pairs:
         for path in pair.files:
@@ -92,7 +92,7 @@ def _work(pairs: List[Pair]) -> Dict[Path, Callable[[Path], Size]]:
 
 
 def _probe(item: Tuple[Path, Callable[[Path], Size]]) -> Tuple[Path, Optional[Size], str]:
-    """Height and width of what a file holds, or why it holds nothing."""
+    """Read a file; return its height and width, or the reason why it is unusable."""
     path, read = item
     try:
         return path, read(path), ""
@@ -100,12 +100,12 @@ def _probe(item: Tuple[Path, Callable[[Path], Size]]) -> Tuple[Path, Optional[Si
         return path, None, error.reason
 
 
-def _compare(pair: Pair, sizes: Dict[Path, Size], listing: Listing, found: Findings) -> None:
-    """Notes the files of a pair whose size is not that of the others."""
+def _compare(pair: Pair, sizes: Dict[Path, Size], listing: Listing, findings: Findings) -> None:
+    """Record the files of a pair whose size differs from that of the other files."""
     known = [sizes[path] for path in pair.files if path in sizes]
     common = max(known, key=known.count, default=None)
     for path in pair.files:
         if path in sizes and sizes[path] != common:
             height, width = sizes[path]
-            reason = f"is {width} x {height} pixels, but the pair of {listing.name(pair.flow)} is not"
-            found.bad.setdefault(listing.name(path), reason)
+            reason = f"is {width} x {height} pixels, unlike the rest of the pair of {listing.name(pair.flow)}"
+            findings.bad.setdefault(listing.name(path), reason)

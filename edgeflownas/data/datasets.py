@@ -1,4 +1,4 @@
-"""The data set that a configuration names."""
+"""Data sets, opened as a configuration describes them."""
 
 import hashlib
 from pathlib import Path
@@ -18,48 +18,53 @@ from edgeflownas.progress import say
 
 
 class PaddedDataset:
-    """A data set whose samples are grown to the size that the network works at."""
+    """Data set whose samples are padded to a size that the network takes."""
 
     def __init__(self, dataset: FlowDataset, size: Tuple[int, int]) -> None:
-        """Wraps a data set; the size is height and width in pixels."""
+        """Wrap a data set.
+
+        Args:
+            dataset: Data set to wrap.
+            size: Height and width of the padded samples, in pixels.
+        """
         self.dataset, self._size = dataset, size
 
     def __len__(self) -> int:
-        """Number of samples."""
+        """Return the number of samples."""
         return len(self.dataset)
 
     def sample(self, index: int, rng: Optional[np.random.Generator]) -> Sample:
-        """Reads a sample, and pads it."""
+        """Read a sample and pad it."""
         return pad(self.dataset.sample(index, rng), *self._size)
 
     def full_sample(self, index: int) -> Sample:
-        """Reads a sample as large as it is."""
+        """Read a sample at its full size, without padding."""
         return self.dataset.full_sample(index)
 
     def select(self, count: int) -> Sequence[int]:
-        """Indices of samples that stand for the whole set."""
+        """Return indices of samples that represent the data set."""
         return self.dataset.select(count)
 
     def files(self, index: int) -> Tuple[str, ...]:
-        """Names of what a sample is read from."""
+        """Return the names of the files of a sample."""
         return self.dataset.files(index)
 
 
 def open_datasets(config: DataConfig, key: str = "data") -> Tuple[FlowDataset, FlowDataset]:
-    """Opens the training and the validation part, padded to the size that the network works at.
+    """Open the training and validation parts of a data set, padded to a size that the network takes.
 
     Args:
-        config: names the data set.
-        key: of the section of the configuration that it is, for messages.
+        config: Data set to open.
+        key: Key of the data set in the configuration, for messages.
 
     Raises:
-        InputError: a folder is missing or holds no pairs, or the data set has no pairs to train on.
+        InputError: A folder is missing or contains no pairs, or the data set has no training pairs.
     """
     train, val = (open_part(config, part, key) for part in ("train", "val"))
     if not len(train):
         raise InputError(
-            f"{key}: {config.kind} as configured has no pairs to train on; say which of them are for validation "
-            f"(val_scenes, val_every, or a train_list), or name another data set"
+            f"{key}: {config.kind} as configured has no training pairs; choose some of its pairs for validation "
+            f"(val_scenes, val_every or train_list), or use another data set"
         )
     if config.padded_size == (config.height, config.width):
         return train, val
@@ -67,37 +72,42 @@ def open_datasets(config: DataConfig, key: str = "data") -> Tuple[FlowDataset, F
 
 
 def open_part(config: DataConfig, part: str, key: str = "data") -> FlowDataset:
-    """Opens a part, "train" or "val", and says how much of it is left out.
+    """Open one part of a data set, and report how many pairs are left out.
+
+    Args:
+        config: Data set to open.
+        part: "train" or "val".
+        key: Key of the data set in the configuration, for messages.
 
     Raises:
-        InputError: a folder or list is missing, or nothing of the data set is left.
+        InputError: A folder or list is missing, or no validation pair is left.
     """
     if isinstance(config, ProceduralData):
         return ProceduralDataset(config, part)
     listing = list_pairs(config, part, key)
     if listing.missing:
         say(
-            f"{key}: {len(listing.missing)} files are missing and their pairs left out, {len(listing.pairs)} {part} "
-            f"pairs remain; the first is {listing.missing[0]}"
+            f"{key}: pairs with missing files are left out ({len(listing.missing)} missing, the first is "
+            f"{listing.missing[0]}); {part} pairs left: {len(listing.pairs)}"
         )
     _leave_out(listing, config, part, key)
     if part == "val" and not listing.pairs:
-        raise InputError(f"{key}: no validation pair is left of {listing.root}; see {key}.exclude")
+        raise InputError(f"{key}: no validation pair of {listing.root} is left; check {key}.exclude")
     return PairDataset(listing, config, key)
 
 
 def _leave_out(listing: Listing, config: FileData, part: str, key: str) -> None:
-    """Leaves out the pairs with a bad file, and says how many these are."""
+    """Remove the pairs with a bad file from a listing, and report their number."""
     if config.exclude is None:
         return
     bad = read_exclusion(Path(config.exclude), f"{key}.exclude")
     kept = [pair for pair in listing.pairs if not any(listing.name(file) in bad for file in pair.files)]
-    say(f"{key}: {len(listing.pairs) - len(kept)} of {len(listing.pairs)} {part} pairs left out by {config.exclude}")
+    say(f"{key}: {config.exclude} excludes {len(listing.pairs) - len(kept)} of {len(listing.pairs)} {part} pairs")
     listing.pairs[:] = kept
 
 
 def identify_pairs(dataset: FlowDataset) -> Dict[str, str]:
-    """What a training that is continued must share of the files on disk; nothing where there are none."""
+    """Return a digest of the names of all pairs, with which a training can be resumed; empty for drawn scenes."""
     if isinstance(dataset, PaddedDataset):
         return identify_pairs(dataset.dataset)
     if not isinstance(dataset, PairDataset):

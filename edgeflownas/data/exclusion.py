@@ -1,4 +1,4 @@
-"""The list of bad files of a data set: `data check` writes it, training and evaluation leave out what it names."""
+"""List of bad files of a data set: ``data check`` writes it, training and evaluation leave out the files in it."""
 
 from pathlib import Path
 from typing import Dict, Mapping
@@ -10,27 +10,34 @@ _HEADING = "# Bad files, from `data check`: name and reason, separated by a tab"
 
 
 def write_exclusion(path: Path, bad: Mapping[str, str]) -> None:
-    """Writes a list.
+    """Write a list of bad files.
 
     Args:
-        path: of the list.
-        bad: reason by the name of the file, as ``Listing.name`` gives it.
+        path: Path of the list.
+        bad: Reason by name of the file, as returned by ``Listing.name``.
     """
     lines = [f"{name}\t{' '.join(reason.split())}" for name, reason in sorted(bad.items())]
     write_text(path, "\n".join([_HEADING, *lines]) + "\n")
 
 
 def read_exclusion(path: Path, key: str) -> Dict[str, str]:
-    """Reads a list; reasons may be left out, so that a list can be written by hand.
+    """Read a list of bad files. Reasons may be missing, so that a list can be written by hand.
+
+    Args:
+        path: Path of the list.
+        key: Key of the configuration that names the list, for messages.
+
+    Returns:
+        Reason by name of the file.
 
     Raises:
-        InputError: it cannot be read.
+        InputError: The list cannot be read.
     """
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(
-            f"{key}: {path}: cannot be read: {error}; `data check` writes it (null: leave nothing out)"
+            f"{key}: {path}: cannot be read: {error}; create it with `data check`, or set {key} to null"
         ) from None
     parts = [line.partition("\t") for line in lines if line.strip() and not line.startswith("#")]
     return {name.strip(): reason for name, _, reason in parts}

@@ -1,4 +1,4 @@
-"""A prediction beside the truth: first image, true flow, predicted flow, and the error, all as people know them."""
+"""Pictures of a prediction next to its ground truth: first image, true flow, predicted flow and error."""
 
 from typing import List, Tuple
 
@@ -9,7 +9,7 @@ from edgeflownas.data.flow_colour import colour_flow
 from edgeflownas.data.sample import Sample
 
 LABELS = ("image", "truth", "prediction", "error")
-# KITTI's colours of errors (Menze and Geiger, CVPR 2015): each holds up to its bound, in pixels; the last without end.
+# KITTI's colours of errors (Menze and Geiger, CVPR 2015): upper bound of the error, in pixels, and RGB colour.
 ERROR_COLOURS: Tuple[Tuple[float, Tuple[int, int, int]], ...] = (
     (0.1875, (49, 54, 149)),
     (0.375, (69, 117, 180)),
@@ -22,33 +22,36 @@ ERROR_COLOURS: Tuple[Tuple[float, Tuple[int, int, int]], ...] = (
     (48.0, (215, 48, 39)),
     (float("inf"), (165, 0, 38)),
 )
-_CAPTION = 16  # pixels high
-_LETTER = 7  # pixels wide
+_CAPTION = 16  # height, in pixels
+_LETTER = 7  # width, in pixels
 _FONT = cv2.FONT_HERSHEY_PLAIN
 
 
 def colour_errors(error: np.ndarray, valid: np.ndarray) -> np.ndarray:
-    """Draws end-point errors.
+    """Draw end-point errors as an image.
 
     Args:
-        error: pixels, [H, W].
-        valid: bool [H, W]; what is not valid is black.
+        error: End-point errors, [H, W], in pixels.
+        valid: Pixels with known flow, bool [H, W]; the others are black.
 
     Returns:
-        uint8 [H, W, 3], RGB.
+        RGB image, uint8 [H, W, 3].
     """
     bounds = [bound for bound, _ in ERROR_COLOURS[:-1]]
     colours = np.array([colour for _, colour in ERROR_COLOURS], np.uint8)
-    found: np.ndarray = np.where(valid[..., None], colours[np.digitize(error, bounds)], 0).astype(np.uint8)
-    return found
+    image: np.ndarray = np.where(valid[..., None], colours[np.digitize(error, bounds)], 0).astype(np.uint8)
+    return image
 
 
 def draw_panels(sample: Sample, flow: np.ndarray) -> List[np.ndarray]:
-    """The four images, uint8 [H, W, 3] each, in the order of ``LABELS``.
+    """Draw the four images, in the order of ``LABELS``. Both flows are scaled to the longest true motion.
 
     Args:
-        sample: images and truth; both flows are drawn on the scale of the longest true motion.
-        flow: predicted, float32 [H, W, 2], pixels.
+        sample: Images and true flow.
+        flow: Predicted flow, float32 [H, W, 2], in pixels.
+
+    Returns:
+        RGB images, uint8 [H, W, 3].
     """
     lengths = np.linalg.norm(sample.flow, axis=-1)[sample.valid]
     longest = float(lengths.max()) if lengths.size else float(np.linalg.norm(flow, axis=-1).max())
@@ -62,10 +65,14 @@ def draw_panels(sample: Sample, flow: np.ndarray) -> List[np.ndarray]:
 
 
 def add_captions(images: List[np.ndarray], last: str) -> np.ndarray:
-    """Images side by side, with a line below: what they are where there is room, and a text under the last.
+    """Join the four images, with captions below: the labels that fit, and a text under the last image.
+
+    Args:
+        images: Images from ``draw_panels``.
+        last: Text under the last image.
 
     Returns:
-        uint8 [H + 16, 4 W, 3].
+        RGB image, uint8 [H + 16, 4 W, 3].
     """
     width = images[0].shape[1]
     strip = np.full((_CAPTION, width * len(images), 3), 255, np.uint8)

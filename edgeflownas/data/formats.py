@@ -1,7 +1,7 @@
-"""Reading and writing images and flow files, with errors that name the file.
+"""Reading and writing of image and flow files, with errors that name the file.
 
-What a header claims is compared with the file's size before anything is allocated, and a PNG's checksums before
-libpng, which prints its own complaints, sees it.
+The size in a header is compared with the size of the file before memory is allocated. The checksums of a PNG are
+verified before libpng, which prints its own error messages, reads it.
 """
 
 import re
@@ -16,74 +16,85 @@ import numpy as np
 from edgeflownas.data import PIXELS
 from edgeflownas.errors import InputError
 
-UNKNOWN_FLOW = 1e7  # beyond it flow is unknown: Middlebury's convention is above 1e9, but some files use 1e8
+UNKNOWN_FLOW = 1e7  # larger values mark unknown flow: Middlebury's convention is above 1e9, but some files use 1e8
 
 _FLO_HEADER = struct.Struct("<4sii")
 _PFM_HEADER = re.compile(rb"(PF|Pf)\s+(\d{1,9})\s+(\d{1,9})\s+(-?\d*\.?\d+(?:[eE][-+]?\d+)?)\s")
-_PPM_HEADER = re.compile(rb"P6" + rb"\s+(?:#[^\n]*\n\s*)*(\d{1,9})" * 3 + rb"\s")  # with comments
-_AS_STORED = cv2.IMREAD_IGNORE_ORIENTATION  # flow knows nothing of how a camera was held
+_PPM_HEADER = re.compile(rb"P6" + rb"\s+(?:#[^\n]*\n\s*)*(\d{1,9})" * 3 + rb"\s")  # may contain comments
+_AS_STORED = cv2.IMREAD_IGNORE_ORIENTATION  # flow does not follow the orientation in the metadata of an image
 _PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
-_PNG_PIXELS = PIXELS  # at most; PNG is compressed, so that its size says little
-_LARGEST = 16 * PIXELS  # bytes of a file
+_PNG_PIXELS = PIXELS  # limit for PNG, which is compressed: the size of the file does not bound the image
+_MAX_BYTES = 16 * PIXELS  # of a file
 
 
 class BadFileError(InputError):
-    """A file of a data set that cannot be used.
+    """A file of a data set cannot be used.
 
     Attributes:
-        path: of the file.
-        reason: why.
+        path: Path of the file.
+        reason: Reason why it cannot be used.
     """
 
     def __init__(self, what: str, path: Path, reason: str) -> None:
-        super().__init__(f"{what} {path}: {reason}; replace the file, or list it with `data check` to leave it out")
+        super().__init__(f"{what} {path}: {reason}; replace the file, or leave it out with `data check`")
         self.path, self.reason = path, reason
 
 
 def read_image(path: Path) -> np.ndarray:
-    """Reads an image as uint8 [H, W, 3], RGB.
+    """Read an image.
+
+    Returns:
+        RGB image, uint8 [H, W, 3].
 
     Raises:
-        BadFileError: the file is missing or no image.
+        BadFileError: The file is missing or not an image.
     """
-    return np.asarray(cv2.cvtColor(_decoded("image", path, cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB))
+    return np.asarray(cv2.cvtColor(_decode("image", path, cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB))
 
 
 def read_mask(path: Path) -> np.ndarray:
-    """Reads a mask, an image that is white where something holds, as bool [H, W].
+    """Read a mask from an image.
+
+    Returns:
+        Mask that is true where the image is white, bool [H, W].
 
     Raises:
-        BadFileError: the file is missing or no image.
+        BadFileError: The file is missing or not an image.
     """
-    return np.asarray(_decoded("mask", path, cv2.IMREAD_GRAYSCALE) > 127)
+    return np.asarray(_decode("mask", path, cv2.IMREAD_GRAYSCALE) > 127)
 
 
 def read_flow(path: Path) -> Tuple[np.ndarray, np.ndarray]:
-    """Reads a flow file: .flo, .pfm, or KITTI's 16-bit .png.
+    """Read a flow file: .flo, .pfm, or KITTI's 16-bit .png.
 
     Returns:
-        float32 [H, W, 2], (u, v) in pixels, finite and 0 where it is unknown; and bool [H, W], where it is known.
+        Flow (u, v) in pixels, float32 [H, W, 2], finite and 0 where it is unknown; and a mask of the pixels with known
+        flow, bool [H, W].
 
     Raises:
-        BadFileError: the file is missing, damaged, or holds values that are not finite.
+        BadFileError: The file is missing or damaged, or contains values that are not finite.
     """
     if path.suffix == ".png":
         return read_kitti_flow(path)
     if path.suffix not in _FLOW_READERS:
-        raise BadFileError("flow", path, "is no .flo, .pfm or .png")
+        raise BadFileError("flow", path, "is not a .flo, .pfm or .png file")
     flow = _FLOW_READERS[path.suffix](path)
     if not np.isfinite(flow).all():
         kind = "NaN" if np.isnan(flow).any() else "infinity"
-        raise BadFileError("flow", path, f"holds {kind} in {np.sum(~np.isfinite(flow).all(axis=-1))} pixels")
+        count = np.sum(~np.isfinite(flow).all(axis=-1))
+        raise BadFileError("flow", path, f"contains {kind}; non-finite pixels: {count}")
     valid = (np.abs(flow) < UNKNOWN_FLOW).all(axis=-1)
     return np.where(valid[..., None], flow, np.float32(0)), valid
 
 
 def read_flo(path: Path) -> np.ndarray:
-    """Reads a .flo file as float32 [H, W, 2], (u, v) in pixels; may hold unknown or non-finite values.
+    """Read a .flo file.
+
+    Returns:
+        Flow (u, v) in pixels, float32 [H, W, 2]; may contain unknown or non-finite values.
 
     Raises:
-        BadFileError: the file is missing, or its size does not fit what its header says.
+        BadFileError: The file is missing, or its size does not match its header.
     """
     data = _read("flow", path)
     if len(data) < _FLO_HEADER.size or data[:4] != b"PIEH":
@@ -94,13 +105,16 @@ def read_flo(path: Path) -> np.ndarray:
 
 
 def read_pfm(path: Path) -> np.ndarray:
-    """Reads a .pfm file of three channels as float32 [H, W, 2], (u, v) in pixels; may hold non-finite values.
+    """Read a .pfm file of three channels.
 
-    Rows are stored from the bottom to the top, in the byte order that the sign of the header's scale says. The scale's
-    magnitude is a unit for light, and not applied.
+    Rows are stored from bottom to top. The sign of the scale in the header gives the byte order; its magnitude is a
+    unit of light and is not applied.
+
+    Returns:
+        Flow (u, v) in pixels, float32 [H, W, 2]; may contain non-finite values.
 
     Raises:
-        BadFileError: the file is missing, or its size does not fit what its header says.
+        BadFileError: The file is missing, or its size does not match its header.
     """
     data = _read("flow", path)
     header = _PFM_HEADER.match(data[:128])
@@ -114,15 +128,15 @@ def read_pfm(path: Path) -> np.ndarray:
 
 
 def read_kitti_flow(path: Path) -> Tuple[np.ndarray, np.ndarray]:
-    """Reads KITTI's flow: 16-bit RGB, (u, v) * 64 + 2^15 and whether they are known.
+    """Read a flow file of KITTI: 16-bit RGB with (u, v) * 64 + 2^15 and a flag for known flow.
 
     Returns:
-        float32 [H, W, 2] in pixels, 0 where it is not known; and bool [H, W], where it is known.
+        Flow in pixels, float32 [H, W, 2], 0 where it is unknown; and a mask of the pixels with known flow, bool [H, W].
 
     Raises:
-        BadFileError: the file is missing or not of this kind.
+        BadFileError: The file is missing or not in this format.
     """
-    image = _decoded("flow", path, cv2.IMREAD_UNCHANGED)
+    image = _decode("flow", path, cv2.IMREAD_UNCHANGED)
     if image.dtype != np.uint16 or image.ndim != 3 or image.shape[2] != 3:
         raise BadFileError("flow", path, "is not a 16-bit RGB image, as KITTI's flow is")
     valid = image[..., 0] > 0
@@ -131,20 +145,20 @@ def read_kitti_flow(path: Path) -> Tuple[np.ndarray, np.ndarray]:
 
 
 def write_flo(path: Path, flow: np.ndarray) -> None:
-    """Writes float32 [H, W, 2] as a .flo file.
+    """Write flow, float32 [H, W, 2], as a .flo file.
 
     Raises:
-        OSError: the file cannot be written.
+        OSError: The file cannot be written.
     """
     if not cv2.writeOpticalFlow(str(path), np.ascontiguousarray(flow, np.float32)):
         raise OSError(f"flow {path}: cannot be written")
 
 
 def write_image(path: Path, image: np.ndarray) -> None:
-    """Writes uint8 [H, W, 3], RGB, as PNG.
+    """Write an RGB image, uint8 [H, W, 3], as PNG.
 
     Raises:
-        OSError: the file cannot be written.
+        OSError: The file cannot be written.
     """
     if not cv2.imwrite(str(path), np.ascontiguousarray(image[..., ::-1])):
         raise OSError(f"image {path}: cannot be written")
@@ -156,21 +170,21 @@ _FLOW_READERS: Dict[str, Callable[[Path], np.ndarray]] = {".flo": read_flo, ".pf
 def _read(what: str, path: Path) -> bytes:
     try:
         size = path.stat().st_size
-        if size > _LARGEST:
-            raise BadFileError(what, path, f"is larger than any image or flow: {size:,} bytes")
+        if size > _MAX_BYTES:
+            raise BadFileError(what, path, f"is too large for an image or flow: {size:,} bytes")
         return path.read_bytes()
     except OSError as error:
         raise BadFileError(what, path, f"cannot be read: {error.strerror}") from None
 
 
 def _check_size(what: str, path: Path, size: int, width: int, height: int, pixel: int) -> None:
-    """Compares the bytes behind a header with what it claims."""
+    """Check that the number of bytes after a header matches the size in the header."""
     if width < 1 or height < 1 or size != pixel * width * height:
         raise BadFileError(what, path, f"is truncated or damaged: {size} bytes for {width} x {height} pixels")
 
 
-def _decoded(what: str, path: Path, flags: int) -> np.ndarray:
-    """An image as OpenCV decodes it, once it has been looked at."""
+def _decode(what: str, path: Path, flags: int) -> np.ndarray:
+    """Check an image file, and decode it with OpenCV."""
     data = _read(what, path)
     if data.startswith(_PNG_MAGIC):
         _check_png(what, path, data)
@@ -181,7 +195,7 @@ def _decoded(what: str, path: Path, flags: int) -> np.ndarray:
         width, height, largest = (int(group) for group in header.groups())
         _check_size(what, path, len(data) - header.end(), width, height, 3 if largest < 256 else 6)
     elif data.startswith(b"\xff\xd8") and b"\xff\xd9" not in data[-1024:]:
-        raise BadFileError(what, path, "cannot be read as an image: it is truncated")  # libjpeg would make up the rest
+        raise BadFileError(what, path, "cannot be read as an image: it is truncated")  # libjpeg would invent the rest
     try:
         image = cv2.imdecode(np.frombuffer(data, np.uint8), flags | _AS_STORED) if data else None
     except cv2.error:
@@ -192,7 +206,7 @@ def _decoded(what: str, path: Path, flags: int) -> np.ndarray:
 
 
 def _check_png(what: str, path: Path, data: bytes) -> None:
-    """Checks a PNG's size and the checksum of every chunk."""
+    """Check the size of a PNG and the checksum of every chunk."""
     place = len(_PNG_MAGIC)
     kind = b""
     while kind != b"IEND":

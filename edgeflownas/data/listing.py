@@ -1,4 +1,4 @@
-"""The pairs of a part of a data set, by their files, and what is missing for others."""
+"""Listing of the files that form the pairs of a data set, and of missing files."""
 
 import os
 from dataclasses import dataclass, field
@@ -8,14 +8,14 @@ from typing import Dict, List, Optional, Set
 
 @dataclass(frozen=True)
 class Pair:
-    """The files of a pair.
+    """Files of a pair.
 
     Attributes:
-        first: image.
-        second: image.
-        flow: from the first to the second.
-        invalid: mask of pixels whose flow is not to be used, if there is one.
-        occluded: mask of pixels that the second image does not show, if there is one.
+        first: First image.
+        second: Second image.
+        flow: Flow from the first to the second image.
+        invalid: Mask of pixels whose flow must not be used, or None.
+        occluded: Mask of pixels that the second image does not show, or None.
     """
 
     first: Path
@@ -26,18 +26,18 @@ class Pair:
 
     @property
     def files(self) -> List[Path]:
-        """All that there are."""
+        """All files of the pair."""
         return [file for file in (self.first, self.second, self.flow, self.invalid, self.occluded) if file is not None]
 
 
 @dataclass
 class Listing:
-    """The pairs of one part of a data set.
+    """Pairs of one part of a data set.
 
     Attributes:
-        root: that names of files are relative to.
-        pairs: in a fixed order.
-        missing: files without which a pair could not be listed.
+        root: Folder to which the names of files are relative.
+        pairs: Complete pairs, in a fixed order.
+        missing: Missing files of incomplete pairs.
     """
 
     root: Path
@@ -45,26 +45,26 @@ class Listing:
     missing: List[Path] = field(default_factory=list)
 
     def name(self, file: Path) -> str:
-        """A file's name, the same wherever the data set lies."""
+        """Return the name of a file relative to the root, which does not depend on where the data set is stored."""
         text = file.as_posix()
         prefix = self.root.as_posix().rstrip("/") + "/"
         return text[len(prefix) :] if text.startswith(prefix) else text
 
 
 class Disk:
-    """Which files there are: a folder is listed once, as asking a file server for every file takes long."""
+    """Cached folder listings: asking a file server for every single file would be slow."""
 
     def __init__(self) -> None:
         self._names: Dict[Path, Set[str]] = {}
 
     def names(self, folder: Path) -> Set[str]:
-        """Names in a folder; none if it is not there."""
+        """Return the names in a folder, or none if the folder is missing."""
         if folder not in self._names:
             self._names[folder] = set(os.listdir(str(folder))) if folder.is_dir() else set()
         return self._names[folder]
 
     def add(self, listing: Listing, pair: Pair) -> None:
-        """Lists a pair, or what it lacks."""
+        """Add a pair to a listing or, if files are missing, those files."""
         missing = [file for file in pair.files if file.name not in self.names(file.parent)]
         listing.missing += missing
         if not missing:

@@ -1,4 +1,4 @@
-"""A data set of pairs in files, whatever their layout."""
+"""Data set of pairs in files, in any layout."""
 
 from typing import Optional, Sequence, Tuple
 
@@ -14,39 +14,39 @@ from edgeflownas.errors import InputError
 
 
 class PairDataset:
-    """Listed pairs, each read when it is asked for.
+    """Pairs in files, read on demand.
 
     Attributes:
-        listing: of the pairs.
+        listing: Listing of the pairs.
     """
 
     def __init__(self, listing: Listing, config: FileData, key: str = "data") -> None:
-        """Takes listed pairs.
+        """Set up the data set.
 
         Args:
-            listing: of the pairs.
-            config: size of the crop, and augmentation.
-            key: of the section of the configuration that it is, for messages.
+            listing: Listing of the pairs.
+            config: Size of the crop, and augmentation.
+            key: Key of the data set in the configuration, for messages.
         """
         self.listing = listing
         self._config, self._key = config, key
 
     def __len__(self) -> int:
-        """Number of pairs."""
+        """Return the number of pairs."""
         return len(self.listing.pairs)
 
     def select(self, count: int) -> Sequence[int]:
-        """Pairs spread evenly: neighbours are often frames of one sequence."""
+        """Return evenly spaced indices, because neighbouring pairs are often frames of one sequence."""
         count = min(count, len(self))
-        return [place * len(self) // count for place in range(count)]
+        return [i * len(self) // count for i in range(count)]
 
     def files(self, index: int) -> Tuple[str, ...]:
-        """Names of a pair's images and its flow."""
+        """Return the names of the images and of the flow of a pair."""
         pair = self.listing.pairs[index]
         return tuple(self.listing.name(file) for file in (pair.first, pair.second, pair.flow))
 
     def full_sample(self, index: int) -> Sample:
-        """Reads a pair as large as it is."""
+        """Read a pair at its full size."""
         pair = self.listing.pairs[index]
         images = [read_image(path) for path in (pair.first, pair.second)]
         flow, valid = read_flow(pair.flow)
@@ -68,11 +68,11 @@ class PairDataset:
         return Sample(cv2.merge(images), flow, valid, occluded)
 
     def sample(self, index: int, rng: Optional[np.random.Generator]) -> Sample:
-        """Reads a pair: augmented with a generator, cropped at the centre without."""
+        """Read a pair: augmented if there is a generator, otherwise cropped at its centre."""
         sample = self.full_sample(index)
         height, width = sample.valid.shape
-        grown = 1.0 if rng is None else max(1.0, self._config.scale[1])
-        if height * grown < self._config.height or width * grown < self._config.width:
+        zoom = 1.0 if rng is None else max(1.0, self._config.scale[1])
+        if height * zoom < self._config.height or width * zoom < self._config.width:
             raise InputError(
                 f"pair {self.listing.pairs[index].flow}: is {width}x{height} pixels, smaller than the crop; lower "
                 f"{self._key}.width and {self._key}.height"

@@ -1,4 +1,4 @@
-"""Batches of a data set: read in parallel, ahead of the step that uses them, in an order that a seed fixes."""
+"""Batches of a data set, read in parallel and ahead of their use, in an order fixed by a seed."""
 
 import contextlib
 from typing import Iterator, List, NamedTuple, Optional, Sequence, Tuple
@@ -14,7 +14,13 @@ _AHEAD = 4  # batches
 
 
 class Batch(NamedTuple):
-    """Samples stacked: images uint8 [B, H, W, 6], flow float32 [B, H, W, 2], valid float32 [B, H, W, 1]."""
+    """Stacked samples.
+
+    Attributes:
+        images: Pairs of images, uint8 [B, H, W, 6].
+        flow: Flow in pixels, float32 [B, H, W, 2].
+        valid: 1 where the flow is known, otherwise 0, float32 [B, H, W, 1].
+    """
 
     images: np.ndarray
     flow: np.ndarray
@@ -22,7 +28,7 @@ class Batch(NamedTuple):
 
 
 def shuffle_indices(count: int, seed: int, epoch: int) -> np.ndarray:
-    """The order of an epoch's samples; depends on nothing but the seed and the epoch."""
+    """Return the order of the samples in an epoch, which depends only on the seed and the epoch."""
     return np.random.default_rng([seed, epoch]).permutation(count)
 
 
@@ -34,22 +40,22 @@ def read_batches(
     start: int = 0,
     threads: int = 2,
 ) -> Iterator[Batch]:
-    """Reads samples in the given order.
+    """Read batches of samples in the given order.
 
     Args:
-        dataset: gives the samples.
-        indices: of the samples, in order.
-        batch_size: samples per batch; the last batch may be smaller.
-        augment: (seed, epoch) of the augmentation; None for plain samples. A sample's draws depend on these and on
-            its place in the order only, so neither threads nor a later start change them.
-        start: batches to skip.
-        threads: that read.
+        dataset: Data set to read from.
+        indices: Indices of the samples, in order.
+        batch_size: Samples per batch; the last batch may be smaller.
+        augment: Seed and epoch of the augmentation; None: no augmentation. The augmentation of a sample depends only
+            on these and on its place in the order, not on the number of threads or on ``start``.
+        start: Number of batches to skip.
+        threads: Number of threads that read samples.
 
     Yields:
         Batches.
 
     Raises:
-        InputError: a sample cannot be used.
+        InputError: A sample cannot be used.
     """
     failure: List[Exception] = []
 
@@ -67,11 +73,11 @@ def read_batches(
         samples = places.map(
             lambda place: tf.numpy_function(read, [place], [tf.uint8, tf.float32, tf.float32]), threads
         )
-        following = tf.data.make_one_shot_iterator(samples.batch(batch_size).prefetch(_AHEAD)).get_next()
+        next_batch = tf.data.make_one_shot_iterator(samples.batch(batch_size).prefetch(_AHEAD)).get_next()
     with contextlib.closing(open_session(graph, threads + 1, CPU)) as reader:
         while True:
             try:
-                batch = reader.run(following)
+                batch = reader.run(next_batch)
             except tf.errors.OutOfRangeError:
                 return
             except tf.errors.OpError:

@@ -1,4 +1,4 @@
-"""Files read in parallel and ahead, each result in its turn, without holding more than a few at once."""
+"""Parallel reading of files, with results in order and only a few of them in memory at a time."""
 
 import collections
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -9,13 +9,18 @@ R = TypeVar("R")
 
 
 def read_ahead(function: Callable[[T], R], items: Iterable[T], threads: int) -> Iterator[R]:
-    """Applies a function to items, several at a time; OpenCV and zlib let other threads run meanwhile.
+    """Apply a function to items in several threads; OpenCV and zlib release Python's global lock.
+
+    Args:
+        function: Function to apply.
+        items: Arguments of the function.
+        threads: Number of threads.
 
     Yields:
-        The results, in the order of the items.
+        Results, in the order of the items.
 
     Raises:
-        Exception: what the function raised, in its turn.
+        Exception: The function raised it; results of earlier items are yielded first.
     """
     with ThreadPoolExecutor(threads) as pool:
         waiting: Deque[Future[R]] = collections.deque()

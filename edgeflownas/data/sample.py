@@ -1,4 +1,4 @@
-"""One pair of images with its ground truth."""
+"""Samples: pairs of images with their ground truth."""
 
 from dataclasses import dataclass
 from typing import Optional, Sequence, Tuple
@@ -9,13 +9,13 @@ from typing_extensions import Protocol
 
 @dataclass(frozen=True)
 class Sample:
-    """A pair of images and the flow from the first to the second.
+    """Pair of images and the flow from the first to the second.
 
     Attributes:
-        images: uint8 [H, W, 6], two RGB frames stacked.
-        flow: float32 [H, W, 2], (u, v) in pixels; finite, and 0 where it is not known.
-        valid: bool [H, W], where the flow is known.
-        occluded: bool [H, W], where the second frame does not show the point; None if the data set does not say.
+        images: Two stacked RGB images, uint8 [H, W, 6].
+        flow: Flow (u, v) in pixels, float32 [H, W, 2]; finite, and 0 where it is unknown.
+        valid: Pixels with known flow, bool [H, W].
+        occluded: Pixels that the second image does not show, bool [H, W]; None if the data set does not record them.
     """
 
     images: np.ndarray
@@ -25,45 +25,56 @@ class Sample:
 
 
 class FlowDataset(Protocol):
-    """A data set: a fixed number of samples of one size."""
+    """Data set: a fixed number of samples of one size."""
 
     def __len__(self) -> int:
-        """Number of samples."""
+        """Return the number of samples."""
 
     def sample(self, index: int, rng: Optional[np.random.Generator]) -> Sample:
-        """Reads a sample, augmented by the generator's draws, or plainly where there is none.
+        """Read a sample.
+
+        Args:
+            index: Index of the sample.
+            rng: Generator of the augmentation; None: no augmentation.
 
         Raises:
-            InputError: the sample's files cannot be used; the message names the file.
+            InputError: A file of the sample cannot be used; the message names the file.
         """
 
     def full_sample(self, index: int) -> Sample:
-        """Reads a sample as large as it is."""
+        """Read a sample at its full size."""
 
     def select(self, count: int) -> Sequence[int]:
-        """Indices of so many samples, or of all, that stand for the whole set; always the same ones."""
+        """Return the indices of a representative subset.
+
+        Args:
+            count: Number of samples; if there are fewer, all are selected.
+
+        Returns:
+            Indices in ascending order, always the same for a count.
+        """
 
     def files(self, index: int) -> Tuple[str, ...]:
-        """Names of what a sample is read from, for people."""
+        """Return the names of the files of a sample, for messages."""
 
 
 def pad(sample: Sample, height: int, width: int) -> Sample:
-    """A sample of height x width pixels, grown at the bottom and on the right.
+    """Pad a sample to height x width pixels, at the bottom and on the right.
 
-    What is added repeats the images' edges, and its flow is not known: neither a loss nor an EPE sees it. So this is
-    the same as padding images before the network, and cropping its flow behind.
+    The padding repeats the edges of the images. Its flow is unknown, so it counts neither in a loss nor in an EPE. The
+    result is the same as padding the images for the network and cropping its flow.
     """
-    grown = ((0, height - sample.valid.shape[0]), (0, width - sample.valid.shape[1]))
+    margins = ((0, height - sample.valid.shape[0]), (0, width - sample.valid.shape[1]))
     return Sample(
-        np.pad(sample.images, (*grown, (0, 0)), mode="edge"),
-        np.pad(sample.flow, (*grown, (0, 0)), mode="constant"),
-        np.pad(sample.valid, grown, mode="constant"),
-        None if sample.occluded is None else np.pad(sample.occluded, grown, mode="constant"),
+        np.pad(sample.images, (*margins, (0, 0)), mode="edge"),
+        np.pad(sample.flow, (*margins, (0, 0)), mode="constant"),
+        np.pad(sample.valid, margins, mode="constant"),
+        None if sample.occluded is None else np.pad(sample.occluded, margins, mode="constant"),
     )
 
 
 def mirror(sample: Sample, rng: np.random.Generator) -> Sample:
-    """Mirrors a sample left-right and up-down, each with probability 1/2; the flow's signs follow."""
+    """Mirror a sample left-right and up-down with probability 1/2 each, and flip the signs of its flow accordingly."""
     signs = np.ones(2, np.float32)
     steps = [slice(None), slice(None)]
     for axis, component in ((1, 0), (0, 1)):

@@ -11,12 +11,12 @@ from tests.edgeflownas.data.written import WRITERS, flow, image, put_flo, put_im
 
 
 @pytest.mark.parametrize("kind", sorted(WRITERS))
-def test_a_sound_data_set_has_nothing_to_list(kind, tmp_path):
-    found = check(configured(WRITERS[kind](tmp_path)), threads=2)
-    assert not found.bad and not found.missing and found.spoilt == 0 and found.files > 3
+def test_intact_data_set_has_no_findings(kind, tmp_path):
+    findings = check(configured(WRITERS[kind](tmp_path)), threads=2)
+    assert not findings.bad and not findings.missing and findings.spoilt == 0 and findings.files > 3
 
 
-def test_every_kind_of_bad_file_is_found_with_its_reason_and_left_out_afterwards(tmp_path, capfd):
+def test_bad_files_are_found_with_their_reasons_and_then_excluded(tmp_path, capfd):
     config = configured(WRITERS["flyingchairs2"](tmp_path))
     for number in range(3, 9):
         for i in range(2):
@@ -31,59 +31,59 @@ def test_every_kind_of_bad_file_is_found_with_its_reason_and_left_out_afterwards
     put_flo(train / "0000005-flow_01.flo", np.full((40, 60, 2), 2e9, np.float32))
     (train / "0000006-img_0.png").unlink()
     put_flo(tmp_path / "val" / "0000001-flow_01.flo", flow(1, 20, 20))
-    found = check(config, threads=4)
+    findings = check(config, threads=4)
     expected = {
         "train/0000000-img_1.png": "cannot be read as an image",
         "train/0000001-flow_01.flo": "is truncated",
-        "train/0000002-flow_01.flo": "holds NaN in 2400 pixels",
-        "train/0000003-flow_01.flo": "holds infinity",
-        "train/0000004-img_0.png": "is 60 x 30 pixels, but the pair",
-        "train/0000005-flow_01.flo": "knows of no pixel",
+        "train/0000002-flow_01.flo": "contains NaN; non-finite pixels: 2400",
+        "train/0000003-flow_01.flo": "contains infinity",
+        "train/0000004-img_0.png": "is 60 x 30 pixels, unlike the rest of the pair",
+        "train/0000005-flow_01.flo": "contains no pixel with known flow",
         "val/0000001-flow_01.flo": "is 20 x 20 pixels",
     }
-    assert sorted(found.bad) == sorted(expected)
-    assert all(reason in found.bad[name] for name, reason in expected.items())
-    assert found.missing == ["train/0000006-img_0.png"] and found.spoilt == 7
+    assert sorted(findings.bad) == sorted(expected)
+    assert all(reason in findings.bad[name] for name, reason in expected.items())
+    assert findings.missing == ["train/0000006-img_0.png"] and findings.spoilt == 7
     assert "libpng" not in capfd.readouterr().err
 
     path = tmp_path / "bad.txt"
-    write_exclusion(path, found.bad)
-    left = configured(config.model_dump(), exclude=str(path))
-    parts = open_datasets(left)
+    write_exclusion(path, findings.bad)
+    remaining = configured(config.model_dump(), exclude=str(path))
+    parts = open_datasets(remaining)
     assert [len(part) for part in parts] == [2, 1]
     said = " ".join(capfd.readouterr().err.split())
-    assert "6 of 8 train pairs left out by" in said and "1 of 2 val pairs left out by" in said
+    assert "excludes 6 of 8 train pairs" in said and "excludes 1 of 2 val pairs" in said
     assert all(np.isfinite(part.sample(i, None).flow).all() for part in parts for i in range(len(part)))
-    assert sorted(check(left, threads=1).bad) == sorted(expected), "an earlier list does not hide anything"
+    assert sorted(check(remaining, threads=1).bad) == sorted(expected), "the list of an earlier check hides nothing"
 
 
-def test_a_bad_label_shared_by_two_passes_takes_both_pairs_out_and_a_bad_image_only_its_own(tmp_path):
+def test_bad_flow_excludes_the_pairs_of_both_passes_and_a_bad_image_only_those_of_its_pass(tmp_path):
     config = configured(WRITERS["flyingthings3d"](tmp_path))
     label = "optical_flow/TEST/B/0000/into_future/left/OpticalFlowIntoFuture_0006_L.pfm"
     put_pfm(tmp_path / label, np.full((40, 60, 2), np.nan, np.float32))
     picture = "frames_cleanpass/TRAIN/A/0000/left/0006.png"
     (tmp_path / picture).write_bytes(b"")
-    found = check(config, threads=2)
-    assert sorted(found.bad) == [picture, label] and found.spoilt == 2 + 2
-    write_exclusion(tmp_path / "bad.txt", found.bad)
-    left = configured(config.model_dump(), exclude=str(tmp_path / "bad.txt"))
-    assert [len(part) for part in open_datasets(left)] == [30, 14]
-    assert not any(picture in files for files in names(open_part(left, "train")))
+    findings = check(config, threads=2)
+    assert sorted(findings.bad) == [picture, label] and findings.spoilt == 2 + 2
+    write_exclusion(tmp_path / "bad.txt", findings.bad)
+    remaining = configured(config.model_dump(), exclude=str(tmp_path / "bad.txt"))
+    assert [len(part) for part in open_datasets(remaining)] == [30, 14]
+    assert not any(picture in files for files in names(open_part(remaining, "train")))
 
 
-def test_a_list_may_be_written_by_hand_and_one_that_is_not_there_is_told(tmp_path):
+def test_exclusion_list_can_be_written_by_hand_and_a_missing_one_is_reported(tmp_path):
     path = tmp_path / "bad.txt"
     path.write_text("# mine\n\na b.png\nc.flo\tbecause\n")
     assert read_exclusion(path, "data.exclude") == {"a b.png": "", "c.flo": "because"}
     config = configured(WRITERS["middlebury"](tmp_path / "set"), exclude=str(tmp_path / "none.txt"))
-    with pytest.raises(InputError, match="data.exclude: .*none.txt: cannot be read: .*`data check` writes it"):
+    with pytest.raises(InputError, match="data.exclude: .*none.txt: cannot be read: .*create it with `data check`"):
         open_part(config, "val")
     path.write_text("other-gt-flow/Dimetrodon/flow10.flo\nother-gt-flow/Venus/flow10.flo\n")
-    with pytest.raises(InputError, match="no validation pair is left"):
+    with pytest.raises(InputError, match="no validation pair of .* is left"):
         open_part(configured(config.model_dump(), exclude=str(path)), "val")
 
 
-def test_results_come_in_the_order_of_the_items_and_an_error_in_its_turn():
+def test_results_and_errors_come_in_the_order_of_the_items():
     assert list(read_ahead(lambda x: x * x, range(50), 4)) == [x * x for x in range(50)]
     results = read_ahead(lambda x: 1 // (3 - x), range(9), 4)
     assert [next(results) for _ in range(3)] == [0, 0, 1]

@@ -19,14 +19,14 @@ from edgeflownas.data.formats import (
 from edgeflownas.errors import InputError
 
 
-def test_flo_bytes_are_read_as_the_format_says(tmp_path):
+def test_read_flo_follows_the_format(tmp_path):
     path = tmp_path / "a.flo"
     values = [1.5, -2.0, 3.0, 0.25, 1e10, -7.0]
     path.write_bytes(struct.pack("<fii6f", 202021.25, 3, 1, *values))
     np.testing.assert_array_equal(read_flo(path), np.float32(values).reshape(1, 3, 2))
 
 
-def test_what_is_written_is_read_by_opencv_and_by_us(tmp_path):
+def test_written_flo_is_read_by_opencv_and_by_read_flo(tmp_path):
     flow = np.random.default_rng(0).normal(size=(5, 7, 2)).astype(np.float32)
     write_flo(tmp_path / "a.flo", flow)
     np.testing.assert_array_equal(read_flo(tmp_path / "a.flo"), flow)
@@ -46,7 +46,7 @@ def test_what_is_written_is_read_by_opencv_and_by_us(tmp_path):
         struct.pack("<fii", 1.0, 2, 2) + bytes(32),
     ],
 )
-def test_a_damaged_flo_is_refused_by_name(tmp_path, content):
+def test_damaged_flo_is_refused_by_name(tmp_path, content):
     path = tmp_path / "bad.flo"
     path.write_bytes(content)
     with pytest.raises(InputError, match="bad.flo"):
@@ -60,7 +60,7 @@ def test_images_are_rgb(tmp_path):
 
 
 @pytest.mark.parametrize("content", [b"", b"no image", b"\x89PNG\r\n\x1a\n" + bytes(40)])
-def test_an_unreadable_image_is_refused_by_name(tmp_path, content):
+def test_unreadable_image_is_refused_by_name(tmp_path, content):
     (tmp_path / "bad.png").write_bytes(content)
     with pytest.raises(InputError, match="bad.png: cannot be read as an image"):
         read_image(tmp_path / "bad.png")
@@ -73,18 +73,18 @@ def test_missing_files_are_named(tmp_path):
 
 
 @pytest.mark.parametrize(("scale", "order"), [(b"-1.0", "<"), (b"1", ">"), (b"-1e0", "<")])
-def test_pfm_bytes_of_either_order_are_read_from_the_bottom_to_the_top(tmp_path, scale, order):
+def test_pfm_of_either_byte_order_is_read_from_bottom_to_top(tmp_path, scale, order):
     path = tmp_path / "a.pfm"
-    rows = [[7.0, 8.0, 0.0, 9.0, 10.0, 0.0], [1.0, 2.0, 0.0, 3.0, 4.0, 0.0]]  # the lower one first
+    rows = [[7.0, 8.0, 0.0, 9.0, 10.0, 0.0], [1.0, 2.0, 0.0, 3.0, 4.0, 0.0]]  # bottom row first
     path.write_bytes(b"PF\n2 2\n" + scale + b"\n" + struct.pack(order + "12f", *rows[0], *rows[1]))
     np.testing.assert_array_equal(read_pfm(path), [[[1, 2], [3, 4]], [[7, 8], [9, 10]]])
 
 
-def test_a_pfm_that_opencv_writes_is_read_as_opencv_reads_it(tmp_path):
+def test_pfm_written_by_opencv_is_read_as_by_opencv(tmp_path):
     three = np.random.default_rng(0).normal(size=(5, 7, 3)).astype(np.float32)
     cv2.imwrite(str(tmp_path / "a.pfm"), three)
     theirs = cv2.imread(str(tmp_path / "a.pfm"), cv2.IMREAD_UNCHANGED)
-    np.testing.assert_array_equal(read_pfm(tmp_path / "a.pfm"), theirs[..., :0:-1])  # OpenCV's are BGR
+    np.testing.assert_array_equal(read_pfm(tmp_path / "a.pfm"), theirs[..., :0:-1])  # OpenCV uses BGR
 
 
 @pytest.mark.parametrize(
@@ -100,14 +100,14 @@ def test_a_pfm_that_opencv_writes_is_read_as_opencv_reads_it(tmp_path):
         b"PF\n" + b"9" * 5000,
     ],
 )
-def test_a_damaged_pfm_is_refused_by_name(tmp_path, content):
+def test_damaged_pfm_is_refused_by_name(tmp_path, content):
     (tmp_path / "bad.pfm").write_bytes(content)
     with pytest.raises(BadFileError, match="bad.pfm"):
         read_pfm(tmp_path / "bad.pfm")
 
 
 def png(width, height, depth, kind, rows):
-    """By hand: header, one block of data, end."""
+    """Build a PNG from a header, one chunk of data and an end chunk."""
 
     def chunk(name, data):
         return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
@@ -117,7 +117,7 @@ def png(width, height, depth, kind, rows):
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", packed) + chunk(b"IEND", b"")
 
 
-def test_kitti_flow_is_read_as_its_bytes_say(tmp_path):
+def test_kitti_flow_follows_the_format(tmp_path):
     pixels = [(32768 + 64, 32768 - 128, 1), (1, 65535, 1), (40000, 40000, 0)]
     path = tmp_path / "a.png"
     path.write_bytes(png(3, 1, 16, 2, [struct.pack(">9H", *(value for pixel in pixels for value in pixel))]))
@@ -129,7 +129,7 @@ def test_kitti_flow_is_read_as_its_bytes_say(tmp_path):
         read_flow(path)
 
 
-def test_a_mask_is_where_it_is_white(tmp_path):
+def test_mask_is_true_where_the_image_is_white(tmp_path):
     (tmp_path / "a.png").write_bytes(png(3, 1, 8, 0, [bytes([0, 255, 0])]))
     np.testing.assert_array_equal(read_mask(tmp_path / "a.png"), [[False, True, False]])
 
@@ -150,7 +150,7 @@ def test_a_mask_is_where_it_is_white(tmp_path):
     ],
     ids=["large", "huge", "empty", "short", "chunk", "bit", "jpeg", "ppm-huge", "ppm-large", "ppm-header"],
 )
-def test_a_damaged_image_is_refused_before_a_library_prints_or_takes_memory(tmp_path, content, capfd):
+def test_damaged_image_is_refused_before_a_library_prints_or_allocates_memory(tmp_path, content, capfd):
     (tmp_path / "bad").write_bytes(content)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     with pytest.raises(BadFileError, match="bad: .*; replace the file"):
@@ -159,19 +159,19 @@ def test_a_damaged_image_is_refused_before_a_library_prints_or_takes_memory(tmp_
     assert capfd.readouterr().err == ""
 
 
-def test_a_ppm_with_comments_is_read(tmp_path):
+def test_ppm_with_comments_is_read(tmp_path):
     (tmp_path / "a.ppm").write_bytes(b"P6\n# by hand\n2 1\n# more\n255\n" + bytes([1, 2, 3, 4, 5, 6]))
     np.testing.assert_array_equal(read_image(tmp_path / "a.ppm"), [[[1, 2, 3], [4, 5, 6]]])
 
 
-def test_unknown_flow_is_zero_and_invalid_and_what_is_not_finite_is_refused(tmp_path):
+def test_unknown_flow_is_zero_and_invalid_and_non_finite_flow_is_refused(tmp_path):
     flow = np.array([[[1.0, 2.0], [1e9, 0.0], [1666666752.0, 3.0], [5.0, -1e8]]], np.float32)
     write_flo(tmp_path / "a.flo", flow)
-    found, valid = read_flow(tmp_path / "a.flo")
+    known, valid = read_flow(tmp_path / "a.flo")
     np.testing.assert_array_equal(valid, [[True, False, False, False]])
-    np.testing.assert_array_equal(found, [[[1.0, 2.0], [0, 0], [0, 0], [0, 0]]])
-    for value, said in ((np.nan, "holds NaN in 1 pixels"), (np.inf, "holds infinity in 1 pixels")):
+    np.testing.assert_array_equal(known, [[[1.0, 2.0], [0, 0], [0, 0], [0, 0]]])
+    for value, kind in ((np.nan, "NaN"), (np.inf, "infinity")):
         flow[0, 0, 0] = value
         write_flo(tmp_path / "a.flo", flow)
-        with pytest.raises(BadFileError, match=f"a.flo: {said}"):
+        with pytest.raises(BadFileError, match=f"a.flo: contains {kind}; non-finite pixels: 1"):
             read_flow(tmp_path / "a.flo")

@@ -1,4 +1,4 @@
-"""Every official layout, written by the test and read back: which pairs there are, and what is in them."""
+"""Data sets in every official layout, written by the tests: the listed pairs and their content."""
 
 import shutil
 
@@ -38,12 +38,11 @@ def opened(kind, root, **changes):
         ("list", (1, 3)),
     ],
 )
-def test_pairs_of_every_layout_are_found_and_can_be_read(kind, counts, tmp_path, capsys):
+def test_pairs_of_layout_are_listed_and_read(kind, counts, tmp_path, capsys):
     parts = opened(kind, tmp_path)
     assert tuple(len(part) for part in parts) == counts
     for part in parts:
-        listed = names(part)
-        assert len(set(listed)) == len(part)
+        assert len(set(names(part))) == len(part)
         for index in range(len(part)):
             whole, crop = part.full_sample(index), part.sample(index, np.random.default_rng(index))
             assert whole.images.shape == whole.valid.shape + (6,) and whole.images.dtype == np.uint8
@@ -62,7 +61,7 @@ def test_flyingchairs_follows_the_official_split(tmp_path):
     np.testing.assert_array_equal(sample.flow, flow(3))
 
 
-def test_flyingthings_pairs_go_into_the_future_and_the_past_in_both_passes_and_cameras(tmp_path):
+def test_flyingthings_has_pairs_of_both_directions_passes_and_cameras(tmp_path):
     train, val = opened("flyingthings3d", tmp_path)
     assert all(files[0].startswith("frames_") and "/TEST/B/" in files[0] for files in names(val))
     assert {files[0].split("/")[2] for files in names(train)} == {"A", "C"}
@@ -86,7 +85,7 @@ def test_flyingthings_pairs_go_into_the_future_and_the_past_in_both_passes_and_c
     assert [files[2][-12:] for files in names(open_part(few, "val"))] == ["t_0007_L.pfm", "t_0008_L.pfm"]
 
 
-def test_sintel_has_its_masks_and_its_scenes_can_be_split(tmp_path):
+def test_sintel_masks_are_read_and_scenes_can_be_split(tmp_path):
     _, val = opened("sintel", tmp_path)
     sample = val.full_sample(0)
     assert not sample.valid[:, :5].any() and sample.valid[:, 5:].all() and not sample.flow[:, :5].any()
@@ -101,7 +100,7 @@ def test_sintel_has_its_masks_and_its_scenes_can_be_split(tmp_path):
 
 
 @pytest.mark.parametrize("year", [2012, 2015])
-def test_kitti_is_sparse_with_or_without_occluded_pixels(year, tmp_path):
+def test_kitti_flow_is_sparse_with_and_without_occluded_pixels(year, tmp_path):
     _, occ = opened(f"kitti{year}", tmp_path)
     noc = open_part(configured({"kind": f"kitti{year}", "root": str(tmp_path), "flow": "noc"}), "val")
     sample, fewer = occ.full_sample(2), noc.full_sample(2)
@@ -114,19 +113,19 @@ def test_kitti_is_sparse_with_or_without_occluded_pixels(year, tmp_path):
     assert halves == [["000001", "000003"], ["000000", "000002"]]
 
 
-def test_kitti_2012_in_grey_is_read_where_there_are_no_colours(tmp_path):
+def test_kitti_2012_falls_back_to_grey_images(tmp_path):
     config = configured(WRITERS["kitti2012"](tmp_path))
     (tmp_path / "training" / "colored_0").rename(tmp_path / "training" / "image_0")
     assert names(open_part(config, "val"))[0][0] == "training/image_0/000000_10.png"
 
 
-def test_unknown_pixels_of_middlebury_are_invalid_whichever_mark_they_have(tmp_path):
+def test_both_marks_of_unknown_flow_in_middlebury_are_invalid(tmp_path):
     _, val = opened("middlebury", tmp_path)
     sample = val.full_sample(0)
     assert not sample.valid[0, 0] and not sample.valid[1, 1] and sample.valid.sum() == HEIGHT * WIDTH - 2
 
 
-def test_a_list_takes_all_formats_quotes_and_comments_and_absolute_names(tmp_path):
+def test_list_accepts_all_formats_quotes_comments_and_absolute_names(tmp_path):
     train, val = opened("list", tmp_path)
     assert names(train) == [("my images/a.png", "my images/b.jpg", "a.flo")]
     assert [files[2] for files in names(val)] == ["a.flo", "a.pfm", "a.png"]
@@ -139,15 +138,15 @@ def test_a_list_takes_all_formats_quotes_and_comments_and_absolute_names(tmp_pat
             open_part(configured({"kind": "list", "val_list": str(tmp_path / "val.txt")}), "val")
 
 
-def test_incomplete_pairs_are_counted_and_said(tmp_path, capsys):
+def test_missing_files_are_counted_and_reported(tmp_path, capsys):
     config = configured(WRITERS["flyingchairs2"](tmp_path))
     (tmp_path / "train" / "0000001-flow_01.flo").unlink()
     (tmp_path / "train" / "0000002-img_1.png").unlink()
     train, _ = open_datasets(config)
     assert len(train) == 1
     said = " ".join(capsys.readouterr().err.split())
-    assert "2 files are missing and their pairs left out, 1 train pairs remain" in said
-    assert "0000001-flow_01.flo" in said
+    assert "data: pairs with missing files are left out (2 missing, the first is " in said
+    assert "0000001-flow_01.flo" in said and "train pairs left: 1" in said
 
 
 @pytest.mark.parametrize(
@@ -155,51 +154,54 @@ def test_incomplete_pairs_are_counted_and_said(tmp_path, capsys):
     [
         ("sintel", "training/clean/alley_1/frame_0002.png", 2),
         ("sintel", "training/final/bamboo_2/frame_0003.png", 1),
-        ("sintel", "training/flow/alley_1/frame_0001.flo", 2),  # which clean and final share
+        ("sintel", "training/flow/alley_1/frame_0001.flo", 2),  # shared by clean and final
         ("sintel", "training/invalid/alley_1/frame_0001.png", 2),
         ("flyingthings3d", "frames_finalpass/TEST/B/0000/right/0007.png", 4),
         ("flyingthings3d", "frames_cleanpass/TEST/B/0000/left/0008.png", 2),
         ("flyingthings3d", "optical_flow/TEST/B/0000/into_past/left/OpticalFlowIntoPast_0007_L.pfm", 2),
     ],
 )
-def test_a_lost_frame_is_counted_and_its_neighbours_are_not_taken_for_a_pair(kind, lost, pairs, tmp_path, capsys):
+def test_missing_frame_is_counted_and_its_neighbours_do_not_form_a_pair(kind, lost, pairs, tmp_path, capsys):
     config = configured(WRITERS[kind](tmp_path))
     before = names(open_part(config, "val"))
     (tmp_path / lost).unlink()
     left = names(open_part(config, "val"))
     assert set(left) < set(before) and len(left) == len(before) - pairs
     said = " ".join(capsys.readouterr().err.split())
-    assert f"data: 1 files are missing and their pairs left out, {len(left)} val pairs remain" in said and lost in said
+    assert "data: pairs with missing files are left out (1 missing, the first is " in said
+    assert f"val pairs left: {len(left)}" in said and lost in said
 
 
-def test_a_sequence_of_which_only_the_flow_was_unpacked_is_counted(tmp_path, capsys):
+def test_sequence_without_images_is_counted(tmp_path, capsys):
     config = configured(WRITERS["flyingthings3d"](tmp_path), passes=["clean"])
     shutil.rmtree(str(tmp_path / "frames_cleanpass" / "TRAIN" / "A" / "0000" / "left"))
     shutil.rmtree(str(tmp_path / "frames_cleanpass" / "TRAIN" / "C"))
     assert len(open_part(config, "train")) == 4
-    assert "data: 9 files are missing" in capsys.readouterr().err
+    assert "are left out (9 missing, " in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("kind", sorted(WRITERS))
-def test_a_missing_or_empty_data_set_is_told_in_one_line_that_names_its_key(kind, tmp_path):
+def test_missing_or_empty_data_set_is_reported_in_one_line_with_its_key(kind, tmp_path):
     content = WRITERS[kind](tmp_path / "set")
     shutil.rmtree(str(tmp_path / "set"))
-    with pytest.raises(InputError, match=r"^queue.train.1.data.*set") as told:
+    with pytest.raises(InputError, match=r"^queue.train.1.data.*set") as error:
         open_part(configured(content), "val", "queue.train.1.data")
-    assert "\n" not in str(told.value)
+    assert "\n" not in str(error.value)
     if "root" in content:
         (tmp_path / "set").mkdir()
         with pytest.raises(InputError, match="^data.root: .*set it to"):
             open_part(configured(content), "val")
 
 
-def test_a_data_set_without_training_pairs_is_not_trained_on(tmp_path):
-    with pytest.raises(InputError, match="data: sintel as configured has no pairs to train on; .*val_scenes"):
+def test_data_set_without_training_pairs_cannot_be_opened_for_training(tmp_path):
+    with pytest.raises(InputError, match="data: sintel as configured has no training pairs; .*val_scenes"):
         open_datasets(configured(WRITERS["sintel"](tmp_path)))
 
 
-@pytest.mark.parametrize(("split", "said"), [("1\n3\n", "must hold 1"), ("1\n2\n", "has 2 lines"), (None, "cannot be")])
-def test_a_split_of_another_release_is_refused(split, said, tmp_path):
+@pytest.mark.parametrize(
+    ("split", "said"), [("1\n3\n", "must contain only 1"), ("1\n2\n", "has 2 lines"), (None, "cannot be")]
+)
+def test_split_that_does_not_fit_the_pairs_is_refused(split, said, tmp_path):
     config = configured(WRITERS["flyingchairs"](tmp_path))
     path = tmp_path / "FlyingChairs_train_val.txt"
     path.unlink() if split is None else path.write_text(split)
@@ -207,7 +209,7 @@ def test_a_split_of_another_release_is_refused(split, said, tmp_path):
         open_part(config, "train")
 
 
-def test_what_a_continued_training_must_share_are_the_names_of_its_pairs(tmp_path):
+def test_identity_of_pairs_depends_on_their_names_but_not_on_their_folder(tmp_path):
     config = configured(WRITERS["flyingchairs2"](tmp_path / "here"))
     there = configured(WRITERS["flyingchairs2"](tmp_path / "there"))
     here = identify_pairs(open_datasets(config)[0])
@@ -219,7 +221,7 @@ def test_what_a_continued_training_must_share_are_the_names_of_its_pairs(tmp_pat
     assert identify_pairs(open_datasets(configured({"kind": "procedural"}))[0]) == {}
 
 
-def test_few_pairs_are_spread_over_the_set(tmp_path):
+def test_selected_pairs_are_spread_over_the_data_set(tmp_path):
     train, _ = opened("flyingthings3d", tmp_path)
     assert list(train.select(4)) == [0, 8, 16, 24] and list(train.select(100)) == list(range(32))
     assert list(open_datasets(configured({"kind": "procedural"}))[0].select(3)) == [0, 1, 2]

@@ -22,7 +22,7 @@ def write_pair(folder, name, images, flow):
 
 @pytest.fixture
 def folders(tmp_path):
-    """Three training pairs and a validation pair of 40 x 60 pixels, larger than the crop, with their content."""
+    """Three training pairs and one validation pair of 40 x 60 pixels, larger than the crop, and their content."""
     rng = np.random.default_rng(0)
     content = {}
     for part, names in (("train", ["0000010", "0000002", "0000007"]), ("val", ["0000001"])):
@@ -39,7 +39,7 @@ def config_for(root, **changes):
     return FlyingChairs2Data(train_dir=str(root / "train"), val_dir=str(root / "val"), **content)
 
 
-def test_pairs_are_read_in_the_order_of_their_names_and_cropped_at_the_centre(folders):
+def test_pairs_are_ordered_by_name_and_cropped_at_the_centre(folders):
     root, content = folders
     train, val = open_datasets(config_for(root))
     assert (len(train), len(val)) == (3, 1)
@@ -89,7 +89,7 @@ def test_unknown_flow_is_invalid_and_zero(folders):
     assert not sample.valid[6, 14] and (sample.flow[6, 14] == 0).all() and sample.valid.sum() == 32 * 48 - 1
 
 
-def test_sizes_that_the_network_does_not_take_are_padded_with_pixels_that_count_for_nothing(folders):
+def test_sizes_that_the_network_does_not_take_are_padded_with_invalid_pixels(folders):
     root, content = folders
     train, val = open_datasets(config_for(root, height=40, width=60))
     assert (len(train), len(val)) == (3, 1)
@@ -109,10 +109,10 @@ def test_sizes_that_the_network_does_not_take_are_padded_with_pixels_that_count_
         (lambda train: (train / "0000002-img_1.png").write_bytes(b"x"), "img_1.png: cannot be read as an image"),
         (lambda train: (train / "0000002-flow_01.flo").write_bytes(b"PIEH"), "0000002-flow_01.flo"),
         (lambda train: write_flo(train / "0000002-flow_01.flo", np.zeros((8, 8, 2))), "differ in size"),
-        (lambda train: write_flo(train / "0000002-flow_01.flo", np.full((40, 60, 2), np.nan)), "holds NaN"),
+        (lambda train: write_flo(train / "0000002-flow_01.flo", np.full((40, 60, 2), np.nan)), "contains NaN"),
     ],
 )
-def test_a_bad_pair_is_refused_by_name(folders, spoil, message):
+def test_bad_pair_is_refused_by_name(folders, spoil, message):
     root, _ = folders
     train, _ = open_datasets(config_for(root))
     spoil(root / "train")
@@ -120,24 +120,24 @@ def test_a_bad_pair_is_refused_by_name(folders, spoil, message):
         train.sample(0, None)
 
 
-def test_a_crop_larger_than_the_images_is_refused(folders):
+def test_crop_larger_than_the_images_is_refused(folders):
     root, _ = folders
     with pytest.raises(InputError, match="60x40 pixels, smaller than the crop; lower data.width"):
         open_datasets(config_for(root, height=48))[0].sample(0, None)
 
 
-def test_missing_and_empty_folders_are_refused_and_nothing_takes_their_place(folders):
+def test_missing_and_empty_folders_are_refused(folders):
     root, _ = folders
     config = config_for(root)
     with pytest.raises(InputError, match="data.train_dir: .*nowhere is not a folder"):
         open_datasets(config.model_copy(update={"train_dir": str(root / "nowhere")}))
     (root / "empty").mkdir()
-    with pytest.raises(InputError, match="data.val_dir: .*empty holds no"):
+    with pytest.raises(InputError, match="data.val_dir: .*empty contains no"):
         open_datasets(config.model_copy(update={"val_dir": str(root / "empty")}))
 
 
-@pytest.mark.skipif(not REAL.is_dir(), reason=f"real pairs are not at {REAL}; set EDGEFLOWNAS_TEST_DATA to have them")
-def test_real_pairs_are_read_and_their_flow_explains_the_second_frame():
+@pytest.mark.skipif(not REAL.is_dir(), reason=f"no real pairs at {REAL}; set EDGEFLOWNAS_TEST_DATA to their folder")
+def test_flow_of_real_pairs_explains_the_second_image():
     config = FlyingChairs2Data(
         kind="flyingchairs2", height=384, width=512, train_dir=str(REAL / "train"), val_dir=str(REAL / "val")
     )
@@ -149,10 +149,10 @@ def test_real_pairs_are_read_and_their_flow_explains_the_second_frame():
             sample = dataset.sample(index, None)
             first, second = (sample.images[..., part].astype(np.float32) for part in (slice(3), slice(3, 6)))
             grid = np.stack(np.meshgrid(np.arange(512), np.arange(384)), -1).astype(np.float32)
-            for sign, found in ratios.items():
+            for sign, values in ratios.items():
                 target = grid + sign * sample.flow
                 inside = ((target >= 0) & (target <= (511, 383))).all(axis=-1)
                 warped = cv2.remap(second, target[..., 0], target[..., 1], cv2.INTER_LINEAR)
-                found.append(np.abs(warped - first)[inside].mean() / np.abs(second - first)[inside].mean())
+                values.append(np.abs(warped - first)[inside].mean() / np.abs(second - first)[inside].mean())
     assert np.mean(ratios[1]) < 0.45 and max(ratios[1]) < 0.65
     assert np.mean(ratios[-1]) > 1.0

@@ -17,10 +17,10 @@ def same(one, other):
 def test_batches_hold_the_samples_in_order():
     train, _ = datasets()
     order = [3, 1, 2, 9, 0]
-    found = all_batches(train, order, 2)
-    assert [len(batch.images) for batch in found] == [2, 2, 1]
+    stacked = all_batches(train, order, 2)
+    assert [len(batch.images) for batch in stacked] == [2, 2, 1]
     for place, index in enumerate(order):
-        sample, batch = train.sample(index, None), found[place // 2]
+        sample, batch = train.sample(index, None), stacked[place // 2]
         np.testing.assert_array_equal(batch.images[place % 2], sample.images)
         np.testing.assert_array_equal(batch.flow[place % 2], sample.flow)
         np.testing.assert_array_equal(batch.valid[place % 2, ..., 0], sample.valid)
@@ -40,13 +40,13 @@ def test_augmentation_depends_on_seed_epoch_and_place_but_not_on_threads_or_star
         assert not all(same(a, b) for a, b in zip(one, changed))
 
 
-def test_the_order_is_a_permutation_of_its_own_for_each_seed_and_epoch():
+def test_order_is_a_different_permutation_for_every_seed_and_epoch():
     orders = [tuple(shuffle_indices(50, seed, epoch)) for seed in range(3) for epoch in range(3)]
     assert len(set(orders)) == 9 and all(sorted(order) == list(range(50)) for order in orders)
     assert tuple(shuffle_indices(50, 2, 1)) in orders
 
 
-def test_a_bad_sample_is_told_as_itself():
+def test_error_of_a_bad_sample_is_passed_on():
     class Broken:
         def __len__(self):
             return 3

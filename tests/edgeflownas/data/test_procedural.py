@@ -13,7 +13,7 @@ def grid(sample):
     return np.stack(np.meshgrid(np.arange(width), np.arange(height)), -1).astype(np.float32)
 
 
-def test_the_same_index_is_the_same_scene_and_others_differ():
+def test_index_determines_the_scene():
     train, again, val = (ProceduralDataset(CONFIG, part) for part in ("train", "train", "val"))
     first = train.sample(5, None)
     np.testing.assert_array_equal(first.images, again.sample(5, None).images)
@@ -23,7 +23,7 @@ def test_the_same_index_is_the_same_scene_and_others_differ():
     assert all((other.images != first.images).any() for other in others)
 
 
-def test_samples_have_the_types_and_sizes_that_are_promised():
+def test_samples_have_the_documented_types_and_shapes():
     dataset = ProceduralDataset(CONFIG, "val")
     assert len(dataset) == 12
     for index in range(len(dataset)):
@@ -33,8 +33,8 @@ def test_samples_have_the_types_and_sizes_that_are_promised():
         assert sample.valid.all() and np.isfinite(sample.flow).all()
 
 
-def test_the_flow_leads_to_what_the_second_frame_shows():
-    """Where nothing is hidden, the second frame at x + flow shows the colour of the first frame at x."""
+def test_flow_leads_to_the_same_colours_in_the_second_frame():
+    """Where nothing is occluded, the second frame at x + flow shows the colour of the first frame at x."""
     ratios = []
     for index in range(20):
         sample = ProceduralDataset(CONFIG, "train").sample(index, None)
@@ -48,8 +48,8 @@ def test_the_flow_leads_to_what_the_second_frame_shows():
     assert np.mean(ratios) < 0.1 and max(ratios) < 0.35
 
 
-def test_hidden_points_are_out_of_frame_or_look_different():
-    """Occlusion is marked where the warped frame disagrees, far more than elsewhere."""
+def test_occluded_points_are_out_of_frame_or_look_different():
+    """The warped frame differs far more from the first frame at occluded points than elsewhere."""
     hidden_errors, seen_errors = [], []
     for index in range(20):
         sample = ProceduralDataset(CONFIG, "train").sample(index, None)
@@ -66,10 +66,10 @@ def test_hidden_points_are_out_of_frame_or_look_different():
 
 
 @pytest.mark.parametrize("axis", [0, 1])
-def test_mirroring_keeps_images_and_flow_together(axis):
+def test_mirroring_keeps_images_and_flow_consistent(axis):
     dataset = ProceduralDataset(CONFIG, "train")
     plain = dataset.sample(7, None)
-    found = set()
+    seen = set()
     for seed in range(20):
         mirrored = dataset.sample(7, np.random.default_rng(seed))
         for steps in ((1, 1), (1, -1), (-1, 1), (-1, -1)):
@@ -78,13 +78,13 @@ def test_mirroring_keeps_images_and_flow_together(axis):
                 signs = np.float32([steps[1], steps[0]])
                 np.testing.assert_array_equal(mirrored.flow, plain.flow[where] * signs)
                 np.testing.assert_array_equal(mirrored.occluded, plain.occluded[where])
-                found.add(steps)
-    assert {steps[axis] for steps in found} == {1, -1} and len(found) == 4
+                seen.add(steps)
+    assert {steps[axis] for steps in seen} == {1, -1} and len(seen) == 4
 
 
 def test_motion_scales_with_the_configuration():
     small, large = (
         ProceduralDataset(CONFIG.model_copy(update={"motion": motion}), "train") for motion in (2.0, 12.0)
     )
-    speeds = [np.mean([np.abs(each.sample(i, None).flow).mean() for i in range(10)]) for each in (small, large)]
+    speeds = [np.mean([np.abs(dataset.sample(i, None).flow).mean() for i in range(10)]) for dataset in (small, large)]
     assert speeds[1] > 2 * speeds[0]

@@ -1,4 +1,4 @@
-"""Data sets that a test writes itself, in every official layout, each pair with content of its own."""
+"""Small data sets written by the tests, one per official layout; every pair has different content."""
 
 import struct
 from pathlib import Path
@@ -26,14 +26,14 @@ def put_image(path: Path, pixels: np.ndarray) -> None:
 
 
 def put_flo(path: Path, values: np.ndarray) -> None:
-    """By hand, as the format says."""
+    """Write a .flo file byte by byte."""
     path.parent.mkdir(parents=True, exist_ok=True)
     header = struct.pack("<fii", 202021.25, values.shape[1], values.shape[0])
     path.write_bytes(header + values.astype("<f4").tobytes())
 
 
 def put_pfm(path: Path, values: np.ndarray, big: bool = False) -> None:
-    """By hand, as the format says: three channels, rows from the bottom to the top."""
+    """Write a .pfm file byte by byte: three channels, rows from bottom to top."""
     path.parent.mkdir(parents=True, exist_ok=True)
     three = np.concatenate([values, np.zeros_like(values[..., :1])], axis=-1)[::-1]
     header = f"PF\n{values.shape[1]} {values.shape[0]}\n{1.0 if big else -1.0}\n".encode()
@@ -41,7 +41,7 @@ def put_pfm(path: Path, values: np.ndarray, big: bool = False) -> None:
 
 
 def put_kitti(path: Path, values: np.ndarray, valid: np.ndarray) -> None:
-    """16-bit RGB: u, v, valid; OpenCV wants BGR."""
+    """Write 16-bit RGB: u, v, valid; OpenCV expects BGR."""
     path.parent.mkdir(parents=True, exist_ok=True)
     coded = np.rint(values * 64 + 2**15).astype(np.uint16)
     pixels = np.stack([valid.astype(np.uint16), coded[..., 1], coded[..., 0]], axis=-1)
@@ -67,17 +67,17 @@ def flyingchairs2(root: Path) -> Dict[str, Any]:
 
 
 def flyingthings3d(root: Path) -> Dict[str, Any]:
-    """Three frames of a sequence each; the official set has the flow out of the first and last frame, too."""
+    """Write sequences of three frames. Like the official set, it contains flow that leads out of a sequence."""
     for half, letter in (("TRAIN", "A"), ("TRAIN", "C"), ("TEST", "B")):
         for c, camera in enumerate(("left", "right")):
             for number in range(6, 9):
                 seed = 1000 * c + 100 * ord(letter) + number
-                for p, each in enumerate(("clean", "final")):
-                    path = root / f"frames_{each}pass" / half / letter / "0000" / camera / f"{number:04d}.png"
+                for p, name in enumerate(("clean", "final")):
+                    path = root / f"frames_{name}pass" / half / letter / "0000" / camera / f"{number:04d}.png"
                     put_image(path, image(seed + 10 * p))
                 for d, (direction, word) in enumerate((("into_future", "Future"), ("into_past", "Past"))):
-                    name = f"OpticalFlowInto{word}_{number:04d}_{camera[0].upper()}.pfm"
-                    put_pfm(root / "optical_flow" / half / letter / "0000" / direction / camera / name, flow(seed + d))
+                    file = f"OpticalFlowInto{word}_{number:04d}_{camera[0].upper()}.pfm"
+                    put_pfm(root / "optical_flow" / half / letter / "0000" / direction / camera / file, flow(seed + d))
     return {"kind": "flyingthings3d", "root": str(root)}
 
 
@@ -86,8 +86,8 @@ def sintel(root: Path) -> Dict[str, Any]:
     for s, scene in enumerate(("alley_1", "bamboo_2")):
         for number in range(1, 4):
             seed = 100 * s + number
-            for p, each in enumerate(("clean", "final")):
-                put_image(training / each / scene / f"frame_{number:04d}.png", image(seed + 50 * p))
+            for p, name in enumerate(("clean", "final")):
+                put_image(training / name / scene / f"frame_{number:04d}.png", image(seed + 50 * p))
             if number == 3:
                 continue
             put_flo(training / "flow" / scene / f"frame_{number:04d}.flo", flow(seed))

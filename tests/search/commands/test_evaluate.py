@@ -153,7 +153,7 @@ def test_data_check_lists_bad_files_and_evaluation_excludes_them(run, tmp_path):
     assert "bad files: 1, affected pairs: 2" in result.stdout and "frame_0001.flo" in result.stdout
     result = call(run, "evaluate", LIGHT, "--data", path, "--json")
     assert json.loads(result.stdout)["pairs"] == 6
-    assert "2 of 8 val pairs left out by" in " ".join(result.stderr.split())
+    assert "excludes 2 of 8 val pairs" in " ".join(result.stderr.split())
     put_flo(tmp_path / "sintel" / "training" / "flow" / "alley_1" / "frame_0001.flo", flow(1))
     result = call(run, "data", "check", "--data", path, "--json")
     assert result.return_value == 0 and json.loads(result.stdout)[0]["bad"] == {}
