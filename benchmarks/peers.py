@@ -1,4 +1,4 @@
-"""The searches that ours is compared with, as streams of requests. pymoo and Optuna live in .venv-peers."""
+"""The searches of the benchmark as streams of requests; pymoo and Optuna are installed in .venv-peers."""
 
 import random
 from typing import Callable, Dict, Iterator, List, NamedTuple, Sequence
@@ -12,12 +12,12 @@ from search.nsga2.evolution import Evolution
 from search.nsga2.objectives import Objectives
 from search.nsga2.scoring import COST_FIGURES, Cost, Score
 
-_BATCH = 52  # architectures that random search asks for at once
-_PEER_POPULATION = 20  # the best of 12, 20, 40, 52 and 100 for pymoo on the supernet that settings were tuned on
+_BATCH = 52  # architectures that random search requests at once
+_PEER_POPULATION = 20  # the best of 12, 20, 40, 52 and 100 for pymoo, on the supernet that the settings were tuned on
 
 
 class TableCost(NamedTuple):
-    """An architecture's cost."""
+    """Cost of an architecture."""
 
     fps: float
     latency_ms: float
@@ -27,43 +27,43 @@ class TableCost(NamedTuple):
 
 
 class Table:
-    """A space in which everything is known.
+    """A space whose scores and costs are all known.
 
     Attributes:
-        space: of the architectures.
-        objectives: of the search.
-        points: of all architectures, in the order of ``Space.all``, less being better: [size, objectives].
+        space: Search space.
+        objectives: Objectives of the search.
+        points: Points of all architectures in the order of ``Space.all``, less being better, shape [size, objectives].
     """
 
     sram_cap_kib = None
 
     def __init__(self, archive: Archive, objectives: Objectives) -> None:
-        """Takes an archive that holds the whole space."""
+        """Initialise the table from an archive of the whole space."""
         self.space, self.objectives = archive.space, objectives
-        rows = np.array([archive.row(each) for each in archive.space.all()])
+        rows = np.array([archive.row(architecture) for architecture in archive.space.all()])
         self.points = objectives.points(archive, rows)
         self._epe = archive.column("epe")[rows]
         figures = zip(*(archive.column(name)[rows].tolist() for name in COST_FIGURES))
-        self._costs = [TableCost(*each) for each in figures]
+        self._costs = [TableCost(*row) for row in figures]
 
     def index(self, architecture: Sequence[int]) -> int:
-        """Where an architecture stands in ``Space.all``."""
+        """Return the index of an architecture in ``Space.all``."""
         return int(np.ravel_multi_index(tuple(architecture), self.space.counts))
 
     def cost(self, architecture: Architecture) -> Cost:
-        """Its cost."""
+        """Return the cost of an architecture."""
         return self._costs[self.index(architecture)]
 
     def scores(self, architectures: Sequence[Architecture]) -> List[Score]:
-        """Their EPE."""
-        return [(each, float(self._epe[self.index(each)])) for each in architectures]
+        """Return the scores of architectures."""
+        return [(architecture, float(self._epe[self.index(architecture)])) for architecture in architectures]
 
 
 Search = Callable[[Table, EvolutionConfig, int], Iterator[List[Architecture]]]
 
 
-def ours(table: Table, config: EvolutionConfig, seed: int) -> Iterator[List[Architecture]]:
-    """This project's evolution."""
+def search_ours(table: Table, config: EvolutionConfig, seed: int) -> Iterator[List[Architecture]]:
+    """Run this project's evolution."""
     evolution = Evolution(table.space, config, table, seed)
     while evolution.stop_reason() is None:
         requested = evolution.ask()
@@ -71,21 +71,21 @@ def ours(table: Table, config: EvolutionConfig, seed: int) -> Iterator[List[Arch
         evolution.tell(requested, table.scores(evolution.expand_outputs(requested)))
 
 
-def ours_plain(table: Table, config: EvolutionConfig, seed: int) -> Iterator[List[Architecture]]:
-    """The same without completed outputs: plain NSGA-II that asks for nothing twice."""
-    yield from ours(table, config.model_copy(update={"complete_outputs": False}), seed)
+def search_ours_plain(table: Table, config: EvolutionConfig, seed: int) -> Iterator[List[Architecture]]:
+    """Run this project's evolution without completed outputs: plain NSGA-II without repeated requests."""
+    yield from search_ours(table, config.model_copy(update={"complete_outputs": False}), seed)
 
 
-def chance(table: Table, config: EvolutionConfig, seed: int) -> Iterator[List[Architecture]]:
-    """Random search without replacement."""
+def search_randomly(table: Table, config: EvolutionConfig, seed: int) -> Iterator[List[Architecture]]:
+    """Run random search without replacement."""
     order = list(table.space.all())
     random.Random(seed).shuffle(order)
-    for begin in range(0, len(order), _BATCH):
-        yield order[begin : begin + _BATCH]
+    for start in range(0, len(order), _BATCH):
+        yield order[start : start + _BATCH]
 
 
-def pymoo_nsga2(table: Table, config: EvolutionConfig, seed: int) -> Iterator[List[Architecture]]:
-    """pymoo's NSGA-II with the operators that its guide names for integers, and its duplicate elimination."""
+def search_pymoo_nsga2(table: Table, config: EvolutionConfig, seed: int) -> Iterator[List[Architecture]]:
+    """Run pymoo's NSGA-II with the operators that its guide recommends for integers, and duplicate elimination."""
     from pymoo.algorithms.moo.nsga2 import NSGA2
     from pymoo.core.problem import Problem
     from pymoo.operators.crossover.sbx import SBX
@@ -107,15 +107,15 @@ def pymoo_nsga2(table: Table, config: EvolutionConfig, seed: int) -> Iterator[Li
         children = algorithm.ask()
         if not len(children):
             return
-        found = [tuple(each) for each in children.get("X").astype(int).tolist()]
-        yield found
-        children.set("F", table.points[[table.index(each) for each in found]])
+        architectures = [tuple(genes) for genes in children.get("X").astype(int).tolist()]
+        yield architectures
+        children.set("F", table.points[list(map(table.index, architectures))])
         for child in children:
             child.evaluated.update(("F", "G", "H"))
         algorithm.tell(infills=children)
 
 
-def _optuna(table: Table, sampler: object) -> Iterator[List[Architecture]]:
+def _search_optuna(table: Table, sampler: object) -> Iterator[List[Architecture]]:
     import optuna
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)
@@ -128,29 +128,36 @@ def _optuna(table: Table, sampler: object) -> Iterator[List[Architecture]]:
         study.tell(trial, table.points[table.index(architecture)].tolist())
 
 
-def optuna_nsga2(table: Table, config: EvolutionConfig, seed: int) -> Iterator[List[Architecture]]:
-    """Optuna's NSGA-II."""
+def search_optuna_nsga2(table: Table, config: EvolutionConfig, seed: int) -> Iterator[List[Architecture]]:
+    """Run Optuna's NSGA-II."""
     import optuna
 
-    yield from _optuna(table, optuna.samplers.NSGAIISampler(population_size=_PEER_POPULATION, seed=seed))
+    yield from _search_optuna(table, optuna.samplers.NSGAIISampler(population_size=_PEER_POPULATION, seed=seed))
 
 
-def optuna_tpe(table: Table, config: EvolutionConfig, seed: int) -> Iterator[List[Architecture]]:
-    """Optuna's multi-objective tree-structured Parzen estimator."""
+def search_optuna_tpe(table: Table, config: EvolutionConfig, seed: int) -> Iterator[List[Architecture]]:
+    """Run Optuna's multi-objective tree-structured Parzen estimator."""
     import optuna
 
-    yield from _optuna(table, optuna.samplers.TPESampler(seed=seed))
+    yield from _search_optuna(table, optuna.samplers.TPESampler(seed=seed))
 
 
-def optuna_joint_tpe(table: Table, config: EvolutionConfig, seed: int) -> Iterator[List[Architecture]]:
-    """The same, which draws all genes of an architecture from one joint estimate: also a ninth of the time."""
+def search_optuna_joint_tpe(table: Table, config: EvolutionConfig, seed: int) -> Iterator[List[Architecture]]:
+    """Run TPE that draws all genes of an architecture from one joint estimate; it takes a ninth of the time."""
     import optuna
 
-    yield from _optuna(table, optuna.samplers.TPESampler(seed=seed, multivariate=True))
+    yield from _search_optuna(table, optuna.samplers.TPESampler(seed=seed, multivariate=True))
 
 
 class Entry(NamedTuple):
-    """A search, how its requests are scored, and after how many of them, repeated ones too, it is given up."""
+    """A search of the benchmark.
+
+    Attributes:
+        search: The search as a stream of requests.
+        by_tree: Whether its requests are scored through the tree of the supernet.
+        complete: Whether all flow outputs of a request are scored.
+        most: Number of requests, including repeated ones, after which the search is stopped.
+    """
 
     search: Search
     by_tree: bool
@@ -159,11 +166,11 @@ class Entry(NamedTuple):
 
 
 SEARCHES: Dict[str, Entry] = {
-    "ours": Entry(ours, True, True, 10**6),
-    "ours, outputs not completed": Entry(ours_plain, True, False, 10**6),
-    "pymoo NSGA-II": Entry(pymoo_nsga2, False, False, 20_000),
-    "Optuna NSGA-II": Entry(optuna_nsga2, False, False, 3_000),
-    "Optuna TPE": Entry(optuna_tpe, False, False, 300),
-    "Optuna TPE, multivariate": Entry(optuna_joint_tpe, False, False, 600),
-    "random": Entry(chance, False, False, 10**6),
+    "ours": Entry(search_ours, True, True, 10**6),
+    "ours, outputs not completed": Entry(search_ours_plain, True, False, 10**6),
+    "pymoo NSGA-II": Entry(search_pymoo_nsga2, False, False, 20_000),
+    "Optuna NSGA-II": Entry(search_optuna_nsga2, False, False, 3_000),
+    "Optuna TPE": Entry(search_optuna_tpe, False, False, 300),
+    "Optuna TPE, multivariate": Entry(search_optuna_joint_tpe, False, False, 600),
+    "random": Entry(search_randomly, False, False, 10**6),
 }

@@ -1,16 +1,16 @@
-"""How many architectures, and how much computation, searches need to come near the exact front of a known space.
+"""Benchmark of searches: number of architectures and computation to approach the exact front of a known space.
 
     make peers
     .venv-peers/bin/python -m benchmarks.search_quality --space results/reference/demo/space.h5
 
-Every EPE is read from ``space.h5``, which `enumerate` made, so that nothing is computed but counted: architectures
-without repetition, and multiply-accumulates (both passes through the trunk, one through the flow outputs) in terms of
-the mean architecture's. Ours is counted as ``supernet.tree`` computes, peers as one network per distinct architecture;
-how the peers would fare if their requests went through our tree stands beside it. Searches that are not run again
-keep what the folder's JSON says of the same seeds.
+Every EPE is read from ``space.h5``, as created by `enumerate`, so nothing is computed. The benchmark counts distinct
+architectures, and multiply-accumulates (both passes through the trunk, one through the flow outputs) relative to those
+of the mean architecture. Our search is counted as ``supernet.tree`` computes, the others as one network per distinct
+architecture; a further column counts the others as if their requests went through our tree. Searches that are not run
+again keep the results for the same seeds in the folder's JSON.
 
-The hypervolume is bounded in two ways: by the worst value of each objective in the space, so that nothing comes for
-free, and as the search is configured, which is all that ours sees.
+The hypervolume has two reference points: the worst value of each objective in the space, so that no volume is
+common to all fronts, and the configured one, which is the only one that our search uses.
 """
 
 import argparse
@@ -39,19 +39,27 @@ BOUNDS = ("worst", "configured")
 
 
 class Count:
-    """What one search has requested so far, and how near it is.
+    """The requests of a search so far, and the share of the exact hypervolume that they reach.
 
     Attributes:
-        reached: by bound and share, what it took to get there.
+        reached: Measures at which each share was reached, by reference point and share.
     """
 
     def __init__(self, table: Table, bounds: Dict[str, Objectives], skeleton: Skeleton, config: Config) -> None:
-        """Takes the known space, the bounds of the hypervolume, and what the scores were computed with."""
+        """Initialise the count.
+
+        Args:
+            table: Known space.
+            bounds: Objectives with each of the reference points, by name.
+            skeleton: Definition of the network that the scores were computed with.
+            config: Configuration that the scores were computed with.
+        """
         self._table, self._bounds, self._skeleton = table, bounds, skeleton
         self._exact = {name: bound.hypervolume(table.points) for name, bound in bounds.items()}
         self._size = config.data.padded_size
         calibration = config.evaluation.calibration_pairs
-        # Where all pairs of a data set on disk were used, their number is not known here: as many are supposed.
+        # If all pairs of a data set on disk were used, their number is not known here; as many as for calibration are
+        # assumed.
         validation = config.evaluation.val_pairs or getattr(config.data, "val_pairs", calibration)
         self._pairs = calibration, validation
         self._one = count_mean_single(skeleton, self._size, self._pairs)
@@ -63,72 +71,73 @@ class Count:
 
     @property
     def done(self) -> bool:
-        """Whether everything is reached."""
+        """Whether all shares are reached."""
         return all(SHARES[-1] in reached for reached in self.reached.values())
 
     def add(self, batch: List[Architecture], by_tree: bool, complete: bool) -> None:
-        """Counts a request: as a whole where it goes through the tree, else architecture by architecture."""
-        asked = [each for each in dict.fromkeys(batch) if each not in self._known]
-        scored = asked
+        """Count a request: as a whole if it goes through the tree, otherwise architecture by architecture."""
+        requested = [architecture for architecture in dict.fromkeys(batch) if architecture not in self._known]
+        scored = requested
         if complete:
-            every = self._table.space.expand_outputs(asked)
-            scored = [tuple(each) for each in every.reshape(-1, every.shape[-1]).tolist()]
+            expanded = self._table.space.expand_outputs(requested)
+            scored = [tuple(genes) for genes in expanded.reshape(-1, expanded.shape[-1]).tolist()]
         self._known.update(scored)
         tree = self._tree.count_call(scored) / self._one if scored else 0.0
         if by_tree:
-            self._note(scored, len(asked), len(scored), tree, tree)
+            self._record(scored, len(requested), len(scored), tree, tree)
             return
-        for each in asked:
-            single = count_single(self._skeleton, self._size, self._pairs, each) / self._one
-            self._note([each], 1, 1, single, tree / len(asked))
+        for architecture in requested:
+            single = count_single(self._skeleton, self._size, self._pairs, architecture) / self._one
+            self._record([architecture], 1, 1, single, tree / len(requested))
 
-    def _note(self, scored: List[Architecture], *measures: float) -> None:
-        """Adds what was scored, and what it took (see ``MEASURES``), and notes which shares are reached by it."""
+    def _record(self, scored: List[Architecture], *measures: float) -> None:
+        """Add scored architectures and their ``MEASURES``, and record which shares they reach."""
         for name, value in zip(MEASURES, measures):
             self._sums[name] += value
-        both = np.concatenate([self._front, self._table.points[[self._table.index(each) for each in scored]]])
+        both = np.concatenate([self._front, self._table.points[list(map(self._table.index, scored))]])
         front = find_nondominated(both)
         if (front < len(self._front)).all():
             return
         self._front = both[front]
         for name, bound in self._bounds.items():
-            share = bound.hypervolume(self._front) / self._exact[name]
-            for each in SHARES:
-                if share >= each:
-                    self.reached[name].setdefault(each, dict(self._sums))
+            reached = bound.hypervolume(self._front) / self._exact[name]
+            for share in SHARES:
+                if reached >= share:
+                    self.reached[name].setdefault(share, dict(self._sums))
 
 
 def read(path: Path) -> Tuple[Config, h5py.File]:
-    """The space's file and the configuration that it was made with."""
+    """Return the configuration that the file of a space was created with, and the open file."""
     file = h5py.File(str(path), "r")
     return validate(yaml.safe_load(file.attrs["config_yaml"]), Config, "config_yaml"), file
 
 
-def bounds_of(config: Config, points: np.ndarray) -> Dict[str, Objectives]:
-    """What bounds the hypervolume; points are all of the space."""
+def make_bounds(config: Config, points: np.ndarray) -> Dict[str, Objectives]:
+    """Return the objectives with each of the reference points, from the points of the whole space."""
     names = config.evolution.objectives
     worst = {name: float(value * SIGNS[name]) for name, value in zip(names, points.max(axis=0))}
     return dict(zip(BOUNDS, (Objectives(names, worst), Objectives(names, config.evolution.reference_point))))
 
 
 def measure(
-    path: Path, seeds: range, wanted: List[str], known: Dict[str, Any], console: Console
+    path: Path, seeds: range, selected: List[str], known: Dict[str, Any], console: Console
 ) -> Iterator[Dict[str, Any]]:
-    """Runs searches; yields what is known so far after each.
+    """Run searches, and yield all results so far after each of them.
 
-    That is by name, of each seed, what it took to reach each share of each bound; None where it did not.
+    The results contain, by search and seed, the measures at which each share was reached for each reference point;
+    None where it was not reached.
     """
     config, file = read(path)
     skeleton = Skeleton(config.network.width)
     archive = read_archive(file["archive"], Space.from_skeleton(skeleton))
     table = Table(archive, Objectives(config.evolution.objectives, config.evolution.reference_point))
-    bounds = bounds_of(config, table.points)
+    bounds = make_bounds(config, table.points)
     settings = config.evolution.model_copy(update={"generations": 10**6, "patience": 0})
     references = {name: bound.reference.tolist() for name, bound in bounds.items()}
     results = dict(known)
-    for name in wanted:
+    for name in selected:
         search, by_tree, complete, most = SEARCHES[name]
-        begun, runs = time.monotonic(), []
+        start, runs = time.monotonic(), []
         for seed in seeds:
             count, requests = Count(table, bounds, skeleton, config), 0
             for batch in search(table, settings, seed):
@@ -137,33 +146,33 @@ def measure(
                 if count.done or requests >= most:
                     break
             reached = count.reached.items()
-            runs.append({bound: {str(share): found.get(share) for share in SHARES} for bound, found in reached})
-        seconds = time.monotonic() - begun
+            runs.append({bound: {str(share): by_share.get(share) for share in SHARES} for bound, by_share in reached})
+        seconds = time.monotonic() - start
         results[name] = {"given_up_after": most, "seconds": round(seconds, 1), "runs": runs}
         console.print(f"{name}: {len(runs)} seeds in {seconds:.0f} s", highlight=False)
-        ordered = {each: results[each] for each in SEARCHES if each in results}
+        ordered = {search_name: results[search_name] for search_name in SEARCHES if search_name in results}
         yield {"reference_points_less_is_better": references, "searches": ordered}
 
 
-def quartiles(runs: List[Dict[str, Any]], bound: str, share: float, measure: str) -> List[float]:
-    """25, 50 and 75 % of some runs; infinite where so many did not get there."""
-    found = [run[bound][str(share)] for run in runs]
-    values = sorted(each[measure] if each else np.inf for each in found)
+def compute_quartiles(runs: List[Dict[str, Any]], bound: str, share: float, measure: str) -> List[float]:
+    """Return the quartiles of a measure over runs; infinity if too few runs reached the share."""
+    results = [run[bound][str(share)] for run in runs]
+    values = sorted(result[measure] if result else np.inf for result in results)
     return [float(values[round(part * (len(values) - 1))]) for part in (0.25, 0.5, 0.75)]
 
 
-def shown(found: Dict[str, Any], bound: str, measure: str) -> RichTable:
-    """Medians and quartiles as a table."""
+def make_table(results: Dict[str, Any], bound: str, measure: str) -> RichTable:
+    """Return a table of medians and quartiles."""
     title = f"{measure}, to a share of the hypervolume ({bound} bound)"
     table = RichTable("search", *(f"{100 * share:g} %" for share in SHARES), title=title, title_justify="left")
-    for name, each in found["searches"].items():
-        rows = [quartiles(each["runs"], bound, share, measure) for share in SHARES]
+    for name, search in results["searches"].items():
+        rows = [compute_quartiles(search["runs"], bound, share, measure) for share in SHARES]
         table.add_row(name, *(f"{middle:,.0f} ({low:,.0f}-{high:,.0f})" for low, middle, high in rows))
     return table
 
 
-def plot(found: Dict[str, Any], path: Path) -> None:
-    """Draws the computation: medians, and quartiles as bars; what was not reached is left out."""
+def plot(results: Dict[str, Any], path: Path) -> None:
+    """Plot the medians of the computation, with quartiles as bars; shares that were not reached are left out."""
     import matplotlib
 
     matplotlib.use("Agg")
@@ -171,10 +180,10 @@ def plot(found: Dict[str, Any], path: Path) -> None:
 
     figure, both = pyplot.subplots(1, len(BOUNDS), figsize=(9, 3.6), sharey=True)
     for bound, axes in zip(BOUNDS, both):
-        for number, (name, each) in enumerate(found["searches"].items()):
-            rows = np.array([quartiles(each["runs"], bound, share, "computation") for share in SHARES])
+        for number, (name, search) in enumerate(results["searches"].items()):
+            rows = np.array([compute_quartiles(search["runs"], bound, share, "computation") for share in SHARES])
             low, middle, high = np.where(np.isfinite(rows), rows, np.nan).T
-            place = np.arange(len(SHARES)) + 0.1 * (number - len(found["searches"]) / 2)
+            place = np.arange(len(SHARES)) + 0.1 * (number - len(results["searches"]) / 2)
             axes.errorbar(place, middle, [middle - low, high - middle], fmt="o", ms=4, capsize=2, label=name)
         axes.set_xticks(np.arange(len(SHARES)))
         axes.set_xticklabels([f"{100 * share:g} %" for share in SHARES])
@@ -187,7 +196,7 @@ def plot(found: Dict[str, Any], path: Path) -> None:
 
 
 def main() -> None:
-    """Measures, prints, draws, and writes."""
+    """Run the searches, write and plot their results, and print the tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--space", type=Path, default=Path("results/reference/demo/space.h5"))
     parser.add_argument("--seeds", type=int, default=30)
@@ -202,12 +211,12 @@ def main() -> None:
     setting = {"space": options.space.name, "seeds": [seeds[0], seeds[-1]]}
     before = json.loads(path.read_text()) if path.exists() else {}
     known = before["searches"] if before.items() >= setting.items() else {}
-    for found in measure(options.space, seeds, options.searches, known, console):
-        path.write_text(json.dumps({**setting, **found}) + "\n")
-        plot(found, path.with_suffix(".png"))
+    for results in measure(options.space, seeds, options.searches, known, console):
+        path.write_text(json.dumps({**setting, **results}) + "\n")
+        plot(results, path.with_suffix(".png"))
     for bound in BOUNDS:
-        for each in MEASURES:
-            console.print(shown(found, bound, each))
+        for name in MEASURES:
+            console.print(make_table(results, bound, name))
 
 
 if __name__ == "__main__":

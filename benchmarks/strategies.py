@@ -1,18 +1,18 @@
-"""Sums up the comparison of strategies: A, B and C on the same children that were trained alone, and what each cost.
+"""Summary of the comparison of strategies: A, B and C on the same children that were trained alone, with their costs.
 
     .venv/bin/python -m benchmarks.strategies --children results/strategies_c results/strategies_c2 \\
         --strict results/strategies_a results/strategies_a2 --uniform results/strategies_uniform \\
         --staged results/strategies_b --output results/reference/strategies
 
-``--children`` are runs of strategy C, the others those of its first with other seeds; the truth is their mean, as in
-``rank``. ``--strict`` (A), ``--uniform`` (A, one random path a step) and ``--staged`` (B) are runs of supernets, one
-for each seed, each with a ``rank.json`` that ``rank`` has made with these children.
+``--children`` are runs of strategy C; all but the first contain the same children with other seeds, and the truth is
+their mean, as in ``rank``. ``--strict`` (A), ``--uniform`` (A, one random path per step) and ``--staged`` (B) are runs
+of supernets, one per seed, each with a ``rank.json`` that ``rank`` wrote for these children.
 
-What a supernet would choose is the front of the children by its own EPE. Valued by their true EPE, it has a
-hypervolume up to the reference point of the search, and a share of that of the true front. The tight share is that up
-to the children's worst EPE and lowest FPS, which tells more: far beyond the children, fronts all share most of the
-hypervolume. C chooses by one seed. "random" is the mean over random orders of the children: what is reached without
-any knowledge of EPE. B's training time is without the scoring between its stages.
+The selection of a supernet is the front of the children by its own EPEs. The summary gives its hypervolume by the true
+EPEs, with the reference point of the search, and its share of that of the true front. The tight share uses the
+children's worst EPE and lowest FPS as reference point. It is more informative, because with a distant reference point
+all fronts dominate most of the volume. C selects by one seed. "random" is the mean over random orders of the children,
+that is, the share without any knowledge of the EPE. B's training time excludes the scoring between its stages.
 """
 
 import argparse
@@ -24,8 +24,8 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.strategies_plots import scatter, trend
-from benchmarks.strategies_runs import Children, Supernet, opened, read_supernet
+from benchmarks.strategies_plots import plot_scatter, plot_trend
+from benchmarks.strategies_runs import Children, Supernet, open_run, read_supernet
 from edgeflownas.errors import InputError
 from edgeflownas.storage.files import write_json
 from search.ranking.agreement import Figure
@@ -36,33 +36,33 @@ GROUPS = {"strict": "A", "uniform": "A, uniform", "staged": "B"}
 
 
 def main() -> None:
-    """Writes the summary and its pictures, and prints the tables."""
+    """Write the summary and its plots, and print the tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--children", type=Path, nargs="+", required=True, help="runs of C, one a seed")
+    parser.add_argument("--children", type=Path, nargs="+", required=True, help="runs of C, one per seed")
     for group in GROUPS:
-        parser.add_argument(f"--{group}", type=Path, nargs="*", default=[], help="runs, one a seed")
+        parser.add_argument(f"--{group}", type=Path, nargs="*", default=[], help="runs, one per seed")
     parser.add_argument("--output", type=Path, required=True, help="folder")
-    given = parser.parse_args()
+    options = parser.parse_args()
     try:
-        summary, supernets, truth = summed_up(given.children, {group: getattr(given, group) for group in GROUPS})
+        summary, supernets, truth = summarize(options.children, {group: getattr(options, group) for group in GROUPS})
     except InputError as error:
         parser.exit(1, f"{error}\n")
-    write_json(given.output / "strategies.json", summary)
+    write_json(options.output / "strategies.json", summary)
     if supernets:
-        scatter(given.output / "scatter.png", truth, supernets)
-        trend(given.output / "trend.png", supernets)
+        plot_scatter(options.output / "scatter.png", truth, supernets)
+        plot_trend(options.output / "trend.png", supernets)
     _print(summary)
 
 
-def summed_up(
+def summarize(
     children: Sequence[Path], groups: Mapping[str, Sequence[Path]]
 ) -> Tuple[Dict[str, Any], Dict[str, List[Supernet]], Truth]:
-    """Reads all runs; gives the summary for JSON, the supernets by group, and the truth.
+    """Read all runs, and return the summary for JSON, the supernets by group, and the truth.
 
     Raises:
-        InputError: a run is missing, not finished, or was not ranked with these children.
+        InputError: A run is missing or not finished, or was not ranked with these children.
     """
-    first = opened(children[0])
+    first = open_run(children[0])
     truth = read_truth(first, [folder / "queue" for folder in children])
     known = Children(first, truth)
     supernets = {
@@ -70,30 +70,30 @@ def summed_up(
     }
     alone = {
         "strategy": "C", "run": str(children[0]), "seed": first.config.seed,
-        **known.chosen(np.array([truth.seeds[0][each] for each in truth.architectures])),
+        **known.evaluate_selection(np.array([truth.seeds[0][child] for child in truth.architectures])),
         "train_s": known.train_s, "search_s": 0.0, "tau": None,
     }  # fmt: skip
-    rows = [_row(GROUPS[name], each, known) for name, runs in supernets.items() for each in runs]
+    rows = [_make_row(GROUPS[name], supernet, known) for name, runs in supernets.items() for supernet in runs]
     summary = {
         "n": len(known.names),
-        "truth": {**known.chosen(truth.epe), "seeds": len(truth.seeds)},
+        "truth": {**known.evaluate_selection(truth.epe), "seeds": len(truth.seeds)},
         "noise": {
             "px": truth.noise, "n": truth.repeated, "tau": truth.tau_between_seeds,
             "attainable_tau": truth.attainable_tau,
         },
-        "random": known.at_random(),
+        "random": known.evaluate_random_selections(),
         "strategies": [*rows, alone],
-        "tau": {name: _spread(runs) for name, runs in supernets.items()},
+        "tau": {name: _summarize_taus(runs) for name, runs in supernets.items()},
     }  # fmt: skip
     return summary, supernets, truth
 
 
-def _row(strategy: str, supernet: Supernet, known: Children) -> Dict[str, Any]:
-    """A line of the table of strategies."""
+def _make_row(strategy: str, supernet: Supernet, known: Children) -> Dict[str, Any]:
+    """Return a row of the table of strategies."""
     run, last = supernet.run, supernet.last(True)
     assert last is not None
     row = {
-        "strategy": strategy, "run": str(run.folder), "seed": run.config.seed, **known.chosen(last.epe),
+        "strategy": strategy, "run": str(run.folder), "seed": run.config.seed, **known.evaluate_selection(last.epe),
         "train_s": supernet.train_s, "search_s": supernet.search_s,
         "tau": last.figures["kendall_tau"]._asdict(),
     }  # fmt: skip
@@ -103,30 +103,30 @@ def _row(strategy: str, supernet: Supernet, known: Children) -> Dict[str, Any]:
     return row
 
 
-def _spread(runs: Sequence[Supernet]) -> Dict[str, Any]:
-    """Kendall's tau of some seeds by the last weights: each with its interval, and mean and deviation over seeds."""
-    found: Dict[str, Any] = {}
+def _summarize_taus(runs: Sequence[Supernet]) -> Dict[str, Any]:
+    """Return Kendall's tau by the last weights of each seed, with its interval, and their mean and deviation."""
+    summary: Dict[str, Any] = {}
     for name, recalibrated in (("recalibrated", True), ("not_recalibrated", False)):
-        last = [each.last(recalibrated) for each in runs]
+        last = [supernet.last(recalibrated) for supernet in runs]
         taus = [ranking.figures["kendall_tau"] for ranking in last if ranking is not None]
         values = [tau.value for tau in taus]
         if values:
-            found[name] = {
+            summary[name] = {
                 "seeds": [tau._asdict() for tau in taus],
                 "mean": float(np.mean(values)),
                 "deviation": float(np.std(values, ddof=1)) if len(values) > 1 else None,
                 "clear_pairs": [ranking.clear_pairs for ranking in last if ranking is not None],
                 "clear_tau": [ranking.clear_tau for ranking in last if ranking is not None],
             }
-    return found
+    return summary
 
 
 def _print(summary: Dict[str, Any]) -> None:
-    """The tables, in Markdown."""
+    """Print the tables in Markdown."""
     noise, truth = summary["noise"], summary["truth"]
     table = Table(box=box.MARKDOWN)
     shares = ("share", "tight share")
-    for heading in ("strategy", "seed", "front found", "hypervolume", *shares, "training s", "search s", "tau (95 %)"):
+    for heading in ("strategy", "seed", "front", "hypervolume", *shares, "training s", "search s", "tau (95 %)"):
         table.add_column(heading, no_wrap=True)
     for row in summary["strategies"]:
         table.add_row(
@@ -136,17 +136,17 @@ def _print(summary: Dict[str, Any]) -> None:
             "" if row["tau"] is None else str(Figure(**row["tau"])),
         )  # fmt: skip
     taus = Table(box=box.MARKDOWN)
-    for heading in ("supernet", "BN", "seeds", "tau of each (95 %)", "mean", "deviation"):
+    for heading in ("supernet", "BN", "seeds", "tau per seed (95 %)", "mean", "deviation"):
         taus.add_column(heading, no_wrap=True)
-    for group, words in summary["tau"].items():
-        for word, found in words.items():
-            each = "; ".join(str(Figure(**tau)) for tau in found["seeds"])
-            deviation = "" if found["deviation"] is None else f"{found['deviation']:.3f}"
-            seeds = str(len(found["seeds"]))
-            taus.add_row(group, word.replace("_", " "), seeds, each, f"{found['mean']:.3f}", deviation)
+    for group, by_statistics in summary["tau"].items():
+        for statistics, result in by_statistics.items():
+            intervals = "; ".join(str(Figure(**tau)) for tau in result["seeds"])
+            deviation = "" if result["deviation"] is None else f"{result['deviation']:.3f}"
+            seeds = str(len(result["seeds"]))
+            taus.add_row(group, statistics.replace("_", " "), seeds, intervals, f"{result['mean']:.3f}", deviation)
     console = Console(width=400, highlight=False)
     console.print(table, taus)
-    print(f"n = {summary['n']}; the truth is of {truth['seeds']} seeds, its front {' '.join(truth['front'])}.")
+    print(f"n = {summary['n']}; seeds of the truth: {truth['seeds']}; true front: {' '.join(truth['front'])}.")
     random = summary["random"]
     print(f"At random: share {random['share']:.4f}, tight share {random['tight_share']:.4f}.")
     if noise["px"] is not None:

@@ -1,4 +1,4 @@
-"""What ``benchmarks.strategies`` reads: supernets with their rankings, and the children that were trained alone."""
+"""Input of ``benchmarks.strategies``: supernets with their rankings, and children that were trained alone."""
 
 import csv
 import json
@@ -21,12 +21,12 @@ _RANDOM_ORDERS = 1000
 
 
 class Supernet(NamedTuple):
-    """A trained supernet, and how it ranks the children.
+    """A trained supernet and its rankings of the children.
 
     Attributes:
-        run: whose it is.
-        rankings: by its weights, from early to late.
-        paths: trained up to each epoch that a ranking is of.
+        run: Run of the supernet.
+        rankings: Rankings by its weights, from early to late.
+        paths: Number of paths trained up to each epoch of the last stage.
     """
 
     run: Run
@@ -35,12 +35,12 @@ class Supernet(NamedTuple):
 
     @property
     def train_s(self) -> float:
-        """Seconds of training, over all stages."""
-        return sum(float(log[-1]["wall_s"]) for log in _logs(self.run))
+        """Time of training over all stages, in seconds."""
+        return sum(float(log[-1]["wall_s"]) for log in _read_logs(self.run))
 
     @property
     def search_s(self) -> Optional[float]:
-        """Seconds of the search; None where there was none yet."""
+        """Time of the search, in seconds; None if there was none yet."""
         if not self.run.search_file.exists():
             return None
         with h5py.File(str(self.run.search_file), "r") as file:
@@ -48,15 +48,21 @@ class Supernet(NamedTuple):
             return float(generations[max(generations)].attrs["wall_s"]) if len(generations) else None
 
     def last(self, recalibrated: bool) -> Optional[Ranking]:
-        """By the weights that a search takes."""
-        return next((each for each in reversed(self.rankings) if each.recalibrated is recalibrated), None)
+        """Return the ranking by the weights that a search uses; None if there is none."""
+        matches = (ranking for ranking in reversed(self.rankings) if ranking.recalibrated is recalibrated)
+        return next(matches, None)
 
 
 class Children:
-    """The children that are known, and what a choice among them is worth."""
+    """The children that were trained alone, and the value of a selection from them.
+
+    Attributes:
+        names: Digits of the children.
+        train_s: Time of their training, in seconds.
+    """
 
     def __init__(self, run: Run, truth: Truth) -> None:
-        """Takes the first run of C, and what is true of its children."""
+        """Initialise the children from the first run of C and the truth."""
         fps = {}
         queue = Queue(run.queue_folder)
         self.train_s = 0.0
@@ -65,8 +71,8 @@ class Children:
             if task.state().state == "done":
                 fps[run.space.parse(task.config.architecture)] = task.config.found.fps
                 self.train_s += load_result(task).wall_s
-        self.names = [run.space.format(each) for each in truth.architectures]
-        self._costs = -np.array([fps[each] for each in truth.architectures])
+        self.names = [run.space.format(child) for child in truth.architectures]
+        self._costs = -np.array([fps[child] for child in truth.architectures])
         self._true = self._points(truth.epe)
         self._loose = Objectives(["epe", "fps"], run.config.evolution.reference_point)
         slowest, worst = float(-self._costs.max()), float(truth.epe.max())
@@ -75,8 +81,8 @@ class Children:
     def _points(self, epe: np.ndarray) -> np.ndarray:
         return np.column_stack([epe, self._costs])
 
-    def chosen(self, epe: np.ndarray) -> Dict[str, Any]:
-        """The front by some EPE, and what it comes to by the true one."""
+    def evaluate_selection(self, epe: np.ndarray) -> Dict[str, Any]:
+        """Return the front by the given EPEs, and its hypervolume and shares by the true ones."""
         front = find_nondominated(self._points(epe))
         best_first = front[np.argsort(self._true[front, 0])]
         return {
@@ -90,56 +96,56 @@ class Children:
         whole = objectives.hypervolume(self._true)
         return objectives.hypervolume(self._true[front]) / whole if whole else 1.0
 
-    def at_random(self) -> Dict[str, float]:
-        """The shares that an EPE in random order reaches, in the mean."""
+    def evaluate_random_selections(self) -> Dict[str, float]:
+        """Return the mean shares that EPEs in random order reach."""
         rng = np.random.default_rng(0)
-        found = [self.chosen(rng.permutation(len(self.names))) for _ in range(_RANDOM_ORDERS)]
-        return {name: float(np.mean([each[name] for each in found])) for name in ("share", "tight_share")}
+        results = [self.evaluate_selection(rng.permutation(len(self.names))) for _ in range(_RANDOM_ORDERS)]
+        return {name: float(np.mean([result[name] for result in results])) for name in ("share", "tight_share")}
 
 
-def opened(folder: Path) -> Run:
-    """A run with the configuration that it has left."""
+def open_run(folder: Path) -> Run:
+    """Open a run with the configuration in its folder."""
     return Run.open(folder / "config.yaml", folder)
 
 
 def read_supernet(folder: Path, truth: Truth) -> Supernet:
-    """Reads a run and its rankings; their figures are taken anew, against the truth as it is now.
+    """Read a run and its rankings, whose figures are computed again with the given truth.
 
     Raises:
-        InputError: a file is missing or damaged, or the ranking is not of all these children.
+        InputError: A file is missing or damaged, or the ranking does not contain all of these children.
     """
-    run = opened(folder)
-    mend = "make it with `rank` and the same --children"
+    run = open_run(folder)
+    hint = "create it with `rank` and the same --children"
     try:
         content = json.loads(run.rank_file.read_text(encoding="utf-8"))
-        place = {name: index for index, name in enumerate(content["architectures"])}
-        order = [place[run.space.format(each)] for each in truth.architectures]
+        indices = {name: index for index, name in enumerate(content["architectures"])}
+        order = [indices[run.space.format(child)] for child in truth.architectures]
         rankings = [
             rank_children(
-                truth, Path(each["weights"]), each["epoch"], each["recalibrated"],
-                [each["epe"][index] for index in order],
+                truth, Path(ranking["weights"]), ranking["epoch"], ranking["recalibrated"],
+                [ranking["epe"][index] for index in order],
             )
-            for each in content["rankings"]
+            for ranking in content["rankings"]
         ]  # fmt: skip
     except OSError as error:
-        raise InputError(f"{run.rank_file}: cannot be read: {error.strerror}; {mend}") from None
+        raise InputError(f"{run.rank_file}: cannot be read: {error.strerror}; {hint}") from None
     except (KeyError, TypeError, ValueError, IndexError):
-        raise InputError(f"{run.rank_file}: is damaged, or not of all of these children; {mend}") from None
-    if not any(each.recalibrated for each in rankings):
-        raise InputError(f"{run.rank_file}: holds no ranking; {mend}")
-    return Supernet(run, rankings, _paths(run))
+        raise InputError(f"{run.rank_file}: is damaged, or does not contain all of these children; {hint}") from None
+    if not any(ranking.recalibrated for ranking in rankings):
+        raise InputError(f"{run.rank_file}: contains no ranking; {hint}")
+    return Supernet(run, rankings, _count_paths(run))
 
 
-def _paths(run: Run) -> Dict[int, int]:
-    """Paths trained up to each epoch of the last stage, those of the stages before it included."""
-    a_step = 1 if run.config.train.sampling == "uniform" else max(run.space.counts)
-    *before, last = [log for log in _logs(run) if log]
-    done = sum(int(log[-1]["steps"]) for log in before)
-    return {int(line["epoch"]): a_step * (done + int(line["steps"])) for line in last}
+def _count_paths(run: Run) -> Dict[int, int]:
+    """Return the number of paths trained up to each epoch of the last stage, including the previous stages."""
+    paths_per_step = 1 if run.config.train.sampling == "uniform" else max(run.space.counts)
+    *previous, last = [log for log in _read_logs(run) if log]
+    done = sum(int(log[-1]["steps"]) for log in previous)
+    return {int(line["epoch"]): paths_per_step * (done + int(line["steps"])) for line in last}
 
 
-def _logs(run: Run) -> List[List[Dict[str, str]]]:
-    """Of each stage of the training, in order."""
+def _read_logs(run: Run) -> List[List[Dict[str, str]]]:
+    """Return the log of each stage of the training, in order."""
     folders = staged.stage_folders(run.supernet_folder) if run.config.strategy == "staged" else [run.supernet_folder]
     logs = []
     for folder in folders:
@@ -147,5 +153,5 @@ def _logs(run: Run) -> List[List[Dict[str, str]]]:
             with (folder / "log.csv").open(encoding="utf-8") as file:
                 logs.append([dict(row) for row in csv.DictReader(file)])
         except OSError as error:
-            raise InputError(f"{folder / 'log.csv'}: cannot be read: {error.strerror}; train to the end") from None
+            raise InputError(f"{folder / 'log.csv'}: cannot be read: {error.strerror}; complete the training") from None
     return logs
