@@ -146,7 +146,7 @@ class CostPredictor:
         for architecture in single_changes(counts):
             if architecture not in compiled:
                 raise ValueError(f"architecture {''.join(map(str, architecture))} is missing")
-        ordered = sorted(compiled, key=lambda architecture: (_changes(architecture), architecture))
+        ordered = sorted(compiled, key=lambda architecture: (_count_changes(architecture), architecture))
         self._genes = np.array(ordered)
         self._sram = {architecture: compiled[architecture].sram_kib for architecture in ordered}
         self._affects_sram = [self._changes_sram(gene) for gene in range(len(counts))]
@@ -335,7 +335,7 @@ def _parse_architecture(text: str, counts: Sequence[int]) -> Architecture:
     return tuple(int(digit) for digit in text)
 
 
-def _changes(architecture: Architecture) -> int:
+def _count_changes(architecture: Architecture) -> int:
     return sum(option != 0 for option in architecture)
 
 

@@ -20,7 +20,7 @@ _COLUMNS_3_8 = {
 
 
 class CompiledLayer(Section):
-    """One operator of the compiled network.
+    """An operator of a compiled network.
 
     Attributes:
         operator: Kind of the operator, as named in the network file.

@@ -37,14 +37,14 @@ def default_command() -> str:
 
 
 class CompileError(InputError):
-    """Vela failed to compile a network."""
+    """Failure of Vela to compile a network."""
 
 
 class Vela:
     """The Vela program."""
 
     def __init__(self, command: str, timeout: float, wanted: str = VERSION) -> None:
-        """Set how Vela is called.
+        """Initialise with the command that runs Vela.
 
         Args:
             command: Path of the program, or name of a program on PATH.

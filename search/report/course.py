@@ -12,7 +12,7 @@ _REQUESTED = "requested architectures"
 
 
 def hypervolume_section(runs: Sequence[Contents]) -> Section:
-    """Return the hypervolume over generations and over computation, with the exact hypervolume as a line."""
+    """Return the section with the hypervolume over generations and over computation, and the exact one as a line."""
     title = "Hypervolume"
     searched = [(number, run, run.generations) for number, run in enumerate(runs) if run.generations is not None]
     if not searched:
@@ -58,7 +58,7 @@ def _summarise(contents: Contents) -> str:
 
 
 def work_section(runs: Sequence[Contents]) -> Section:
-    """Return the numbers of requested and scored architectures and of avoided duplicates."""
+    """Return the section with the numbers of requested and scored architectures and of avoided duplicates."""
     title = "Work and duplicates"
     text, work, avoided = [], [], []
     for number, contents in enumerate(runs):

@@ -19,7 +19,7 @@ _HEADINGS = (
 
 
 def final_section(runs: Sequence[Contents]) -> Section:
-    """Return EPE and FPS of the retrained networks, with EdgeFlowNet's FPS if the two are comparable."""
+    """Return the section with EPE and FPS of the retrained networks, and EdgeFlowNet's FPS if it is comparable."""
     text: List[str] = []
     tables: List[Table] = []
     series: List[Series] = []

@@ -20,7 +20,7 @@ _TOP = Path(__file__).parents[2]
 
 
 def origin_section(runs: Sequence[Contents]) -> Section:
-    """Return versions, seeds, digests, board and compiler of each run, and its configuration."""
+    """Return the section with versions, seeds, digests, board, compiler and configuration of each run."""
     run_facts = [_collect_facts(contents) for contents in runs]
     names = list(dict.fromkeys(name for facts in run_facts for name, _ in facts))
     rows = tuple((name, *(dict(facts).get(name, "") for facts in run_facts)) for name in names)

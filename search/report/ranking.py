@@ -32,7 +32,7 @@ Ranked = Union[RankedRun, Contents]
 
 
 def ranking_section(runs: Sequence[Ranked]) -> Optional[Section]:
-    """Return supernet EPE against the EPE of children trained alone, and their agreement; None without rankings.
+    """Return the section on the agreement of supernet EPE and EPE of children trained alone; None without rankings.
 
     Raises:
         InputError: A file of rankings is damaged, or from an earlier version.

@@ -7,7 +7,7 @@ from search.report.contents import Contents, Log, TrainingRecord
 
 
 def training_section(runs: Sequence[Contents]) -> Section:
-    """Return the curves of EPE and loss."""
+    """Return the section with the curves of EPE and loss."""
     title = "Training"
     logs = [(role, name, training.log) for role, name, training in _list_trainings(runs) if training.log]
     if not logs:
@@ -63,7 +63,7 @@ def _make_charts(logs: Sequence[Tuple[str, str, Log]]) -> Tuple[Chart, ...]:
 
 
 def fairness_section(runs: Sequence[Contents]) -> Section:
-    """Return how often each option was trained."""
+    """Return the section on how often each option was trained."""
     title = "Fairness"
     charts, text = [], []
     for _, name, training in _list_trainings(runs):
