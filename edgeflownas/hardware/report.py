@@ -128,18 +128,8 @@ def parse_layer(row: Dict[str, str]) -> CompiledLayer:
 
 
 def _cpu_layer(operator: str, name: str) -> CompiledLayer:
-    return CompiledLayer(
-        operator=operator,
-        name=name,
-        target="CPU",
-        cycles=0,
-        npu_cycles=0,
-        macs=0,
-        utilisation=0.0,
-        sram_bytes=0,
-        flash_cycles=0,
-        dram_cycles=0,
-    )
+    zeros = dict.fromkeys(CompiledLayer.model_fields, 0)
+    return CompiledLayer.model_validate({**zeros, "operator": operator, "name": name, "target": "CPU"})
 
 
 def _parse_positive(row: Dict[str, str], column: str) -> float:

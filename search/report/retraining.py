@@ -16,7 +16,7 @@ Done = Tuple[Row, Result]
 
 
 def retraining_section(runs: Sequence[Contents]) -> Section:
-    """Return the section with supernet EPE against retrained EPE, Kendall's tau, and the curves and a table of the tasks.
+    """Return the section with supernet EPE against retrained EPE, Kendall's tau, and curves and a table of the tasks.
 
     Without shared weights there is no supernet EPE; FPS against EPE is shown instead.
     """
