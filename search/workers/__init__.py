@@ -1,1 +1,1 @@
-"""Who computes the scores? This process, local worker processes, or a Dask cluster."""
+"""Who computes the scores: this process, local worker processes, or a Dask cluster?"""

@@ -1,4 +1,4 @@
-"""Workers of a Dask cluster."""
+"""Workers on a Dask cluster."""
 
 import contextlib
 import logging
@@ -7,15 +7,18 @@ from typing import Iterator
 from edgeflownas.errors import InputError
 from search.workers.shared import WorkerGroup
 
-_ANSWERS_WITHIN = 10  # seconds
+_CONNECT_TIMEOUT = 10  # seconds
 
 
 @contextlib.contextmanager
 def open_cluster(address: str) -> Iterator[WorkerGroup]:
-    """Uses a cluster while the block runs.
+    """Connect to a Dask cluster for the duration of a block.
 
     Args:
-        address: of its scheduler.
+        address: Address of the scheduler.
+
+    Yields:
+        Workers of the cluster.
 
     Raises:
         InputError: Dask is not installed, or the scheduler does not answer.
@@ -24,10 +27,10 @@ def open_cluster(address: str) -> Iterator[WorkerGroup]:
         from distributed import Client
         from distributed.scheduler import KilledWorker
     except ImportError:
-        raise InputError("evaluation.scheduler: needs Dask; pip install .[dask], here and for the workers") from None
-    logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what goes wrong is told in one line
+        raise InputError("evaluation.scheduler: needs Dask; run pip install .[dask] here and for the workers") from None
+    logging.getLogger("distributed").setLevel(logging.CRITICAL)  # errors are reported in one line
     try:
-        client = Client(address, timeout=_ANSWERS_WITHIN, set_as_default=False)
+        client = Client(address, timeout=_CONNECT_TIMEOUT, set_as_default=False)
     except OSError:
         raise InputError(
             f"evaluation.scheduler {address}: does not answer; start one with `edgeflownas-search dask scheduler`, or "

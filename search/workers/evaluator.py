@@ -1,4 +1,4 @@
-"""Opens the evaluator of a run."""
+"""The evaluator of a run, in this process or shared by workers."""
 
 import contextlib
 from concurrent.futures.process import BrokenProcessPool
@@ -19,11 +19,11 @@ from search.workers.worker import Setup
 
 
 class Opened(NamedTuple):
-    """An evaluator that is ready.
+    """An evaluator that is ready to score.
 
     Attributes:
-        evaluator: scores architectures.
-        zero_flow_epe: EPE of predicting no motion, pixels.
+        evaluator: Evaluator of architectures.
+        zero_flow_epe: EPE of predicting no motion, in pixels.
     """
 
     evaluator: Evaluator
@@ -32,14 +32,17 @@ class Opened(NamedTuple):
 
 @contextlib.contextmanager
 def open_evaluator(run: Run, weights: Mapping[str, np.ndarray]) -> Iterator[Opened]:
-    """Reads the images and builds the supernet, here or in workers; what it has started ends with the block.
+    """Read the images and build the supernet, in this process or in workers that end with the block.
 
     Args:
-        run: says how to score, with which images, and who does it.
-        weights: the supernet's, as the run's file holds them.
+        run: Run whose configuration defines the scoring rules, the data and the workers.
+        weights: Weights of the supernet, as stored in the file of the run.
+
+    Yields:
+        The evaluator.
 
     Raises:
-        InputError: the data cannot be used; or there are no workers as configured.
+        InputError: The data cannot be used, or the configured workers are not available.
     """
     config = run.config.evaluation
     datasets = open_datasets(run.config.data)
@@ -52,27 +55,27 @@ def open_evaluator(run: Run, weights: Mapping[str, np.ndarray]) -> Iterator[Open
             opened = Opened(TreeEvaluator(run.skeleton, weights, data, SCORING_THREADS), data.zero_flow_epe())
         yield opened
         return
-    del datasets  # what is left out of them has been said; the workers read them
-    with _crew(config) as crew:
-        evaluator = SharedEvaluator(crew, _setup(run, weights), run.space)
+    del datasets  # opened only to report what is left out of them; the workers read them
+    with _open_workers(config) as workers:
+        evaluator = SharedEvaluator(workers, _describe_setup(run, weights), run.space)
         with phase("reading images and building the supernet in the workers"):
-            zero = evaluator.zero_flow_epe()
-        yield Opened(evaluator, zero)
+            zero_flow_epe = evaluator.zero_flow_epe()
+        yield Opened(evaluator, zero_flow_epe)
 
 
 @contextlib.contextmanager
-def _crew(config: ScoringConfig) -> Iterator[WorkerGroup]:
-    """The workers of a configuration."""
+def _open_workers(config: ScoringConfig) -> Iterator[WorkerGroup]:
+    """Start the workers of a configuration, or connect to them."""
     if config.scheduler is not None:
-        with open_cluster(config.scheduler) as crew:
-            yield crew
+        with open_cluster(config.scheduler) as workers:
+            yield workers
         return
     count = max(config.workers, len(config.devices))
     with ProcessPool(count, config.devices) as processes:
         yield WorkerGroup(processes, lambda: count, BrokenProcessPool)
 
 
-def _setup(run: Run, weights: Mapping[str, np.ndarray]) -> Setup:
+def _describe_setup(run: Run, weights: Mapping[str, np.ndarray]) -> Setup:
     return Setup(
         width=run.config.network.width,
         weights=str(run.supernet_file.resolve()),

@@ -1,4 +1,4 @@
-"""An architecture of a run, with weights from a file and its BN statistics, ready to predict."""
+"""Predictors of architectures of a run, with weights from a file and BN statistics."""
 
 import functools
 from pathlib import Path
@@ -18,24 +18,24 @@ Images = Callable[[], EvaluationData]
 
 
 def calibration_images(run: Run) -> Images:
-    """The images to recalibrate with: read once, when they are first asked for."""
+    """Return a function that reads the images for recalibration at its first call, and caches them."""
     return functools.lru_cache(maxsize=None)(
         lambda: EvaluationData(*open_datasets(run.config.data), run.config.evaluation, run.config.threads)
     )
 
 
 def open_predictor(run: Run, architecture: Architecture, weights: Path, images: Images) -> FlowPredictor:
-    """An architecture that predicts, with the statistics that are kept with its weights, or recalibrated ones.
+    """Return a predictor that uses the BN statistics stored with the weights or, if there are none, recalibrated ones.
 
     Args:
-        run: whose network it is of.
-        architecture: of the space.
-        weights: file of a supernet's weights, or a child's.
-        images: to recalibrate with.
+        run: Run that defines the network.
+        architecture: Architecture that predicts.
+        weights: Path of the weights of a supernet or of a child.
+        images: Function that returns the images for recalibration.
 
     Raises:
-        InputError: the weights are missing, damaged, or of another network.
-        FloatingPointError: the statistics are not finite.
+        InputError: The weights are missing or damaged, or belong to a different network.
+        FloatingPointError: The statistics are not finite.
     """
     tensors = run.load_tensors(weights, architecture)
     statistics = select_statistics(tensors)

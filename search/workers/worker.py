@@ -1,7 +1,7 @@
-"""What a worker does, in a process of its own on this machine or another: it scores architectures.
+"""Scoring of architectures in a worker, a separate process on this or another machine.
 
-It builds its evaluator once, keeps it, and takes no work from a search that scores by other code, another supernet or
-other images than it would. Without TensorFlow until there is something to score.
+A worker builds its evaluator once and keeps it. It refuses work from a search with different code, a different supernet
+or different images. TensorFlow is imported only when there is something to score.
 """
 
 import functools
@@ -26,11 +26,11 @@ from edgeflownas.storage import checkpoint
 from search.nsga2.scoring import Evaluator, Score
 from search.run import SCORING_THREADS
 
-_ONE_AT_A_TIME = threading.Lock()  # a worker of Dask may have several threads
+_ONE_AT_A_TIME = threading.Lock()  # a Dask worker may have several threads
 
 
-def _code() -> str:
-    """SHA-256 of all sources that scores are computed by."""
+def _hash_code() -> str:
+    """Return the SHA-256 of all sources that affect the scores."""
     digest = hashlib.sha256()
     for package in (edgeflownas, supernet):
         folder = Path(str(package.__file__)).parent
@@ -39,20 +39,20 @@ def _code() -> str:
     return digest.hexdigest()
 
 
-CODE = _code()  # as it was when it was loaded
+CODE = _hash_code()  # when this module was loaded
 
 
 class Setup(Section):
-    """All that scores depend on, beside the code.
+    """Everything that affects the scores, except the code.
 
     Attributes:
-        width: base width of the network.
-        weights: path of the supernet's.
-        weights_sha256: of their values.
-        data: that is scored on.
-        evaluation: how.
-        threads: that read images.
-        gpu: whether it has to have one.
+        width: Base width of the network, in channels.
+        weights: Path of the weights of the supernet.
+        weights_sha256: Digest of the values of the weights.
+        data: Data set on which architectures are scored.
+        evaluation: Scoring rules.
+        threads: Number of threads that read images.
+        gpu: Whether the worker must have a GPU.
     """
 
     width: int
@@ -65,13 +65,13 @@ class Setup(Section):
 
 
 class Answer(NamedTuple):
-    """What a worker found.
+    """Answer of a worker.
 
     Attributes:
-        groups: scores, by backbone.
-        zero_flow_epe: EPE of predicting no motion, pixels.
-        basis: the libraries and the images that it scores with; must be the same everywhere.
-        worker: its process, machine and folder.
+        groups: Scores, grouped by backbone.
+        zero_flow_epe: EPE of predicting no motion, in pixels.
+        basis: Libraries and images of the worker, which must be the same for all workers.
+        worker: Process, machine and folder of the worker.
     """
 
     groups: List[List[Score]]
@@ -81,7 +81,7 @@ class Answer(NamedTuple):
 
 
 class _Built(NamedTuple):
-    """An evaluator, and what does not change from answer to answer."""
+    """An evaluator, and the parts of an answer that never change."""
 
     evaluator: Evaluator
     zero_flow_epe: float
@@ -89,48 +89,48 @@ class _Built(NamedTuple):
 
 
 def answer(code: str, setup: str, architectures: Sequence[Architecture]) -> Answer:
-    """Scores architectures.
+    """Score architectures; the function that workers execute.
 
-    Of plain arguments, so that a worker with other code can read them.
+    The arguments have built-in types, so that a worker with different code can read them.
 
     Args:
         code: ``CODE`` of the search.
-        setup: a ``Setup`` as JSON.
-        architectures: to score; may be none.
+        setup: A ``Setup`` as JSON.
+        architectures: Architectures to score, possibly none.
 
     Raises:
-        InputError: the worker's code or supernet is another one, or it cannot read the data.
+        InputError: The worker has different code or a different supernet, or cannot read the data.
     """
     with _ONE_AT_A_TIME:
         try:
             if code != CODE:
                 raise InputError(
-                    f"has other code than this search ({CODE:.12} there, {code:.12} here); bring both to the same "
-                    f"version, and start the worker again"
+                    f"has different code than this search ({CODE:.12} there, {code:.12} here); install the same "
+                    f"version, and restart the worker"
                 )
-            built = _built(setup)
+            built = _build(setup)
             groups = list(built.evaluator.score(architectures))
         except InputError as error:
             raise InputError(f"worker {_name()}: {error}") from None
         except (OSError, MemoryError):
             raise
-        except Exception as error:  # may be of a kind that cannot be sent
+        except Exception as error:  # its type may not be serialisable
             raise RuntimeError(f"worker {_name()}: {type(error).__name__}: {error}") from error
     return Answer(groups, built.zero_flow_epe, built.basis, _name())
 
 
 @functools.lru_cache(maxsize=1)
-def _built(setup: str) -> _Built:
-    """Reads the images, and builds the supernet."""
+def _build(setup: str) -> _Built:
+    """Read the images, and build the supernet."""
     wanted = Setup.model_validate_json(setup)
     skeleton = Skeleton(wanted.width)
     tensors, _ = checkpoint.load(Path(wanted.weights))
     weights = {name: tensors[name] for name in skeleton.parameters() if name in tensors}
-    found = checkpoint.digest(weights)
-    if found != wanted.weights_sha256:
+    digest = checkpoint.digest(weights)
+    if digest != wanted.weights_sha256:
         raise InputError(
-            f"{wanted.weights} is another supernet there than the search began with (sha256 {found:.12}, not "
-            f"{wanted.weights_sha256:.12}); let both read the same file, and do not train into it meanwhile"
+            f"{wanted.weights} is not the supernet with which the search began (sha256 {digest:.12} instead of "
+            f"{wanted.weights_sha256:.12}); give both the same file, and do not train into it during the search"
         )
     from edgeflownas.evaluation.child import EvaluationData
     from edgeflownas.tf_runtime.stack import tf
@@ -138,7 +138,7 @@ def _built(setup: str) -> _Built:
 
     if wanted.gpu and not tf.config.experimental.list_physical_devices("GPU"):
         number = os.environ.get("CUDA_VISIBLE_DEVICES")
-        raise InputError(f"evaluation.devices: TensorFlow does not see GPU {number}; leave it out, or see docs/gpu.md")
+        raise InputError(f"evaluation.devices: TensorFlow does not find GPU {number}; leave it out, or see docs/gpu.md")
     data = EvaluationData(*open_datasets(wanted.data), wanted.evaluation, wanted.threads)
     basis = f"TensorFlow {tf.__version__}, NumPy {np.__version__} and images {data.digest():.12}"
     return _Built(TreeEvaluator(skeleton, weights, data, SCORING_THREADS), data.zero_flow_epe(), basis)

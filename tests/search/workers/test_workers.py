@@ -1,4 +1,4 @@
-"""Scores by workers: real processes and a real Dask cluster, at the smallest size."""
+"""Scoring by real worker processes and a real Dask cluster, at the smallest size."""
 
 import concurrent.futures
 import contextlib
@@ -31,7 +31,7 @@ from search.workers.worker import Answer, Setup
 from tests.search.stand_ins import MEDIUM, SMALL
 from tests.small import DATA, EVALUATION, weights_for
 
-pytestmark = pytest.mark.timeout(900)  # TensorFlow starts a dozen times, which takes long on a busy machine
+pytestmark = pytest.mark.timeout(900)  # TensorFlow starts a dozen times, which is slow on a busy machine
 
 ROOT = Path(__file__).parents[3]
 CONFIG = ROOT / "configs" / "tiny.yaml"
@@ -54,16 +54,16 @@ def run_with(folder: Path, *settings: str) -> Run:
     return Run.open(CONFIG, folder, [f"supernet={folder / 'supernet.h5'}", *SETTINGS, *settings])
 
 
-def asked(space: Space) -> List[Architecture]:
+def requested(space: Space) -> List[Architecture]:
     backbones = np.ndindex(*space.counts[: space.backbone])
     return [(*backbone, *head) for backbone in backbones for head in HEADS]
 
 
-def scored(run: Run, on_group: Optional[Callable[[int], None]] = None) -> List[List[Score]]:
-    """Scores all backbones with some heads; after each, something may happen."""
+def score_all(run: Run, on_group: Optional[Callable[[int], None]] = None) -> List[List[Score]]:
+    """Score all backbones with some heads; call a function after every backbone."""
     groups = []
     with open_evaluator(run, WEIGHTS) as opened:
-        for group in opened.evaluator.score(asked(run.space)):
+        for group in opened.evaluator.score(requested(run.space)):
             groups.append(group)
             if on_group is not None:
                 on_group(len(groups))
@@ -72,8 +72,8 @@ def scored(run: Run, on_group: Optional[Callable[[int], None]] = None) -> List[L
 
 @pytest.fixture(scope="module")
 def reference(folder: Path) -> List[List[Score]]:
-    """By the process itself."""
-    return scored(run_with(folder))
+    """Scores computed without workers."""
+    return score_all(run_with(folder))
 
 
 @pytest.fixture(scope="module")
@@ -90,7 +90,7 @@ def pids() -> Set[int]:
     return {process.pid for process in multiprocessing.active_children() if process.pid is not None}
 
 
-def test_two_workers_score_to_the_last_bit_as_one_though_one_is_killed(
+def test_two_workers_give_identical_scores_even_if_one_is_killed(
     folder: Path, reference: List[List[Score]], capsys: pytest.CaptureFixture
 ) -> None:
     children: List[Set[int]] = []
@@ -102,70 +102,70 @@ def test_two_workers_score_to_the_last_bit_as_one_though_one_is_killed(
         if done == 81:
             children.append(pids())
 
-    assert scored(run_with(folder, "evaluation.workers=2"), kill_one) == reference
-    assert [len(each) for each in children] == [2, 2]
-    assert len(children[0] & children[1]) == 1  # the other one worked on
+    assert score_all(run_with(folder, "evaluation.workers=2"), kill_one) == reference
+    assert [len(group) for group in children] == [2, 2]
+    assert len(children[0] & children[1]) == 1  # the other worker continued
     assert capsys.readouterr().err.count("a worker was killed") == 1
     assert not pids()
 
 
-def test_four_workers_score_to_the_last_bit_as_one(folder: Path, reference: List[List[Score]]) -> None:
-    assert scored(run_with(folder, "evaluation.workers=4")) == reference
+def test_four_workers_give_identical_scores(folder: Path, reference: List[List[Score]]) -> None:
+    assert score_all(run_with(folder, "evaluation.workers=4")) == reference
 
 
-def test_dask_scores_to_the_last_bit_as_one_though_a_worker_is_killed(
+def test_dask_gives_identical_scores_even_if_a_worker_is_killed(
     dask: Any, folder: Path, reference: List[List[Score]]
 ) -> None:
     def kill_one(done: int) -> None:
         if done == 4:
             os.kill(dask.workers[0].pid, signal.SIGKILL)
 
-    assert scored(run_with(folder, f"evaluation.scheduler={dask.scheduler_address}"), kill_one) == reference
+    assert score_all(run_with(folder, f"evaluation.scheduler={dask.scheduler_address}"), kill_one) == reference
 
 
-def test_all_heads_and_zero_flow_are_those_of_one(dask: Any, folder: Path) -> None:
-    found = []
-    asked = [backbone + head for backbone in ((0, 1, 2, 0), (2, 2, 2, 2)) for head in np.ndindex(3, 3, 3, 3, 3)]
+def test_dask_gives_identical_scores_of_all_heads_and_of_zero_flow(dask: Any, folder: Path) -> None:
+    results = []
+    architectures = [backbone + head for backbone in ((0, 1, 2, 0), (2, 2, 2, 2)) for head in np.ndindex(3, 3, 3, 3, 3)]
     for setting in ("evaluation.workers=1", f"evaluation.scheduler={dask.scheduler_address}"):
         with open_evaluator(run_with(folder, setting), WEIGHTS) as opened:
-            groups = sorted(opened.evaluator.score(asked))
+            groups = sorted(opened.evaluator.score(architectures))
             assert [len(group) for group in groups] == [243, 243]
-            found.append((opened.zero_flow_epe, groups))
-    assert found[0] == found[1]
+            results.append((opened.zero_flow_epe, groups))
+    assert results[0] == results[1]
 
 
-def test_a_worker_with_other_code_is_refused(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_worker_with_different_code_is_refused(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(worker, "CODE", "0" * 64)
-    with pytest.raises(InputError, match=r"worker \d+ on \S+ in \S+: has other code .*0{12} here") as refusal:
-        scored(run_with(folder, "evaluation.workers=2"))
+    with pytest.raises(InputError, match=r"worker \d+ on \S+ in \S+: has different code .*0{12} here") as refusal:
+        score_all(run_with(folder, "evaluation.workers=2"))
     assert "\n" not in str(refusal.value)
 
 
-def test_a_worker_with_another_supernet_is_refused(dask: Any, folder: Path, tmp_path: Path) -> None:
-    checkpoint.save(tmp_path / "supernet.h5", weights_for(Skeleton(4), seed=1), {})  # trained on meanwhile
+def test_worker_with_a_different_supernet_is_refused(dask: Any, folder: Path, tmp_path: Path) -> None:
+    checkpoint.save(tmp_path / "supernet.h5", weights_for(Skeleton(4), seed=1), {})  # overwritten by a training
     for setting in ("evaluation.workers=2", f"evaluation.scheduler={dask.scheduler_address}"):
-        with pytest.raises(InputError, match="is another supernet there") as refusal:
-            scored(run_with(tmp_path, setting))
+        with pytest.raises(InputError, match="is not the supernet with which the search began") as refusal:
+            score_all(run_with(tmp_path, setting))
         assert "\n" not in str(refusal.value)
 
 
 @pytest.mark.skipif(Path("/proc/driver/nvidia").exists(), reason="there is a GPU")
-def test_a_gpu_that_is_not_there_is_told(folder: Path) -> None:
-    with pytest.raises(InputError, match="evaluation.devices: TensorFlow does not see GPU 3"):
-        scored(run_with(folder, "evaluation.devices=[3]"))
+def test_missing_gpu_is_reported(folder: Path) -> None:
+    with pytest.raises(InputError, match="evaluation.devices: TensorFlow does not find GPU 3"):
+        score_all(run_with(folder, "evaluation.devices=[3]"))
 
 
-def test_no_dask_scheduler_is_told(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("search.workers.dask_cluster._ANSWERS_WITHIN", 1)
+def test_missing_dask_scheduler_is_reported(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("search.workers.dask_cluster._CONNECT_TIMEOUT", 1)
     with pytest.raises(InputError, match="evaluation.scheduler tcp://127.0.0.1:9: does not answer"):
-        scored(run_with(folder, "evaluation.scheduler=tcp://127.0.0.1:9"))
+        score_all(run_with(folder, "evaluation.scheduler=tcp://127.0.0.1:9"))
 
 
-def test_backbones_that_kill_every_worker_end_in_one_line(folder: Path) -> None:
-    over = threading.Event()
+def test_backbones_that_kill_every_worker_are_reported_in_one_line(folder: Path) -> None:
+    stopped = threading.Event()
 
     def killer() -> None:
-        while not over.wait(0.05):
+        while not stopped.wait(0.05):
             for pid in pids():
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
@@ -173,16 +173,16 @@ def test_backbones_that_kill_every_worker_end_in_one_line(folder: Path) -> None:
     thread = threading.Thread(target=killer)
     thread.start()
     try:
-        with pytest.raises(OSError, match="have killed every worker") as failure:
-            scored(run_with(folder, "evaluation.workers=2"))
+        with pytest.raises(OSError, match="every worker that scored the same backbones was killed") as failure:
+            score_all(run_with(folder, "evaluation.workers=2"))
     finally:
-        over.set()
+        stopped.set()
         thread.join()
     assert "\n" not in str(failure.value)
 
 
 class Stub(concurrent.futures.Executor):
-    """Answers at once, from one worker after the other."""
+    """Executor that answers at once with the given answers, in order."""
 
     def __init__(self, *answers: Any) -> None:
         self._answers = iter(answers)
@@ -204,9 +204,9 @@ def shared(executor: concurrent.futures.Executor, count: int = 1) -> SharedEvalu
     return SharedEvaluator(WorkerGroup(executor, lambda: count, BrokenProcessPool), SETUP, SMALL)
 
 
-def test_workers_with_other_images_or_libraries_are_refused() -> None:
+def test_workers_with_different_images_or_libraries_are_refused() -> None:
     answers = [Answer([], 1.0, "images a", "A"), Answer([], 1.0, "images b", "B")]
-    with pytest.raises(InputError, match="worker . scores with images ., but worker . with images .; let all have the"):
+    with pytest.raises(InputError, match="worker . scores with images ., but worker . with images .; give all workers"):
         list(shared(Stub(*answers)).score([(0, 0, 0, 0), (1, 0, 0, 0)]))
 
 
@@ -218,13 +218,13 @@ def test_workers_with_other_images_or_libraries_are_refused() -> None:
         (ModuleNotFoundError("No module named 'search'"), InputError, "No module named 'search'.*install the same"),
     ],
 )
-def test_what_goes_wrong_in_workers_is_told_in_a_line(error: Exception, kind: type, message: str) -> None:
+def test_errors_of_workers_are_reported_in_one_line(error: Exception, kind: type, message: str) -> None:
     with pytest.raises(kind, match=message):
         list(shared(Stub(error)).score([(0, 0, 0, 0)]))
 
 
 @pytest.mark.timeout(60)
-def test_a_signal_stops_the_wait_and_what_waits_is_called_off() -> None:
+def test_signal_ends_waiting_and_cancels_pending_work() -> None:
     executor = Stub()
     threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGTERM)).start()
     begun = time.monotonic()
@@ -234,7 +234,7 @@ def test_a_signal_stops_the_wait_and_what_waits_is_called_off() -> None:
     assert len(executor.running) == 4 and all(future.cancelled() for future in executor.running)
 
 
-def test_absent_workers_are_told_and_waited_for(capsys: pytest.CaptureFixture) -> None:
+def test_missing_workers_are_reported_and_awaited(capsys: pytest.CaptureFixture) -> None:
     counts = iter([0, 0, 0, 1])
     executor = Stub()
 
@@ -250,34 +250,34 @@ def test_absent_workers_are_told_and_waited_for(capsys: pytest.CaptureFixture) -
 
 @pytest.mark.parametrize("workers", [1, 2, 4, 7, 100])
 @pytest.mark.parametrize("count", [0, 1, 5, 60, 648])
-def test_work_is_parted_by_subtrees(workers: int, count: int) -> None:
+def test_work_is_divided_by_subtrees(workers: int, count: int) -> None:
     rng = np.random.default_rng(count)
-    asked = [MEDIUM.sample(rng) for _ in range(count)]
-    pieces = split_work(MEDIUM, asked, workers)
-    assert sorted(sum(pieces, [])) == sorted(set(asked))  # each once
+    architectures = [MEDIUM.sample(rng) for _ in range(count)]
+    pieces = split_work(MEDIUM, architectures, workers)
+    assert sorted(sum(pieces, [])) == sorted(set(architectures))  # every architecture once
     below = MEDIUM.backbone
-    backbones = [{each[:below] for each in piece} for piece in pieces]
-    assert sum(map(len, backbones)) == len(set().union(*backbones))  # none in two pieces
-    assert all(len({backbone[:-1] for backbone in each}) == 1 for each in backbones)
-    assert all(len(each) == 1 for each in backbones[-workers:])
+    backbones = [{architecture[:below] for architecture in piece} for piece in pieces]
+    assert sum(map(len, backbones)) == len(set().union(*backbones))  # no backbone is in two pieces
+    assert all(len({backbone[:-1] for backbone in group}) == 1 for group in backbones)
+    assert all(len(group) == 1 for group in backbones[-workers:])
 
 
 @pytest.mark.parametrize("workers", [2, 3, 4, 8, 16])
-def test_work_is_shared_out_evenly(workers: int) -> None:
-    """By whoever is free, when each backbone of a whole space takes as long."""
+def test_work_is_divided_evenly(workers: int) -> None:
+    """Idle workers take the next piece; all backbones of the space take the same time."""
     space = Space.from_skeleton(Skeleton(4))
-    pieces = split_work(space, asked(space), workers)
+    pieces = split_work(space, requested(space), workers)
     busy = [0] * workers
     for piece in pieces:
-        busy[busy.index(min(busy))] += len({each[: space.backbone] for each in piece})
+        busy[busy.index(min(busy))] += len({architecture[: space.backbone] for architecture in piece})
     assert max(busy) - 81 / workers <= 1
 
 
-def test_dask_commands_are_there() -> None:
+def test_dask_commands_exist() -> None:
     for name in ("scheduler", "worker"):
         words = [sys.executable, "-m", "search", "dask", name, "--help"]
-        said = subprocess.run(words, cwd=str(ROOT), check=True, stdout=subprocess.PIPE, text=True).stdout
-        assert "--scheduler-file" in said
+        output = subprocess.run(words, cwd=str(ROOT), check=True, stdout=subprocess.PIPE, text=True).stdout
+        assert "--scheduler-file" in output
 
 
 COMMAND = [
@@ -299,9 +299,9 @@ def test_ctrl_c_ends_the_command_and_its_workers_at_once(folder: Path, moment: s
             break
     time.sleep(0.8 if moment == "starting" else 15)
     assert command.poll() is None
-    os.killpg(command.pid, signal.SIGINT)  # as a terminal does: all processes get it
+    os.killpg(command.pid, signal.SIGINT)  # as a terminal does: to all processes
     begun = time.monotonic()
-    said = command.stderr.read()  # until the last process has gone
-    assert command.wait() == 130, said
+    output = command.stderr.read()  # until the last process has ended
+    assert command.wait() == 130, output
     assert time.monotonic() - begun < 15
-    assert "to continue: " in said and "Traceback" not in said, said
+    assert "to continue: " in output and "Traceback" not in output, output
