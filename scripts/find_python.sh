@@ -76,10 +76,10 @@ versions="$*"
 if [ -n "$incomplete" ]; then
     module=${incomplete%% *} path=${incomplete#* }
     case $module in
-        venv | ensurepip) mend="install the package python3-venv (apt-get install python3-venv)" ;;
-        *) mend="install a Python that has it" ;;
+        venv | ensurepip) remedy="install the package python3-venv (apt-get install python3-venv)" ;;
+        *) remedy="install a Python that has it" ;;
     esac
-    echo "$path has no module $module: $mend, then run the same command again" >&2
+    echo "$path has no module $module: $remedy, then run the same command again" >&2
     exit 1
 fi
 variable=PYTHON${1/./}
