@@ -83,8 +83,7 @@ class Cluster:
         munge = folder / "munge"
         (munge / "munge.key").write_bytes(os.urandom(128))
         (munge / "munge.key").chmod(0o600)
-        files = {"key": "key", "socket": "socket", "pid": "pid", "log": "log", "seed": "seed"}
-        options = [f"--{name}-file={munge}/munge.{end}" for name, end in files.items() if name != "socket"]
+        options = [f"--{name}-file={munge}/munge.{name}" for name in ("key", "pid", "log", "seed")]
         self.call("munged", "--origin=127.0.0.1", f"--socket={munge}/munge.socket", *options)
         self.call("slurmctld")
         self.call("slurmd")
