@@ -16,7 +16,7 @@ class Definition(NamedTuple):
     """An objective.
 
     Attributes:
-        sign: Factor that makes less better.
+        sign: Factor of the value, 1 or -1, so that less is better.
         value: Value of the objective, from the EPE or from cost figures only, which are known before an architecture is
             scored.
     """
@@ -45,7 +45,7 @@ class Objectives:
 
     Attributes:
         names: Names of the objectives.
-        signs: Factors that make less better, shape [objectives].
+        signs: Factor of each objective, 1 or -1, so that less is better, shape [objectives].
         reference: Reference point of the hypervolume, less being better in each objective, shape [objectives].
     """
 

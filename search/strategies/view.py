@@ -51,9 +51,9 @@ class SearchView:
         self._since = time.monotonic()
         self._generation = self._format_generation(status.generation)
         figures = [self._generation, *self._figures, ("duplicates avoided", f"{status.duplicates:,}")]
-        figures.append(("time left at most", _duration(status.seconds_left)))
+        figures.append(("time left at most", _format_duration(status.seconds_left)))
         if self._live is not None:
-            self._live.update(_table(figures, "this generation", status.done, status.total, "scored"), refresh=True)
+            self._live.update(_make_table(figures, "this generation", status.done, status.total, "scored"), refresh=True)
         elif complete:
             say(", ".join(f"{name} {value}" for name, value in figures))
         elif time.monotonic() - self._last > _PLAIN_EVERY:
@@ -64,10 +64,10 @@ class SearchView:
 
     def show_compiling(self, done: int, total: int) -> None:
         """Show the progress of compiling a generation's front, and the remaining time."""
-        seconds_left = _duration((time.monotonic() - self._since) / done * (total - done))
+        seconds_left = _format_duration((time.monotonic() - self._since) / done * (total - done))
         if self._live is not None:
             figures = [self._generation, *self._figures, ("front compiled in", seconds_left)]
-            self._live.update(_table(figures, "compiling the front", done, total, "compiled"), refresh=True)
+            self._live.update(_make_table(figures, "compiling the front", done, total, "compiled"), refresh=True)
         elif time.monotonic() - self._last > _PLAIN_EVERY:
             say(f"  compiling the front: {done} of {total}, {seconds_left} left")
             self._last = time.monotonic()
@@ -89,7 +89,7 @@ class SearchView:
         ]
 
 
-def _table(figures: List[Tuple[str, str]], work: str, done: int, total: int, unit: str) -> Table:
+def _make_table(figures: List[Tuple[str, str]], work: str, done: int, total: int, unit: str) -> Table:
     """Return a table with two figures per line and a progress bar, within 80 columns."""
     table = Table.grid(padding=(0, 2))
     for style in ("dim", "bold", "dim", "bold"):
@@ -101,5 +101,5 @@ def _table(figures: List[Tuple[str, str]], work: str, done: int, total: int, uni
     return table
 
 
-def _duration(seconds: float) -> str:
+def _format_duration(seconds: float) -> str:
     return str(timedelta(seconds=round(seconds)))

@@ -133,7 +133,7 @@ def test_costs_of_earlier_generations_are_saved_when_they_change(tmp_path: Path)
     assert archive.column("cost_source")[predicted[0]] == 1
 
 
-def test_compiled_costs_take_the_place_of_predicted_ones() -> None:
+def test_compiled_costs_replace_predicted_ones() -> None:
     archive = Archive(SMALL)
     architectures = [(0, 0, 0, 0), (1, 0, 0, 0), (2, 1, 4, 1)]
     costs = list(map(Table().cost, architectures))

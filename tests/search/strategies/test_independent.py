@@ -123,7 +123,7 @@ def test_result_of_a_different_architecture_is_rejected(run: Run, monkeypatch: A
     first, second = (queue.task(index).paths.result for index in (0, 1))
     first.write_bytes(second.read_bytes())
     monkeypatch.setattr(runner, "run", lambda *_: None)
-    with pytest.raises(InputError, match="restore it"):
+    with pytest.raises(InputError, match="restore the file"):
         independent.run_strategy(make_context(run))
 
 

@@ -54,7 +54,7 @@ def test_second_stage_samples_kept_backbones_and_all_heads(run: Run) -> None:
     assert len(kept.architectures(run.space)) == 2 * 243
 
 
-def test_best_by_all_objectives_are_kept_and_heads_are_rank_options_in_the_mean(run: Run) -> None:
+def test_best_by_all_objectives_are_kept_and_heads_are_ranked_by_their_mean(run: Run) -> None:
     scores: List[Tuple[Architecture, float]] = []
     for backbone, base in (((0, 0, 0, 0), 3.0), ((1, 0, 0, 0), 1.0), ((1, 1, 0, 0), 2.0)):
         scores += [(backbone + (0, 0, 0, 0, head), base + 0.1 * head) for head in range(3)]
@@ -156,7 +156,7 @@ def test_stages_pass_weights_on_and_are_not_trained_twice(run: Run, monkeypatch:
 
 
 class Killed(BaseException):
-    """Stands for the end of a killed process."""
+    """Exception in place of a kill."""
 
 
 class Beats:
