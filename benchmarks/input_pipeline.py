@@ -1,12 +1,12 @@
-"""Says whether reading and augmenting pairs keeps up with training: images per second of each, alone.
+"""Benchmark of the input pipeline: does reading and augmenting pairs keep up with training?
 
     .venv/bin/python -m benchmarks.input_pipeline --config configs/demo.yaml
     .venv/bin/python -m benchmarks.input_pipeline --config configs/supernet_flyingchairs2_180x240.yaml \
         --set data.train_dir=/data/FlyingChairs2/train --set data.val_dir=/data/FlyingChairs2/val
 
-The pipeline runs with the run's own number of threads, once more than the step would take, and nothing uses what it
-reads. The step is that of supernet training, a fair cycle, on one batch that is there already. Prints a table, writes
-JSON.
+Both are measured alone, in images per second. The pipeline uses the number of threads of the run, and its batches are
+discarded. The training step is a fair cycle of the supernet on a batch that is already in memory. Prints a table and
+writes JSON.
 """
 
 import argparse
@@ -31,8 +31,8 @@ from supernet.fairness import FairSampler
 from supernet.training import FairCycle
 
 
-def pipeline_seconds(run: Run, count: int) -> List[float]:
-    """Seconds of each batch, without those that are made before the clock starts."""
+def time_pipeline(run: Run, count: int) -> List[float]:
+    """Return the seconds of every batch, without the batches that are read before the first one is used."""
     train, _ = open_datasets(run.config.data)
     size = run.config.train.batch_size
     indices = np.resize(np.random.default_rng(0).permutation(len(train)), (count + 1) * size).tolist()
@@ -46,8 +46,8 @@ def pipeline_seconds(run: Run, count: int) -> List[float]:
     return seconds
 
 
-def step_seconds(run: Run, count: int) -> List[float]:
-    """Seconds of each fair cycle on one batch, after one that is not counted."""
+def time_step(run: Run, count: int) -> List[float]:
+    """Return the seconds of every fair cycle on one batch, after one warm-up cycle."""
     config = run.config
     train, val = open_datasets(config.data)
     rng = np.random.default_rng(0)
@@ -66,21 +66,21 @@ def step_seconds(run: Run, count: int) -> List[float]:
 
 
 def main() -> None:
-    """Measures, prints, and writes."""
+    """Measure, print and write the figures."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--config", type=Path, default=Path("configs/demo.yaml"))
     parser.add_argument("--set", dest="overrides", action="append", default=[], metavar="SECTION.KEY=VALUE")
-    parser.add_argument("--batches", type=int, default=20, help="that the pipeline makes")
-    parser.add_argument("--steps", type=int, default=3, help="that the training takes")
+    parser.add_argument("--batches", type=int, default=20, help="number of batches to read")
+    parser.add_argument("--steps", type=int, default=3, help="number of training steps")
     parser.add_argument("--json", type=Path, default=Path("results/benchmarks/input_pipeline.json"))
     options = parser.parse_args()
     run = Run.open(options.config, None, options.overrides)
     size = run.config.train.batch_size
-    # The sum, as batches come in bursts; of steps the median, as others may compute on the machine.
-    pipeline = size * options.batches / sum(pipeline_seconds(run, options.batches))
-    step = size / statistics.median(step_seconds(run, options.steps))
+    # The sum for batches, which arrive in bursts; the median for steps, as the machine may be busy.
+    pipeline = size * options.batches / sum(time_pipeline(run, options.batches))
+    step = size / statistics.median(time_step(run, options.steps))
     data = run.config.data
-    setting: Dict[str, Any] = {
+    settings: Dict[str, Any] = {
         "data": data.kind,
         "height": data.height,
         "width": data.width,
@@ -88,15 +88,15 @@ def main() -> None:
         "batch": size,
         "threads": run.config.threads,
     }
-    table = Table("", "images per second", title=", ".join(f"{name} {value}" for name, value in setting.items()))
+    table = Table("", "images per second", title=", ".join(f"{name} {value}" for name, value in settings.items()))
     table.add_row("pipeline alone", f"{pipeline:.1f}")
     table.add_row("training step alone", f"{step:.1f}")
     console = Console()
     console.print(table)
-    console.print(f"the pipeline gives {pipeline / step:.1f} times what training takes (a target of 2)")
+    console.print(f"the pipeline is {pipeline / step:.1f} times as fast as training (target: at least 2)")
     options.json.parent.mkdir(parents=True, exist_ok=True)
-    found = {**setting, "pipeline": pipeline, "step": step, "ratio": pipeline / step}
-    options.json.write_text(json.dumps(found, indent=2) + "\n")
+    figures = {**settings, "pipeline": pipeline, "step": step, "ratio": pipeline / step}
+    options.json.write_text(json.dumps(figures, indent=2) + "\n")
 
 
 if __name__ == "__main__":

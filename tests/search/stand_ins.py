@@ -1,4 +1,4 @@
-"""A search space, a cost model and an evaluator that answer at once, and a configuration for them."""
+"""Stand-ins without any computation for a search space, a cost table and an evaluator, with a configuration."""
 
 import contextlib
 import itertools
@@ -22,7 +22,7 @@ _SEARCH = Path(__file__).parent / "search.yaml"
 
 
 def space_of(counts: Sequence[int], backbone: int, outputs: Optional[Sequence[int]] = None) -> Space:
-    """A space whose genes have so many options; None: all behind the backbone are flow outputs."""
+    """Return a space with these numbers of options; outputs None: all genes after the backbone are flow outputs."""
     genes = (Gene(f"G{i}", "", tuple(str(option) for option in range(count))) for i, count in enumerate(counts))
     return Space(tuple(genes), backbone, tuple(range(backbone, len(counts)) if outputs is None else outputs))
 
@@ -40,17 +40,17 @@ class Cost(NamedTuple):
 
 
 def noise(architecture: Architecture) -> float:
-    """A fixed number in [0, 1) that looks random."""
+    """Return a reproducible pseudo-random number in [0, 1)."""
     return zlib.crc32(bytes(architecture)) / 2**32
 
 
 def epe_of(architecture: Architecture) -> float:
-    """Heavier is better on the whole."""
+    """Return an EPE that tends to be lower for heavier architectures."""
     return 6.0 - sum(option * (1 + i % 3) * 0.1 for i, option in enumerate(architecture)) + noise(architecture)
 
 
 class Table:
-    """Heavier is slower, and needs more SRAM."""
+    """Cost table in which heavier architectures are slower and need more SRAM."""
 
     def __init__(self, sram_cap_kib: Optional[float] = None, wrong: Optional[Dict[Architecture, Cost]] = None) -> None:
         self.sram_cap_kib = sram_cap_kib
@@ -64,34 +64,34 @@ class Table:
 
 
 class Oracle:
-    """Scores by a function, backbone by backbone, and remembers what it scored."""
+    """Evaluator that scores with a function, backbone by backbone, and records the scored architectures."""
 
     def __init__(
         self, space: Space, epe: Callable[[Architecture], float] = epe_of, seconds: float = 0.0, backwards: bool = False
     ) -> None:
         self._space, self.epe, self._seconds, self._backwards = space, epe, seconds, backwards
-        self.asked: List[Architecture] = []  # on behalf of which it scored, by ``step``
-        self.answered: List[Architecture] = []
+        self.requested: List[Architecture] = []  # recorded by ``step``
+        self.scored: List[Architecture] = []
 
     def score(self, architectures: Sequence[Architecture]) -> Iterator[List[Score]]:
-        wanted = sorted(set(architectures), reverse=self._backwards)
-        for _, backbone in itertools.groupby(wanted, lambda architecture: architecture[: self._space.backbone]):
+        ordered = sorted(set(architectures), reverse=self._backwards)
+        for _, backbone in itertools.groupby(ordered, lambda architecture: architecture[: self._space.backbone]):
             time.sleep(self._seconds)
             part = [(architecture, self.epe(architecture)) for architecture in backbone]
-            self.answered += [architecture for architecture, _ in part]
+            self.scored += [architecture for architecture, _ in part]
             yield part
 
 
 def step(evolution: Evolution, oracle: Oracle) -> Tuple[List[Architecture], Generation]:
-    """A generation, and what was asked for in it."""
+    """Run one generation; return the requested architectures and the generation."""
     requested = evolution.ask()
-    oracle.asked += requested
+    oracle.requested += requested
     scores = [score for part in oracle.score(evolution.expand_outputs(requested)) for score in part]
     return requested, evolution.tell(requested, scores)
 
 
 def oracle_opened(run: Run, weights: Any) -> ContextManager[Opened]:
-    """In place of ``open_evaluator``."""
+    """Replace ``open_evaluator``."""
     return contextlib.nullcontext(Opened(Oracle(run.space), 8.0))
 
 
@@ -115,7 +115,7 @@ def identity(space: Space, *overrides: str) -> Identity:
 
 
 def brute_force_front(points: np.ndarray) -> List[int]:
-    """Less is better; written as the definition says."""
+    """Return the indices of the Pareto front by its definition; lower is better."""
     return [
         i
         for i, point in enumerate(points)
