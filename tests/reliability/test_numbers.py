@@ -42,7 +42,7 @@ def test_an_impossible_epe_changes_nothing_for_the_others(wrong: Dict[Architectu
     oracle = Oracle(SMALL, lambda each: wrong.get(each, epe_of(each)))
     evolution = Evolution(SMALL, evolution_config(complete_outputs=False), Table(), seed)
     generations = searched(evolution, oracle)
-    assert len(set(oracle.answered)) == len(oracle.answered) == SMALL.size, "one was asked for again"
+    assert len(set(oracle.scored)) == len(oracle.scored) == SMALL.size, "one was asked for again"
     assert evolution.archive.failed == len(wrong)
     clean = Evolution(SMALL, evolution_config(complete_outputs=False), Table(), seed)
     clean.tell([], [(each, epe_of(each)) for each in SMALL.all() if each not in wrong])
@@ -105,7 +105,7 @@ def test_an_evaluator_that_breaks_off_is_named_and_the_generations_before_stay(t
     class Faulty(Oracle):
         def score(self, architectures: Sequence[Architecture]) -> Iterator[Any]:
             for part in super().score(architectures):
-                yield part if len(self.answered) < 20 else [*part, part[0]]
+                yield part if len(self.scored) < 20 else [*part, part[0]]
 
     file = SearchFile(tmp_path / "search.h5", identity(SMALL))
     file.zero_flow_epe = 7.0

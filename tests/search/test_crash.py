@@ -146,7 +146,7 @@ def test_a_signal_during_the_last_backbone_does_not_cost_the_generation(tmp_path
     with pytest.raises(Interrupted):
         search(tmp_path, oracle=oracle)
     assert SearchFile(tmp_path / "search.h5", IDENTITY).last.number == 0  # type: ignore[union-attr]
-    assert len(oracle.answered) == 8
+    assert len(oracle.scored) == 8
 
 
 def test_an_error_of_the_evaluator_leaves_whole_generations(tmp_path: Path, reference: Dict[str, Any]) -> None:
@@ -223,10 +223,10 @@ def test_the_time_left_is_what_is_left(tmp_path: Path, monkeypatch: pytest.Monke
     class Clock:
         @staticmethod
         def monotonic() -> float:
-            return len(oracle.answered)
+            return len(oracle.scored)
 
     def show(status: Status) -> None:
-        assert status.seconds_left == pytest.approx(12 * 8 - len(oracle.answered))
+        assert status.seconds_left == pytest.approx(12 * 8 - len(oracle.scored))
         seen.append(status)
 
     oracle = Oracle(MEDIUM)

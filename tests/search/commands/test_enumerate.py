@@ -32,7 +32,7 @@ def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capt
 def scored_by(command: Command) -> List[Architecture]:
     """Return the architectures that the command's evaluator scored."""
     assert isinstance(command.oracle, Oracle)
-    return command.oracle.answered
+    return command.oracle.scored
 
 
 def test_enumerate_scores_the_space_and_finds_front_and_hypervolume(command: Command) -> None:

@@ -24,7 +24,7 @@ from search.strategies import one_shot
 from tests.search.commands.test_evolve import Result
 from tests.search.queue.test_collect import fake_final_epes, finish
 from tests.search.queue.test_runner import NOT_BEGUN
-from tests.search.stand_ins import CONFIG, oracle_opened
+from tests.search.stand_ins import CONFIG, open_oracle
 
 Call = Callable[..., Result]
 
@@ -49,7 +49,7 @@ def searched(tmp_path_factory: pytest.TempPathFactory) -> Path:
     shapes = Skeleton(8).parameters()
     checkpoint.save(folder / "supernet.h5", {name: np.zeros(shape, np.float32) for name, shape in shapes.items()}, {})
     with pytest.MonkeyPatch.context() as monkeypatch:
-        monkeypatch.setattr(one_shot, "open_evaluator", oracle_opened)
+        monkeypatch.setattr(one_shot, "open_evaluator", open_oracle)
         assert exit_code(monkeypatch, folder, "evolve") == 0
         assert exit_code(monkeypatch, folder, "queue", "build", "--rebuild") == 0
     return folder

@@ -40,7 +40,7 @@ from tests.search.stand_ins import (
     evolution_config,
     identity,
     noise,
-    oracle_opened,
+    open_oracle,
 )
 from tests.search.storage.test_search_file import content
 
@@ -212,7 +212,7 @@ def call_evolve(monkeypatch: pytest.MonkeyPatch, demo: Run, *words: str) -> int:
     overrides = [word for setting in settings for word in ("--set", setting)]
     argv = ["edgeflownas-search", "evolve", "--config", str(CONFIG), "--run", str(demo.folder), *overrides, *words]
     monkeypatch.setattr(sys, "argv", argv)
-    monkeypatch.setattr(one_shot, "open_evaluator", oracle_opened)
+    monkeypatch.setattr(one_shot, "open_evaluator", open_oracle)
     with pytest.raises(SystemExit) as end:
         cli.main()
     return int(end.value.code or 0)

@@ -49,11 +49,11 @@ def archive_bytes(evolution: Evolution) -> List[bytes]:
 def test_nothing_is_requested_twice_until_the_space_is_exhausted(space: Space, complete: bool) -> None:
     evolution, oracle = start(space, generations=10**6, complete_outputs=complete), Oracle(space)
     run(evolution, oracle)
-    assert len(oracle.asked) == len(set(oracle.asked))
-    assert sorted(oracle.answered) == sorted(space.all())
+    assert len(oracle.requested) == len(set(oracle.requested))
+    assert sorted(oracle.scored) == sorted(space.all())
     assert f"all {space.size} architectures" in (evolution.stop_reason() or "")
     assert evolution.unscored == 0
-    assert evolution.archive.evaluations == len(oracle.asked)
+    assert evolution.archive.evaluations == len(oracle.requested)
 
 
 def test_generation_requests_a_population_of_distinct_architectures() -> None:
@@ -62,8 +62,8 @@ def test_generation_requests_a_population_of_distinct_architectures() -> None:
         requested, generation = step(evolution, oracle)
         assert len(set(requested)) == 8
         assert generation.genes.shape == (8, 6) and generation.objectives.shape == (8, 2)
-        assert generation.evaluations == len(oracle.asked)
-        assert generation.backbones == len({architecture[:3] for architecture in oracle.answered})
+        assert generation.evaluations == len(oracle.requested)
+        assert generation.backbones == len({architecture[:3] for architecture in oracle.scored})
     assert generation.duplicates > 0
 
 
@@ -142,7 +142,7 @@ def test_architectures_scored_with_a_requested_one_are_archived_and_compete() ->
 def test_search_without_completed_outputs_scores_only_requested_architectures() -> None:
     evolution, oracle = start(complete_outputs=False, generations=5), Oracle(MEDIUM)
     run(evolution, oracle)
-    assert sorted(oracle.asked) == sorted(oracle.answered)
+    assert sorted(oracle.requested) == sorted(oracle.scored)
     assert evolution.archive.column("requested").all()
 
 
@@ -217,7 +217,7 @@ def test_failed_architectures_are_never_requested_again_and_ignored() -> None:
 
     evolution, oracle = start(SMALL, generations=10**6), Oracle(SMALL, epe)
     generations = run(evolution, oracle)
-    assert len(oracle.asked) == len(set(oracle.asked)) == SMALL.size
+    assert len(oracle.requested) == len(set(oracle.requested)) == SMALL.size
     failed = {architecture for architecture in SMALL.all() if sum(architecture) % 3 == 0}
     assert evolution.archive.failed == len(failed)
     for generation in generations:
@@ -256,12 +256,12 @@ def test_infeasible_architectures_are_never_requested_and_never_win(cap: float, 
     evolution = start(SMALL, seed=seed, max_sram_kib=cap, complete_outputs=complete, generations=10**6)
     while evolution.stop_reason() is None:
         _, generation = step(evolution, oracle)
-        known = [architecture for architecture in oracle.answered if fits(architecture, cap)]
+        known = [architecture for architecture in oracle.scored if fits(architecture, cap)]
         survivors = [tuple(genes) for genes in generation.genes.tolist()]
         assert sum(fits(survivor, cap) for survivor in survivors) == min(len(known), 8)
-        assert len(survivors) == min(len(oracle.answered), 8)
-    assert all(fits(architecture, cap) for architecture in oracle.asked)
-    assert {architecture for architecture in SMALL.all() if fits(architecture, cap)} <= set(oracle.answered)
+        assert len(survivors) == min(len(oracle.scored), 8)
+    assert all(fits(architecture, cap) for architecture in oracle.requested)
+    assert {architecture for architecture in SMALL.all() if fits(architecture, cap)} <= set(oracle.scored)
     archive = evolution.archive
     assert all(fits(architecture, cap) for architecture in archive.architectures(evolution.front()))
     alone = start(SMALL, max_sram_kib=cap)

@@ -34,7 +34,7 @@ def count_trunks_to(share: float, evolution: Evolution, oracle: Oracle) -> int:
     whole.tell([], [(architecture, oracle.epe(architecture)) for architecture in evolution.space.all()])
     while evolution.hypervolume() < share * whole.hypervolume():
         step(evolution, oracle)
-    return len(oracle.asked)
+    return len(oracle.requested)
 
 
 @pytest.mark.parametrize("space", [NINE, MEDIUM, space_of((5, 2, 3, 2), 2), space_of((4, 3), 0), space_of((2, 2), 2)])
@@ -58,15 +58,15 @@ def test_space_is_searched_completely_with_a_useless_prediction(space: Space, us
     evolution, oracle = start_search(space, useless, seed=5)
     while evolution.stop_reason() is None:
         assert step(evolution, oracle)[0]
-    assert len(set(map(space.trunk, oracle.asked))) == len(oracle.asked)
-    assert sorted(oracle.answered) == sorted(space.all())
+    assert len(set(map(space.trunk, oracle.requested))) == len(oracle.requested)
+    assert sorted(oracle.scored) == sorted(space.all())
 
 
 def test_later_generations_request_four_trunks_that_were_never_scored() -> None:
     evolution, oracle = start_search(NINE, additive, seed=2)
     step(evolution, oracle)
     for _ in range(10):
-        known = set(map(NINE.trunk, oracle.answered))
+        known = set(map(NINE.trunk, oracle.scored))
         requested, _ = step(evolution, oracle)
         assert len(set(map(NINE.trunk, requested)) - known) == 4 == len(requested)
 
