@@ -229,7 +229,7 @@ Child = TypeVar("Child", bound="ChildConfig")
 class ChildConfig(Section):
     """All settings of the training of one architecture."""
 
-    architecture: str = Field(pattern=r"^[0-9]+$", description="Architecture to train, one digit per gene.")
+    architecture: Digits = Field(description="Architecture to train, one digit per gene.")
     seed: int = Field(ge=0, description="Seed of the order of the data, and of the weights if they start at random.")
     threads: int = Field(ge=1, description="Number of CPU threads of TensorFlow.")
     network: NetworkConfig
@@ -280,7 +280,7 @@ class QueueConfig(Section):
     fps_targets: List[Annotated[float, Field(gt=0)]] = Field(
         [], description="For rule fps_targets: frame rates; per rate, the lowest EPE that reaches it."
     )
-    architectures: List[Annotated[str, Field(pattern=r"^[0-9]+$")]] = Field(
+    architectures: List[Digits] = Field(
         [], description="For rule list: these architectures, whether or not they are on the front."
     )
     warm_start: bool = Field(True, description="Begin with the weights of the supernet; false: from scratch.")

@@ -23,7 +23,6 @@ _PFM_HEADER = re.compile(rb"(PF|Pf)\s+(\d{1,9})\s+(\d{1,9})\s+(-?\d*\.?\d+(?:[eE
 _PPM_HEADER = re.compile(rb"P6" + rb"\s+(?:#[^\n]*\n\s*)*(\d{1,9})" * 3 + rb"\s")  # may contain comments
 _AS_STORED = cv2.IMREAD_IGNORE_ORIENTATION  # flow does not follow the orientation in the metadata of an image
 _PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
-_PNG_PIXELS = PIXELS  # limit for PNG, which is compressed: the size of the file does not bound the image
 _MAX_BYTES = 16 * PIXELS  # of a file
 
 
@@ -218,6 +217,6 @@ def _check_png(what: str, path: Path, data: bytes) -> None:
             raise BadFileError(what, path, "cannot be read as an image: it is truncated or damaged")
         if kind == b"IHDR" and size == 13:
             width, height = struct.unpack_from(">II", data, place + 8)
-            if not 0 < width * height <= _PNG_PIXELS:
+            if not 0 < width * height <= PIXELS:  # PNG is compressed: the size of the file does not bound the image
                 raise BadFileError(what, path, f"cannot be read as an image: it claims {width} x {height} pixels")
         place = end + 4
