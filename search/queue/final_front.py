@@ -39,7 +39,7 @@ def render_final_table(collection: Collection, published: Optional[Published] = 
     title = f"Final front: {len(collection.front)} of {len(collection.survivors)} retrained architectures"
     table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
     table.add_column("architecture", no_wrap=True)
-    for heading in ("EPE px", "supernet", "% of zero", "FPS", "SRAM KiB"):
+    for heading in ("EPE px", "supernet", "of zero", "FPS", "SRAM KiB"):
         table.add_column(heading, justify="right", no_wrap=True)
     table.add_column("cost", no_wrap=True)
     table.add_column("front", no_wrap=True)
@@ -48,7 +48,7 @@ def render_final_table(collection: Collection, published: Optional[Published] = 
             survivor.architecture,
             f"{survivor.epe:.4f}",
             "" if survivor.supernet_epe is None else f"{survivor.supernet_epe:.4f}",
-            f"{100 * survivor.epe / survivor.zero_flow_epe:.1f}",
+            f"{100 * survivor.epe / survivor.zero_flow_epe:.1f} %",
             f"{survivor.fps:.2f}",
             f"{survivor.sram_kib:.1f}",
             survivor.cost_source,

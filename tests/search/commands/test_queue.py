@@ -194,4 +194,4 @@ def test_status_is_watched_until_all_tasks_are_done(call: Call, queue: Queue) ->
     result = call("queue", "status", "--watch")
     thread.join()
     assert result.code == 0 and result.out.count("done") == 3
-    assert "task 0 " in result.error and ": done, epoch 0/" in result.error
+    assert "task 0 " in result.error and ": done, epoch 1/" in result.error
