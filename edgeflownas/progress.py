@@ -2,7 +2,6 @@
 
 import contextlib
 import time
-from datetime import timedelta
 from textwrap import TextWrapper
 from typing import Iterator, List, NamedTuple, Optional
 
@@ -52,8 +51,7 @@ class _Left(ProgressColumn):
         end = task.fields["end"]
         if task.total is None or end is None:
             return Text("" if task.total is None else "-:--:--", style="progress.remaining")
-        left = timedelta(seconds=max(0, round(end - time.monotonic())))
-        return Text(str(left), style="progress.remaining")
+        return Text(format_duration(end - time.monotonic()), style="progress.remaining")
 
 
 class _Bars(Progress):
@@ -164,6 +162,12 @@ def _display(transient: bool) -> Iterator[Optional[Progress]]:
     finally:
         _shown.pop()
         live.stop()
+
+
+def format_duration(seconds: float) -> str:
+    """Return a duration as hours, minutes and seconds, such as 0:05:03."""
+    whole = max(0, round(seconds))
+    return f"{whole // 3600}:{whole // 60 % 60:02d}:{whole % 60:02d}"
 
 
 def say(text: str, on: Optional[Console] = None) -> None:

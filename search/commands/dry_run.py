@@ -18,7 +18,7 @@ from edgeflownas.evaluation.prediction import FlowPredictor
 from edgeflownas.network.build import draw_initial_weights
 from edgeflownas.network.skeleton import Skeleton
 from edgeflownas.network.space import Architecture, Space
-from edgeflownas.progress import phase
+from edgeflownas.progress import format_duration, phase
 from edgeflownas.training.child import prepare_child_training
 from edgeflownas.training.loop import Training
 from edgeflownas.training.stages import open_stages
@@ -116,7 +116,7 @@ def show_evaluation(
     for architecture in architectures:
         _show_network(run.skeleton, (height, width), [architecture], run.skeleton.parameters(architecture))
         seconds += _time_pair(run, architecture, read, measured)
-    click.echo(f"time: {seconds:.3f} s per pair, {_duration(seconds * len(indices))} for {len(indices):,} pairs")
+    click.echo(f"time: {seconds:.3f} s per pair, {format_duration(seconds * len(indices))} for {len(indices):,} pairs")
     _show_memory()
 
 
@@ -161,12 +161,12 @@ def _show_network(
 def _show_time(training: Training, recipe: TrainConfig, seconds: float, step: str) -> None:
     """Show the steps, time and memory of a training."""
     steps = training.steps_per_epoch
-    epoch = steps * seconds
+    epoch, total = steps * seconds, steps * seconds * recipe.epochs
     click.echo(
         f"steps: {steps:,} per epoch, {steps * recipe.epochs:,} in {recipe.epochs} epochs; "
         f"a {step} takes {seconds:.3f} s ({recipe.batch_size / seconds:.1f} pairs/s)"
     )
-    click.echo(f"time: {_duration(epoch)} per epoch, {_duration(epoch * recipe.epochs)} in total, without scoring")
+    click.echo(f"time: {format_duration(epoch)} per epoch, {format_duration(total)} in total, without scoring")
     _show_memory()
 
 
@@ -174,11 +174,3 @@ def _show_memory() -> None:
     # Linux reports KiB, macOS bytes.
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform != "darwin" else 2**30)
     click.echo(f"memory: {peak:.2f} GiB at the peak of this process so far, without the memory of GPUs")
-
-
-def _duration(seconds: float) -> str:
-    """Format seconds for the terminal."""
-    for unit, size in (("days", 86400.0), ("h", 3600.0), ("min", 60.0)):
-        if seconds >= 2 * size:
-            return f"{seconds / size:.1f} {unit}"
-    return f"{seconds:.0f} s"

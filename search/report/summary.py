@@ -4,6 +4,7 @@ from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 
+from edgeflownas.progress import format_duration
 from search.report.chart import Table, format_count
 from search.report.contents import Contents
 from search.report.points import Points
@@ -51,7 +52,7 @@ def make_tiles(contents: Contents, points: Optional[Points]) -> Tuple[Tile, ...]
         note = f"of {contents.run.space.size:,}; {contents.archive.evaluations:,} requested"
         tiles.append(Tile("Scored", f"{len(contents.archive):,}", "", note))
         times = contents.generations.wall_s
-        tiles.append(Tile("Search time", *_split_duration(times[-1]), format_count(len(times), "generation")))
+        tiles.append(Tile("Search time", format_duration(times[-1]), note=format_count(len(times), "generation")))
     if not tiles and contents.trainings and contents.trainings[-1].log:
         line = contents.trainings[-1].log[-1]
         tiles.append(Tile("EPE of the pool", f"{line['epe']:.3f}", "px", f"epoch {line['epoch']:.0f}"))
@@ -67,11 +68,3 @@ def make_overview(runs: Sequence[Contents], points: Sequence[Optional[Points]]) 
     names = list(dict.fromkeys(name for row in figures for name in row))
     rows = tuple((run.name, *(row.get(name, "") for name in names)) for run, row in zip(runs, figures))
     return Table("", ("run", *names), rows)
-
-
-def _split_duration(seconds: float) -> Tuple[str, str]:
-    """Return a duration as a number and its unit."""
-    for unit, length in (("h", 3600), ("min", 60)):
-        if seconds >= 2 * length:
-            return f"{seconds / length:.1f}", unit
-    return f"{seconds:.0f}", "s"

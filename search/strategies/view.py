@@ -1,7 +1,6 @@
 """Display of a running search: a live table on a terminal, plain lines elsewhere."""
 
 import time
-from datetime import timedelta
 from types import TracebackType
 from typing import List, Optional, Tuple, Type
 
@@ -10,7 +9,7 @@ from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 
-from edgeflownas.progress import console, say
+from edgeflownas.progress import console, format_duration, say
 from search.nsga2.evolution import Evolution
 from search.strategies.loop import Status
 
@@ -51,7 +50,7 @@ class SearchView:
         self._since = time.monotonic()
         self._generation = self._format_generation(status.generation)
         figures = [self._generation, *self._figures, ("duplicates avoided", f"{status.duplicates:,}")]
-        figures.append(("time left at most", _format_duration(status.seconds_left)))
+        figures.append(("time left at most", format_duration(status.seconds_left)))
         if self._live is not None:
             self._live.update(_make_table(figures, "this generation", status.done, status.total, "scored"), refresh=True)
         elif complete:
@@ -64,7 +63,7 @@ class SearchView:
 
     def show_compiling(self, done: int, total: int) -> None:
         """Show the progress of compiling a generation's front, and the remaining time."""
-        seconds_left = _format_duration((time.monotonic() - self._since) / done * (total - done))
+        seconds_left = format_duration((time.monotonic() - self._since) / done * (total - done))
         if self._live is not None:
             figures = [self._generation, *self._figures, ("front compiled in", seconds_left)]
             self._live.update(_make_table(figures, "compiling the front", done, total, "compiled"), refresh=True)
@@ -99,7 +98,3 @@ def _make_table(figures: List[Tuple[str, str]], work: str, done: int, total: int
     bar = ProgressBar(total=total, completed=done, width=20)
     table.add_row(work, bar, f"{done:,} of {total:,}", unit)
     return table
-
-
-def _format_duration(seconds: float) -> str:
-    return str(timedelta(seconds=round(seconds)))

@@ -3,11 +3,12 @@ import re
 import time
 
 import pyte
+import pytest
 from rich.console import Console
 from rich.live import Live
 
 from edgeflownas import progress as module
-from edgeflownas.progress import phase, progress, say
+from edgeflownas.progress import format_duration, phase, progress, say
 
 
 def captured(monkeypatch, terminal):
@@ -143,3 +144,10 @@ def test_beside_another_live_view_progress_is_plain_lines(monkeypatch):
     with Live("a table", console=module.console, auto_refresh=False), progress("work", 3) as bar:
         bar.advance(steps=3)
     assert "work: 3/3" in text.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(-1, "0:00:00"), (59.6, "0:01:00"), (3723, "1:02:03"), (90_000, "25:00:00")]
+)
+def test_duration_has_hours_minutes_and_seconds(seconds, text):
+    assert format_duration(seconds) == text

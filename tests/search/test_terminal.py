@@ -67,12 +67,13 @@ from pathlib import Path
 from search import cli
 from search.queue import retrain
 from tests.search.queue.small import small_queue
-def trained(task, claim, stop):
+def train_slowly(task, claim, stop):
     print("for the log")
     while True:
         time.sleep(0.05)
         stop.raise_if_set()
-retrain._trained = trained
+assert hasattr(retrain, "_train")
+retrain._train = train_slowly
 queue = small_queue(Path(sys.argv[1]))
 sys.argv = ["edgeflownas-search", "retrain", "--queue", str(queue.paths.folder), "--index", "1"]
 cli.main()
