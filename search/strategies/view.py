@@ -52,7 +52,8 @@ class SearchView:
         figures = [self._generation, *self._figures, ("duplicates avoided", f"{status.duplicates:,}")]
         figures.append(("time left at most", format_duration(status.seconds_left)))
         if self._live is not None:
-            self._live.update(_make_table(figures, "this generation", status.done, status.total, "scored"), refresh=True)
+            table = _make_table(figures, "this generation", status.done, status.total, "scored")
+            self._live.update(table, refresh=True)
         elif complete:
             say(", ".join(f"{name} {value}" for name, value in figures))
         elif time.monotonic() - self._last > _PLAIN_EVERY:
