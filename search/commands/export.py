@@ -152,7 +152,7 @@ def _print(result: Dict[str, Any], board: Board) -> None:
         f"SRAM peak {result['sram_kib']:.1f} KiB: {fits}",
         f"EPE {float_epe:.4f} px in float32, {int8_epe:.4f} px in int8 ({100 * (int8_epe / float_epe - 1):+.2f} %); "
         f"zero flow {result['zero_flow_epe']:.4f} px",
-        f"on the CPU, whose time FPS and ms do not include: {on_cpu}" if on_cpu else "all operators run on the NPU",
+        f"On the CPU, whose time FPS and ms do not include: {on_cpu}" if on_cpu else "All operators run on the NPU",
         result["settings"],
         *(f"{key}: {result[key]}" for key in ("network", "compiled", "record")),
     ]
