@@ -1,4 +1,4 @@
-"""Progress of long work: a live bar with the remaining time on a terminal, plain lines elsewhere."""
+"""Progress of long-running work: a live bar with the remaining time on a terminal, plain lines elsewhere."""
 
 import contextlib
 import time
@@ -23,27 +23,34 @@ from rich.text import Text
 console = Console(stderr=True, highlight=False)
 
 _PLAIN_EVERY = 15.0  # seconds between plain lines
-_shown: List[Progress] = []  # on the terminal now: bars within a bar's block join its display, as there is only one
+_shown: List[Progress] = []  # live displays, of which a terminal has at most one: nested bars join it
 
 
 class Standing(NamedTuple):
-    """How far a training is, for those who watch it."""
+    """Progress of a training.
 
-    epoch: int  # epochs completed
-    step: int  # steps done
-    steps: int  # steps in all
-    best_epe: Optional[float]  # pixels
+    Attributes:
+        epoch: Number of completed epochs.
+        step: Number of completed steps.
+        steps: Total number of steps.
+        best_epe: Best EPE so far, in pixels; None before the first evaluation.
+    """
+
+    epoch: int
+    step: int
+    steps: int
+    best_epe: Optional[float]
 
 
 class _Count(MofNCompleteColumn):
-    """Steps done, of how many; nothing where that is not known."""
+    """Completed and total steps; empty if the total is not known."""
 
     def render(self, task: Task) -> Text:
         return Text() if task.total is None else super().render(task)
 
 
 class _Left(ProgressColumn):
-    """Remaining time at the mean rate so far; rich's own column tells none of steps that take over half a minute."""
+    """Remaining time at the mean rate so far. Rich's own column shows none if a step takes over half a minute."""
 
     max_refresh = 0.5
 
@@ -55,29 +62,29 @@ class _Left(ProgressColumn):
 
 
 class _Bars(Progress):
-    """Bars that leave room for the ^C that a terminal prints: it would begin a line, and what is drawn anew slip."""
+    """Bars that leave room for the ^C that a terminal prints; otherwise it would wrap and shift the bars."""
 
     def get_renderable(self) -> RenderableType:
         return Constrain(super().get_renderable(), console.width - len("^C"))
 
 
 class Bar:
-    """How far one piece of work is."""
+    """Progress of one piece of work."""
 
     def __init__(self, title: str, total: int, done: int, live: Optional[Progress]) -> None:
         self._title, self._total, self._done = title, total, done
         self._live = live
         self._task = live.add_task(title, total=total, completed=done, note="", end=None) if live else None
         self._last = time.monotonic()
-        self._since = done, self._last  # the rate is that of what came after
+        self._since = done, self._last  # start of the measurement of the rate
         self._begun = False
 
     def advance(self, note: str = "", steps: int = 1) -> None:
-        """Counts steps; the note stands behind the bar."""
+        """Count completed steps, and show a note behind the bar."""
         self._done += steps
         now = time.monotonic()
         rate = (self._done - self._since[0]) / max(now - self._since[1], 1e-9)
-        if not self._begun:  # the first step often waits for what is built only once
+        if not self._begun:  # the first step often includes one-time setup
             self._begun, self._since = True, (self._done, now)
         left = (self._total - self._done) / rate if rate > 0 else 0.0
         if self._live is not None and self._task is not None:
@@ -86,43 +93,43 @@ class Bar:
         if now - self._last < _PLAIN_EVERY and self._done < self._total:
             return
         self._last = now
-        say(f"{self._title}: {self._done}/{self._total}, {rate:.3g}/s, {left:.0f} s left {note}".rstrip())
+        say(f"{self._title}: {self._done}/{self._total}, {rate:.3g}/s, {format_duration(left)} left {note}".rstrip())
 
     def note(self, text: str) -> None:
-        """Stands behind the bar until the next step; without a bar it is not told."""
+        """Show a note behind the bar until the next step; without a bar it is dropped."""
         if self._live is not None and self._task is not None:
             self._live.update(self._task, note=text)
 
-    def leave(self) -> None:
-        """Takes the bar off the screen."""
+    def remove(self) -> None:
+        """Remove the bar from the screen."""
         if self._live is not None and self._task is not None:
             self._live.remove_task(self._task)
 
 
 @contextlib.contextmanager
 def progress(title: str, total: int, done: int = 0) -> Iterator[Bar]:
-    """Shows the progress of a block; where something else is live on the terminal, such as a table, by plain lines.
+    """Show the progress of a block; in plain lines if another live display, such as a table, is on the terminal.
 
     Args:
-        title: what is being done.
-        total: steps in all.
-        done: steps done in an earlier run.
+        title: Description of the work.
+        total: Total number of steps.
+        done: Number of steps completed in an earlier run.
     """
-    within = bool(_shown)
+    nested = bool(_shown)
     with _display(transient=False) as live:
         bar = Bar(title, total, done, live)
         try:
             yield bar
         finally:
-            if within:
-                bar.leave()
+            if nested:
+                bar.remove()
 
 
 @contextlib.contextmanager
 def phase(title: str) -> Iterator[None]:
-    """Shows that a block is at work whose length nobody knows: a bar that moves, and the time so far.
+    """Show that a block of unknown duration is running: a moving bar and the elapsed time.
 
-    It leaves the screen with the block. Elsewhere than on a terminal the title is a line.
+    The bar disappears at the end of the block. Outside a terminal the title is printed as a line.
     """
     with _display(transient=True) as live:
         if live is None:
@@ -138,7 +145,7 @@ def phase(title: str) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _display(transient: bool) -> Iterator[Optional[Progress]]:
-    """The bars on the terminal; None elsewhere, and where something else is live on it."""
+    """Yield the bars on the terminal; None outside a terminal, or if another live display is on it."""
     if not console.is_terminal or _shown:
         yield _shown[-1] if _shown else None
         return
@@ -148,7 +155,7 @@ def _display(transient: bool) -> Iterator[Optional[Progress]]:
         _Count(),
         TimeElapsedColumn(),
         _Left(),
-        TextColumn("{task.fields[note]}", table_column=Column(ratio=1, no_wrap=True)),  # gets the room that is left
+        TextColumn("{task.fields[note]}", table_column=Column(ratio=1, no_wrap=True)),  # takes the remaining width
     )
     live = _Bars(*columns, console=console, expand=True, transient=transient)
     try:
@@ -171,11 +178,11 @@ def format_duration(seconds: float) -> str:
 
 
 def say(text: str, on: Optional[Console] = None) -> None:
-    """Prints a line; on a terminal as many as it takes, broken between words, so that paths can still be copied.
+    """Print a line; on a terminal it is wrapped between words, so that paths can still be copied.
 
     Args:
-        text: of the line.
-        on: where it goes; None: standard error, beside any bar.
+        text: Text of the line.
+        on: Console to print to; None: standard error, above any bar.
     """
     on = on or console
     if on.is_terminal:

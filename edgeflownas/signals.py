@@ -1,4 +1,4 @@
-"""A polite end: SIGINT, SIGTERM and SIGUSR1 are noted, and the work stops where it can go on later."""
+"""Graceful shutdown: on SIGINT, SIGTERM or SIGUSR1 the work stops at the next point from which it can be resumed."""
 
 import contextlib
 import signal
@@ -10,10 +10,10 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
 
 
 class Interrupted(Exception):
-    """The work was stopped by a signal, with everything saved that is needed to continue.
+    """The work was stopped by a signal, after everything was saved that is needed to resume it.
 
     Attributes:
-        signum: the signal.
+        signum: Number of the signal.
     """
 
     def __init__(self, signum: int) -> None:
@@ -22,56 +22,61 @@ class Interrupted(Exception):
 
 
 class StopFlag:
-    """Whether a signal has come."""
+    """A flag that signals set.
+
+    Attributes:
+        received: Numbers of the received signals, in order.
+        callbacks: Functions that are called on each signal.
+    """
 
     def __init__(self) -> None:
         self.received: List[int] = []
-        self.tell: List[Callable[[], None]] = []
+        self.callbacks: List[Callable[[], None]] = []
 
     def __bool__(self) -> bool:
-        """Whether to stop."""
+        """Return whether a signal was received."""
         return bool(self.received)
 
     def raise_if_set(self) -> None:
-        """Ends the work if a signal has come.
+        """Stop the work if a signal was received.
 
         Raises:
-            Interrupted: it has.
+            Interrupted: A signal was received.
         """
         if self.received:
             raise Interrupted(self.received[0])
 
     def note(self, signum: int, frame: Optional[FrameType]) -> None:
-        """Handles a signal."""
+        """Handle a signal."""
         if signum == signal.SIGINT and self:
             raise KeyboardInterrupt
         self.received.append(signum)
-        for tell in self.tell:
-            tell()
+        for callback in self.callbacks:
+            callback()
 
 
 @contextlib.contextmanager
-def stop_flag(tell: Callable[[], None] = lambda: None) -> Iterator[StopFlag]:
-    """Notes signals while the block runs; a second SIGINT ends it at once.
+def stop_flag(callback: Callable[[], None] = lambda: None) -> Iterator[StopFlag]:
+    """Set a flag on signals while the block runs; a second SIGINT raises KeyboardInterrupt at once.
 
-    A block within such a block has the same flag: a signal that comes just before the inner one begins is not lost.
-    Outside the main thread, where Python allows no handlers, the flag is never set.
+    Nested blocks share one flag, so that a signal just before the start of the inner block is not lost. Outside the
+    main thread, where Python allows no handlers, the flag is never set.
 
     Args:
-        tell: is called when a signal has come, within its handler, so it must not write to any file.
+        callback: Function that is called on each signal. It runs in the signal handler and must not write to any file.
     """
     if threading.current_thread() is not threading.main_thread():
         yield StopFlag()
         return
     outer = getattr(signal.getsignal(signal.SIGTERM), "__self__", None)
     if isinstance(outer, StopFlag):
-        with _told(outer, tell):
+        with _registered(outer, callback):
             yield outer
         return
     flag = StopFlag()
     before = {signum: signal.signal(signum, flag.note) for signum in SIGNALS}
     try:
-        with _told(flag, tell):
+        with _registered(flag, callback):
             yield flag
     finally:
         for signum, handler in before.items():
@@ -79,9 +84,9 @@ def stop_flag(tell: Callable[[], None] = lambda: None) -> Iterator[StopFlag]:
 
 
 @contextlib.contextmanager
-def _told(flag: StopFlag, tell: Callable[[], None]) -> Iterator[None]:
-    flag.tell.append(tell)
+def _registered(flag: StopFlag, callback: Callable[[], None]) -> Iterator[None]:
+    flag.callbacks.append(callback)
     try:
         yield
     finally:
-        flag.tell.remove(tell)
+        flag.callbacks.remove(callback)

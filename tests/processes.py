@@ -1,4 +1,4 @@
-"""Real processes that are stopped in real ways."""
+"""Forked processes for tests of crashes and locks."""
 
 import os
 import signal
@@ -8,7 +8,7 @@ from typing import Any, Callable
 
 
 def in_child(function: Callable[[], Any]) -> int:
-    """Starts a function in a process of its own, and returns its number."""
+    """Run a function in a forked process, and return the process number."""
     sys.stdout.flush()
     pid = os.fork()
     if pid:
@@ -24,6 +24,6 @@ def in_child(function: Callable[[], Any]) -> int:
 
 
 def ended(pid: int) -> int:
-    """Waits for a process; returns its exit code, or the negative number of the signal that ended it."""
+    """Wait for a process; return its exit code, or the negative number of the signal that ended it."""
     status = os.waitpid(pid, 0)[1]
     return -os.WTERMSIG(status) if os.WIFSIGNALED(status) else os.WEXITSTATUS(status)

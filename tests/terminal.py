@@ -1,6 +1,7 @@
-"""Programs in a terminal of a size, and what a person then sees."""
+"""Terminals for tests: consoles of a fixed kind, and programs run in a terminal of a given size."""
 
 import fcntl
+import io
 import os
 import pty
 import re
@@ -14,20 +15,27 @@ from pathlib import Path
 from typing import Callable, List, NamedTuple, Optional, Sequence, Tuple
 
 import pyte
+from rich.console import Console
 
 ROOT = Path(__file__).parents[1]
-_REDRAWN = re.compile(rb"(?=\r\x1b\[2K)")  # where what is live on a terminal begins to be drawn anew
+_REDRAWN = re.compile(rb"(?=\r\x1b\[2K)")  # start of each redraw of a live display
+
+
+def make_console(file: io.StringIO, terminal: bool) -> Console:
+    """Return a console of 80 columns that does not depend on the environment, such as TERM."""
+    environment = {"TERM": "xterm-256color"}
+    return Console(file=file, force_terminal=terminal, width=80, highlight=False, _environ=environment)
 
 
 class Seen(NamedTuple):
-    """What a program leaves.
+    """Output of a program in a terminal.
 
     Attributes:
-        code: its exit code.
-        lines: on the screen, and what scrolled off it, without trailing blanks.
-        screens: the screen at each moment that something was written, or drawn anew.
-        hidden: whether the cursor is not to be seen.
-        settings: of the terminal, before and after.
+        code: Exit code of the program.
+        lines: Lines on the screen and above it, without trailing blanks.
+        screens: The screen after each write or redraw.
+        hidden: Whether the cursor is hidden at the end.
+        settings: Settings of the terminal, before and after.
     """
 
     code: int
@@ -40,19 +48,19 @@ class Seen(NamedTuple):
 def in_terminal(
     code: str, arguments: Sequence[str], columns: int, interrupt: Optional[Callable[[str], bool]] = None
 ) -> Seen:
-    """Runs Python code in a terminal.
+    """Run Python code in a terminal of 40 lines.
 
     Args:
-        code: of the program.
-        arguments: its ``sys.argv``.
-        columns: of the terminal; it has 40 lines.
-        interrupt: says by the screen's text when Ctrl-C is pressed, once; None: never.
+        code: Code of the program.
+        arguments: Arguments in its ``sys.argv``.
+        columns: Width of the terminal.
+        interrupt: Returns, given the text of the screen, whether to press Ctrl-C, which is done once; None: never.
     """
     screen = pyte.HistoryScreen(columns, 40, history=10_000)
     stream = pyte.ByteStream(screen)
     pid, handle = pty.fork()
     if not pid:
-        signal.signal(signal.SIGINT, signal.SIG_DFL)  # shells start what runs in the background deaf to it
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # shells start background processes with SIGINT ignored
         os.chdir(str(ROOT))
         environment = {**os.environ, "TERM": "xterm-256color", "COLUMNS": "", "PYTHONPATH": str(ROOT)}
         for name in ("COLUMNS", "LINES", "NO_COLOR"):
@@ -71,7 +79,7 @@ def in_terminal(
             break
         if not data:
             break
-        for part in _REDRAWN.split(data):  # several may come at once
+        for part in _REDRAWN.split(data):  # one read may contain several redraws
             stream.feed(part)
             screens.append([line.rstrip() for line in screen.display])
         if interrupt is not None and interrupt("\n".join(screens[-1])):

@@ -15,9 +15,11 @@ from edgeflownas.storage.files import previous
 FORMAT = "edgeflownas-weights"
 FORMAT_VERSION = 1
 
+_RESUME = "resume from {} with `train --from-previous`, or, for a task, with `queue retry --from-previous`"
+
 
 def digest(tensors: Mapping[str, np.ndarray]) -> str:
-    """SHA-256 of names, types, shapes and values: says whether two sets of weights are the same."""
+    """Return the SHA-256 of names, types, shapes and values, which identifies a set of weights."""
     result = hashlib.sha256()
     for name in sorted(tensors):
         value = np.asarray(tensors[name])
@@ -27,10 +29,10 @@ def digest(tensors: Mapping[str, np.ndarray]) -> str:
 
 
 def save(path: Path, tensors: Mapping[str, np.ndarray], state: Mapping[str, Any]) -> None:
-    """Writes tensors and a state that JSON can hold.
+    """Write tensors, and a state that JSON can represent.
 
     Raises:
-        ValueError: a tensor is not finite; the file is left as it was.
+        ValueError: A tensor is not finite; the file remains unchanged.
     """
     for name, value in tensors.items():
         if not np.isfinite(value).all():
@@ -46,85 +48,72 @@ def save(path: Path, tensors: Mapping[str, np.ndarray], state: Mapping[str, Any]
 
 
 def load(path: Path) -> Tuple[Dict[str, np.ndarray], Dict[str, Any]]:
-    """Reads what ``save`` wrote.
+    """Read a file written by ``save``.
 
     Returns:
         The tensors by name, and the state.
 
     Raises:
-        InputError: the file is missing, of another format, or damaged.
+        InputError: The file is missing, damaged or has another format.
     """
-    try:
-        with sealed.read(path) as file:
-            found = file.attrs.get("format"), file.attrs.get("format_version")
-            if found != (FORMAT, FORMAT_VERSION):
-                raise InputError(f"weights {path}: is not an {FORMAT} file of version {FORMAT_VERSION}")
-            state = json.loads(sealed.member(file, "state").asstr()[()])
-            if not isinstance(state, dict):
-                raise ValueError("its state is no mapping")
-            return _tensors(sealed.member(file, "tensors"), path.stat().st_size), state
-    except FileNotFoundError:
-        raise InputError(f"weights {path}: no such file; train a supernet first, or name one that is there") from None
-    except sealed.DamagedError as error:
-        raise InputError(f"weights {path}: is damaged: {error}; {_offer(path)}") from None
-    except OSError as error:
-        raise InputError(f"weights {path}: cannot be read: {error.strerror or error}") from None
-    except sealed.MALFORMED as error:
-        raise InputError(f"weights {path}: holds no weights: {' '.join(str(error).split())}") from None
+    if not path.exists():
+        raise InputError(f"weights {path}: no such file; train a supernet first, or name an existing file")
+    with sealed.named_errors(path, "weights", _RESUME, "restore it or train again"), sealed.read(path) as file:
+        sealed.check_format(file, FORMAT, FORMAT_VERSION)
+        state = json.loads(sealed.member(file, "state").asstr()[()])
+        if not isinstance(state, dict):
+            raise ValueError("its state is not a mapping")
+        return _read_tensors(sealed.member(file, "tensors"), path.stat().st_size), state
 
 
 def use_previous(*paths: Path) -> List[Path]:
-    """Puts the weights before in the place of damaged or missing ones; those are kept under other names.
+    """Replace damaged or missing weights by the previous ones; damaged files are kept under other names.
 
     Returns:
-        The files that it did this to.
+        The files that were replaced.
 
     Raises:
-        InputError: the ones before are damaged as well.
+        InputError: The previous weights are damaged, too.
     """
     return [path for path in paths if previous(path).exists() and files.use_previous(path, load)]
 
 
 def check_same(path: Path, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
-    """Compares the identities of two trainings, that of a checkpoint and that of today.
+    """Check that a checkpoint belongs to the present training.
+
+    Args:
+        path: Path of the checkpoint.
+        before: Identity of the training that wrote the checkpoint.
+        now: Identity of the present training.
 
     Raises:
-        InputError: they differ.
+        InputError: The identities differ.
     """
     for name, value in now.items():
-        then, today = _difference(before.get(name), value)
+        then, today = _find_difference(before.get(name), value)
         if then != today:
             raise InputError(
-                f"{path}: was trained with another {name} ({then}, now {today}); "
-                f"restore it, or train in another run folder"
+                f"{path}: was trained with another {name} ({then}, now {today}); restore it, or train in another run "
+                f"folder"
             )
 
 
-def _offer(path: Path) -> str:
-    """How to go on without a file."""
-    try:
-        sealed.read(previous(path)).close()
-    except (OSError, sealed.DamagedError):
-        return "restore it or train again"
-    return f"`train --from-previous`, or `queue retry --from-previous` for a task's, goes on from {previous(path).name}"
-
-
-def _tensors(group: h5py.Group, most: int) -> Dict[str, np.ndarray]:
-    """All data sets under a group; those that claim to be larger than their file, in bytes, are refused."""
+def _read_tensors(group: h5py.Group, most: int) -> Dict[str, np.ndarray]:
+    """Return all data sets of a group by name; raise ValueError if one claims more than ``most`` bytes."""
     tensors: Dict[str, np.ndarray] = {}
 
     def collect(name: str, item: Any) -> None:
         if isinstance(item, h5py.Dataset):
             if item.dtype.kind not in "fiub" or item.nbytes > most:
-                raise ValueError(f"{name} is of another type or too large")
+                raise ValueError(f"{name} has another type or is too large")
             tensors[name] = sealed.member(group, name)[()]
 
     group.visititems(collect)
     return tensors
 
 
-def _difference(before: Any, now: Any) -> Tuple[Any, Any]:
-    """Two values; of two sections, only the keys in which they differ."""
+def _find_difference(before: Any, now: Any) -> Tuple[Any, Any]:
+    """Return both values; of two sections, only the keys that differ."""
     if not (isinstance(before, dict) and isinstance(now, dict)):
         return before, now
     keys = [key for key in {**before, **now} if before.get(key) != now.get(key)]

@@ -1,4 +1,4 @@
-"""Which processes live: what is left by one that was killed can be told from what another is still at."""
+"""Identity of processes: distinguishes leftovers of killed processes from files that are in use."""
 
 import contextlib
 import functools
@@ -8,10 +8,12 @@ import socket
 from pathlib import Path
 from typing import Optional
 
+import psutil
+
 
 @functools.lru_cache(maxsize=None)
 def machine() -> str:
-    """Where process numbers mean the same: host, its current boot, and the container."""
+    """Return where process numbers have the same meaning: host, its current boot, and the container."""
     place = [socket.gethostname()]
     with contextlib.suppress(OSError):
         place.append(Path("/proc/sys/kernel/random/boot_id").read_text().strip())
@@ -20,28 +22,24 @@ def machine() -> str:
 
 
 def started(pid: int) -> Optional[str]:
-    """When a process of this machine started, in ticks since boot; None if it is not alive."""
-    if not Path("/proc/self/stat").exists():
-        with contextlib.suppress(PermissionError):
-            try:
-                os.kill(pid, 0)
-            except ProcessLookupError:
-                return None
-        return "alive"
-    try:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    except OSError:
-        return None
-    return None if fields[0] in "ZX" else fields[19]
+    """Return when a process of this machine started, in centiseconds since boot; None if it is not alive.
+
+    The time since boot does not change when somebody sets the clock.
+    """
+    with contextlib.suppress(psutil.Error):
+        process = psutil.Process(pid)
+        if process.status() not in (psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD):
+            return str(round(100 * (process.create_time() - psutil.boot_time())))
+    return None
 
 
 def mark() -> str:
-    """This process, as a part of the names of temporary files."""
+    """Return the identity of this process as a part of the names of temporary files."""
     return f"{_here()}-{os.getpid()}-{started(os.getpid())}"
 
 
 def is_dead(marked: str) -> bool:
-    """Whether a marked process was one of this machine, and is no more."""
+    """Return whether a mark belongs to a process of this machine that is not alive."""
     here, _, rest = marked.partition("-")
     pid, _, since = rest.partition("-")
     return here == _here() and pid.isdecimal() and started(int(pid)) != since

@@ -11,7 +11,7 @@ from edgeflownas.errors import InputError
 from edgeflownas.hardware.board import Board
 from edgeflownas.hardware.cost import CostTable
 from edgeflownas.progress import say
-from edgeflownas.storage.files import remove_leftovers, write_json
+from edgeflownas.storage.files import remove_leftovers, use_previous, write_json
 from edgeflownas.storage.lock import locked
 from search.commands.options import json_option, print_json, run_options
 from search.nsga2.compiled_front import FrontCompiler
@@ -20,8 +20,8 @@ from search.queue.build import build
 from search.run import Run
 from search.storage.front import front_table, records, write_front
 from search.storage.identity import Identity
-from search.storage.search_file import SearchFile, set_aside, use_previous
-from search.storage.space_file import whole_space
+from search.storage.search_file import SearchFile, set_aside
+from search.storage.space_file import read_whole_space
 from search.strategies.independent import INDEPENDENT
 from search.strategies.one_shot import ONE_SHOT
 from search.strategies.staged import STAGED
@@ -103,9 +103,9 @@ def _open_session(run: Run, strategy: Strategy, restart: bool, from_previous: bo
         remove_leftovers(run.search_file)
         if restart:
             set_aside(run.search_file)
-        if from_previous:
-            use_previous(run.search_file)
         identity = Identity.of(run, source)
+        if from_previous:
+            use_previous(run.search_file, lambda path: SearchFile(path, identity))
         file = SearchFile(run.search_file, identity)
         evolution = _restore_evolution(run, table, file, compiler)
         yield _Session(SearchContext(run, weights, evolution, file, lock), board, table, compiler, identity)
@@ -172,7 +172,9 @@ def _summarise(session: _Session, reason: str, front: np.ndarray) -> Dict[str, A
 def _measure_share(session: _Session) -> Optional[float]:
     """Return the reached share of the exact hypervolume; None if the exact hypervolume is not known."""
     run = session.search.run
-    archive = whole_space(run.space_files, session.identity)
+    archive, reasons = read_whole_space(run.space_files, session.identity)
+    for reason in reasons:
+        say(f"the share of the exact hypervolume is not known: {reason}")
     if archive is None:
         return None
     exact = Evolution(run.space, run.config.evolution, session.table, run.config.seed, archive).hypervolume()

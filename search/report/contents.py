@@ -12,6 +12,7 @@ import yaml
 from edgeflownas.config import Config, load, validate
 from edgeflownas.errors import InputError
 from edgeflownas.hardware.board import Board
+from edgeflownas.progress import say
 from edgeflownas.storage import sealed
 from edgeflownas.storage.files import read_json
 from edgeflownas.storage.lock import held
@@ -21,8 +22,8 @@ from search.nsga2.objectives import Objectives
 from search.queue.queue import Queue
 from search.run import Run
 from search.storage.identity import Identity
-from search.storage.search_file import MALFORMED, read_archive
-from search.storage.space_file import whole_space
+from search.storage.search_file import read_archive
+from search.storage.space_file import read_whole_space
 from search.strategies.staged import stage_folders
 
 Log = List[Dict[str, float]]  # rows of a training log, one per epoch
@@ -161,7 +162,9 @@ def read(folder: Path, name: Optional[str] = None) -> Contents:
     run = Run(load(path), folder)
     attributes, archive, generations = _read_search(run)
     identity = _make_identity(run, attributes) if attributes else None
-    exact = None if identity is None else whole_space(run.space_files, identity)
+    exact, reasons = (None, []) if identity is None else read_whole_space(run.space_files, identity)
+    for reason in reasons:
+        say(f"the share of the exact hypervolume is not known: {reason}")
     return Contents(
         name=name or folder.resolve().name,
         run=run,
@@ -212,7 +215,7 @@ def _read_search(run: Run) -> Any:
             return attributes, read_archive(file["archive"], run.space), Generations(genes=genes, **course)
     except sealed.DamagedError as error:
         raise InputError(f"{path}: is {error}; run `evolve` to see how to continue") from None
-    except MALFORMED as error:
+    except sealed.MALFORMED as error:
         raise InputError(f"{path}: contains no search: {' '.join(str(error).split())}") from None
 
 

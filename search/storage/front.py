@@ -1,4 +1,4 @@
-"""The front as a file and as a table."""
+"""The front as a CSV file and as a table for the terminal."""
 
 from pathlib import Path
 from typing import Any, Dict, List, Mapping
@@ -13,7 +13,12 @@ from search.nsga2.scoring import COST_SOURCES
 
 
 def records(archive: Archive, rows: np.ndarray) -> List[Dict[str, Any]]:
-    """What is known of the architectures in some rows, in plain types, the option of each gene among it."""
+    """Return architectures with the option of each gene and all figures, in plain types.
+
+    Args:
+        archive: Archive of the architectures.
+        rows: Rows of the archive, shape [n].
+    """
     space = archive.space
     result = []
     for row, architecture in zip(rows, archive.architectures(rows)):
@@ -30,19 +35,19 @@ def records(archive: Archive, rows: np.ndarray) -> List[Dict[str, Any]]:
 
 
 def write_front(path: Path, archive: Archive, rows: np.ndarray, hardware: Mapping[str, str]) -> None:
-    """Writes ``front.csv``, whole or not at all; floats keep every digit.
+    """Write ``front.csv`` atomically; floats keep all digits.
 
     Args:
-        path: of the file.
-        archive: of the architectures.
-        rows: of the archive.
-        hardware: what the figures hang on, columns of their own; see ``Board.provenance``.
+        path: Path of the file.
+        archive: Archive of the architectures.
+        rows: Rows of the archive, shape [n].
+        hardware: Versions that the figures depend on, by column; see ``Board.provenance``.
     """
     write_csv(path, [{**record, **hardware} for record in records(archive, rows)])
 
 
 def front_table(archive: Archive, rows: np.ndarray) -> Table:
-    """The front for people, within 80 columns."""
+    """Return the front as a table of at most 80 columns."""
     title = f"Front: {len(rows)} architectures"
     table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
     table.add_column("architecture", no_wrap=True)

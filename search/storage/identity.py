@@ -1,39 +1,40 @@
-"""What makes two searches the same search: a checkpoint of one must not be continued as another."""
+"""Identity of a search: a checkpoint must not be continued by a different search."""
 
 import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Dict, List, Mapping, Sequence
+from typing import Any, Dict, List, Mapping
 
 import yaml
 
 from edgeflownas.config import Config, dump, validate
+from edgeflownas.errors import InputError
 from edgeflownas.network.space import Space
 from edgeflownas.storage.files import sha256
 from search.run import Run
 
-# Keys of the configuration that may change under a search: they move or speed it up, or let it go on for longer. The
-# supernet and the cost table count by their content, not by their path.
+# Keys and sections of the configuration that may change between two runs of a search: they move it, speed it up or let
+# it run for longer. The supernet and the cost table are compared by their content, not by their path.
 _FREE = (
     "name", "threads", "supernet", "train", "hardware.board", "hardware.table", "hardware.vela",
     "hardware.vela_timeout", "queue", "cluster", "evolution.generations", "evolution.patience",
     "evaluation.workers", "evaluation.devices", "evaluation.scheduler",
 )  # fmt: skip
-# What may be different, too, where only the scores of architectures have to be the same.
-SCORES = (*_FREE, "seed", "evolution", "strategy", "staged", "independent")
+# Those that may differ, too, if only the scores of architectures have to be the same.
+_FREE_FOR_SCORES = (*_FREE, "seed", "evolution", "strategy", "staged", "independent")
 
 
 @dataclass(frozen=True)
 class Identity:
-    """Everything that decides what a search finds.
+    """Everything that determines the result of a search.
 
     Attributes:
-        config: of the run.
-        space: the search space.
-        skeleton_sha256: of the network's definition.
-        supernet_sha256: of the weights.
-        table_sha256: of the cost table's file.
+        config: Configuration of the run.
+        space: Search space.
+        skeleton_sha256: Digest of the network's definition.
+        supernet_sha256: Digest of the weights.
+        table_sha256: Digest of the cost table's file.
     """
 
     config: Config
@@ -44,12 +45,12 @@ class Identity:
 
     @classmethod
     def of(cls, run: Run, supernet_sha256: str) -> "Identity":
-        """The identity of a run with these weights."""
+        """Return the identity of a run with these weights."""
         table = sha256(Path(run.config.hardware.table))
         return cls(run.config, run.space, run.skeleton.digest(), supernet_sha256, table)
 
     def attributes(self) -> Dict[str, Any]:
-        """As a file holds it."""
+        """Return the identity as attributes of an HDF5 file."""
         genes = {gene.name: list(gene.options) for gene in self.space.genes}
         text = dump(self.config)
         return {
@@ -62,49 +63,52 @@ class Identity:
             "cost_table_sha256": self.table_sha256,
         }
 
-    def differences(self, attributes: Mapping[str, Any], free: Sequence[str] = _FREE) -> List[str]:
-        """What is different in a file with these attributes, in words.
+    def differences(self, attributes: Mapping[str, Any], scores_only: bool = False) -> List[str]:
+        """Describe how the identity in the attributes of a file differs.
 
         Args:
-            attributes: of the file.
-            free: keys of the configuration, or sections, that may be different.
+            attributes: Attributes of the file.
+            scores_only: Whether to compare only settings that affect the scores of architectures.
+
+        Returns:
+            One description for each difference, such as "seed is 1 there and 5 here".
 
         Raises:
-            InputError, ValueError, KeyError: these are not the attributes of a search.
+            ValueError, KeyError: The attributes are not the attributes of a search.
         """
         mine = self.attributes()
-        other: Config = validate(yaml.safe_load(attributes["config_yaml"]), Config, "config_yaml")
-        here, there = _flat(self.config.model_dump()), _flat(other.model_dump())
-        found = [
+        try:
+            other: Config = validate(yaml.safe_load(attributes["config_yaml"]), Config, "config_yaml")
+        except (InputError, yaml.YAMLError) as error:
+            raise ValueError(error) from None
+        here, there = _flatten(self.config.model_dump()), _flatten(other.model_dump())
+        free = _FREE_FOR_SCORES if scores_only else _FREE
+        differences = [
             f"{key} is {there.get(key)} there and {here.get(key)} here"
             for key in sorted({**there, **here})
-            if there.get(key) != here.get(key) and not _is_free(key, free)
+            if there.get(key) != here.get(key) and not any(f"{key}.".startswith(f"{section}.") for section in free)
         ]
         if attributes["genes"] != mine["genes"]:
             mine_genes, their_genes = json.loads(mine["genes"]), json.loads(attributes["genes"])
-            found += [
+            differences += [
                 f"gene {name} has the options {their_genes.get(name)} there and {mine_genes.get(name)} here"
                 for name in {**their_genes, **mine_genes}
                 if their_genes.get(name) != mine_genes.get(name)
             ] or ["the genes are in another order"]
-        elif attributes["skeleton_sha256"] != mine["skeleton_sha256"] and not found:
-            found.append("the network's definition has changed")
-        for key, what in (("supernet_sha256", "supernet"), ("cost_table_sha256", "cost table")):
+        elif attributes["skeleton_sha256"] != mine["skeleton_sha256"] and not differences:
+            differences.append("the network's definition has changed")
+        for key, name in (("supernet_sha256", "supernet"), ("cost_table_sha256", "cost table")):
             if attributes[key] != mine[key]:
-                found.append(f"the {what} is {attributes[key]:.12} there and {mine[key]:.12} here (sha256)")
-        return found
+                differences.append(f"the {name} is {attributes[key]:.12} there and {mine[key]:.12} here (sha256)")
+        return differences
 
 
-def _flat(section: Mapping[str, Any], prefix: str = "") -> Dict[str, Any]:
-    """A nested section as ``section.key``: value."""
+def _flatten(section: Mapping[str, Any], prefix: str = "") -> Dict[str, Any]:
+    """Return a nested section with keys such as ``section.key``."""
     result: Dict[str, Any] = {}
     for key, value in section.items():
         if isinstance(value, dict):
-            result.update(_flat(value, f"{prefix}{key}."))
+            result.update(_flatten(value, f"{prefix}{key}."))
         else:
             result[prefix + key] = value
     return result
-
-
-def _is_free(key: str, free: Sequence[str]) -> bool:
-    return any(f"{key}.".startswith(f"{each}.") for each in free)

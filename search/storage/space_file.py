@@ -1,57 +1,61 @@
 """``space.h5``: every architecture of the space with its score, the exact front and the exact hypervolume.
 
-The file is sealed (``edgeflownas.storage.sealed``) and holds:
+The file is sealed (``edgeflownas.storage.sealed``) and contains:
 
-- Root attributes as ``search.h5``, with ``format`` "edgeflownas-space"; ``complete``: whether it is the whole space.
-- ``archive/``: as in ``search.h5``, rows in the order of the architectures' digits, so that the content does not depend
-  on the order in which they were scored.
-- Where it is complete: attribute ``hypervolume``, and ``front/genes`` uint8 [F, genes], best first objective first.
+- Root attributes as in ``search.h5``, with ``format`` "edgeflownas-space"; ``complete``: whether the whole space is
+  scored.
+- ``archive/``: as in ``search.h5``, with rows in the order of the architectures' digits, so that the content does not
+  depend on the order of scoring.
+- If it is complete: attribute ``hypervolume``, and ``front/genes`` uint8 [F, genes], sorted by the first objective,
+  best first.
 """
 
 from pathlib import Path
-from typing import Iterable, Optional
+from typing import Iterable, List, Optional, Tuple
 
 import numpy as np
 
 from edgeflownas import __version__
 from edgeflownas.errors import InputError
-from edgeflownas.progress import say
 from edgeflownas.storage import sealed
 from edgeflownas.storage.files import previous
 from search.nsga2.archive import Archive
-from search.storage.identity import SCORES, Identity
-from search.storage.search_file import MALFORMED, append_archive, create_archive, read_archive
+from search.storage.identity import Identity
+from search.storage.search_file import append_archive, create_archive, read_archive
 
 FORMAT = "edgeflownas-space"
 FORMAT_VERSION = 1
 
+_RESUME = "`enumerate --from-previous` resumes from {}"
+_RESTART = "move it and its .previous file away, and `enumerate` starts from scratch"
+
 
 class OtherSpaceError(InputError):
-    """A file whose scores come about in another way than asked for."""
+    """The scores of a file depend on other weights, data or settings than those requested."""
 
 
 class SpaceFile:
-    """The scores of a space, as far as they are known.
+    """The known scores of a space.
 
     Attributes:
-        path: of the file.
-        archive: of what is scored; an enumeration puts a larger one in its place.
-        zero_flow_epe: EPE of predicting no motion, pixels; NaN until it is set.
+        path: Path of the file.
+        archive: Archive of the scored architectures; an enumeration replaces it by a larger one.
+        zero_flow_epe: EPE of predicting no motion, in pixels; NaN until it is set.
     """
 
     def __init__(self, path: Path, identity: Identity) -> None:
-        """Opens the file, or begins one where there is none; the disk is left as it is.
+        """Open the file; a missing file counts as empty. The disk is not changed.
 
         Raises:
-            InputError: the file is damaged, or its scores are of another supernet, other data or another board.
+            InputError: The file is damaged or missing, or its scores depend on another supernet, other data or another
+                board.
         """
         self.path = path
         self._identity = identity
         self.zero_flow_epe = float("nan")
-        if path.exists():
-            self.archive = self._read()
-        elif previous(path).exists():
-            raise InputError(f"{path}: is missing, but not the one before it; {_offer(path)}")
+        if path.exists() or previous(path).exists():
+            with sealed.named_errors(path, "the scores of a space", _RESUME, _RESTART):
+                self.archive = self._read()
         else:
             self.archive = Archive(identity.space)
 
@@ -61,11 +65,11 @@ class SpaceFile:
         return len(self.archive) == self._identity.space.size
 
     def write(self, front: Optional[np.ndarray] = None, hypervolume: float = float("nan")) -> None:
-        """Writes the archive to disk.
+        """Write the archive to disk.
 
         Args:
-            front: rows of the exact front, where the archive is the whole space.
-            hypervolume: of that front.
+            front: Rows of the exact front, shape [F], if the archive contains the whole space.
+            hypervolume: Hypervolume of that front.
         """
         with sealed.create() as file:
             file.attrs.update(format=FORMAT, format_version=FORMAT_VERSION, code_version=__version__)
@@ -79,52 +83,36 @@ class SpaceFile:
             sealed.write(file, self.path)
 
     def _read(self) -> Archive:
-        """The archive in the file."""
-        try:
-            with sealed.read(self.path) as file:
-                attributes = dict(file.attrs)
-                if attributes.get("format") != FORMAT or attributes.get("format_version") != FORMAT_VERSION:
-                    raise InputError(
-                        f"{self.path}: is no {FORMAT} file of version {FORMAT_VERSION}; {_offer(self.path)}"
-                    )
-                differences = self._identity.differences(attributes, SCORES)
-                if differences:
-                    raise OtherSpaceError(f"{self.path}: is of other scores: {'; '.join(differences)}")
-                self.zero_flow_epe = float(attributes["zero_flow_epe"])
-                return read_archive(sealed.member(file, "archive"), self._identity.space)
-        except sealed.DamagedError as error:
-            raise InputError(f"{self.path}: is {error}; {_offer(self.path)}") from None
-        except MALFORMED as error:
-            reason = " ".join(str(error).split())
-            raise InputError(f"{self.path}: holds no space: {reason}; {_offer(self.path)}") from None
+        """Return the archive of the file."""
+        with sealed.read(self.path) as file:
+            sealed.check_format(file, FORMAT, FORMAT_VERSION)
+            attributes = dict(file.attrs)
+            differences = self._identity.differences(attributes, scores_only=True)
+            if differences:
+                raise OtherSpaceError(f"{self.path}: contains other scores: {'; '.join(differences)}")
+            self.zero_flow_epe = float(attributes["zero_flow_epe"])
+            return read_archive(sealed.member(file, "archive"), self._identity.space)
 
 
-def _offer(path: Path) -> str:
-    """How to go on without a file."""
-    try:
-        with sealed.read(previous(path)) as file:
-            rows = len(file["archive/genes"])
-    except (sealed.DamagedError, *MALFORMED):
-        return "move it and its .previous away, and `enumerate` begins anew"
-    return f"`enumerate --from-previous` goes on from {previous(path).name} ({rows:,} architectures)"
+def read_whole_space(paths: Iterable[Path], identity: Identity) -> Tuple[Optional[Archive], List[str]]:
+    """Find the scores of the whole space among some files.
 
-
-def whole_space(paths: Iterable[Path], identity: Identity) -> Optional[Archive]:
-    """The archive of the first of some files that holds the whole space, scored as the identity says; None without.
-
-    A file of other scores is passed over, with a word.
+    Returns:
+        Archive of the first file that contains the whole space with the scores of the identity, or None; and the reason
+        for each file that was skipped as it contains other scores.
 
     Raises:
-        InputError: a file is damaged.
+        InputError: A file is damaged.
     """
+    reasons = []
     for path in paths:
         if not path.exists():
             continue
         try:
             file = SpaceFile(path, identity)
         except OtherSpaceError as error:
-            say(f"no share of the exact hypervolume: {error}")
+            reasons.append(str(error))
             continue
         if file.complete:
-            return file.archive
-    return None
+            return file.archive, reasons
+    return None, reasons

@@ -4,25 +4,25 @@ import time
 
 import pyte
 import pytest
-from rich.console import Console
 from rich.live import Live
 
 from edgeflownas import progress as module
 from edgeflownas.progress import format_duration, phase, progress, say
+from tests.terminal import make_console
 
 
-def captured(monkeypatch, terminal):
+def capture(monkeypatch, terminal):
     text = io.StringIO()
-    monkeypatch.setattr(module, "console", Console(file=text, force_terminal=terminal, width=80, highlight=False))
+    monkeypatch.setattr(module, "console", make_console(text, terminal))
     return text
 
 
-def plain(text):
+def strip_codes(text):
     return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", text.getvalue())
 
 
-def test_elsewhere_than_on_a_terminal_lines_are_plain(monkeypatch):
-    text = captured(monkeypatch, terminal=False)
+def test_progress_prints_plain_lines_outside_a_terminal(monkeypatch):
+    text = capture(monkeypatch, terminal=False)
     with progress("training", 4, done=1) as bar:
         for _ in range(3):
             bar.advance("loss 0.5")
@@ -33,8 +33,8 @@ def test_elsewhere_than_on_a_terminal_lines_are_plain(monkeypatch):
     assert lines[1] == "[done] in results/demo"
 
 
-def test_lines_come_as_time_goes_by(monkeypatch):
-    text = captured(monkeypatch, terminal=False)
+def test_plain_lines_are_printed_every_15_seconds(monkeypatch):
+    text = capture(monkeypatch, terminal=False)
     now = [0.0]
     monkeypatch.setattr(module.time, "monotonic", lambda: now[0])
     with progress("work", 100) as bar:
@@ -42,53 +42,53 @@ def test_lines_come_as_time_goes_by(monkeypatch):
             now[0] += 1.0
             bar.advance()
     lines = text.getvalue().splitlines()
-    assert lines[0] == "work: 15/100, 1/s, 85 s left" and len(lines) == 6
+    assert lines[0] == "work: 15/100, 1/s, 0:01:25 left" and len(lines) == 6
 
 
-def test_on_a_terminal_there_is_a_bar_with_count_and_note(monkeypatch):
-    text = captured(monkeypatch, terminal=True)
+def test_terminal_shows_a_bar_with_count_and_note(monkeypatch):
+    text = capture(monkeypatch, terminal=True)
     with progress("training", 4) as bar:
         bar.advance("loss 0.25", steps=4)
     assert "4/4" in text.getvalue() and "loss 0.25" in text.getvalue()
 
 
-def test_a_note_stands_behind_the_bar_in_80_columns_until_the_next_step(monkeypatch):
-    text = captured(monkeypatch, terminal=True)
+def test_note_is_shown_behind_the_bar_within_80_columns(monkeypatch):
+    text = capture(monkeypatch, terminal=True)
     with progress("training", 400_000) as bar:
         bar.advance("loss 0.25")
         bar.note("saves and stops")
-    assert plain(text).splitlines()[-1].rstrip().endswith("saves and stops")
-    text = captured(monkeypatch, terminal=False)
+    assert strip_codes(text).splitlines()[-1].rstrip().endswith("saves and stops")
+    text = capture(monkeypatch, terminal=False)
     with progress("training", 4) as bar:
         bar.note("saves and stops")
     assert text.getvalue() == ""
 
 
-def test_a_line_is_broken_between_words_on_a_terminal_and_left_whole_elsewhere(monkeypatch):
+def test_say_wraps_lines_between_words_only_on_a_terminal(monkeypatch):
     words = f"{'Kendall tau ' * 6}{'results/' * 12}front.csv is [written] {'and more ' * 6}".strip()
-    text = captured(monkeypatch, terminal=True)
+    text = capture(monkeypatch, terminal=True)
     say(words)
     lines = text.getvalue().splitlines()
     assert len(lines) > 2 and " ".join(" ".join(lines).split()) == words
     assert max(len(line.rstrip()) for line in lines if "results" not in line) <= 80
-    text = captured(monkeypatch, terminal=False)
+    text = capture(monkeypatch, terminal=False)
     say(words)
     assert text.getvalue() == f"{words}\n"
 
 
-def test_the_first_step_which_builds_things_is_not_taken_for_the_pace(monkeypatch):
-    text = captured(monkeypatch, terminal=False)
+def test_rate_excludes_the_first_step(monkeypatch):
+    text = capture(monkeypatch, terminal=False)
     now = [0.0]
     monkeypatch.setattr(module.time, "monotonic", lambda: now[0])
     with progress("work", 100) as bar:
         for seconds in (40.0, *[1.0] * 20):
             now[0] += seconds
             bar.advance()
-    assert text.getvalue().splitlines() == ["work: 1/100, 0.025/s, 3960 s left", "work: 16/100, 1/s, 84 s left"]
+    assert text.getvalue().splitlines() == ["work: 1/100, 0.025/s, 1:06:00 left", "work: 16/100, 1/s, 0:01:24 left"]
 
 
-def test_a_bar_knows_the_time_left_of_steps_of_minutes(monkeypatch):
-    text = captured(monkeypatch, terminal=True)
+def test_bar_shows_the_remaining_time_if_a_step_takes_minutes(monkeypatch):
+    text = capture(monkeypatch, terminal=True)
     now = [0.0]
     monkeypatch.setattr(module.time, "monotonic", lambda: now[0])
     with progress("work", 5) as bar:
@@ -96,14 +96,14 @@ def test_a_bar_knows_the_time_left_of_steps_of_minutes(monkeypatch):
             now[0] += 120.0
             bar.advance()
         module._shown[-1].refresh()
-        assert re.search(r"3/5 .*0:04:00", plain(text))
+        assert re.search(r"3/5 .*0:04:00", strip_codes(text))
         now[0] += 60.0
         module._shown[-1].refresh()
-        assert re.search(r"3/5 .*0:03:00", plain(text))
+        assert re.search(r"3/5 .*0:03:00", strip_codes(text))
 
 
-def test_what_has_no_known_length_moves_and_leaves(monkeypatch):
-    text = captured(monkeypatch, terminal=True)
+def test_phase_shows_a_moving_bar_that_disappears(monkeypatch):
+    text = capture(monkeypatch, terminal=True)
     with phase("building the supernet"):
         first = text.getvalue()
         time.sleep(0.35)
@@ -117,15 +117,15 @@ def test_what_has_no_known_length_moves_and_leaves(monkeypatch):
     assert not "".join(screen.display).strip()
 
 
-def test_what_has_no_known_length_is_a_line_elsewhere(monkeypatch):
-    text = captured(monkeypatch, terminal=False)
+def test_phase_prints_a_line_outside_a_terminal(monkeypatch):
+    text = capture(monkeypatch, terminal=False)
     with phase("building the supernet"):
         pass
     assert text.getvalue() == "building the supernet\n"
 
 
-def test_a_bar_within_a_bar_shares_its_display_and_leaves_it(monkeypatch):
-    text = captured(monkeypatch, terminal=True)
+def test_nested_bar_joins_the_display_and_is_removed_from_it(monkeypatch):
+    text = capture(monkeypatch, terminal=True)
     with progress("collecting", 2) as outer:
         with progress("scoring", 4) as inner:
             inner.advance("pair 3", steps=3)
@@ -139,8 +139,8 @@ def test_a_bar_within_a_bar_shares_its_display_and_leaves_it(monkeypatch):
     assert "1/1" in text.getvalue()
 
 
-def test_beside_another_live_view_progress_is_plain_lines(monkeypatch):
-    text = captured(monkeypatch, terminal=True)
+def test_progress_prints_plain_lines_beside_another_live_display(monkeypatch):
+    text = capture(monkeypatch, terminal=True)
     with Live("a table", console=module.console, auto_refresh=False), progress("work", 3) as bar:
         bar.advance(steps=3)
     assert "work: 3/3" in text.getvalue()

@@ -10,7 +10,7 @@ SIGNALS = [signal.SIGINT, signal.SIGTERM, signal.SIGUSR1]
 
 
 @pytest.mark.parametrize("signum", SIGNALS)
-def test_signal_is_noted_and_raised_where_the_work_can_stop(signum: signal.Signals) -> None:
+def test_signal_sets_the_flag_and_raises_interrupted_on_request(signum: signal.Signals) -> None:
     with stop_flag() as stop:
         assert not stop
         stop.raise_if_set()
@@ -22,7 +22,7 @@ def test_signal_is_noted_and_raised_where_the_work_can_stop(signum: signal.Signa
     assert signum.name in str(interrupted.value)
 
 
-def test_handlers_are_as_before_afterwards() -> None:
+def test_handlers_are_restored_at_the_end_of_the_block() -> None:
     before = [signal.getsignal(signum) for signum in SIGNALS]
     with stop_flag():
         assert [signal.getsignal(signum) for signum in SIGNALS] != before
@@ -32,7 +32,7 @@ def test_handlers_are_as_before_afterwards() -> None:
     assert [signal.getsignal(signum) for signum in SIGNALS] == before
 
 
-def test_second_ctrl_c_ends_the_work_at_once() -> None:
+def test_second_ctrl_c_raises_keyboard_interrupt() -> None:
     with stop_flag() as stop:
         os.kill(os.getpid(), signal.SIGTERM)
         with pytest.raises(KeyboardInterrupt):
@@ -40,7 +40,7 @@ def test_second_ctrl_c_ends_the_work_at_once() -> None:
         assert stop
 
 
-def test_signal_before_an_inner_block_stops_it_and_one_within_stops_the_outer() -> None:
+def test_nested_blocks_share_their_flag() -> None:
     with stop_flag() as outer:
         os.kill(os.getpid(), signal.SIGTERM)
         with stop_flag() as inner:
@@ -51,17 +51,17 @@ def test_signal_before_an_inner_block_stops_it_and_one_within_stops_the_outer() 
         assert outer and inner
 
 
-def test_who_wants_to_is_told_while_the_block_runs() -> None:
-    told = []
-    with stop_flag(lambda: told.append("outer")):
-        with stop_flag(lambda: told.append("inner")):
+def test_callback_is_called_while_its_block_runs() -> None:
+    calls = []
+    with stop_flag(lambda: calls.append("outer")):
+        with stop_flag(lambda: calls.append("inner")):
             os.kill(os.getpid(), signal.SIGINT)
-            assert told == ["outer", "inner"]
+            assert calls == ["outer", "inner"]
         os.kill(os.getpid(), signal.SIGTERM)
-        assert told == ["outer", "inner", "outer"]
+        assert calls == ["outer", "inner", "outer"]
 
 
-def test_other_threads_get_a_flag_that_is_never_set() -> None:
+def test_flag_in_another_thread_is_never_set() -> None:
     flags = []
 
     def work() -> None:

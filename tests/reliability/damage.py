@@ -13,7 +13,6 @@ from edgeflownas.hardware.cost import CostTable
 from edgeflownas.storage import checkpoint, files, record
 from search.nsga2.evolution import Evolution
 from search.queue.task import State
-from search.storage import search_file
 from search.storage.search_file import SearchFile
 from search.storage.space_file import SpaceFile
 from tests.search.stand_ins import SMALL, Oracle, Table, evolution_config, identity
@@ -78,11 +77,15 @@ def _read_state(path: Path) -> int:
 
 
 KINDS: Dict[str, Kind] = {
-    "search.h5": Kind(_write_search, _read_search, search_file.use_previous),
+    "search.h5": Kind(
+        _write_search,
+        _read_search,
+        lambda path: files.use_previous(path, lambda file: SearchFile(file, IDENTITY)),
+    ),
     "space.h5": Kind(
         _write_space,
         lambda path: len(SpaceFile(path, IDENTITY).archive) // 20,
-        lambda path: files.use_previous(path, lambda each: SpaceFile(each, IDENTITY)),
+        lambda path: files.use_previous(path, lambda file: SpaceFile(file, IDENTITY)),
     ),
     "table.yaml": Kind(
         _write_table,

@@ -29,7 +29,7 @@ def png(data: bytes) -> bytes:
 def hdf5(data: bytes) -> bytes:
     """An HDF5 file with the right checksum, as one is from somebody who means harm."""
     image = data[512:]
-    return sealed._seal(hashlib.sha256(image)) + image
+    return sealed._make_seal(hashlib.sha256(image)) + image
 
 
 def state(data: bytes) -> bytes:

@@ -131,7 +131,7 @@ def test_damaged_best_weights_come_back_where_their_epoch_is_still_there(
     trained()
     best = {name: value.tobytes() for name, value in checkpoint.load(path)[0].items()}
     path.write_bytes(path.read_bytes()[:-3])
-    with pytest.raises(InputError, match=r"best\.h5: is damaged.*train --from-previous"):
+    with pytest.raises(InputError, match=r"best\.h5: is truncated or damaged.*train --from-previous"):
         trained()
     assert checkpoint.use_previous(path) == [path]
     capsys.readouterr()

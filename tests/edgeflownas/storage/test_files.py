@@ -7,19 +7,19 @@ from edgeflownas.errors import InputError
 from edgeflownas.storage.files import read_json, replacing, sha256, write_csv, write_json, write_text
 
 
-def names(folder):
+def list_names(folder):
     return sorted(path.name for path in folder.iterdir())
 
 
-def test_a_file_is_replaced_whole_and_nothing_stays_beside_it(tmp_path):
+def test_write_replaces_a_file_and_leaves_nothing_else(tmp_path):
     path = tmp_path / "new" / "a.txt"
     write_text(path, "first")
     write_text(path, "second")
-    assert path.read_text() == "second" and names(path.parent) == ["a.txt"]
+    assert path.read_text() == "second" and list_names(path.parent) == ["a.txt"]
 
 
 @pytest.mark.parametrize("moment", ["write", "fsync", "replace"])
-def test_whatever_fails_the_old_content_stays(tmp_path, monkeypatch, moment):
+def test_failed_write_keeps_the_old_content(tmp_path, monkeypatch, moment):
     path = tmp_path / "a.txt"
     write_text(path, "old")
 
@@ -32,10 +32,10 @@ def test_whatever_fails_the_old_content_stays(tmp_path, monkeypatch, moment):
         temporary.write_text("half of the n")
         if moment == "write":
             fail()
-    assert path.read_text() == "old" and names(tmp_path) == ["a.txt"]
+    assert path.read_text() == "old" and list_names(tmp_path) == ["a.txt"]
 
 
-def test_the_content_is_on_disk_before_the_name_is(tmp_path, monkeypatch):
+def test_content_is_synced_before_the_rename(tmp_path, monkeypatch):
     order = []
     fsync, replace = os.fsync, os.replace
     monkeypatch.setattr(os, "fsync", lambda handle: (order.append("fsync"), fsync(handle)))
@@ -49,7 +49,7 @@ def test_write_csv_has_the_columns_of_all_rows(tmp_path):
     assert (tmp_path / "a.csv").read_bytes() == b'a,b,c\n1,0.1,\n"x,y",,\n'
 
 
-def test_json_is_read_back_and_takes_no_numbers_that_json_has_not(tmp_path):
+def test_write_json_refuses_nan(tmp_path):
     write_json(tmp_path / "a.json", {"a": [1, 2.5, None]})
     assert read_json(tmp_path / "a.json") == {"a": [1, 2.5, None]}
     with pytest.raises(ValueError, match="not JSON compliant"):
@@ -57,7 +57,7 @@ def test_json_is_read_back_and_takes_no_numbers_that_json_has_not(tmp_path):
     assert json.loads((tmp_path / "a.json").read_text()) == {"a": [1, 2.5, None]}
 
 
-def test_missing_and_damaged_json_is_named(tmp_path):
+def test_read_json_names_missing_and_damaged_files(tmp_path):
     with pytest.raises(InputError, match="a.json: cannot be read: No such file"):
         read_json(tmp_path / "a.json")
     (tmp_path / "a.json").write_text('{"a": 1')
@@ -65,6 +65,6 @@ def test_missing_and_damaged_json_is_named(tmp_path):
         read_json(tmp_path / "a.json")
 
 
-def test_sha256_is_that_of_the_content(tmp_path):
+def test_sha256_of_a_file(tmp_path):
     (tmp_path / "a").write_bytes(b"abc")
     assert sha256(tmp_path / "a") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"

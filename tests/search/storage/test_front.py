@@ -1,5 +1,6 @@
 import csv
 import io
+import itertools
 import re
 from pathlib import Path
 
@@ -16,17 +17,19 @@ from search.strategies import view as module
 from search.strategies.loop import Status
 from search.strategies.view import SearchView
 from tests.search.stand_ins import MEDIUM, SMALL, Cost, Oracle, Table, epe_of, evolution_config, step
+from tests.terminal import make_console
 
 
-def archive_of(space: Space, count: int = 20) -> Archive:
+def make_archive(space: Space, count: int = 20) -> Archive:
     archive, table = Archive(space), Table()
-    rows = [each for each, _ in zip(space.all(), range(count))]
-    archive.append([(each, epe_of(each)) for each in rows], [table.cost(each) for each in rows], 3, set())
+    architectures = list(itertools.islice(space.all(), count))
+    scores = [(architecture, epe_of(architecture)) for architecture in architectures]
+    archive.append(scores, [table.cost(architecture) for architecture in architectures], 3, set())
     return archive
 
 
-def test_the_file_holds_every_digit_and_the_genes_by_name(tmp_path: Path) -> None:
-    archive = archive_of(SMALL)
+def test_front_file_contains_all_digits_and_the_genes_by_name(tmp_path: Path) -> None:
+    archive = make_archive(SMALL)
     write_front(tmp_path / "front.csv", archive, np.array([7, 2]), {"vela": "5.2.0", "board": "a board"})
     with (tmp_path / "front.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
@@ -45,32 +48,32 @@ def test_the_file_holds_every_digit_and_the_genes_by_name(tmp_path: Path) -> Non
         assert (row["vela"], row["board"]) == ("5.2.0", "a board")
 
 
-def test_the_table_fits_80_columns() -> None:
+def test_front_table_fits_80_columns() -> None:
     space = Space.from_skeleton(Skeleton(32))
     archive = Archive(space)
-    rows = [each for each, _ in zip(space.all(), range(3))]
+    architectures = list(itertools.islice(space.all(), 3))
     large = Cost(1234.56, 12345.6, 12345.6, 1234567890.0, "predicted")
-    archive.append([(each, 123.456) for each in rows], [large] * 3, 999, set())
+    archive.append([(architecture, 123.456) for architecture in architectures], [large] * 3, 999, set())
     console = Console(file=io.StringIO(), width=80)
     with console.capture() as capture:
         console.print(front_table(archive, np.arange(3)))
     text = capture.get()
     assert all(len(line) <= 80 for line in text.splitlines())
     figures = ("123.4560", "1234.56", "12345.6", "1234.568", "999", "predicted")
-    for word in (*map(space.format, rows), *figures, "EPE px", "SRAM KiB"):
+    for word in (*map(space.format, architectures), *figures, "EPE px", "SRAM KiB"):
         assert word in text, word
     assert "…" not in text
 
 
-def test_records_are_plain() -> None:
-    for record in records(archive_of(SMALL), np.arange(3)):
+def test_records_have_plain_types() -> None:
+    for record in records(make_archive(SMALL), np.arange(3)):
         assert {type(value) for value in record.values()} <= {int, float, str}
 
 
 @pytest.mark.parametrize("terminal", [True, False])
-def test_the_view_shows_every_figure_within_80_columns(monkeypatch: pytest.MonkeyPatch, terminal: bool) -> None:
+def test_view_shows_all_figures_within_80_columns(monkeypatch: pytest.MonkeyPatch, terminal: bool) -> None:
     out = io.StringIO()
-    console = Console(file=out, force_terminal=terminal, width=80, color_system=None)
+    console = make_console(out, terminal)
     monkeypatch.setattr(module, "console", console)
     monkeypatch.setattr(module, "say", lambda text: console.print(text, soft_wrap=True))
     evolution = Evolution(MEDIUM, evolution_config(complete_outputs=True), Table(), 1)

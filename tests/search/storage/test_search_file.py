@@ -12,13 +12,13 @@ from edgeflownas import __version__
 from edgeflownas.errors import InputError
 from edgeflownas.network.space import Space
 from edgeflownas.storage import sealed
-from edgeflownas.storage.files import previous, remove_leftovers
+from edgeflownas.storage.files import previous, remove_leftovers, use_previous
 from edgeflownas.storage.lock import locked
 from search.nsga2.archive import COLUMNS
 from search.nsga2.evolution import Evolution
 from search.nsga2.scoring import Evaluator
 from search.storage.identity import Identity
-from search.storage.search_file import SearchFile, read_archive, set_aside, use_previous
+from search.storage.search_file import SearchFile, read_archive, set_aside
 from search.strategies.loop import evolve
 from tests.search.stand_ins import MEDIUM, SMALL, Oracle, Table, config, evolution_config, identity, step
 
@@ -33,7 +33,7 @@ def search(
     complete: bool = True,
     evaluator: Optional[Evaluator] = None,
 ) -> SearchFile:
-    """Searches, or goes on searching, up to so many generations."""
+    """Search up to a number of generations, and resume if there is a checkpoint."""
     file = SearchFile(path, who)
     file.zero_flow_epe = 7.5
     settings = evolution_config(generations=generations, complete_outputs=complete, population=4)
@@ -43,34 +43,38 @@ def search(
     return file
 
 
-def content(path: Path) -> Dict[str, Any]:
-    """All that a search file says, but the time that it took."""
-    found: Dict[str, Any] = {}
+def open_search(path: Path) -> SearchFile:
+    return SearchFile(path, IDENTITY)
 
-    def note(name: str, item: Any) -> None:
+
+def content(path: Path) -> Dict[str, Any]:
+    """Return the content of a search file except its durations."""
+    result: Dict[str, Any] = {}
+
+    def collect(name: str, item: Any) -> None:
         if isinstance(item, h5py.Dataset):
-            found[name] = (item.dtype, item.shape, item[()].tobytes())
-        found.update({f"{name}@{key}": value for key, value in item.attrs.items() if key != "wall_s"})
+            result[name] = (item.dtype, item.shape, item[()].tobytes())
+        result.update({f"{name}@{key}": value for key, value in item.attrs.items() if key != "wall_s"})
 
     with h5py.File(str(path), "r") as file:
-        file.visititems(note)
-        found.update(dict(file.attrs))
-    return found
+        file.visititems(collect)
+        result.update(dict(file.attrs))
+    return result
 
 
-def test_a_checkpoint_that_is_damaged_while_the_search_runs_is_named_and_not_written_over(tmp_path: Path) -> None:
+def test_append_refuses_to_replace_a_checkpoint_damaged_during_the_search(tmp_path: Path) -> None:
     path = tmp_path / "search.h5"
     for generations in (1, 2):
         file = search(path, generations)
     path.write_bytes(path.read_bytes()[:-1])
     damaged = path.read_bytes()
     evolution = Evolution(MEDIUM, evolution_config(generations=9), Table(), 1, file.archive, file.last)
-    with pytest.raises(InputError, match=r"search\.h5: is truncated or damaged .*1 generations\) with --from-previous"):
+    with pytest.raises(InputError, match=r"search\.h5: is truncated or damaged .*resume from .* --from-previous"):
         file.append(step(evolution, Oracle(MEDIUM))[1], 1.0)
     assert path.read_bytes() == damaged
 
 
-def test_the_layout_is_what_readers_outside_rely_on(tmp_path: Path) -> None:
+def test_layout_for_external_readers(tmp_path: Path) -> None:
     path = tmp_path / "search.h5"
     search(path, 3)
     with h5py.File(str(path), "r") as file:
@@ -82,7 +86,7 @@ def test_the_layout_is_what_readers_outside_rely_on(tmp_path: Path) -> None:
         assert list(json.loads(file.attrs["genes"])) == [gene.name for gene in MEDIUM.genes]
         archive = file["archive"]
         rows = len(archive["epe"])
-        types = {name: (each.dtype.kind + str(each.dtype.itemsize), each.shape) for name, each in archive.items()}
+        types = {name: (data.dtype.kind + str(data.dtype.itemsize), data.shape) for name, data in archive.items()}
         assert types.pop("genes") == ("u1", (rows, 6))
         assert types.pop("generation") == ("i4", (rows,))
         assert types.pop("requested") == ("b1", (rows,))
@@ -97,7 +101,7 @@ def test_the_layout_is_what_readers_outside_rely_on(tmp_path: Path) -> None:
         assert last.attrs["evaluations"] == archive["requested"][()].sum() >= 3
         assert last.attrs["backbones"] == len({tuple(genes[:3]) for genes in archive["genes"][()].tolist()})
         json.loads(last.attrs["rng_state"])
-        # Each generation's population is what the archive says it is.
+        # The objectives of the population equal those in the archive.
         rows_of = {tuple(genes): row for row, genes in enumerate(archive["genes"][()].tolist())}
         for genes, (epe, fps) in zip(last["genes"][()].tolist(), last["objectives"][()]):
             assert (archive["epe"][rows_of[tuple(genes)]], archive["fps"][rows_of[tuple(genes)]]) == (epe, fps)
@@ -105,7 +109,7 @@ def test_the_layout_is_what_readers_outside_rely_on(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("complete", [False, True])
 @pytest.mark.parametrize("space", [SMALL, MEDIUM])
-def test_a_continued_search_is_the_one_never_interrupted(tmp_path: Path, space: Space, complete: bool) -> None:
+def test_resumed_search_equals_an_uninterrupted_search(tmp_path: Path, space: Space, complete: bool) -> None:
     who = identity(space)
     search(tmp_path / "whole" / "search.h5", 4, who, complete=complete)
     for generations in range(1, 5):
@@ -113,7 +117,7 @@ def test_a_continued_search_is_the_one_never_interrupted(tmp_path: Path, space: 
     assert content(tmp_path / "whole" / "search.h5") == content(tmp_path / "parts" / "search.h5")
 
 
-def test_the_archive_comes_back_as_it_was_and_the_time_adds_up(tmp_path: Path) -> None:
+def test_archive_is_restored_and_durations_add_up(tmp_path: Path) -> None:
     path = tmp_path / "search.h5"
     first = search(path, 2)
     again = SearchFile(path, IDENTITY)
@@ -123,18 +127,18 @@ def test_the_archive_comes_back_as_it_was_and_the_time_adds_up(tmp_path: Path) -
     assert search(path, 4).wall_s > first.wall_s > 0
 
 
-def test_nan_stays_nan(tmp_path: Path) -> None:
+def test_nan_is_restored_as_nan(tmp_path: Path) -> None:
     path = tmp_path / "search.h5"
     file = SearchFile(path, IDENTITY)
     evolution = Evolution(MEDIUM, evolution_config(generations=1), Table(), 1, file.archive)
     with locked(tmp_path / "lock", "it") as lock:
-        oracle = Oracle(MEDIUM, lambda each: float("nan") if each[0] else 1.0)
+        oracle = Oracle(MEDIUM, lambda architecture: float("nan") if architecture[0] else 1.0)
         evolve(evolution, oracle, file, lock, lambda status: None)
     failed = SearchFile(path, IDENTITY).archive
     assert 0 < failed.failed < len(failed)
 
 
-# Another search
+# Different searches
 
 
 @pytest.mark.parametrize(
@@ -152,7 +156,7 @@ def test_nan_stays_nan(tmp_path: Path) -> None:
         ("seed", "5", "1"),
     ],
 )
-def test_another_search_is_refused_with_the_difference_named(tmp_path: Path, key: str, value: str, there: str) -> None:
+def test_different_search_is_refused_with_the_difference(tmp_path: Path, key: str, value: str, there: str) -> None:
     path = tmp_path / "search.h5"
     search(path, 1)
     before = path.read_bytes()
@@ -162,15 +166,15 @@ def test_another_search_is_refused_with_the_difference_named(tmp_path: Path, key
     assert path.read_bytes() == before
 
 
-@pytest.mark.parametrize("change, words", [("supernet_sha256", "supernet"), ("table_sha256", "cost table")])
-def test_another_supernet_or_cost_table_is_refused(tmp_path: Path, change: str, words: str) -> None:
+@pytest.mark.parametrize("change, name", [("supernet_sha256", "supernet"), ("table_sha256", "cost table")])
+def test_checkpoint_of_another_supernet_or_cost_table_is_refused(tmp_path: Path, change: str, name: str) -> None:
     search(tmp_path / "search.h5", 1)
     other = Identity(**{**vars(IDENTITY), change: "another"})
-    with pytest.raises(InputError, match=f"the {words} is .* there and another here"):
+    with pytest.raises(InputError, match=f"the {name} is .* there and another here"):
         SearchFile(tmp_path / "search.h5", other)
 
 
-def test_another_space_or_network_is_refused(tmp_path: Path) -> None:
+def test_checkpoint_of_another_space_or_network_is_refused(tmp_path: Path) -> None:
     search(tmp_path / "search.h5", 1)
     with pytest.raises(InputError, match="gene G0 has the options"):
         SearchFile(tmp_path / "search.h5", identity(Space(MEDIUM.genes[1:], 2, (2, 4))))
@@ -197,7 +201,7 @@ def test_another_space_or_network_is_refused(tmp_path: Path) -> None:
         "evaluation.scheduler=tcp://node:8786",
     ],
 )
-def test_what_does_not_change_the_search_may_change(tmp_path: Path, free: str) -> None:
+def test_free_settings_may_change(tmp_path: Path, free: str) -> None:
     search(tmp_path / "search.h5", 1)
     search(tmp_path / "search.h5", 2, identity(MEDIUM, free))
     with h5py.File(str(tmp_path / "search.h5"), "r") as file:
@@ -207,7 +211,7 @@ def test_what_does_not_change_the_search_may_change(tmp_path: Path, free: str) -
 # Damage
 
 
-def damaged(content: bytes, kind: str) -> bytes:
+def damage(content: bytes, kind: str) -> bytes:
     rng = random.Random(kind)
     if kind == "truncated":
         return content[: rng.randrange(len(content))]
@@ -219,46 +223,46 @@ def damaged(content: bytes, kind: str) -> bytes:
 
 
 @pytest.mark.parametrize("kind", ["truncated", "empty", "flipped"])
-def test_a_damaged_file_is_named_and_the_one_before_is_offered_and_used(tmp_path: Path, kind: str) -> None:
+def test_damaged_checkpoint_is_refused_and_replaced_by_the_previous_one(tmp_path: Path, kind: str) -> None:
     path = tmp_path / "search.h5"
     search(path, 4)
     whole = content(path)
-    bad = damaged(path.read_bytes(), kind)
+    bad = damage(path.read_bytes(), kind)
     path.write_bytes(bad)
-    with pytest.raises(InputError, match=r"search\.h5: is truncated or damaged.*\(3 generations\) with --from-p"):
+    with pytest.raises(InputError, match=r"search\.h5: is truncated or damaged.* search\.h5\.previous with --from-p"):
         SearchFile(path, IDENTITY)
-    use_previous(path)
+    assert use_previous(path, open_search)
     assert (tmp_path / "search.h5.1").read_bytes() == bad
     assert SearchFile(path, IDENTITY).last.number == 2  # type: ignore[union-attr]
     search(path, 4)
     assert content(path) == whole
 
 
-def test_without_a_good_one_before_only_a_new_beginning_is_offered(tmp_path: Path) -> None:
+def test_only_a_restart_is_offered_if_the_previous_checkpoint_is_damaged(tmp_path: Path) -> None:
     path = tmp_path / "search.h5"
     search(path, 2)
-    for each in (path, previous(path)):
-        each.write_bytes(damaged(each.read_bytes(), "flipped"))
+    for file in (path, previous(path)):
+        file.write_bytes(damage(file.read_bytes(), "flipped"))
     with pytest.raises(InputError) as error:
         SearchFile(path, IDENTITY)
     assert "--restart" in str(error.value) and "--from-previous" not in str(error.value)
-    before = {each.name: each.read_bytes() for each in tmp_path.iterdir()}
+    before = {file.name: file.read_bytes() for file in tmp_path.iterdir()}
     with pytest.raises(InputError, match="previous: is truncated or damaged"):
-        use_previous(path)
-    assert {each.name: each.read_bytes() for each in tmp_path.iterdir()} == before
+        assert use_previous(path, open_search)
+    assert {file.name: file.read_bytes() for file in tmp_path.iterdir()} == before
 
 
-def test_a_missing_file_with_one_before_is_no_new_search(tmp_path: Path) -> None:
+def test_missing_checkpoint_with_a_previous_one_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "search.h5"
     search(path, 2)
     path.unlink()
     with pytest.raises(InputError, match=r"is missing.*--from-previous"):
         SearchFile(path, IDENTITY)
-    use_previous(path)
+    assert use_previous(path, open_search)
     assert SearchFile(path, IDENTITY).last.number == 0  # type: ignore[union-attr]
 
 
-def test_a_file_set_aside_is_kept_under_a_free_number(tmp_path: Path) -> None:
+def test_set_aside_renames_to_a_free_number(tmp_path: Path) -> None:
     path = tmp_path / "search.h5"
     for number in (1, 2):
         search(path, 2)
@@ -267,28 +271,28 @@ def test_a_file_set_aside_is_kept_under_a_free_number(tmp_path: Path) -> None:
         assert (tmp_path / f"search.h5.{number}").read_bytes() == last
         assert (tmp_path / f"search.h5.{number}.previous").read_bytes() == before
         assert SearchFile(path, IDENTITY).last is None
-    set_aside(path)  # of nothing
+    set_aside(path)  # no file: nothing happens
     assert len(list(tmp_path.iterdir())) == 4
 
 
-def test_leftovers_of_killed_writers_are_removed_and_nothing_else(tmp_path: Path) -> None:
+def test_remove_leftovers_removes_only_files_of_killed_writers(tmp_path: Path) -> None:
     path = tmp_path / "search.h5"
     search(path, 2)
     others = [".front.csv.abcdefgh.tmp", "search.h5.1", "x.tmp", ".search.h5.tmp"]
     for name in (".search.h5.12ab-3-4.abcdefgh.tmp", ".search.h5.previous.12ab-3-4.a_cd3fgh.tmp", *others):
         (tmp_path / name).touch()
     remove_leftovers(path)
-    assert sorted(each.name for each in tmp_path.iterdir()) == sorted(["search.h5", "search.h5.previous", *others])
+    assert sorted(file.name for file in tmp_path.iterdir()) == sorted(["search.h5", "search.h5.previous", *others])
 
 
-def forged(path: Path, change: Callable[[h5py.File], None]) -> None:
-    """Changes a search file and seals it: whole, but not what it should be."""
+def forge(path: Path, change: Callable[[h5py.File], None]) -> None:
+    """Change a search file and seal it: its checksum is valid, its content is not."""
     with sealed.read(path) as file:
         change(file)
         sealed.write(file, path)
 
 
-def _put(place: str, value: Any) -> Callable[[h5py.File], None]:
+def put(place: str, value: Any) -> Callable[[h5py.File], None]:
     def change(file: h5py.File) -> None:
         if "@" in place:
             name, key = place.split("@")
@@ -335,16 +339,16 @@ FORGERIES: List[Any] = [
 
 
 @pytest.mark.parametrize("place, value", FORGERIES)
-def test_a_whole_file_that_is_no_search_is_refused_in_one_line(tmp_path: Path, place: str, value: Any) -> None:
+def test_sealed_file_without_a_valid_search_is_refused_in_one_line(tmp_path: Path, place: str, value: Any) -> None:
     path = tmp_path / "search.h5"
     search(path, 2)
-    forged(path, _put(place, value))
+    forge(path, put(place, value))
     with pytest.raises(InputError, match=r"search\.h5: .*--restart") as error:
         SearchFile(path, IDENTITY)
     assert "\n" not in str(error.value)
 
 
-def test_a_data_set_that_claims_to_be_huge_is_not_read(tmp_path: Path) -> None:
+def test_data_set_of_huge_size_is_not_read(tmp_path: Path) -> None:
     path = tmp_path / "search.h5"
     search(path, 1)
 
@@ -352,15 +356,15 @@ def test_a_data_set_that_claims_to_be_huge_is_not_read(tmp_path: Path) -> None:
         del file["archive/epe"]
         file["archive"].create_dataset("epe", (2**40,), "f8", chunks=(1024,))
 
-    forged(path, claim)
-    with pytest.raises(InputError, match="archive/epe is of another type or too large"):
+    forge(path, claim)
+    with pytest.raises(InputError, match="archive/epe has another type or is too large"):
         SearchFile(path, IDENTITY)
     with sealed.read(path) as file, pytest.raises(ValueError):
         read_archive(file["archive"], MEDIUM)
 
 
-def test_the_file_grows_with_what_is_in_it(tmp_path: Path) -> None:
-    """A generation of 52 adds its rows, its population and its generator: some 7 KB, always the same."""
+def test_file_grows_linearly_with_generations(tmp_path: Path) -> None:
+    """A generation of 52 adds its rows, its population and the state of its generator: about 7 KB, always the same."""
     path, sizes = tmp_path / "search.h5", []
     file = SearchFile(path, IDENTITY)
     evolution = Evolution(MEDIUM, evolution_config(generations=1), Table(), 1, file.archive)
