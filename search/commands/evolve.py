@@ -174,7 +174,7 @@ def _measure_share(session: _Session) -> Optional[float]:
     run = session.search.run
     archive, reasons = read_whole_space(run.space_files, session.identity)
     for reason in reasons:
-        say(f"the share of the exact hypervolume is not known: {reason}")
+        say(f"no share of the exact hypervolume: {reason}")
     if archive is None:
         return None
     exact = Evolution(run.space, run.config.evolution, session.table, run.config.seed, archive).hypervolume()

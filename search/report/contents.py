@@ -164,7 +164,7 @@ def read(folder: Path, name: Optional[str] = None) -> Contents:
     identity = _make_identity(run, attributes) if attributes else None
     exact, reasons = (None, []) if identity is None else read_whole_space(run.space_files, identity)
     for reason in reasons:
-        say(f"the share of the exact hypervolume is not known: {reason}")
+        say(f"no share of the exact hypervolume: {reason}")
     return Contents(
         name=name or folder.resolve().name,
         run=run,
