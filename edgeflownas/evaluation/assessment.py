@@ -1,4 +1,4 @@
-"""How good an architecture's flow is on a data set, read as a stream; and pictures of it."""
+"""Assessment of an architecture's flow on a data set that is read as a stream, with pictures of it."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,11 +16,11 @@ from edgeflownas.evaluation.prediction import FlowPredictor
 
 @dataclass
 class Assessment:
-    """What came out.
+    """Result of an assessment.
 
     Attributes:
-        metrics: over all pairs.
-        pairs: names of each pair's files, and its EPE, pixels; None where no flow is known.
+        metrics: Metrics over all pairs.
+        pairs: Names of the files of each pair, and its EPE in pixels; None if none of its flow is known.
     """
 
     metrics: FlowMetrics = field(default_factory=FlowMetrics)
@@ -36,20 +36,20 @@ def assess(
     folder: Optional[Path] = None,
     beat: Callable[[str], None] = lambda name: None,
 ) -> Assessment:
-    """Predicts the flow of pairs of a data set, and compares it with the truth.
+    """Predict the flow of pairs of a data set, and compare it with the ground truth.
 
     Args:
-        predictor: of the flow.
-        dataset: gives the pairs.
-        indices: of the pairs.
-        whole: pairs as large as they are; false: cropped as for validation.
-        threads: that read pairs.
-        folder: for the predicted flow, as .flo and beside the truth as .png; None: it is not kept.
-        beat: is called after each pair with its name.
+        predictor: Predictor of the flow.
+        dataset: Data set with the pairs.
+        indices: Indices of the pairs.
+        whole: Whether to use pairs at their full size, rather than cropped as for validation.
+        threads: Number of threads that read pairs.
+        folder: Folder for the predicted flow as .flo and, next to the ground truth, as .png; None: it is not saved.
+        beat: Function that is called after each pair, with its name.
 
     Raises:
-        FloatingPointError: a prediction is not finite.
-        InputError: a pair cannot be used.
+        FloatingPointError: A prediction is not finite.
+        InputError: A pair cannot be used.
     """
     result = Assessment()
     read = dataset.full_sample if whole else lambda index: dataset.sample(index, None)
@@ -61,19 +61,19 @@ def assess(
         except FloatingPointError as error:
             raise FloatingPointError(f"{error}: {' '.join(files)}") from None
         if folder is not None:
-            _keep(folder, f"{index:05d}_{_stem(files[-1])}", flow, sample, result.pairs[-1][1])
+            _write_prediction(folder, f"{index:05d}_{_stem(files[-1])}", flow, sample, result.pairs[-1][1])
         beat(files[-1])
     return result
 
 
-def _keep(folder: Path, name: str, flow: np.ndarray, sample: Sample, epe: Optional[float]) -> None:
-    """Writes NAME.flo, and NAME.png: first image, true flow, predicted flow, error, and the EPE."""
+def _write_prediction(folder: Path, name: str, flow: np.ndarray, sample: Sample, epe: Optional[float]) -> None:
+    """Write NAME.flo, and NAME.png with first image, true flow, predicted flow, error and EPE."""
     folder.mkdir(parents=True, exist_ok=True)
     write_flo(folder / f"{name}.flo", flow)
-    said = "no flow known" if epe is None else f"EPE {epe:.3f} px"
-    write_image(folder / f"{name}.png", add_captions(draw_panels(sample, flow), said))
+    caption = "no flow known" if epe is None else f"EPE {epe:.3f} px"
+    write_image(folder / f"{name}.png", add_captions(draw_panels(sample, flow), caption))
 
 
 def _stem(name: str) -> str:
-    """The last part of a file's name, without what a file system might not like."""
+    """Return the stem of a file name, with characters that a file system may refuse replaced."""
     return "".join(letter if letter.isalnum() else "_" for letter in Path(name).stem)

@@ -1,6 +1,6 @@
-"""The end-point error of one architecture, with recalibrated batch normalisation: the plain way.
+"""The end-point error of one architecture with recalibrated batch normalisation, computed directly.
 
-A supernet's tree evaluator is tested against this one; retrained children are scored by it.
+This evaluator scores retrained children, and is the reference that tests compare the supernet's tree evaluator with.
 """
 
 import hashlib
@@ -20,26 +20,33 @@ from edgeflownas.tf_runtime.devices import Devices, place_on_first
 from edgeflownas.tf_runtime.session import open_session
 from edgeflownas.tf_runtime.stack import tf
 
-_HELD_BYTES = 1 << 30  # of validation images; beyond it they are read from disk every time
+_HELD_BYTES = 1 << 30  # largest size of the validation images in memory; larger ones are read from disk each time
 
 
 class _Streamed(Sequence[Batch]):
-    """Batches that are read anew each time, where they are too many to be held."""
+    """Batches that are read from disk each time, because they do not fit in memory."""
 
     def __init__(self, dataset: FlowDataset, indices: Sequence[int], batch_size: int, threads: int) -> None:
-        """Of samples of a data set, so many in a batch."""
+        """Describe the batches.
+
+        Args:
+            dataset: Data set with the samples.
+            indices: Indices of the samples.
+            batch_size: Number of samples in a batch.
+            threads: Number of threads that read samples.
+        """
         self._dataset, self._indices, self._batch_size, self._threads = dataset, indices, batch_size, threads
 
     def __len__(self) -> int:
-        """Number of batches."""
+        """Return the number of batches."""
         return len(range(0, len(self._indices), self._batch_size))
 
     def __iter__(self) -> Iterator[Batch]:
-        """Reads all batches."""
+        """Read all batches."""
         return read_batches(self._dataset, self._indices, self._batch_size, threads=self._threads)
 
     def __getitem__(self, place: Any) -> Any:
-        """Reads one batch."""
+        """Read one batch."""
         chosen = self._indices[place * self._batch_size :][: self._batch_size]
         return next(read_batches(self._dataset, chosen, self._batch_size, threads=1))
 
@@ -48,14 +55,20 @@ class EvaluationData:
     """The fixed images that architectures are scored with.
 
     Attributes:
-        calibration: training images, in a fixed order, that BN statistics are taken from.
+        calibration: Training images for BN statistics, in a fixed order.
     """
 
     def __init__(self, train: FlowDataset, val: FlowDataset, config: EvaluationConfig, threads: int) -> None:
-        """Reads the images for recalibration.
+        """Read the images for recalibration.
+
+        Args:
+            train: Training pairs.
+            val: Validation pairs.
+            config: Numbers of pairs, and sizes of batches.
+            threads: Number of threads that read pairs.
 
         Raises:
-            InputError: a pair cannot be used.
+            InputError: A pair cannot be used.
         """
         few = train.select(config.calibration_pairs)
         self.calibration: List[Batch] = list(read_batches(train, few, config.calibration_batch, threads=threads))
@@ -66,7 +79,7 @@ class EvaluationData:
 
     @property
     def validation(self) -> Sequence[Batch]:
-        """Images and flow that the EPE is taken over; held in memory where there is room for them."""
+        """Images and flow of the validation pairs; kept in memory if they fit."""
         if self._held is None:
             first = self._streamed[0]
             size = sum(part.nbytes for part in first) * len(self._streamed)
@@ -75,47 +88,47 @@ class EvaluationData:
 
     @property
     def valid_pixels(self) -> float:
-        """Number of pixels with known flow, over all validation images."""
-        return self._summed()[0]
+        """Number of pixels with known flow in all validation images."""
+        return self._sum_flow()[0]
 
     def zero_flow_epe(self) -> float:
-        """EPE of predicting no motion, pixels.
+        """Return the EPE of predicting no motion, in pixels.
 
         Raises:
-            InputError: no validation pair knows of any motion.
+            InputError: The validation pairs contain no motion.
         """
-        pixels, total = self._summed()
+        pixels, total = self._sum_flow()
         return total / pixels
 
     def digest(self) -> str:
-        """SHA-256 of all images and flow: says whether two processes score with the same."""
-        self._summed()
+        """Return the SHA-256 of all images and flow, which tells whether two processes score with the same data."""
+        self._sum_flow()
         digest = self._sha256.copy()
         for batch in self.calibration:
-            _hash(digest, batch)
+            _add_to_digest(digest, batch)
         return digest.hexdigest()
 
-    def _summed(self) -> Tuple[float, float]:
-        """Number of valid pixels, and the sum of the lengths of their flow."""
+    def _sum_flow(self) -> Tuple[float, float]:
+        """Return the number of valid pixels and the sum of their flow magnitudes."""
         if self._sums is None:
             pixels, total = 0.0, 0.0
             for batch in self.validation:
                 pixels += batch.valid.sum(dtype=np.float64)
                 total += (np.linalg.norm(batch.flow, axis=-1) * batch.valid[..., 0]).sum(dtype=np.float64)
-                _hash(self._sha256, batch)
+                _add_to_digest(self._sha256, batch)
             if not pixels or not total:
-                raise InputError("data: the validation pairs know of no motion: there is nothing to score; name others")
+                raise InputError("data: the validation pairs contain no motion: there is nothing to score; use others")
             self._sums = float(pixels), float(total)
         return self._sums
 
 
-def _hash(digest: Any, batch: Batch) -> None:
+def _add_to_digest(digest: Any, batch: Batch) -> None:
     for part in batch:
         digest.update(np.ascontiguousarray(part))
 
 
 class ChildEvaluator:
-    """Scores one architecture under any weights."""
+    """Evaluator of one architecture with any weights."""
 
     def __init__(
         self,
@@ -125,9 +138,14 @@ class ChildEvaluator:
         threads: int,
         devices: Optional[Devices] = None,
     ) -> None:
-        """Builds the network once for recalibration and once for inference.
+        """Build the network once for recalibration and once for inference.
 
-        It computes on the first of the devices; None: where TensorFlow chooses.
+        Args:
+            skeleton: Definition of the network.
+            architecture: One option per gene.
+            data: Images to recalibrate and to score with.
+            threads: Number of CPU threads.
+            devices: Devices of which the first one is used; None: TensorFlow chooses.
         """
         self._data = data
         height, width = data.calibration[0].images.shape[1:3]
@@ -158,16 +176,16 @@ class ChildEvaluator:
         return list(self._statistics)
 
     def recalibrate(self, weights: Mapping[str, np.ndarray]) -> Statistics:
-        """BN statistics under the weights (which may hold more than this architecture uses)."""
+        """Return the BN statistics with these weights, which may contain more than the architecture uses."""
         feed = self._weight_feed(weights)
         results = []
         for batch in self._data.calibration:
-            found = self._session.run(self._batch_statistics, {**feed, self._images: batch.images})
-            results.append((len(batch.images), found))
+            statistics = self._session.run(self._batch_statistics, {**feed, self._images: batch.images})
+            results.append((len(batch.images), statistics))
         return combine_statistics(results)
 
     def epe(self, weights: Mapping[str, np.ndarray], statistics: Statistics) -> float:
-        """EPE over all valid pixels of all validation images, in pixels of the input."""
+        """Return the EPE over all valid pixels of all validation images, in pixels of the input."""
         feed = self._inference_feed(weights, statistics)
         total = 0.0
         for batch in self._data.validation:
@@ -178,12 +196,12 @@ class ChildEvaluator:
     def predict(
         self, weights: Mapping[str, np.ndarray], statistics: Statistics, images: np.ndarray
     ) -> np.ndarray:
-        """Flow and uncertainty, [B, H, W, 4], of images, uint8 [B, H, W, 6]."""
+        """Predict flow and uncertainty [B, H, W, 4] of images, uint8 [B, H, W, 6]."""
         feed = self._inference_feed(weights, statistics)
         return self._session.run(self._prediction, {**feed, self._images: images})
 
     def score(self, weights: Mapping[str, np.ndarray]) -> float:
-        """Recalibrates, and returns the EPE."""
+        """Recalibrate and return the EPE."""
         return self.epe(weights, self.recalibrate(weights))
 
     def _weight_feed(self, weights: Mapping[str, np.ndarray]) -> Dict[tf.Tensor, np.ndarray]:

@@ -1,6 +1,6 @@
-"""How good predicted flow is: the end-point error as the benchmarks report it. Needs no TensorFlow.
+"""Metrics of predicted flow: the end-point error as the benchmarks report it. Independent of TensorFlow.
 
-Every figure but the mean over images pools all its pixels of all images, so that an image counts by its valid pixels.
+Every metric except the mean over images pools its pixels over all images, so an image counts by its valid pixels.
 """
 
 from typing import Dict, List, Optional
@@ -9,14 +9,14 @@ import numpy as np
 
 from edgeflownas.data.sample import Sample
 
-# Pixels by the length of their true flow, in pixels (Butler et al., ECCV 2012, MPI-Sintel).
+# Ranges of the length of the true flow, in pixels (Butler et al., ECCV 2012, MPI-Sintel).
 MOTIONS = {"s0_10": (0.0, 10.0), "s10_40": (10.0, 40.0), "s40": (40.0, float("inf"))}
 
-_OUTLIER_PIXELS, _OUTLIER_SHARE = 3.0, 0.05  # an outlier is beyond both (Menze & Geiger, CVPR 2015, KITTI)
+_OUTLIER_PIXELS, _OUTLIER_SHARE = 3.0, 0.05  # an outlier exceeds both (Menze & Geiger, CVPR 2015, KITTI)
 
 
 class FlowMetrics:
-    """Sums up errors over pairs."""
+    """Accumulated errors of pairs."""
 
     def __init__(self) -> None:
         self._sums: Dict[str, float] = {}
@@ -24,17 +24,17 @@ class FlowMetrics:
         self._images: List[float] = []
 
     def add(self, prediction: np.ndarray, sample: Sample) -> Optional[float]:
-        """Counts a pair.
+        """Add the errors of a pair.
 
         Args:
-            prediction: float32 [H, W, 2], pixels.
-            sample: with the true flow.
+            prediction: Predicted flow, float32 [H, W, 2], in pixels.
+            sample: Sample with the true flow.
 
         Returns:
-            The pair's EPE, pixels; None if none of its flow is known.
+            The EPE of the pair in pixels; None if none of its flow is known.
 
         Raises:
-            FloatingPointError: the prediction is not finite.
+            FloatingPointError: The prediction is not finite.
         """
         if not np.isfinite(prediction).all():
             raise FloatingPointError("the predicted flow is not finite")
@@ -59,17 +59,17 @@ class FlowMetrics:
         self._counts[name] = self._counts.get(name, 0) + values.size
 
     def figures(self) -> Dict[str, Optional[float]]:
-        """The figures by name; None where there is no such pixel.
+        """Return the metrics by name; None if no pixel belongs to a metric.
 
-        In pixels: ``epe``, ``epe_per_image`` (the mean of the images' own), ``zero_flow_epe``, ``epe_s0_10``,
-        ``epe_s10_40``, ``epe_s40`` (by motion); ``epe_visible`` and ``epe_occluded`` where the data set says. In
-        percent of the pixels: ``fl_all``, off by more than 3 px and 5 %.
+        In pixels: ``epe``, ``epe_per_image`` (mean of the EPEs of the images), ``zero_flow_epe``, ``epe_s0_10``,
+        ``epe_s10_40``, ``epe_s40`` (by motion); ``epe_visible`` and ``epe_occluded`` if the data set has masks. In
+        percent of the pixels: ``fl_all``, those with an error above both 3 px and 5 %.
         """
-        found: Dict[str, Optional[float]] = {
+        figures: Dict[str, Optional[float]] = {
             name: total / self._counts[name] if self._counts[name] else None for name, total in self._sums.items()
         }
-        found["epe_per_image"] = float(np.mean(self._images)) if self._images else None
-        return found
+        figures["epe_per_image"] = float(np.mean(self._images)) if self._images else None
+        return figures
 
     @property
     def pixels(self) -> int:

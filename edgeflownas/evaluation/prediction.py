@@ -1,4 +1,4 @@
-"""Flow of images of any size by one trained architecture."""
+"""Flow prediction by a trained architecture, for images of any size."""
 
 from typing import Dict, Mapping, Sequence, Tuple
 
@@ -10,11 +10,11 @@ from edgeflownas.network.skeleton import IMAGE_CHANNELS, Skeleton
 from edgeflownas.tf_runtime.session import open_session
 from edgeflownas.tf_runtime.stack import tf
 
-_SIZES = 8  # of images, for which a graph is kept: KITTI has 7
+_MAX_GRAPHS = 8  # graphs kept, one for each image size: KITTI has 7 sizes
 
 
 class FlowPredictor:
-    """One architecture with its weights; images are padded for it, and its flow is cropped behind it."""
+    """One architecture with its weights; images are padded to a valid size, and their flow is cropped."""
 
     def __init__(
         self,
@@ -24,44 +24,52 @@ class FlowPredictor:
         statistics: Statistics,
         threads: int,
     ) -> None:
-        """Takes weights, which may hold more than the architecture uses, and BN statistics."""
+        """Store the weights; graphs are built for each size of images.
+
+        Args:
+            skeleton: Definition of the network.
+            architecture: One option per gene.
+            weights: Weights by name; may contain more than the architecture uses.
+            statistics: BN statistics of the architecture.
+            threads: Number of CPU threads.
+        """
         self._skeleton, self._architecture, self._threads = skeleton, architecture, threads
         self._weights = {name: weights[name] for name in skeleton.parameters(architecture)}
-        self._bn = statistics
+        self._statistics = statistics
         self._graphs: Dict[Tuple[int, int], Tuple[tf.Session, tf.Tensor, tf.Tensor]] = {}
 
     def flow(self, images: np.ndarray) -> np.ndarray:
-        """Predicts.
+        """Predict the flow of a pair.
 
         Args:
-            images: uint8 [H, W, 6], two RGB frames stacked.
+            images: Two stacked RGB frames, uint8 [H, W, 6].
 
         Returns:
-            float32 [H, W, 2], pixels.
+            Flow, float32 [H, W, 2], in pixels.
         """
         height, width = images.shape[:2]
         multiple = self._skeleton.multiple
-        grown = np.pad(images, ((0, -height % multiple), (0, -width % multiple), (0, 0)), mode="edge")
-        running, fed, prediction = self._graph(grown.shape[0], grown.shape[1])
-        found: np.ndarray = running.run(prediction, {fed: grown[None]})[0, :height, :width, :2]
-        return found
+        padded = np.pad(images, ((0, -height % multiple), (0, -width % multiple), (0, 0)), mode="edge")
+        session, placeholder, prediction = self._graph(padded.shape[0], padded.shape[1])
+        flow: np.ndarray = session.run(prediction, {placeholder: padded[None]})[0, :height, :width, :2]
+        return flow
 
     def close(self) -> None:
-        """Frees the graphs."""
-        for running, _, _ in self._graphs.values():
-            running.close()
+        """Free the graphs."""
+        for session, _, _ in self._graphs.values():
+            session.close()
         self._graphs.clear()
 
     def _graph(self, height: int, width: int) -> Tuple[tf.Session, tf.Tensor, tf.Tensor]:
-        """The network for images of a size; the oldest is given up when there are too many."""
+        """Return the network for images of a size; if there are too many networks, the oldest is discarded."""
         if (height, width) not in self._graphs:
-            if len(self._graphs) >= _SIZES:
+            if len(self._graphs) >= _MAX_GRAPHS:
                 self._graphs.pop(next(iter(self._graphs)))[0].close()
             with tf.Graph().as_default() as graph:
                 images = tf.placeholder(tf.uint8, [1, height, width, IMAGE_CHANNELS])
                 norm = FixedNorm(
                     {name: tf.constant(value) for name, value in self._weights.items()},
-                    {name: (tf.constant(mean), tf.constant(var)) for name, (mean, var) in self._bn.items()},
+                    {name: (tf.constant(pair[0]), tf.constant(pair[1])) for name, pair in self._statistics.items()},
                 )
                 prediction = build_child(self._skeleton, self._architecture, normalise_images(images), norm)[-1]
             self._graphs[height, width] = open_session(graph, self._threads), images, prediction

@@ -1,8 +1,8 @@
-"""Batch-normalisation statistics of an architecture, taken anew from fixed images.
+"""Batch-normalisation statistics of an architecture, computed from fixed images.
 
 Statistics start empty and are averaged cumulatively over the batches, with equal weight for every image and no
-momentum, so nothing of one architecture is carried into the next. The variance is that of all images together (Wu &
-Johnson 2021, "Rethinking 'Batch' in BatchNorm", section 3). Weights are not touched.
+momentum, so nothing is carried over from one architecture to the next. The variance is that of all images together (Wu
+& Johnson 2021, "Rethinking 'Batch' in BatchNorm", section 3). Weights are not changed.
 """
 
 from typing import Dict, Mapping, Sequence, Tuple
@@ -13,13 +13,13 @@ Statistics = Dict[str, Tuple[np.ndarray, np.ndarray]]  # mean and variance, floa
 
 
 def combine_statistics(batches: Sequence[Tuple[int, Mapping[str, Tuple[np.ndarray, np.ndarray]]]]) -> Statistics:
-    """Combines the statistics of batches.
+    """Combine the statistics of several batches.
 
     Args:
-        batches: of each its number of images and its mean and biased variance by BN.
+        batches: Number of images of each batch, and its mean and biased variance by BN.
 
     Returns:
-        Mean and variance over all images.
+        Mean and variance over all images, by BN.
     """
     total = float(sum(count for count, _ in batches))
     result: Statistics = {}
@@ -34,7 +34,7 @@ def combine_statistics(batches: Sequence[Tuple[int, Mapping[str, Tuple[np.ndarra
 
 
 def statistics_to_tensors(statistics: Statistics) -> Dict[str, np.ndarray]:
-    """Statistics as they are kept with weights: ``NAME/mean`` and ``NAME/variance``, beside ``NAME/gamma``."""
+    """Return statistics as they are stored with weights: ``NAME/mean`` and ``NAME/variance``, like ``NAME/gamma``."""
     tensors = {}
     for name, (mean, variance) in statistics.items():
         tensors.update({f"{name}/mean": mean, f"{name}/variance": variance})
@@ -42,6 +42,6 @@ def statistics_to_tensors(statistics: Statistics) -> Dict[str, np.ndarray]:
 
 
 def select_statistics(tensors: Mapping[str, np.ndarray]) -> Statistics:
-    """The statistics among tensors; the inverse of ``statistics_to_tensors``."""
+    """Return the statistics among tensors; the inverse of ``statistics_to_tensors``."""
     names = [name[: -len("/mean")] for name in tensors if name.endswith("/mean")]
     return {name: (tensors[f"{name}/mean"], tensors[f"{name}/variance"]) for name in names}

@@ -68,7 +68,7 @@ def test_gradients_are_the_sum_of_the_paths_run_one_by_one(width, stages):
     skeleton = Skeleton(width, stages)
     weights = weights_for(skeleton)
     routed = Cycle(skeleton, weights)
-    cycle = FairSampler(routed.space, np.random.default_rng(1)).cycle()
+    cycle = FairSampler(routed.space, np.random.default_rng(1)).draw_cycle()
     summed = {name: np.zeros_like(value) for name, value in weights.items()}
     for architecture in cycle:
         for name, gradient in plain_path(skeleton, architecture, weights, True)[1].items():

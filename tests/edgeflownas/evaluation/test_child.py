@@ -12,7 +12,7 @@ ARCHITECTURE = (1, 0, 2, 0, 1, 0, 2, 1, 0)
 
 
 def convolve(x, kernel, stride):
-    """The definition of a "SAME" convolution in NumPy; x is [B, H, W, I]."""
+    """Compute a "SAME" convolution of x [B, H, W, I] by its definition in NumPy."""
     size = kernel.shape[0]
     height, width = (side // stride for side in x.shape[1:3])
     pads = [max((side - 1) * stride + size - full, 0) for side, full in zip((height, width), x.shape[1:3])]
@@ -23,7 +23,7 @@ def convolve(x, kernel, stride):
     return y
 
 
-def doubled(x):
+def upsample(x):
     for axis in (1, 2):
         following = np.concatenate([np.take(x, range(1, x.shape[axis]), axis), np.take(x, [-1], axis)], axis)
         x = np.stack([x, (x + following) / 2], axis + 1).reshape(
@@ -32,8 +32,8 @@ def doubled(x):
     return x
 
 
-def plain_network(weights, statistics, images):
-    """The final prediction, written down once more in NumPy."""
+def numpy_network(weights, statistics, images):
+    """Compute the final prediction in NumPy, independently of the TensorFlow network."""
 
     def layer(convolution, x):
         y = convolve(x, weights[convolution.name + "/kernel"], convolution.stride)
@@ -48,12 +48,12 @@ def plain_network(weights, statistics, images):
         convolutions = SKELETON.convolutions(stage, option)
         if stage.kind is Kind.FLOW:
             output = layer(convolutions[0], x)
-            flow = output if flow is None else doubled(flow) + output
+            flow = output if flow is None else upsample(flow) + output
         elif stage.kind is Kind.RESIDUAL:
             for first, second in zip(convolutions[::2], convolutions[1::2]):
                 x = np.maximum(layer(second, np.maximum(layer(first, x), 0)) + x, 0)
         else:
-            x = np.maximum(layer(convolutions[0], doubled(x) if stage.kind is Kind.UP else x), 0)
+            x = np.maximum(layer(convolutions[0], upsample(x) if stage.kind is Kind.UP else x), 0)
     return flow
 
 
@@ -65,14 +65,14 @@ def scored():
     return data, evaluator, weights, evaluator.recalibrate(weights)
 
 
-def test_predictions_are_those_of_the_network_written_in_numpy(scored):
+def test_predictions_equal_those_of_a_numpy_network(scored):
     data, evaluator, weights, statistics = scored
     images = data.validation[0].images
     ours = evaluator.predict(weights, statistics, images)
-    np.testing.assert_allclose(ours, plain_network(weights, statistics, images), rtol=1e-3, atol=1e-3)
+    np.testing.assert_allclose(ours, numpy_network(weights, statistics, images), rtol=1e-3, atol=1e-3)
 
 
-def test_the_epe_pools_all_valid_pixels_of_all_images(scored):
+def test_epe_pools_all_valid_pixels_of_all_images(scored):
     data, evaluator, weights, statistics = scored
     total, count = 0.0, 0
     for batch in data.validation:
@@ -83,12 +83,12 @@ def test_the_epe_pools_all_valid_pixels_of_all_images(scored):
     assert evaluator.epe(weights, statistics) == pytest.approx(total / count, rel=1e-5)
 
 
-def test_zero_flow_is_scored_in_pixels(scored):
+def test_zero_flow_epe_is_the_mean_flow_magnitude(scored):
     flows = np.concatenate([batch.flow for batch in scored[0].validation])
     assert scored[0].zero_flow_epe() == pytest.approx(np.linalg.norm(flows, axis=-1).mean(), rel=1e-6)
 
 
-def test_recalibration_on_one_batch_normalises_the_first_bn_exactly(scored):
+def test_recalibrated_statistics_of_the_first_bn_match_the_images(scored):
     data, _, weights, statistics = scored
     images = np.concatenate([batch.images for batch in data.calibration])
     y = convolve(images / 127.5 - 1.0, weights["E0/0/kernel"], 2)
@@ -96,12 +96,12 @@ def test_recalibration_on_one_batch_normalises_the_first_bn_exactly(scored):
     np.testing.assert_allclose(statistics["E0/bn"][1], y.var(axis=(0, 1, 2)), rtol=1e-4)
 
 
-def test_scoring_twice_gives_the_same_to_the_last_bit(scored):
+def test_scoring_twice_gives_identical_bits(scored):
     _, evaluator, weights, _ = scored
     assert evaluator.score(weights) == evaluator.score(weights)
 
 
-def test_validation_pairs_that_do_not_fit_the_memory_are_read_every_time_for_the_same_score(scored, monkeypatch):
+def test_streamed_validation_pairs_give_the_same_score_as_held_ones(scored, monkeypatch):
     data, evaluator, weights, statistics = scored
     monkeypatch.setattr(evaluation, "_HELD_BYTES", 0)
     streamed = evaluation_data()
@@ -113,7 +113,7 @@ def test_validation_pairs_that_do_not_fit_the_memory_are_read_every_time_for_the
     assert [evaluator.epe(weights, statistics) for _ in range(2)] == [held, held]
 
 
-def test_the_digest_tells_other_images_and_other_settings(scored):
+def test_digest_differs_for_other_images_and_settings(scored):
     train, val = datasets()
     changed = [
         EvaluationData(train, val, EVALUATION.model_copy(update={"calibration_pairs": 5}), threads=1),

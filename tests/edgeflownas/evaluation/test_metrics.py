@@ -15,41 +15,41 @@ def pair(height, width, seed, size=30.0, share=0.7, occlusion=False):
     return flow + rng.normal(0, 3, flow.shape).astype(np.float32), sample
 
 
-def test_every_figure_is_its_definition_over_all_pixels_of_all_images():
+def test_figures_match_their_definitions_over_all_pixels_of_all_images():
     pairs = [pair(20, 30, 1, 5.0), pair(11, 17, 2, 40.0), pair(8, 8, 3)]
     metrics = FlowMetrics()
-    images = [metrics.add(*each) for each in pairs]
+    images = [metrics.add(*prediction_and_sample) for prediction_and_sample in pairs]
     errors, motions, means = [], [], []
     for prediction, sample in pairs:
-        here = []
+        image_errors = []
         for y, x in zip(*np.nonzero(sample.valid)):
-            here.append(float(np.hypot(*(prediction[y, x].astype(float) - sample.flow[y, x]))))
+            image_errors.append(float(np.hypot(*(prediction[y, x].astype(float) - sample.flow[y, x]))))
             motions.append(float(np.hypot(*sample.flow[y, x].astype(float))))
-        errors += here
-        means.append(sum(here) / len(here))
-    found = metrics.figures()
-    assert found["epe"] == pytest.approx(np.mean(errors), rel=1e-6)
-    assert found["zero_flow_epe"] == pytest.approx(np.mean(motions), rel=1e-6)
-    assert images == pytest.approx(means, rel=1e-6) and found["epe_per_image"] == pytest.approx(np.mean(means))
+        errors += image_errors
+        means.append(sum(image_errors) / len(image_errors))
+    figures = metrics.figures()
+    assert figures["epe"] == pytest.approx(np.mean(errors), rel=1e-6)
+    assert figures["zero_flow_epe"] == pytest.approx(np.mean(motions), rel=1e-6)
+    assert images == pytest.approx(means, rel=1e-6) and figures["epe_per_image"] == pytest.approx(np.mean(means))
     for name, least, most in (("epe_s0_10", 0, 10), ("epe_s10_40", 10, 40), ("epe_s40", 40, 1e9)):
-        these = [error for error, motion in zip(errors, motions) if least <= motion < most]
-        assert these and found[name] == pytest.approx(np.mean(these), rel=1e-5)
+        selected = [error for error, motion in zip(errors, motions) if least <= motion < most]
+        assert selected and figures[name] == pytest.approx(np.mean(selected), rel=1e-5)
     outliers = [error > 3 and error / motion > 0.05 for error, motion in zip(errors, motions)]
-    assert 0 < found["fl_all"] < 100 and found["fl_all"] == pytest.approx(100 * np.mean(outliers))
-    assert metrics.pixels == len(errors) and "epe_occluded" not in found
+    assert 0 < figures["fl_all"] < 100 and figures["fl_all"] == pytest.approx(100 * np.mean(outliers))
+    assert metrics.pixels == len(errors) and "epe_occluded" not in figures
 
 
-def test_visible_and_hidden_pixels_are_told_apart():
+def test_visible_and_occluded_pixels_have_separate_figures():
     prediction, sample = pair(20, 30, 1, occlusion=True)
     metrics = FlowMetrics()
     metrics.add(prediction, sample)
     distance = np.linalg.norm(prediction - sample.flow, axis=-1)
-    found = metrics.figures()
-    assert found["epe_occluded"] == pytest.approx(distance[sample.valid & sample.occluded].mean(), rel=1e-5)
-    assert found["epe_visible"] == pytest.approx(distance[sample.valid & ~sample.occluded].mean(), rel=1e-5)
+    figures = metrics.figures()
+    assert figures["epe_occluded"] == pytest.approx(distance[sample.valid & sample.occluded].mean(), rel=1e-5)
+    assert figures["epe_visible"] == pytest.approx(distance[sample.valid & ~sample.occluded].mean(), rel=1e-5)
 
 
-def test_what_is_invalid_counts_for_nothing_and_what_there_is_none_of_has_no_figure():
+def test_invalid_pixels_are_ignored_and_absent_pixels_have_no_figure():
     prediction, sample = pair(10, 10, 1, size=1.0)
     metrics, other = FlowMetrics(), FlowMetrics()
     metrics.add(prediction, sample)
@@ -60,7 +60,7 @@ def test_what_is_invalid_counts_for_nothing_and_what_there_is_none_of_has_no_fig
     assert metrics.figures() == other.figures()
 
 
-def test_a_prediction_that_is_not_finite_is_no_score():
+def test_prediction_that_is_not_finite_is_refused():
     prediction, sample = pair(10, 10, 1)
     prediction[3, 3, 0] = np.nan
     with pytest.raises(FloatingPointError, match="not finite"):
