@@ -1,1 +1,1 @@
-"""All architectures in one set of weights: training them fairly, and scoring them."""
+"""The supernet: all architectures in one set of weights, their strictly fair training, and their scoring."""

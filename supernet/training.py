@@ -1,7 +1,8 @@
-"""The training of the supernet: a step is a cycle, strictly fair unless the configuration says otherwise."""
+"""The training of the supernet; a step is a cycle, strictly fair unless the configuration says otherwise."""
 
+import functools
 from pathlib import Path
-from typing import Any, Dict, List, Mapping, Optional, Sequence
+from typing import Any, Dict, Mapping, Optional, Sequence
 
 import numpy as np
 
@@ -17,18 +18,18 @@ from edgeflownas.storage.files import write_json
 from edgeflownas.tf_runtime.devices import Devices, select_devices
 from edgeflownas.tf_runtime.stack import tf
 from edgeflownas.training.loop import Training
-from edgeflownas.training.step import GraphStep, Inputs
+from edgeflownas.training.step import GraphStep, Inputs, Objective
 from supernet.fairness import SAMPLERS, Group, Sampler, assign_own_slots, draw_covering_pool, route_paths
 from supernet.parallel import build_parallel_cycle
 from supernet.routed import build_fair_cycle
 from supernet.tree import TreeEvaluator
 
-POOL_CYCLES = 4  # four fair cycles: 12 architectures where genes have three options
+POOL_CYCLES = 4  # fair cycles in the pool: 12 architectures if genes have three options
 POOL_SEED = 0
 
 
 class FairCycle(GraphStep):
-    """One cycle: one batch, one update. A fair one has as many paths as the largest gene has options.
+    """One update by one cycle on one batch. A fair cycle has as many paths as the largest gene has options.
 
     Several devices share the paths; each sees the whole batch, so that statistics and gradients stay the same.
     """
@@ -43,70 +44,73 @@ class FairCycle(GraphStep):
         threads: int,
         devices: Devices,
     ) -> None:
-        """Builds the graph of a cycle, and the evaluator of the pool.
+        """Build the graph of a cycle, and the evaluator of the pool.
 
         Args:
-            skeleton: the network's definition.
-            weights: to begin with.
-            config: the recipe.
-            data: the images that the pool is scored with.
-            sampler: deals each cycle's paths.
-            threads: of the CPU.
-            devices: that share the work.
+            skeleton: Definition of the network.
+            weights: Initial weights.
+            config: Recipe of the training.
+            data: Images that the pool is scored with.
+            sampler: Sampler of each cycle's paths.
+            threads: Number of CPU threads.
+            devices: Devices that share the work.
 
         Raises:
-            InputError: there are more of them than paths.
+            InputError: There are more devices than paths.
         """
         if len(devices.names) > sampler.paths:
             raise InputError(
                 f"train.devices: a cycle has {sampler.paths} paths, which {len(devices.names)} devices cannot "
                 f"share; name at most {sampler.paths} (--gpu-device)"
             )
-        self._skeleton = skeleton
-        self._space = Space.from_skeleton(skeleton)
+        build_objective = functools.partial(_build_objective, skeleton, sampler, devices.names)
+        super().__init__(build_objective, weights, config, data.validation[0].images.shape[1:3], threads, devices)
         self._sampler = sampler
-        height, width = data.validation[0].images.shape[1:3]
-        super().__init__(weights, config, height, width, threads, devices)
-        self._pool = draw_covering_pool(self._space, POOL_CYCLES, POOL_SEED, sampler.groups)
+        self._pool = draw_covering_pool(Space.from_skeleton(skeleton), POOL_CYCLES, POOL_SEED, sampler.groups)
         self._evaluator = TreeEvaluator(skeleton, weights, data, threads, devices)
 
-    def _losses(self, inputs: Inputs, weights: Weights) -> List[tf.Tensor]:
-        shape = [len(self._space.genes), self._sampler.paths]
-        self._path_of, self._option_of = (tf.placeholder(tf.int32, shape) for _ in range(2))
-        routing, x = (self._path_of, self._option_of), normalise_images(inputs.images)
-        if len(self._devices.names) == 1 and self._sampler.covers:
-            networks = build_fair_cycle(self._skeleton, x, weights, *routing)
-        else:
-            networks = build_parallel_cycle(self._skeleton, x, weights, *routing, self._devices.names)
-        losses = []
-        for flows in networks:
-            with tf.device(flows[-1].device):
-                losses.append(multiscale_loss(flows, *inputs[1:]))
-        return losses
-
-    def _feed(self) -> Dict[tf.Tensor, np.ndarray]:
-        cycle = self._sampler.draw_cycle()
-        path_of, option_of = route_paths(self._space, cycle) if self._sampler.covers else assign_own_slots(cycle)
-        return {self._path_of: path_of, self._option_of: option_of}
-
     def evaluate(self) -> float:
-        """Mean EPE of the pool with recalibrated BN, pixels."""
+        """Return the mean EPE of the pool with recalibrated BN, in pixels."""
         self._evaluator.load(self._session.run(self._weights))
         scores = [epe for group in self._evaluator.score(self._pool) for _, epe in group]
         return float(np.mean(scores))
 
     def state(self) -> Dict[str, Any]:
-        """The sampler's."""
+        """Return the state of the sampler."""
         return {"sampler": self._sampler.state()}
 
     def restore(self, tensors: Mapping[str, np.ndarray], state: Mapping[str, Any]) -> None:
-        """Goes back to saved tensors and a saved sampler."""
+        """Restore saved tensors and the state of the sampler."""
         super().restore(tensors, state)
         self._sampler.restore(state["sampler"])
 
     def write_epoch_files(self, folder: Path) -> None:
-        """Writes fairness.json: how often each option of each gene was trained, and the largest difference."""
+        """Write fairness.json: how often each option of each gene was trained, and the largest difference."""
         write_json(folder / "fairness.json", self._sampler.report())
+
+
+def _build_objective(
+    skeleton: Skeleton, sampler: Sampler, devices: Sequence[str], inputs: Inputs, weights: Weights
+) -> Objective:
+    """Build the paths of a cycle with their losses; each step draws a cycle from the sampler."""
+    space = Space.from_skeleton(skeleton)
+    shape = [len(space.genes), sampler.paths]
+    routing = tf.placeholder(tf.int32, shape), tf.placeholder(tf.int32, shape)
+    x = normalise_images(inputs.images)
+    if len(devices) == 1 and sampler.covers:
+        paths = build_fair_cycle(skeleton, x, weights, *routing)
+    else:
+        paths = build_parallel_cycle(skeleton, x, weights, *routing, devices)
+    losses = []
+    for flows in paths:
+        with tf.device(flows[-1].device):
+            losses.append(multiscale_loss(flows, *inputs[1:]))
+
+    def draw_feed() -> Dict[tf.Tensor, np.ndarray]:
+        cycle = sampler.draw_cycle()
+        return dict(zip(routing, route_paths(space, cycle) if sampler.covers else assign_own_slots(cycle)))
+
+    return Objective(losses, draw_feed)
 
 
 def prepare_supernet_training(
@@ -116,17 +120,17 @@ def prepare_supernet_training(
     weights: Optional[Mapping[str, np.ndarray]] = None,
     groups: Optional[Sequence[Group]] = None,
 ) -> Training:
-    """Sets up the training of a supernet.
+    """Prepare the training of a supernet.
 
     Args:
-        config: of the run.
-        folder: that keeps the training's state.
-        identity: what a continuation must share, beside what is found here.
-        weights: to begin with; None for random ones.
-        groups: what the cycles deal; None: every gene by itself.
+        config: Configuration of the run.
+        folder: Folder of the training's state.
+        identity: Values that a resumed training must share, in addition to those determined here.
+        weights: Initial weights; None: random ones.
+        groups: Groups of genes that the cycles sample; None: each gene by itself.
 
     Raises:
-        InputError: the data or the devices cannot be used.
+        InputError: The data or the devices cannot be used.
     """
     devices = select_devices(config.train.devices)
     skeleton = Skeleton(config.network.width)
@@ -138,6 +142,4 @@ def prepare_supernet_training(
     sampler = SAMPLERS[config.train.sampling](Space.from_skeleton(skeleton), rng, groups)
     step = FairCycle(skeleton, weights, config.train, data, sampler, config.threads, devices)
     identity = {**identity, **identify_pairs(train)}
-    return Training(
-        step, train, config.train, config.seed, folder, identity, data.zero_flow_epe(), config.threads
-    )
+    return Training(step, train, config.train, config.seed, folder, identity, data.zero_flow_epe(), config.threads)

@@ -1,1 +1,1 @@
-"""How is one network trained? The loop, one optimisation step, and retraining in stages."""
+"""How is one network trained? The loop, its files and log, one optimisation step, and retraining in stages."""

@@ -1,5 +1,6 @@
-"""The training of one architecture, from the supernet's weights or from scratch: a step is one batch."""
+"""The training of one architecture, from the supernet's weights or from scratch; a step is one batch."""
 
+import functools
 from pathlib import Path
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
@@ -26,17 +27,17 @@ from edgeflownas.storage import checkpoint
 from edgeflownas.tf_runtime.devices import HOST, Devices, select_devices
 from edgeflownas.tf_runtime.stack import tf
 from edgeflownas.training.loop import Training
-from edgeflownas.training.step import GraphStep, Inputs
+from edgeflownas.training.step import GraphStep, Inputs, Objective
 
 
 class ChildStep(GraphStep):
-    """One batch, one update of one architecture.
+    """One update of one architecture on one batch.
 
-    Several devices each take an equal part of the batch, a *tower*, with BN statistics and a loss of its own; the loss,
-    and so the gradient, is the mean over the towers.
+    Several devices process equal parts of the batch, as *towers* with their own BN statistics and losses. The loss, and
+    therefore the gradient, is the mean over the towers.
 
-    Its weights are saved with the BN statistics that they were last scored with, so that what was scored can be run:
-    mean and variance, [C] each, stand beside gamma and beta.
+    The weights are saved with the BN statistics of their last evaluation, so that the scored network can be run: mean
+    and variance, [C] each, next to gamma and beta.
     """
 
     def __init__(
@@ -49,62 +50,63 @@ class ChildStep(GraphStep):
         threads: int,
         devices: Devices,
     ) -> None:
-        """Builds the graph of a step, and the evaluator.
+        """Build the graph of a step, and the evaluator.
 
         Args:
-            skeleton: the network's definition.
-            architecture: to train.
-            weights: to begin with; may be the whole supernet's.
-            config: the recipe.
-            data: the images to score with.
-            threads: of the CPU.
-            devices: that share the work.
+            skeleton: Definition of the network.
+            architecture: Architecture to train.
+            weights: Initial weights; may be those of the whole supernet.
+            config: Recipe of the training.
+            data: Images to score with.
+            threads: Number of CPU threads.
+            devices: Devices that share the work.
 
         Raises:
-            InputError: the batch cannot be parted equally among them.
+            InputError: The batch cannot be split equally among the devices.
         """
         if config.batch_size % len(devices.names):
             raise InputError(
-                f"train.batch_size: {config.batch_size} pairs cannot be parted equally among {len(devices.names)} "
+                f"train.batch_size: {config.batch_size} pairs cannot be split equally among {len(devices.names)} "
                 f"devices (train.devices, --gpu-device); change one of the two"
             )
-        self._skeleton = skeleton
-        self._architecture = architecture
-        self._statistics: Statistics = {}
+        build_objective = functools.partial(_build_objective, skeleton, architecture, devices.names)
         own = {name: weights[name] for name in skeleton.parameters(architecture)}
-        height, width = data.validation[0].images.shape[1:3]
-        super().__init__(own, config, height, width, threads, devices)
+        super().__init__(build_objective, own, config, data.validation[0].images.shape[1:3], threads, devices)
+        self._statistics: Statistics = {}
         self._evaluator = ChildEvaluator(skeleton, architecture, data, threads, devices)
 
-    def _losses(self, inputs: Inputs, weights: Weights) -> List[tf.Tensor]:
-        devices = self._devices.names
-        with tf.device(HOST):
-            parts = [tf.split(each, len(devices)) for each in (inputs.images, inputs.flow, inputs.valid)]
-        towers = []
-        for device, images, flow, valid in zip(devices, *parts):
-            with tf.device(device):
-                flows = build_child(self._skeleton, self._architecture, normalise_images(images), BatchNorm(weights))
-                towers.append(multiscale_loss(flows, flow, valid, inputs.uncertainty_weight))
-        return [tf.add_n(towers) / len(towers)]
-
     def evaluate(self) -> float:
-        """EPE with recalibrated BN, pixels."""
+        """Return the EPE with recalibrated BN, in pixels."""
         weights = self._session.run(self._weights)
         self._statistics = self._evaluator.recalibrate(weights)
         return self._evaluator.epe(weights, self._statistics)
 
     def tensors(self) -> Dict[str, np.ndarray]:
-        """Weights, optimizer state, and the last evaluation's BN statistics by name."""
+        """Return weights, optimizer state, and the BN statistics of the last evaluation, by name."""
         return {**super().tensors(), **statistics_to_tensors(self._statistics)}
 
     def weight_names(self) -> List[str]:
-        """The weights and BN statistics among the tensors."""
+        """Return the names of the weights and BN statistics among the tensors."""
         return [*super().weight_names(), *statistics_to_tensors(self._statistics)]
 
     def restore(self, tensors: Mapping[str, np.ndarray], state: Mapping[str, Any]) -> None:
-        """Goes back to saved tensors."""
+        """Restore saved tensors."""
         super().restore(tensors, state)
         self._statistics = select_statistics(tensors)
+
+
+def _build_objective(
+    skeleton: Skeleton, architecture: Sequence[int], devices: Sequence[str], inputs: Inputs, weights: Weights
+) -> Objective:
+    """Build one tower per device, and the mean of their losses."""
+    with tf.device(HOST):
+        parts = [tf.split(tensor, len(devices)) for tensor in (inputs.images, inputs.flow, inputs.valid)]
+    losses = []
+    for device, images, flow, valid in zip(devices, *parts):
+        with tf.device(device):
+            flows = build_child(skeleton, architecture, normalise_images(images), BatchNorm(weights))
+            losses.append(multiscale_loss(flows, flow, valid, inputs.uncertainty_weight))
+    return Objective([tf.add_n(losses) / len(losses)])
 
 
 Datasets = Tuple[FlowDataset, FlowDataset]  # training and validation pairs
@@ -116,20 +118,20 @@ def prepare_child_training(
     weights: Optional[Mapping[str, np.ndarray]] = None,
     datasets: Optional[Datasets] = None,
 ) -> Training:
-    """Sets up the training of one architecture in one stage; ``stages.retraining`` does one or several.
+    """Prepare the training of one architecture in one stage; see ``stages.prepare_retraining`` for several stages.
 
     Args:
-        config: what to train, and how.
-        folder: that keeps the training's state.
-        weights: to begin with, the supernet's or the architecture's own; None for random ones.
-        datasets: that the configuration names, where they are open already.
+        config: Architecture to train, with data and recipe.
+        folder: Folder of the training's state.
+        weights: Initial weights, of the supernet or of the architecture; None: random ones.
+        datasets: Data sets of the configuration, if they are already open.
 
     Raises:
-        InputError: the architecture is not in the space, the weights do not fit it, or the data or the devices cannot
+        InputError: The architecture is not in the space, the weights do not fit it, or the data or the devices cannot
             be used.
     """
     recipe = config.train
-    assert isinstance(recipe, TrainConfig), "one stage"
+    assert isinstance(recipe, TrainConfig), "a single stage"
     devices = select_devices(recipe.devices)
     skeleton = Skeleton(config.network.width)
     first = make_first_weights(config, weights)
@@ -142,14 +144,14 @@ def prepare_child_training(
 
 
 def make_first_weights(config: ChildConfig, weights: Optional[Mapping[str, np.ndarray]]) -> Dict[str, np.ndarray]:
-    """The weights that an architecture's training begins with.
+    """Return the initial weights of an architecture's training.
 
     Args:
-        config: what to train.
-        weights: that hold the architecture's own, perhaps among others; None for random ones.
+        config: Architecture to train.
+        weights: Weights of the architecture, possibly among others; None: random ones.
 
     Raises:
-        InputError: the architecture is not in the space, or the weights do not fit it.
+        InputError: The architecture is not in the space, or the weights do not fit it.
     """
     skeleton = Skeleton(config.network.width)
     architecture = Space.from_skeleton(skeleton).parse(config.architecture)
@@ -159,21 +161,21 @@ def make_first_weights(config: ChildConfig, weights: Optional[Mapping[str, np.nd
     wrong = skeleton.find_mismatch(weights, architecture)
     if wrong is not None:
         raise InputError(
-            f"first weights: {wrong} is missing or of another shape; "
+            f"first weights: {wrong} is missing or has another shape; "
             f"set network.width to the base width they were trained with"
         )
     return {name: weights[name] for name in parameters}
 
 
 def child_identity(config: ChildConfig, first: Mapping[str, np.ndarray], train: FlowDataset) -> Dict[str, Any]:
-    """What a training in one stage must share with the one that it goes on with.
+    """Return what a training in one stage must share with the one that it resumes.
 
     Args:
-        config: what to train, and how.
-        first: weights that it begins with, as ``first_weights`` gives them.
-        train: the training pairs.
+        config: Architecture to train, with data and recipe.
+        first: Initial weights, as returned by ``make_first_weights``.
+        train: Training pairs.
     """
-    assert isinstance(config.train, TrainConfig), "one stage"
+    assert isinstance(config.train, TrainConfig), "a single stage"
     return {
         "network": Skeleton(config.network.width).digest(),
         "architecture": config.architecture,

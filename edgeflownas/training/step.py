@@ -1,9 +1,10 @@
-"""What the steps of supernet and child have in common: one graph that takes a batch to a loss and an update."""
+"""Steps of a training: their interface, and the graph that supernet and child steps share."""
 
 from pathlib import Path
-from typing import Any, Dict, List, Mapping, NamedTuple
+from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Sequence
 
 import numpy as np
+from typing_extensions import Protocol
 
 from edgeflownas.config import TrainConfig
 from edgeflownas.data.pipeline import Batch
@@ -15,8 +16,33 @@ from edgeflownas.tf_runtime.stack import tf
 from edgeflownas.training.optimizer import minimise
 
 
+class Step(Protocol):
+    """One step of a training, with the state that it changes."""
+
+    def run(self, batch: Batch, rate: float, uncertainty_weight: float) -> float:
+        """Take one step and return its loss."""
+
+    def evaluate(self) -> float:
+        """Return the EPE on the validation set, in pixels."""
+
+    def tensors(self) -> Dict[str, np.ndarray]:
+        """Return weights and optimizer state by name."""
+
+    def weight_names(self) -> List[str]:
+        """Return the names of the weights among the tensors."""
+
+    def restore(self, tensors: Mapping[str, np.ndarray], state: Mapping[str, Any]) -> None:
+        """Restore saved tensors and a saved state."""
+
+    def state(self) -> Dict[str, Any]:
+        """Return everything else that the next step depends on, for JSON."""
+
+    def write_epoch_files(self, folder: Path) -> None:
+        """Write the step's own files next to the checkpoints."""
+
+
 class Inputs(NamedTuple):
-    """What a loss is computed from, on the CPU: images, and the arguments of ``losses.multiscale_loss``."""
+    """Inputs of a loss, on the CPU: images, and the arguments of ``losses.multiscale_loss``."""
 
     images: tf.Tensor  # uint8 [B, H, W, 6]
     flow: tf.Tensor
@@ -24,91 +50,94 @@ class Inputs(NamedTuple):
     uncertainty_weight: tf.Tensor
 
 
-class GraphStep:
-    """A step of a training: the networks' losses on one batch, summed, and one update.
-
-    Weights and update are on the first of the devices; each gradient is computed where its forward part is.
+class Objective(NamedTuple):
+    """The objective of a step.
 
     Attributes:
-        loss: sum of the networks' losses.
-        gradient_norm: of the sum, before it was bounded.
+        losses: Loss of each network that is trained at once.
+        draw_feed: Function that returns the values to feed to a step in addition to the batch.
+    """
+
+    losses: List[tf.Tensor]
+    draw_feed: Callable[[], Dict[tf.Tensor, np.ndarray]] = dict
+
+
+class GraphStep:
+    """A step as one graph: the losses of the networks on one batch, summed, and one update.
+
+    Weights and update are on the first device; each gradient is computed where its forward part is.
+
+    Attributes:
+        loss: Sum of the networks' losses.
+        gradient_norm: Norm of the gradient of this sum, before it is clipped.
     """
 
     def __init__(
         self,
+        build_objective: Callable[[Inputs, Weights], Objective],
         weights: Mapping[str, np.ndarray],
         config: TrainConfig,
-        height: int,
-        width: int,
+        size: Sequence[int],
         threads: int,
         devices: Devices,
     ) -> None:
-        """Builds the graph.
+        """Build the graph.
 
         Args:
-            weights: to begin with.
-            config: the recipe.
-            height: of the images, pixels.
-            width: of the images, pixels.
-            threads: of the CPU.
-            devices: that share the work.
+            build_objective: Function that builds the networks and their losses.
+            weights: Initial weights.
+            config: Recipe of the training.
+            size: Height and width of the images, in pixels.
+            threads: Number of CPU threads.
+            devices: Devices that share the work.
         """
-        self._devices = devices
         with tf.Graph().as_default() as graph, place_on_first(devices):
             with tf.device(HOST):
-                images = tf.placeholder(tf.uint8, [config.batch_size, height, width, IMAGE_CHANNELS])
-                flow = tf.placeholder(tf.float32, [config.batch_size, height, width, 2])
-                valid = tf.placeholder(tf.float32, [config.batch_size, height, width, 1])
+                images = tf.placeholder(tf.uint8, [config.batch_size, *size, IMAGE_CHANNELS])
+                flow = tf.placeholder(tf.float32, [config.batch_size, *size, 2])
+                valid = tf.placeholder(tf.float32, [config.batch_size, *size, 1])
                 self._inputs = Inputs(images, flow, valid, tf.placeholder(tf.float32, []))
             self._rate = tf.placeholder(tf.float32, [])
             self._weights = create_variables(weights)
-            losses = self._losses(self._inputs, self._weights)
-            self._count = len(losses)
+            losses, self._draw_feed = build_objective(self._inputs, self._weights)
+            self._networks = len(losses)
             self.loss = tf.add_n(losses)
             self._train, self.gradient_norm = minimise(self.loss, self._weights, self._rate, config)
-            self._all: Dict[str, tf.Variable] = dict(self._weights)
+            self._variables: Dict[str, tf.Variable] = dict(self._weights)
             for variable in set(tf.global_variables()) - set(self._weights.values()):
-                self._all["optimizer/" + variable.op.name] = variable
+                self._variables["optimizer/" + variable.op.name] = variable
             initialise = tf.global_variables_initializer()
         self._session = open_session(graph, threads, devices)
         self._session.run(initialise)
 
-    def _losses(self, inputs: Inputs, weights: Weights) -> List[tf.Tensor]:
-        """Builds the networks that are trained at once, and gives the loss of each."""
-        raise NotImplementedError
-
-    def _feed(self) -> Dict[tf.Tensor, np.ndarray]:
-        """What a step is fed beside the batch."""
-        return {}
-
     def run(self, batch: Batch, rate: float, uncertainty_weight: float) -> float:
-        """Takes one step; the loss is the mean of the networks'."""
+        """Take one step and return the mean loss of the networks."""
         feed = {
             self._inputs.images: batch.images,
             self._inputs.flow: batch.flow,
             self._inputs.valid: batch.valid,
             self._inputs.uncertainty_weight: uncertainty_weight,
             self._rate: rate,
-            **self._feed(),
+            **self._draw_feed(),
         }
         _, loss = self._session.run((self._train, self.loss), feed)
-        return float(loss) / self._count
+        return float(loss) / self._networks
 
     def tensors(self) -> Dict[str, np.ndarray]:
-        """Weights and optimizer state by name."""
-        return dict(self._session.run(self._all))
+        """Return weights and optimizer state by name."""
+        return dict(self._session.run(self._variables))
 
     def weight_names(self) -> List[str]:
-        """The weights among the tensors."""
+        """Return the names of the weights among the tensors."""
         return list(self._weights)
 
     def state(self) -> Dict[str, Any]:
-        """All else that the next step depends on: nothing, here."""
+        """Return everything else that the next step depends on: nothing here."""
         return {}
 
     def restore(self, tensors: Mapping[str, np.ndarray], state: Mapping[str, Any]) -> None:
-        """Goes back to saved tensors and a saved state."""
-        load_variables(self._session, self._all, tensors)
+        """Restore saved tensors and a saved state."""
+        load_variables(self._session, self._variables, tensors)
 
     def write_epoch_files(self, folder: Path) -> None:
-        """Leaves nothing beside the checkpoints, here."""
+        """Write nothing next to the checkpoints here."""

@@ -150,5 +150,5 @@ def test_towers_are_on_their_devices_and_go_on_bit_for_bit(batch: Batch) -> None
 
 def test_a_batch_that_cannot_be_parted_equally_is_refused() -> None:
     three = Devices("CPU", (0, 1, 2))
-    with pytest.raises(InputError, match="train.batch_size: 4 pairs cannot be parted equally among 3 devices"):
+    with pytest.raises(InputError, match="train.batch_size: 4 pairs cannot be split equally among 3 devices"):
         ChildStep(SKELETON, (0,) * 9, weights_for(SKELETON), TRAIN, evaluation_data(), 1, three)

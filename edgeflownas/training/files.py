@@ -1,0 +1,113 @@
+"""The checkpoints of a training in its folder, and what they say about its position."""
+
+import contextlib
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
+
+import numpy as np
+
+from edgeflownas.data.pipeline import Batch
+from edgeflownas.errors import InputError
+from edgeflownas.progress import say
+from edgeflownas.storage import checkpoint
+from edgeflownas.storage.files import previous, remove_leftovers, write_json
+from edgeflownas.training.step import Step
+
+
+@dataclass
+class Place:
+    """The position of a training; the part of a checkpoint that is neither tensors nor the step's own state."""
+
+    epoch: int = 0  # completed epochs
+    batch: int = 0  # completed batches of the current epoch
+    loss_sum: float = 0.0  # over these batches
+    best_epe: Optional[float] = None
+    best_epoch: int = 0
+    wall_s: float = 0.0
+    history: List[Dict[str, float]] = field(default_factory=list)  # lines of the log, one per completed epoch
+
+
+class TrainingFiles:
+    """The checkpoints of a training: ``last.h5`` (all state), ``best.h5`` and ``epochs/*.h5`` (weights)."""
+
+    def __init__(self, folder: Path, identity: Mapping[str, Any], keep_every: int) -> None:
+        """Describe the files.
+
+        Args:
+            folder: Folder of the training.
+            identity: Values that must not change between stopping and resuming, by name.
+            keep_every: Number of epochs after which weights are kept; 0: never.
+        """
+        self._last, self._best, self._folder = folder / "last.h5", folder / "best.h5", folder
+        self._identity, self._keep_every = dict(identity), keep_every
+
+    def remove_leftovers(self) -> None:
+        """Remove temporary files that a killed training left behind."""
+        for path in (self._last, self._best, self._folder / "log.csv"):
+            remove_leftovers(path)
+
+    def load(self) -> Optional[Tuple[Dict[str, np.ndarray], Dict[str, Any]]]:
+        """Load tensors and state of the last checkpoint; None if the folder has none.
+
+        Raises:
+            InputError: The checkpoint belongs to a training of another space, network, data or recipe, or is damaged.
+        """
+        if not self._last.exists():
+            if previous(self._last).exists():
+                raise InputError(
+                    f"{self._last}: is missing, but the previous checkpoint exists: resume from it with "
+                    f"--from-previous, or move {previous(self._last).name} away to start from scratch"
+                )
+            return None
+        tensors, state = checkpoint.load(self._last)
+        if "place" not in state:
+            raise InputError(f"{self._last}: holds weights, but not the state of a training; move it away")
+        checkpoint.check_same(self._last, state["identity"], self._identity)
+        return tensors, state
+
+    def save(self, step: Step, place: Place) -> None:
+        """Write the checkpoints; the best weights come first, so that they exist when ``last.h5`` refers to them."""
+        tensors = step.tensors()
+        weights = {name: tensors[name] for name in step.weight_names()}
+        if place.batch == 0 and place.best_epoch == place.epoch:
+            self._save_weights(self._best, weights, place.best_epoch, place.best_epe)
+        if place.batch == 0 and self._keep_every and place.epoch % self._keep_every == 0:
+            path = kept_weights_path(self._folder, place.epoch)
+            self._save_weights(path, weights, place.epoch, place.history[-1]["epe"])
+        state = {"identity": self._identity, "place": vars(place), "step": step.state()}
+        checkpoint.save(self._last, tensors, state)
+
+    def _save_weights(
+        self, path: Path, weights: Mapping[str, np.ndarray], epoch: int, epe: Optional[float]
+    ) -> None:
+        checkpoint.save(path, weights, {"epoch": epoch, "epe": epe, "identity": self._identity})
+
+    def repair_best(self, step: Step, place: Place) -> None:
+        """Restore the best weights if an earlier file replaced damaged ones and a checkpoint still has their epoch."""
+        _, best = checkpoint.load(self._best)
+        if best["epoch"] >= place.best_epoch:  # later if the training was killed before it wrote last.h5
+            return
+        for path in (self._last, previous(self._last)):
+            with contextlib.suppress(InputError):  # there may be no previous checkpoint
+                tensors, state = checkpoint.load(path)
+                if (state["place"]["epoch"], state["place"]["batch"]) == (place.best_epoch, 0):
+                    weights = {name: tensors[name] for name in step.weight_names()}
+                    self._save_weights(self._best, weights, place.best_epoch, place.best_epe)
+                    return
+        say(
+            f"{self._best}: holds the weights of epoch {best['epoch']}; those of the best epoch, {place.best_epoch}, "
+            f"are lost"
+        )
+        place.best_epe, place.best_epoch = best["epe"], best["epoch"]
+
+
+def save_failed_batch(folder: Path, batch: Batch, step: int, files: Sequence[Sequence[str]]) -> None:
+    """Write the batch of a failed step as ``not-finite.npz``, and the names of its files as ``not-finite.json``."""
+    np.savez(str(folder / "not-finite.npz"), **batch._asdict())
+    write_json(folder / "not-finite.json", {"step": step, "files": files})
+
+
+def kept_weights_path(folder: Path, epoch: int) -> Path:
+    """Return where a training in a folder keeps the weights of an epoch."""
+    return folder / "epochs" / f"{epoch:04d}.h5"
