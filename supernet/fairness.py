@@ -1,12 +1,12 @@
-"""Strict fairness (Chu et al., FairNAS, ICCV 2021, section 3.2): every option of every gene, equally often.
+"""Strict fairness (Chu et al., FairNAS, ICCV 2021, section 3.2): every option of every gene is trained equally often.
 
-A cycle trains as many paths as the largest gene has options. Each gene deals its options to the paths in a random
-order, so that each is trained once a cycle. A gene with fewer options repeats some of them, in turn, so that its counts
-never differ by more than one.
+A cycle trains as many paths as the largest gene has options. Each gene assigns its options to the paths in a random
+order, so each option is trained once per cycle. A gene with fewer options repeats some of them, in turn, so that its
+counts never differ by more than one.
 
-What is dealt is a *group* of genes with the options that it may take: usually one gene with all of its options. Genes
-that are fixed are a group that may be one thing only; backbones that were kept are a group of as many as were kept. A
-group with more options than a cycle has paths deals those that were dealt least.
+Options are assigned to *groups* of genes: usually each gene is a group with all of its options. Fixed genes form a group
+with a single option; several kept backbones form a group whose options are these backbones. If a group has more
+options than a cycle has paths, the least frequently drawn ones come first.
 """
 
 from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
@@ -17,36 +17,42 @@ from edgeflownas.network.space import Architecture, Space
 
 
 class Group(NamedTuple):
-    """Neighbouring genes that are dealt together.
+    """Adjacent genes whose options are drawn together.
 
     Attributes:
-        first: number of the first of them.
-        options: what they may be, distinct, each as long as there are genes in the group.
+        first: Index of the first gene.
+        options: Distinct combinations of options, with one option per gene of the group.
     """
 
     first: int
     options: Tuple[Architecture, ...]
 
     def names(self, space: Space) -> str:
-        """The names of its genes."""
+        """Return the names of the genes."""
         return "+".join(gene.name for gene in space.genes[self.first : self.first + len(self.options[0])])
 
 
 def free_groups(space: Space) -> List[Group]:
-    """Every gene by itself, with all of its options."""
+    """Return a group for each gene, with all of its options."""
     return [Group(gene, tuple((option,) for option in range(count))) for gene, count in enumerate(space.counts)]
 
 
 class Sampler:
-    """Deals the options of each cycle and counts them.
+    """Base class of samplers, which draw the paths of each cycle and count the options.
 
     Attributes:
-        groups: what is dealt, in the order of the genes.
-        counts: how often each option of each group was dealt: [options] per group.
+        groups: Groups of genes, in order.
+        counts: Number of times that each option was drawn, [options] per group.
     """
 
     def __init__(self, space: Space, rng: np.random.Generator, groups: Optional[Sequence[Group]] = None) -> None:
-        """Takes the space, the source of chance, and what is dealt; None: every gene by itself."""
+        """Create a sampler.
+
+        Args:
+            space: Space of the architectures.
+            rng: Random generator.
+            groups: Groups of genes; None: each gene by itself.
+        """
         self._space = space
         self._rng = rng
         self.groups = list(groups or free_groups(space))
@@ -54,33 +60,33 @@ class Sampler:
 
     @property
     def paths(self) -> int:
-        """Paths per cycle."""
+        """Number of paths per cycle."""
         raise NotImplementedError
 
     @property
     def covers(self) -> bool:
-        """Whether each cycle holds every option of every gene."""
+        """Whether each cycle contains every option of every gene."""
         return False
 
-    def _dealt(self, counts: np.ndarray) -> np.ndarray:
-        """Options of one group, by number, for the paths of a cycle."""
+    def _draw_options(self, counts: np.ndarray) -> np.ndarray:
+        """Draw the indices of a group's options for the paths of a cycle."""
         raise NotImplementedError
 
     def draw_cycle(self) -> List[Architecture]:
-        """Deals one cycle: the architecture of each path."""
+        """Draw the architecture of each path of a cycle."""
         paths: List[Architecture] = [()] * self.paths
         for group, counts in zip(self.groups, self.counts):
-            dealt = self._dealt(counts)
-            np.add.at(counts, dealt, 1)
-            paths = [path + group.options[option] for path, option in zip(paths, dealt.tolist())]
+            options = self._draw_options(counts)
+            np.add.at(counts, options, 1)
+            paths = [path + group.options[option] for path, option in zip(paths, options.tolist())]
         return paths
 
     def gap(self) -> int:
-        """Largest difference between the counts of two options of one group: 0 is strictly fair."""
+        """Return the largest difference between the counts of two options of a group; 0 is strictly fair."""
         return max(int(counts.max() - counts.min()) for counts in self.counts)
 
     def report(self) -> Dict[str, Any]:
-        """How often each option of each group was dealt, and the largest difference, for JSON."""
+        """Return how often each option of each group was drawn, and the largest difference, for JSON."""
         counts = {group.names(self._space): counts.tolist() for group, counts in zip(self.groups, self.counts)}
         report: Dict[str, Any] = {"gap": self.gap(), "counts": counts}
         if self.groups != free_groups(self._space):
@@ -91,29 +97,29 @@ class Sampler:
         return report
 
     def state(self) -> Dict[str, Any]:
-        """All that the next cycle depends on, for JSON."""
+        """Return everything that the next cycle depends on, for JSON."""
         return {"rng": self._rng.bit_generator.state, "counts": [counts.tolist() for counts in self.counts]}
 
     def restore(self, state: Dict[str, Any]) -> None:
-        """Goes on from a state."""
+        """Restore a state."""
         self._rng.bit_generator.state = state["rng"]
         self.counts = [np.array(counts, np.int64) for counts in state["counts"]]
 
 
 class FairSampler(Sampler):
-    """Strict fairness."""
+    """Sampler with strict fairness."""
 
     @property
     def paths(self) -> int:
-        """As many as the largest gene has options."""
+        """Number of options of the largest gene."""
         return max(self._space.counts)
 
     @property
     def covers(self) -> bool:
-        """So it is where every gene is free."""
+        """Whether every gene is a group with all of its options."""
         return self.groups == free_groups(self._space)
 
-    def _dealt(self, counts: np.ndarray) -> np.ndarray:
+    def _draw_options(self, counts: np.ndarray) -> np.ndarray:
         order = self._rng.permutation(len(counts))
         order = order[np.argsort(counts[order], kind="stable")]  # the least trained first
         repeated = np.resize(order, max(self.paths - len(order), 0))
@@ -121,17 +127,17 @@ class FairSampler(Sampler):
 
 
 class UniformSampler(Sampler):
-    """Single-path uniform sampling (Guo et al., SPOS, ECCV 2020), to compare with: one path a cycle, drawn at random.
+    """Sampler of one uniformly drawn path per cycle, for comparison (single-path one-shot, Guo et al., ECCV 2020).
 
-    Options are equally frequent only in the long run; which of them came last is left to chance.
+    Options are equally frequent only in the long run, and their order is random.
     """
 
     @property
     def paths(self) -> int:
-        """One."""
+        """One path."""
         return 1
 
-    def _dealt(self, counts: np.ndarray) -> np.ndarray:
+    def _draw_options(self, counts: np.ndarray) -> np.ndarray:
         return self._rng.integers(len(counts), size=1)
 
 
@@ -141,69 +147,68 @@ SAMPLERS = {"strict": FairSampler, "uniform": UniformSampler}
 def draw_covering_pool(
     space: Space, cycles: int, seed: int, groups: Optional[Sequence[Group]] = None
 ) -> List[Architecture]:
-    """A fixed sample in which every option of every gene is equally frequent: the paths of some fair cycles."""
+    """Draw the paths of some fair cycles: a fixed sample in which all options of a gene are equally frequent."""
     sampler = FairSampler(space, np.random.default_rng(seed), groups)
     return [architecture for _ in range(cycles) for architecture in sampler.draw_cycle()]
 
 
 def draw_fair_sample(space: Space, count: int, seed: int) -> List[Architecture]:
-    """Distinct architectures in which every option of every gene is equally frequent: the paths of some fair cycles.
+    """Draw the paths of some fair cycles: distinct architectures in which all options of a gene are equally frequent.
 
-    A cycle that holds an architecture which is there already is dealt anew.
+    A cycle that repeats an architecture of the sample is drawn again.
 
     Args:
-        space: of the architectures.
-        count: how many, a multiple of the paths of a cycle.
-        seed: of the dealing.
+        space: Space of the architectures.
+        count: Number of architectures, a multiple of the number of paths in a cycle.
+        seed: Seed of the sampler.
 
     Raises:
-        ValueError: the count is no such multiple, or so near the space's size that there is no such sample.
+        ValueError: The count is no such multiple, or so close to the size of the space that no sample was found.
     """
     sampler = FairSampler(space, np.random.default_rng(seed))
     if count % sampler.paths:
         raise ValueError(f"{count} is not a multiple of {sampler.paths}, the paths of a fair cycle")
     sample: Dict[Architecture, None] = {}
     for _ in range(100 + 10 * count):
-        before = sampler.counts
-        sampler.counts = [counts.copy() for counts in before]
+        counts_before = sampler.counts
+        sampler.counts = [counts.copy() for counts in counts_before]
         cycle = sampler.draw_cycle()
         if len({*cycle, *sample}) < len(cycle) + len(sample):
-            sampler.counts = before
+            sampler.counts = counts_before
             continue
         sample.update(dict.fromkeys(cycle))
         if len(sample) >= count:
             return list(sample)
-    raise ValueError(f"there are no {count} distinct architectures in fair cycles")
+    raise ValueError(f"found no {count} distinct architectures in fair cycles")
 
 
 def route_paths(space: Space, architectures: List[Architecture]) -> Tuple[np.ndarray, np.ndarray]:
-    """How a cycle's paths meet the options.
+    """Return the routes of a cycle's paths through the options of each gene.
 
-    A gene's options stand in slots: slot s holds option s, and where there are more paths than options, the further
-    slots hold what is repeated.
+    The options of a gene are in slots: slot s holds option s, and if there are more paths than options, the remaining
+    slots hold the repeated options.
 
     Args:
-        space: of the architectures.
-        architectures: one per path, from a ``FairSampler`` that ``covers``.
+        space: Space of the architectures.
+        architectures: One architecture per path, from a ``FairSampler`` that ``covers``.
 
     Returns:
-        ``path``, int32 [genes, paths]: the path that each slot serves; and ``option``, int32 [genes, paths]: the option
-        in each slot.
+        Path that each slot serves, int32 [genes, paths]; and option in each slot, int32 [genes, paths].
     """
     paths = len(architectures)
     path_of = np.empty((len(space.genes), paths), np.int32)
     option_of = np.empty_like(path_of)
     for gene, count in enumerate(space.counts):
-        left = list(range(paths))
+        unserved = list(range(paths))
         for slot in range(paths):
-            wanted = [path for path in left if slot >= count or architectures[path][gene] == slot]
-            path_of[gene, slot] = wanted[0]
-            option_of[gene, slot] = architectures[wanted[0]][gene]
-            left.remove(wanted[0])
+            path = next(path for path in unserved if slot >= count or architectures[path][gene] == slot)
+            path_of[gene, slot] = path
+            option_of[gene, slot] = architectures[path][gene]
+            unserved.remove(path)
     return path_of, option_of
 
 
 def assign_own_slots(architectures: List[Architecture]) -> Tuple[np.ndarray, np.ndarray]:
-    """The routing of paths that may take the same options: each path has a slot of its own at every gene."""
+    """Return the routes of paths that may take the same options: each path has its own slot at every gene."""
     option_of = np.array(architectures, np.int32).T
     return np.tile(np.arange(len(architectures), dtype=np.int32), (len(option_of), 1)), option_of

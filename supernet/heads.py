@@ -1,9 +1,10 @@
-"""All heads behind a backbone: one graph of their convolutions, and the errors of their combinations.
+"""All heads of a backbone: one graph of their convolutions, and the errors of their combinations.
 
-The flow of an architecture is the sum of its flow stages' outputs, each upsampled to full size, and a flow stage's
-output depends on the options of the trunk before it alone. So with three options everywhere 3 + 9 + 27 outputs, which
-39 convolutions give, make the flows of all 243 heads. All options of a flow stage read the same activation: they are
-one convolution, its kernels padded to one size, of (u, v) only.
+The *path* of a head consists of its stages that are not flow stages. The flow of an architecture is the sum of its flow
+stages' outputs, each upsampled to full size, and the output of a flow stage depends only on the path before it. With
+three options everywhere, the flows of all 243 heads therefore follow from 3 + 9 + 27 outputs, computed by 39
+convolutions. All options of a flow stage read the same activation, so they are computed by one convolution, with
+kernels padded to the same size, and for (u, v) only.
 """
 
 import itertools
@@ -21,94 +22,94 @@ from edgeflownas.tf_runtime.stack import tf
 
 Options = Tuple[int, ...]
 FlowKey = Tuple[int, Options]
-NormTensors = Dict[str, Tuple[tf.Tensor, tf.Tensor]]  # mean and variance by the BN's name
+NormTensors = Dict[str, Tuple[tf.Tensor, tf.Tensor]]  # mean and variance, by the BN's name
 
-_TILE = 16384  # pixels whose errors are taken at once: what is in work fits the second cache
+_TILE = 16384  # pixels whose errors are computed at once: the working set fits the second-level cache
 
 
 class Heads:
-    """The graph behind the backbone, built into the default graph. The *trunk* is what is not a flow stage.
+    """The graph that follows the backbone, built into the default graph.
 
     Attributes:
-        x: the backbone's activation, [B, h, w, C].
-        batch_statistics: by the options of the trunk so far, the statistics of the last of its stages in the batch x,
-            every stage before it normalised by its own in that batch.
-        statistics: the same, to be fed for ``flows``.
-        trunks: all combinations of options at the trunk stages, in order.
-        flows: by number of the flow stage and the options of the trunk before it, the outputs (u, v) of all options of
-            that stage at full size, [B, H, W, 2 x options].
+        x: Activation of the backbone, [B, h, w, C].
+        batch_statistics: Statistics of the last stage of each path prefix in the batch x, with every earlier stage
+            normalised by its own statistics in that batch; by the options of the prefix.
+        statistics: Placeholders for these statistics, to be fed for ``flows``.
+        paths: All combinations of options along the path, in order.
+        flows: Outputs (u, v) of all options of a flow stage at full size, [B, H, W, 2 x options]; by the number of the
+            flow stage and the options of the path before it.
     """
 
     def __init__(self, skeleton: Skeleton, weights: Weights, stages: Sequence[Stage], x: tf.Tensor) -> None:
-        """Builds the graph.
+        """Build the graph.
 
         Args:
-            skeleton: the network's definition.
-            weights: the supernet's.
-            stages: of the head, from the first flow stage on.
-            x: placeholder of the backbone's activation.
+            skeleton: Definition of the network.
+            weights: Weights of the supernet.
+            stages: Stages of the head, from the first flow stage on.
+            x: Placeholder of the backbone's activation.
         """
         self.x = x
         self.batch_statistics: Dict[Options, NormTensors] = {}
         self.statistics: Dict[Options, NormTensors] = {}
-        trunk = [range(len(stage.options)) for stage in stages if stage.kind is not Kind.FLOW]
-        self.trunks: List[Options] = list(itertools.product(*trunk))
+        path = [stage for stage in stages if stage.kind is not Kind.FLOW]
+        self.paths: List[Options] = list(itertools.product(*(range(len(stage.options)) for stage in path)))
         self.flows: Dict[FlowKey, tf.Tensor] = {}
         self._is_flow = [stage.kind is Kind.FLOW for stage in stages]
         self._is_choice = [len(stage.options) > 1 for stage in stages]
         self._skeleton, self._weights = skeleton, weights
-        self._calibrate([stage for stage in stages if stage.kind is not Kind.FLOW], x, ())
-        self._infer(list(stages), x, (), 0)
+        self._build_calibration(path, x, ())
+        self._build_inference(list(stages), x, (), 0)
 
     def split(self, genes: Sequence[int]) -> Tuple[Options, Options]:
-        """The options of a head's genes at its trunk stages, and at its flow stages."""
+        """Split the options of a head's genes into those along the path and those of the flow stages."""
         route = iter(genes)
         options = [next(route) if choice else 0 for choice in self._is_choice]
-        trunk = tuple(option for option, flow in zip(options, self._is_flow) if not flow)
-        return trunk, tuple(option for option, flow in zip(options, self._is_flow) if flow)
+        path = tuple(option for option, flow in zip(options, self._is_flow) if not flow)
+        return path, tuple(option for option, flow in zip(options, self._is_flow) if flow)
 
-    def along(self, trunks: Sequence[Options]) -> List[Options]:
-        """All that leads to trunks, from the first trunk stage of the head on, in order."""
-        return sorted({trunk[:depth] for trunk in trunks for depth in range(1, len(trunk) + 1)})
+    def prefixes(self, paths: Sequence[Options]) -> List[Options]:
+        """Return all prefixes of paths, including the paths, in order."""
+        return sorted({path[:depth] for path in paths for depth in range(1, len(path) + 1)})
 
-    def flows_along(self, trunk: Options) -> List[FlowKey]:
-        """The keys in ``flows`` of a trunk's flow stages."""
+    def flow_keys(self, path: Options) -> List[FlowKey]:
+        """Return the keys in ``flows`` of the flow stages along a path."""
         depths = [self._is_flow[:i].count(False) for i, flow in enumerate(self._is_flow) if flow]
-        return [(number, trunk[:depth]) for number, depth in enumerate(depths)]
+        return [(number, path[:depth]) for number, depth in enumerate(depths)]
 
-    def _calibrate(self, stages: Sequence[Stage], x: tf.Tensor, options: Options) -> None:
+    def _build_calibration(self, stages: Sequence[Stage], x: tf.Tensor, options: Options) -> None:
         if not stages:
             return
         for option in range(len(stages[0].options)):
             norm = BatchNorm(self._weights)
             y = apply_stage(self._skeleton, stages[0], option, x, norm)
             self.batch_statistics[options + (option,)] = norm.statistics
-            self._calibrate(stages[1:], y, options + (option,))
+            self._build_calibration(stages[1:], y, options + (option,))
 
-    def _infer(self, stages: Sequence[Stage], x: tf.Tensor, options: Options, flows: int) -> None:
+    def _build_inference(self, stages: Sequence[Stage], x: tf.Tensor, options: Options, flows: int) -> None:
         if not stages:
             return
         if stages[0].kind is Kind.FLOW:
-            self.flows[flows, options] = self._outputs(stages[0], x)
-            self._infer(stages[1:], x, options, flows + 1)
+            self.flows[flows, options] = self._build_outputs(stages[0], x)
+            self._build_inference(stages[1:], x, options, flows + 1)
             return
         for option in range(len(stages[0].options)):
-            after = options + (option,)
-            self.statistics[after] = create_placeholders(self.batch_statistics[after])
-            y = apply_stage(self._skeleton, stages[0], option, x, FixedNorm(self._weights, self.statistics[after]))
-            self._infer(stages[1:], y, after, flows)
+            extended = options + (option,)
+            self.statistics[extended] = create_placeholders(self.batch_statistics[extended])
+            y = apply_stage(self._skeleton, stages[0], option, x, FixedNorm(self._weights, self.statistics[extended]))
+            self._build_inference(stages[1:], y, extended, flows)
 
-    def _outputs(self, stage: Stage, x: tf.Tensor) -> tf.Tensor:
-        """(u, v) of all options of a flow stage, at full size."""
+    def _build_outputs(self, stage: Stage, x: tf.Tensor) -> tf.Tensor:
+        """Return (u, v) of all options of a flow stage, at full size."""
         kernels, biases = [], []
         for option in range(len(stage.options)):
             (convolution,) = self._skeleton.convolutions(stage, option)
-            room = (max(stage.options) - convolution.kernel) // 2
+            padding = (max(stage.options) - convolution.kernel) // 2
             kernel = self._weights[convolution.name + "/kernel"][..., :2]
-            kernels.append(tf.pad(kernel, [[room, room], [room, room], [0, 0], [0, 0]]))
+            kernels.append(tf.pad(kernel, [[padding, padding], [padding, padding], [0, 0], [0, 0]]))
             biases.append(self._weights[convolution.name + "/bias"][:2])
         y = conv2d(x, tf.concat(kernels, 3))
-        rows = tf.reshape(y, [-1, y.shape[2].value * y.shape[3].value])  # so few channels are added to slowly
+        rows = tf.reshape(y, [-1, y.shape[2].value * y.shape[3].value])  # adding a bias to so few channels is slow
         y = tf.reshape(rows + tf.tile(tf.concat(biases, 0), y.shape[2:3]), [-1, *y.shape[1:]])
         scale = stage.scale
         while scale > 1:
@@ -117,7 +118,7 @@ class Heads:
 
 
 def create_placeholders(statistics: NormTensors) -> NormTensors:
-    """A placeholder for each mean and variance."""
+    """Create a placeholder for each mean and variance."""
     return {
         name: (tf.placeholder(tf.float32, mean.shape), tf.placeholder(tf.float32, variance.shape))
         for name, (mean, variance) in statistics.items()
@@ -125,49 +126,54 @@ def create_placeholders(statistics: NormTensors) -> NormTensors:
 
 
 class Tile(NamedTuple):
-    """Pixels of a batch, by their places or as a slice, and their true flow, [2, pixels]."""
+    """Some pixels of a batch.
+
+    Attributes:
+        pixels: Indices of the pixels, or a slice.
+        flow: True flow of the pixels, [2, pixels].
+    """
 
     pixels: Union[slice, np.ndarray]
     flow: np.ndarray
 
     def planes(self, maps: np.ndarray) -> np.ndarray:
-        """Its pixels of maps of (u, v), [B, H, W, 2 x n], as [n, 2, pixels]; TensorFlow takes ten times as long."""
+        """Return the tile of maps of (u, v), [B, H, W, 2 x n], as [n, 2, pixels]; TensorFlow would take 10 x longer."""
         flat: np.ndarray = cv2.transpose(maps.reshape(-1, maps.shape[-1])[self.pixels])
         return flat.reshape(-1, 2, flat.shape[-1])
 
 
 def split_into_tiles(batch: Batch) -> List[Tile]:
-    """All pixels of a batch whose flow is known."""
-    flow, places = batch.flow.reshape(-1, 2), np.flatnonzero(batch.valid)
-    whole = len(places) == len(flow)
-    found = []
-    for begin in range(0, len(places), _TILE):
+    """Split all pixels of a batch whose flow is known into tiles."""
+    flow, valid = batch.flow.reshape(-1, 2), np.flatnonzero(batch.valid)
+    all_valid = len(valid) == len(flow)
+    tiles = []
+    for begin in range(0, len(valid), _TILE):
         part = slice(begin, begin + _TILE)
-        pixels = part if whole else places[part]
-        found.append(Tile(pixels, flow[pixels].T.copy()))
-    return found
+        pixels = part if all_valid else valid[part]
+        tiles.append(Tile(pixels, flow[pixels].T.copy()))
+    return tiles
 
 
 def sum_errors(earlier: Sequence[np.ndarray], last: Sequence[np.ndarray], target: np.ndarray) -> np.ndarray:
-    """Sums the end-point errors of all combinations of the flow stages' outputs.
+    """Sum the end-point errors of all combinations of the flow stages' outputs.
 
     Args:
-        earlier: of each flow stage but the last its outputs, [options, 2, pixels].
-        last: outputs of the last one, each [2, pixels]; of several trunks where the stages before are the same.
-        target: true flow, [2, pixels].
+        earlier: Outputs of each flow stage except the last, [options, 2, pixels].
+        last: Outputs of the last flow stage, [2, pixels] each; of several paths if they share the earlier stages.
+        target: True flow, [2, pixels].
 
     Returns:
-        float64, with an axis of options for each flow stage.
+        Sums, float64, with an axis of options for each flow stage.
     """
-    error = -target[None]
-    for each in earlier:
-        error = (error[:, None] + each).reshape(-1, *target.shape)
-    sums = np.empty((len(error), len(last)))
-    # Memory that is written again is in the cache; new memory would take longer to get than to fill.
-    left, length = np.empty_like(target), np.empty((1, target.shape[1]), target.dtype)
-    u, v = left[:1], left[1:]
-    for before, row in zip(error, sums):
+    errors = -target[None]
+    for outputs in earlier:
+        errors = (errors[:, None] + outputs).reshape(-1, *target.shape)
+    sums = np.empty((len(errors), len(last)))
+    # Reused buffers stay in the cache; allocating new memory would take longer than filling it.
+    difference, magnitude = np.empty_like(target), np.empty((1, target.shape[1]), target.dtype)
+    u, v = difference[:1], difference[1:]
+    for error, row in zip(errors, sums):
         for option, output in enumerate(last):
-            np.add(before, output, out=left)
-            row[option] = cv2.sumElems(cv2.magnitude(u, v, length))[0]
+            np.add(error, output, out=difference)
+            row[option] = cv2.sumElems(cv2.magnitude(u, v, magnitude))[0]
     return sums.reshape([*map(len, earlier), len(last)])

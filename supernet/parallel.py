@@ -1,9 +1,9 @@
 """A fair cycle whose paths run on several devices.
 
-A path stays on its device from the first choice to the loss: between devices go the stem's activation, the weights of
-the options that it takes, and their gradients. (Were options kept on devices and activations handed around, the device
-with the heaviest option would hold up the others at every gene.) Each path sees the whole batch, so BN statistics and
-gradients are those of one device; and it computes only the options that it takes.
+A path stays on its device from the first gene to the loss. Only the stem's activation, the weights of the options that
+the path takes, and their gradients are transferred between devices. (If options stayed on devices and activations were
+transferred, the device with the heaviest option would delay the others at every gene.) Each path sees the whole batch,
+so BN statistics and gradients are the same as on one device, and it computes only the options that it takes.
 """
 
 import functools
@@ -24,23 +24,15 @@ def build_parallel_cycle(
     option_of: tf.Tensor,
     devices: Sequence[str],
 ) -> List[List[tf.Tensor]]:
-    """Runs all paths of a cycle on one batch, path p on device p modulo their number.
-
-    Args:
-        skeleton: the network's definition.
-        x: [B, H, W, 6] in [-1, 1].
-        weights: the supernet's.
-        path_of: int32 [genes, paths], the path that each slot of a gene serves (see ``fairness.routing``).
-        option_of: int32 [genes, paths], the option in each slot.
-        devices: names.
+    """Build all paths of a cycle on one batch, like ``build_fair_cycle``, with path p on device p modulo their number.
 
     Returns:
-        For each path its predictions, coarse to fine, as ``routed.build_fair_cycle`` gives them, on the path's device.
+        Predictions of each path, coarse to fine, on the path's device.
     """
     norm = BatchNorm(weights)
     stages = list(skeleton.stages)
     with tf.device(devices[0]):
-        while len(stages[0].options) == 1:  # the stem, which the paths share
+        while len(stages[0].options) == 1:  # the stem, which all paths share
             x = apply_stage(skeleton, stages.pop(0), 0, x, norm)
     with tf.device(HOST):
         slots = [tf.math.invert_permutation(row) for row in tf.unstack(path_of)]
@@ -48,14 +40,14 @@ def build_parallel_cycle(
     predictions = []
     for path in range(path_of.shape[1].value):
         with tf.device(devices[path % len(devices)]):
-            predictions.append(_path(skeleton, stages, x, norm, [of_gene[path] for of_gene in options]))
+            predictions.append(_build_path(skeleton, stages, x, norm, [by_path[path] for by_path in options]))
     return predictions
 
 
-def _path(
+def _build_path(
     skeleton: Skeleton, stages: Sequence[Stage], x: tf.Tensor, norm: BatchNorm, options: Sequence[tf.Tensor]
 ) -> List[tf.Tensor]:
-    """One path behind the stem, its options fed."""
+    """Build the path that follows the stem, with fed options."""
     genes = iter(options)
     flows: List[tf.Tensor] = []
     for stage in stages:

@@ -1,8 +1,8 @@
 """A fair cycle as one static graph that computes each option once.
 
-The three paths of a cycle take different options at every gene. So each option gets the activation of the path that
-wants it, runs once, and hands the result back; no branch is computed to be masked out. Which path goes where is fed,
-and the activations themselves are passed on, not copied.
+The three paths of a cycle take different options at every gene. Each option therefore receives the activation of the
+path that takes it, runs once, and returns the result to that path; no branch is computed only to be masked out. The
+routes are fed to the graph, and the activations are passed on without copying.
 """
 
 import functools
@@ -14,7 +14,7 @@ from edgeflownas.tf_runtime.stack import tf
 
 
 def compute_chosen(index: tf.Tensor, branches: Sequence[Callable[[], tf.Tensor]]) -> tf.Tensor:
-    """Computes the branch at a fed index, and no other; the branches give tensors of one shape."""
+    """Compute only the branch at a fed index; all branches return tensors of the same shape."""
     if len(branches) == 1:
         return branches[0]()
     half = len(branches) // 2
@@ -26,19 +26,19 @@ def compute_chosen(index: tf.Tensor, branches: Sequence[Callable[[], tf.Tensor]]
 
 
 def select_tensor(index: tf.Tensor, tensors: List[tf.Tensor]) -> tf.Tensor:
-    """The tensor at a fed index, handed on without a copy."""
+    """Return the tensor at a fed index without copying it."""
     result = compute_chosen(index, [functools.partial(tf.identity, tensor) for tensor in tensors])
     result.set_shape(tensors[0].shape)
     return result
 
 
 def permute(tensors: List[tf.Tensor], order: tf.Tensor, inverse: tf.Tensor) -> List[tf.Tensor]:
-    """Reorders tensors of one shape: result i is tensor order[i]. The gradient is reordered back.
+    """Reorder tensors so that result i is tensor order[i]; the gradient is reordered back.
 
     Args:
-        tensors: n tensors.
-        order: int32 [n], a permutation.
-        inverse: int32 [n], its inverse.
+        tensors: Tensors of the same shape.
+        order: Permutation, int32 [n].
+        inverse: Inverse permutation, int32 [n].
     """
 
     @tf.custom_gradient
@@ -54,34 +54,34 @@ def permute(tensors: List[tf.Tensor], order: tf.Tensor, inverse: tf.Tensor) -> L
 def build_fair_cycle(
     skeleton: Skeleton, x: tf.Tensor, weights: Weights, path_of: tf.Tensor, option_of: tf.Tensor
 ) -> List[List[tf.Tensor]]:
-    """Runs all paths of a cycle on one batch.
+    """Build all paths of a cycle on one batch.
 
     Args:
-        skeleton: the network's definition.
-        x: [B, H, W, 6] in [-1, 1].
-        weights: the supernet's.
-        path_of: int32 [genes, paths], the path that each slot of a gene serves (see ``fairness.routing``).
-        option_of: int32 [genes, paths], the option in each slot.
+        skeleton: Definition of the network.
+        x: Images [B, H, W, 6] in [-1, 1].
+        weights: Weights of the supernet.
+        path_of: Path that each slot of a gene serves, int32 [genes, paths] (see ``fairness.route_paths``).
+        option_of: Option in each slot, int32 [genes, paths].
 
     Returns:
-        For each path its predictions, coarse to fine, as ``network.child`` gives them. BN statistics are per path.
+        Predictions of each path, coarse to fine, as returned by ``build_child``. BN statistics are per path.
     """
     paths = path_of.shape[1].value
     norm = BatchNorm(weights)
     activations = [x] * paths
-    shared = True  # the paths part at the first choice; what comes before is computed once
+    shared = True  # the stem before the first gene is computed once for all paths
     predictions: List[List[tf.Tensor]] = [[] for _ in range(paths)]
     gene = 0
     for stage in skeleton.stages:
         if len(stage.options) > 1:
-            slots = _slots(skeleton, stage, activations, norm, path_of[gene], option_of[gene])
+            slots = _build_slots(skeleton, stage, activations, norm, path_of[gene], option_of[gene])
             outputs = permute(slots, tf.math.invert_permutation(path_of[gene]), path_of[gene])
             gene, shared = gene + 1, False
         elif shared:
             outputs = [apply_stage(skeleton, stage, 0, x, norm)] * paths
             x = outputs[0]
         else:
-            outputs = [apply_stage(skeleton, stage, 0, each, norm) for each in activations]
+            outputs = [apply_stage(skeleton, stage, 0, activation, norm) for activation in activations]
         if stage.kind is Kind.FLOW:
             for flows, output in zip(predictions, outputs):
                 flows.append(accumulate_flow(flows, output))
@@ -90,7 +90,7 @@ def build_fair_cycle(
     return predictions
 
 
-def _slots(
+def _build_slots(
     skeleton: Skeleton,
     stage: Stage,
     activations: List[tf.Tensor],
@@ -98,8 +98,8 @@ def _slots(
     path_of: tf.Tensor,
     option_of: tf.Tensor,
 ) -> List[tf.Tensor]:
-    """Each slot's output: its option applied to the path that it serves."""
-    if all(each is activations[0] for each in activations):
+    """Return the output of each slot: its option applied to the path that it serves."""
+    if all(activation is activations[0] for activation in activations):
         served = activations
     else:
         served = permute(activations, path_of, tf.math.invert_permutation(path_of))

@@ -1,11 +1,11 @@
-"""Scores many architectures by walking the tree of their common beginnings.
+"""Scores of many architectures, computed by walking the tree of their common prefixes.
 
-An activation, and a BN's recalibrated statistics, depend only on the genes before them. So what two architectures have
-in common is computed once: the walk goes depth first over the genes of the backbone, and ``heads`` gives the errors of
-all heads behind each backbone.
+An activation and the recalibrated statistics of a BN depend only on the preceding genes, so whatever two architectures
+have in common is computed once. The walk visits the genes of the backbone depth first, and ``heads`` computes the
+errors of all heads of each backbone.
 
-Each piece of work has the same shape and the same inputs whatever else is asked for, so results do not depend on the
-order or grouping of requests. Statistics are kept from call to call; activations only while something below needs them.
+Every computation has the same shape and the same inputs regardless of the other requests, so results do not depend on
+the order or grouping of requests. Statistics are kept between calls; activations only while a deeper node needs them.
 """
 
 import itertools
@@ -33,27 +33,35 @@ from supernet.heads import Heads, NormTensors, Options, create_placeholders, spl
 
 Score = Tuple[Architecture, float]
 
-_PIXELS = 2**17  # of the images that are scored at once: few enough for a small memory, enough for fast convolutions
+_PIXELS = 2**17  # pixels of the images scored at once: few enough for little memory, enough for fast convolutions
 
 
 class _Piece(NamedTuple):
-    """The graph of a gene's option in the backbone, with the fixed stages behind it."""
+    """The graph of a gene's option in the backbone, with the fixed stages that follow it.
+
+    Attributes:
+        x: Placeholder of the input.
+        calibrated: Output with the batch's own statistics.
+        batch_statistics: These statistics.
+        statistics: Placeholders for recalibrated statistics.
+        output: Output with the recalibrated statistics.
+    """
 
     x: tf.Tensor
-    calibrated: tf.Tensor  # output by the batch's own statistics
+    calibrated: tf.Tensor
     batch_statistics: NormTensors
     statistics: NormTensors
-    output: tf.Tensor  # output by fed statistics
+    output: tf.Tensor
 
 
 class _Node:
-    """A place in the backbone: the activations there.
+    """A node of the tree: a position in the backbone with its activations.
 
     Attributes:
-        options: of the genes so far.
-        validation: activations of the validation images.
-        calibration: of the calibration batches; None until they are needed.
-        origin: the node before, and the piece that leads from there to here.
+        options: Options of the genes up to this node.
+        validation: Activations of the validation images.
+        calibration: Activations of the calibration batches; None until they are needed.
+        origin: Parent node, and the piece that leads from it to this node.
     """
 
     def __init__(
@@ -66,7 +74,7 @@ class _Node:
 
 
 class TreeEvaluator:
-    """EPE of architectures with the supernet's weights and recalibrated batch normalisation."""
+    """Evaluator of architectures with the supernet's weights and recalibrated batch normalisation."""
 
     def __init__(
         self,
@@ -76,21 +84,21 @@ class TreeEvaluator:
         threads: int,
         devices: Optional[Devices] = None,
     ) -> None:
-        """Builds the graphs.
+        """Build the graphs.
 
         Args:
-            skeleton: the network's definition.
-            weights: the supernet's.
-            data: the images to calibrate and to score with.
-            threads: of the CPU.
-            devices: the first of which computes; None: what TensorFlow chooses.
+            skeleton: Definition of the network.
+            weights: Weights of the supernet.
+            data: Images to recalibrate and to score with.
+            threads: Number of CPU threads.
+            devices: Devices of which the first one is used; None: TensorFlow chooses.
         """
         self._skeleton = skeleton
         self._space = Space.from_skeleton(skeleton)
         self._data = data
         self._statistics: Dict[Options, Statistics] = {}
         height, width = data.validation[0].images.shape[1:3]
-        chunks = _chunks(data.validation, max(1, _PIXELS // (height * width)))
+        chunks = _split_batches(data.validation, max(1, _PIXELS // (height * width)))
         self._validation = [chunk.images for chunk in chunks]
         self._tiles = [split_into_tiles(chunk) for chunk in chunks]
         first_flow = [stage.kind for stage in skeleton.stages].index(Kind.FLOW)
@@ -98,8 +106,8 @@ class TreeEvaluator:
             self._weights = create_variables(weights)
             x = tf.placeholder(tf.uint8, [None, height, width, IMAGE_CHANNELS])
             self._pieces: List[List[_Piece]] = []
-            for stages in _segments(skeleton.stages[:first_flow]):
-                pieces = [self._build(stages, option, x) for option in range(len(stages[0].options))]
+            for stages in _split_stages(skeleton.stages[:first_flow]):
+                pieces = [self._build_piece(stages, option, x) for option in range(len(stages[0].options))]
                 self._pieces.append(pieces)
                 x = pieces[0].output
             head = skeleton.stages[first_flow:]
@@ -110,36 +118,36 @@ class TreeEvaluator:
         graph.finalize()
 
     def load(self, weights: Mapping[str, np.ndarray]) -> None:
-        """Scores with other weights from now on."""
+        """Use other weights from now on."""
         self._statistics.clear()
         load_variables(self._session, self._weights, weights)
 
     def weights(self) -> Dict[str, np.ndarray]:
-        """The weights in use."""
+        """Return the weights in use."""
         return dict(self._session.run(self._weights))
 
     def score(self, architectures: Sequence[Architecture]) -> Iterator[List[Score]]:
-        """Scores architectures, backbone by backbone.
+        """Score architectures, backbone by backbone.
 
         Args:
-            architectures: to score; duplicates are scored once.
+            architectures: Architectures to score; duplicates are scored once.
 
         Yields:
-            For each backbone, in order of its genes, the EPE of its architectures in order of theirs. An EPE that is
-            not finite is given as it is: it is no score, and the caller has to treat it as a failure.
+            The architectures of each backbone with their EPEs in pixels, both sorted by genes. An EPE that is not
+            finite is returned as it is: it is not a valid score, and the caller has to treat it as a failure.
         """
         root = _Node((), self._validation)
         root.calibration = [batch.images for batch in self._data.calibration]
         yield from self._walk(root, sorted(set(architectures)))
 
-    def _build(self, stages: Sequence[Stage], option: int, before: tf.Tensor) -> _Piece:
-        """The graph of one option of the first of some stages, and of the fixed ones behind it.
+    def _build_piece(self, stages: Sequence[Stage], option: int, before: tf.Tensor) -> _Piece:
+        """Build an option of the first stage and the fixed stages that follow it.
 
-        It takes what the piece before gives, or the images.
+        The input is the output of the previous piece, or the images.
         """
         x = tf.placeholder(before.dtype, before.shape)
 
-        def applied(layer: LayerBuilder) -> tf.Tensor:
+        def apply(layer: LayerBuilder) -> tf.Tensor:
             activation = normalise_images(x) if x.dtype == tf.uint8 else x
             y = apply_stage(self._skeleton, stages[0], option, activation, layer)
             for stage in stages[1:]:
@@ -147,103 +155,110 @@ class TreeEvaluator:
             return y
 
         norm = BatchNorm(self._weights)
-        calibrated = applied(norm)
+        calibrated = apply(norm)
         statistics = create_placeholders(norm.statistics)
-        return _Piece(x, calibrated, norm.statistics, statistics, applied(FixedNorm(self._weights, statistics)))
+        return _Piece(x, calibrated, norm.statistics, statistics, apply(FixedNorm(self._weights, statistics)))
 
-    def _walk(self, node: _Node, wanted: List[Architecture]) -> Iterator[List[Score]]:
-        """Scores the sorted architectures that lead through a node."""
+    def _walk(self, node: _Node, architectures: List[Architecture]) -> Iterator[List[Score]]:
+        """Score the sorted architectures below a node."""
         depth = len(node.options)
         if depth == len(self._pieces):
-            yield self._score_heads(node, wanted)
+            yield self._score_heads(node, architectures)
             return
         gene = sum(len(pieces) > 1 for pieces in self._pieces[:depth])
         if len(self._pieces[depth]) == 1:
-            yield from self._walk(self._advance(node, 0), wanted)
+            yield from self._walk(self._advance(node, 0), architectures)
             return
-        for option, group in itertools.groupby(wanted, lambda architecture: architecture[gene]):
+        for option, group in itertools.groupby(architectures, lambda architecture: architecture[gene]):
             yield from self._walk(self._advance(node, option), list(group))
 
     def _advance(self, node: _Node, option: int) -> _Node:
-        """The node behind an option of the next gene."""
+        """Return the child node for an option of the next gene."""
         piece = self._pieces[len(node.options)][option]
         options = node.options + (option,)
         calibration = None
         if options not in self._statistics:
             results = [
-                self._run((piece.calibrated, piece.batch_statistics), {piece.x: x}) for x in self._calibration(node)
+                self._run((piece.calibrated, piece.batch_statistics), {piece.x: x}) for x in self._calibrate(node)
             ]
             calibration = [activation for activation, _ in results]
-            self._statistics[options] = combine_statistics([(len(activation), found) for activation, found in results])
+            by_batch = [(len(activation), statistics) for activation, statistics in results]
+            self._statistics[options] = combine_statistics(by_batch)
         feed = _feed(piece.statistics, self._statistics[options])
-        behind = _Node(options, [self._run(piece.output, {**feed, piece.x: x}) for x in node.validation], (node, piece))
-        behind.calibration = calibration
-        return behind
+        validation = [self._run(piece.output, {**feed, piece.x: x}) for x in node.validation]
+        child = _Node(options, validation, (node, piece))
+        child.calibration = calibration
+        return child
 
-    def _calibration(self, node: _Node) -> List[np.ndarray]:
-        """The calibration batches' activations at a node, computed when first asked for."""
+    def _calibrate(self, node: _Node) -> List[np.ndarray]:
+        """Return the activations of the calibration batches at a node, computed on the first call."""
         if node.calibration is None:
-            assert node.origin is not None, "the root has its images"
-            before, piece = node.origin
-            node.calibration = [self._run(piece.calibrated, {piece.x: x}) for x in self._calibration(before)]
+            assert node.origin is not None, "the root has its images from the start"
+            parent, piece = node.origin
+            node.calibration = [self._run(piece.calibrated, {piece.x: x}) for x in self._calibrate(parent)]
         return node.calibration
 
-    def _score_heads(self, node: _Node, wanted: List[Architecture]) -> List[Score]:
-        """Scores architectures of one backbone."""
+    def _score_heads(self, node: _Node, architectures: List[Architecture]) -> List[Score]:
+        """Score architectures of one backbone."""
         heads = self._heads
-        choices = {architecture: heads.split(architecture[self._space.backbone :]) for architecture in wanted}
-        trunks = {trunk for trunk, _ in choices.values()}
-        # Those that differ in the last option alone are scored at once, if all are wanted: more would take more memory,
-        # and TensorFlow prepares a graph anew for each new set of fetches.
+        choices = {architecture: heads.split(architecture[self._space.backbone :]) for architecture in architectures}
+        requested = {path for path, _ in choices.values()}
+        # Paths that differ only in the last option are scored at once if all of them are requested. Larger groups would
+        # take more memory, and TensorFlow prepares the graph again for each new set of fetches.
         groups: List[List[Options]] = []
-        for _, siblings in itertools.groupby(heads.trunks, lambda trunk: trunk[:-1]):
-            together = list(siblings)
-            groups += [together] if trunks.issuperset(together) else [[each] for each in together if each in trunks]
+        for _, paths in itertools.groupby(heads.paths, lambda path: path[:-1]):
+            siblings = list(paths)
+            if requested.issuperset(siblings):
+                groups.append(siblings)
+            else:
+                groups += [[path] for path in siblings if path in requested]
         sums: Dict[Options, np.ndarray] = {}
         for group in groups:
             self._recalibrate_heads(node, group)
-            sums.update(self._error_sums(node, group))
+            sums.update(self._sum_errors(node, group))
         pixels = self._data.valid_pixels
-        return [(each, float(sums[trunk][options] / pixels)) for each, (trunk, options) in choices.items()]
+        return [
+            (architecture, float(sums[path][outputs] / pixels)) for architecture, (path, outputs) in choices.items()
+        ]
 
-    def _recalibrate_heads(self, node: _Node, trunks: Sequence[Options]) -> None:
-        """Finds the statistics along some of the heads' trunks, if they are not all known."""
+    def _recalibrate_heads(self, node: _Node, paths: Sequence[Options]) -> None:
+        """Compute the statistics along some paths of the heads, unless all are known."""
         heads = self._heads
-        along = heads.along(trunks)
-        if all(node.options + options in self._statistics for options in along):
+        prefixes = heads.prefixes(paths)
+        if all(node.options + prefix in self._statistics for prefix in prefixes):
             return
         results = []
-        for x in self._calibration(node):
-            found = self._run({options: heads.batch_statistics[options] for options in along}, {heads.x: x})
-            results.append((len(x), found))
-        for options in along:
-            of_batches = [(count, statistics[options]) for count, statistics in results]
-            self._statistics[node.options + options] = combine_statistics(of_batches)
+        for x in self._calibrate(node):
+            statistics = self._run({prefix: heads.batch_statistics[prefix] for prefix in prefixes}, {heads.x: x})
+            results.append((len(x), statistics))
+        for prefix in prefixes:
+            by_batch = [(count, statistics[prefix]) for count, statistics in results]
+            self._statistics[node.options + prefix] = combine_statistics(by_batch)
 
-    def _error_sums(self, node: _Node, trunks: Sequence[Options]) -> Dict[Options, np.ndarray]:
-        """The summed errors of all options of the flow stages, of trunks that differ in the last option alone."""
+    def _sum_errors(self, node: _Node, paths: Sequence[Options]) -> Dict[Options, np.ndarray]:
+        """Sum the errors of all options of the flow stages, for paths that differ only in the last option."""
         heads = self._heads
         feed: Dict[tf.Tensor, np.ndarray] = {}
-        for options in heads.along(trunks):
-            feed.update(_feed(heads.statistics[options], self._statistics[node.options + options]))
-        flows = {key: heads.flows[key] for trunk in trunks for key in heads.flows_along(trunk)}
-        *shared, _ = heads.flows_along(trunks[0])
-        lasts = [heads.flows_along(trunk)[-1] for trunk in trunks]
+        for prefix in heads.prefixes(paths):
+            feed.update(_feed(heads.statistics[prefix], self._statistics[node.options + prefix]))
+        flows = {key: heads.flows[key] for path in paths for key in heads.flow_keys(path)}
+        *shared_keys, _ = heads.flow_keys(paths[0])
+        last_keys = [heads.flow_keys(path)[-1] for path in paths]
         sums: Any = 0.0
-        for x, known in zip(node.validation, self._tiles):
+        for x, tiles in zip(node.validation, self._tiles):
             maps = self._run(flows, {**feed, heads.x: x})
-            for tile in known:
-                found = {key: tile.planes(each) for key, each in maps.items()}
-                last = [output for key in lasts for output in found[key]]
-                sums = sums + sum_errors([found[key] for key in shared], last, tile.flow)
-        return dict(zip(trunks, np.split(sums, len(trunks), axis=-1)))
+            for tile in tiles:
+                planes = {key: tile.planes(outputs) for key, outputs in maps.items()}
+                last = [output for key in last_keys for output in planes[key]]
+                sums = sums + sum_errors([planes[key] for key in shared_keys], last, tile.flow)
+        return dict(zip(paths, np.split(sums, len(paths), axis=-1)))
 
     def _run(self, fetches: Any, feed: Dict[tf.Tensor, np.ndarray]) -> Any:
         return self._session.run(fetches, feed)
 
 
-def _segments(stages: Sequence[Stage]) -> List[List[Stage]]:
-    """Parts stages so that only the first of a part has options."""
+def _split_stages(stages: Sequence[Stage]) -> List[List[Stage]]:
+    """Split stages into segments of which only the first stage has several options."""
     segments: List[List[Stage]] = []
     for stage in stages:
         if len(stage.options) > 1 or not segments:
@@ -252,8 +267,8 @@ def _segments(stages: Sequence[Stage]) -> List[List[Stage]]:
     return segments
 
 
-def _chunks(batches: Sequence[Batch], size: int) -> List[Batch]:
-    """Parts batches evenly into ones of at most so many images."""
+def _split_batches(batches: Sequence[Batch], size: int) -> List[Batch]:
+    """Split batches evenly into smaller ones with at most the given number of images."""
     return [
         Batch(*parts)
         for batch in batches
