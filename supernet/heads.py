@@ -146,12 +146,12 @@ def split_into_tiles(batch: Batch) -> List[Tile]:
     """Split all pixels of a batch whose flow is known into tiles."""
     flow, valid = batch.flow.reshape(-1, 2), np.flatnonzero(batch.valid)
     all_valid = len(valid) == len(flow)
-    tiles = []
+    split_into_tiles = []
     for begin in range(0, len(valid), _TILE):
         part = slice(begin, begin + _TILE)
         pixels = part if all_valid else valid[part]
-        tiles.append(Tile(pixels, flow[pixels].T.copy()))
-    return tiles
+        split_into_tiles.append(Tile(pixels, flow[pixels].T.copy()))
+    return split_into_tiles
 
 
 def sum_errors(earlier: Sequence[np.ndarray], last: Sequence[np.ndarray], target: np.ndarray) -> np.ndarray:
