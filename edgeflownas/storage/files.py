@@ -1,4 +1,4 @@
-"""Files that are whole or not there: written beside, synced, renamed; checked on reading."""
+"""Atomic writes: a file is written under a temporary name, synced and renamed; the previous file is kept on request."""
 
 import contextlib
 import csv
@@ -18,22 +18,22 @@ from edgeflownas.storage import process
 
 @contextlib.contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """A temporary path beside ``path``, which takes its place when the block ends without an error.
+    """Yield a temporary path, which replaces ``path`` atomically at the end of a block without errors.
 
-    Whatever happens, ``path`` holds either its old content or the new, whole.
+    At any moment ``path`` has either its complete old content or its complete new content.
 
     Raises:
-        OSError: it cannot be written; the message names it, and says why.
+        OSError: The file cannot be written; the message names it and gives the reason.
     """
     try:
         with _replacing(path) as temporary:
             yield temporary
     except OSError as error:
-        if error.strerror is None:  # told already, by a file within
+        if error.strerror is None:  # already reported by a nested call
             raise
         raise OSError(
-            f"{path}: cannot be written: {error.strerror}; what was there before is intact: make room, or "
-            f"give the rights to write, and run the same command again"
+            f"{path}: cannot be written: {error.strerror}; its old content is intact: free some space or "
+            f"grant write permission, then run the same command again"
         ) from error
 
 
@@ -59,7 +59,7 @@ def _replacing(path: Path) -> Iterator[Path]:
 
 
 def _sync_folder(path: Path) -> None:
-    """Makes a rename last: the folder's own entry has to reach the disk too."""
+    """Make a rename durable: the entry in the folder has to reach the disk, too."""
     handle = os.open(str(path), os.O_RDONLY)
     try:
         os.fsync(handle)
@@ -68,27 +68,27 @@ def _sync_folder(path: Path) -> None:
 
 
 def previous(path: Path) -> Path:
-    """Where the file lies that a file took the place of, if ``keep`` was called for it."""
+    """Return the path at which ``keep`` keeps the previous content of a file."""
     return path.with_name(path.name + ".previous")
 
 
 def keep(path: Path) -> None:
-    """Makes the previous file what the file now is; to be called right before the file is replaced."""
+    """Keep the present content of a file as the previous file; call it right before the file is replaced."""
     duplicate(path, previous(path))
 
 
 def use_previous(path: Path, read: Callable[[Path], Any]) -> bool:
-    """Puts the file before in the place of one that is damaged or missing; a damaged one is kept under another name.
+    """Replace a damaged or missing file by the previous one; the damaged file is kept under another name.
 
     Args:
-        path: of the file.
-        read: reads such a file, with an InputError if it is damaged.
+        path: Path of the file.
+        read: Reads such a file; raises InputError if it is damaged.
 
     Returns:
-        Whether it was.
+        Whether the file was damaged or missing.
 
     Raises:
-        InputError: so is the one before.
+        InputError: The previous file is damaged or missing, too.
     """
     try:
         read(path)
@@ -104,39 +104,39 @@ def use_previous(path: Path, read: Callable[[Path], Any]) -> bool:
 
 
 def free_name(path: Path) -> Path:
-    """NAME.1, or the first number that neither a file nor its previous one has."""
+    """Return NAME.N with the first number N from 1 that neither a file nor a previous file has."""
     names = (path.with_name(f"{path.name}.{number}") for number in itertools.count(1))
     return next(name for name in names if not name.exists() and not previous(name).exists())
 
 
 def set_aside(path: Path) -> Path:
-    """Renames a file or folder to a free name, and gives that."""
+    """Rename a file or folder to a free name, and return the new path."""
     aside = free_name(path)
     path.rename(aside)
     return aside
 
 
 def leftovers(path: Path) -> Iterator[Path]:
-    """Temporary files, or folders, that writers of a file left when they were killed."""
+    """Return temporary files and folders of writers of a file; between writes these belong to killed processes."""
     for name in (path.name, previous(path).name):
         yield from path.parent.glob(f".{name}.*-*-*.????????.tmp")
 
 
 def remove_leftovers(path: Path) -> None:
-    """Removes them, whoever has left them; to be called by a file's only writer."""
+    """Remove leftovers of all processes on all machines; only the sole writer of the file may call it."""
     for leftover in leftovers(path):
         _remove(leftover)
 
 
 def draft_folder(path: Path) -> Path:
-    """An empty folder beside a path, to take its place when it is filled."""
+    """Create an empty temporary folder beside a path, to be renamed to it when it is complete."""
     prefix = f".{path.name}.{process.mark()}."
     return Path(tempfile.mkdtemp(prefix=prefix, suffix=".tmp", dir=str(path.parent)))
 
 
 @contextlib.contextmanager
 def temporary_folder(prefix: str) -> Iterator[Path]:
-    """A folder that goes with the block; those of this prefix whose processes were killed go now."""
+    """Yield a folder that is removed after the block, and remove those that killed processes left under this prefix."""
     for leftover in Path(tempfile.gettempdir()).glob(f"{prefix}.*-*-*.*"):
         if process.is_dead(leftover.name.split(".")[-2]):
             _remove(leftover)
@@ -153,17 +153,17 @@ def _remove(path: Path) -> None:
 
 
 def duplicate(path: Path, to: Path) -> None:
-    """Gives a file's content a second name, where the file system can, without copying it."""
+    """Give a file a second name; the content is copied only if the file system has no hard links."""
     with replacing(to) as temporary:
         temporary.unlink()
         try:
             os.link(str(path), str(temporary))
-        except OSError:  # a file system without hard links
+        except OSError:  # no hard links on this file system
             shutil.copyfile(str(path), str(temporary))
 
 
 def write_text(path: Path, text: str) -> None:
-    """Writes a text file, whole or not at all."""
+    """Write a text file atomically."""
     with replacing(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
 
@@ -178,26 +178,26 @@ def write_csv(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
 
 
 def write_json(path: Path, content: Any) -> None:
-    """Writes a JSON file, whole or not at all; refuses NaN and infinity."""
+    """Write a JSON file atomically; raise ValueError for NaN and infinity."""
     write_text(path, json.dumps(content, indent=2, allow_nan=False) + "\n")
 
 
 def read_json(path: Path) -> Any:
-    """Reads a JSON file.
+    """Read a JSON file.
 
     Raises:
-        InputError: the file is not there or not JSON.
+        InputError: The file is missing or not JSON.
     """
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror}") from None
     except (ValueError, RecursionError) as error:
-        raise InputError(f"{path}: is damaged: {error}; restore it or make it again") from None
+        raise InputError(f"{path}: is damaged: {error}; restore it or create it again") from None
 
 
 def sha256(path: Path) -> str:
-    """SHA-256 of a file's content."""
+    """Return the SHA-256 of the content of a file."""
     digest = hashlib.sha256()
     with path.open("rb") as file:
         for block in iter(lambda: file.read(1 << 20), b""):

@@ -1,8 +1,8 @@
-"""One writer at a time: a lock file that says who holds it, and can be told from one whose holder has died.
+"""Lock files for one writer at a time, which name their holder, so that stale locks of dead holders can be removed.
 
-It is made with O_EXCL, which network file systems keep too; flock they may not. It holds the machine, the process,
-when that process started, its Slurm job if it has one, and how long it may be silent. Its modification time is the
-holder's heartbeat.
+A lock file is created with O_EXCL, which network file systems support; they may not support flock. It contains the
+machine, the process, the start time of the process, its Slurm job if there is one, and the time without a heartbeat
+after which it is stale. The modification time of the file is the heartbeat.
 """
 
 import contextlib
@@ -19,35 +19,35 @@ from edgeflownas.errors import InputError
 from edgeflownas.storage.process import machine, started
 from edgeflownas.storage.slurm import this_job
 
-STALE_AFTER = 15 * 60.0  # seconds without a heartbeat after which a holder on another machine is dead, by default
+STALE_AFTER = 15 * 60.0  # seconds without a heartbeat after which a lock from another machine is stale, by default
 
-_WRITING = 2.0  # seconds that a holder may take between making its lock file and writing into it
-_REMOVING = 60.0  # seconds that removing a stale lock takes by far not
-_ATTEMPTS = 5  # at taking a lock that others take and leave meanwhile
+_WRITING = 2.0  # seconds allowed between the creation of a lock file and writing its content
+_REMOVING = 60.0  # seconds, far more than removing a stale lock takes
+_ATTEMPTS = 5  # to take a lock that others take and release in between
 
 
 class Lock:
-    """A lock that is held."""
+    """A lock held by this process."""
 
     def __init__(self, path: Path, what: str, holder: str) -> None:
         self._path, self._what, self._holder = path, what, holder
 
     def beat(self) -> None:
-        """Says that the holder is alive; to be called before every write, and at least every few minutes.
+        """Refresh the heartbeat; call it before every write, and at least every few minutes.
 
         Raises:
-            InputError: the lock is gone, or another process has taken it for stale.
-            OSError: nothing can be written any more.
+            InputError: The lock file is gone, or another process has taken over the lock as stale.
+            OSError: The lock file can no longer be written.
         """
         if _read(self._path) != self._holder:
-            raise InputError(f"{self._path}: this process has lost its lock; end the other one, then start this again")
+            raise InputError(f"{self._path}: this process has lost its lock; stop the other process, then try again")
         try:
             os.utime(str(self._path))
         except OSError as error:
             raise _unwritable(self._path, self._what, error) from error
 
     def release(self) -> None:
-        """Lets others in; a lock that cannot be removed, where nothing can be written any more, goes stale."""
+        """Release the lock. If the file can no longer be removed, the lock becomes stale."""
         if _read(self._path) == self._holder:
             with contextlib.suppress(OSError):
                 self._path.unlink()
@@ -55,15 +55,16 @@ class Lock:
 
 @contextlib.contextmanager
 def locked(path: Path, what: str, stale_after: float = STALE_AFTER) -> Iterator[Lock]:
-    """Holds a lock while the block runs.
+    """Hold a lock while the block runs.
 
     Args:
-        path: of the lock file.
-        what: is locked, to be named to those who come second.
-        stale_after: seconds without a heartbeat after which others may take this holder for dead.
+        path: Path of the lock file.
+        what: Name of the locked thing, for messages to other processes.
+        stale_after: Time without a heartbeat, in seconds, after which processes on other machines regard the lock as
+            stale.
 
     Raises:
-        InputError: another living process holds it.
+        InputError: Another living process holds the lock.
     """
     lock = Lock(path, what, _acquire(path, what, stale_after))
     try:
@@ -73,17 +74,17 @@ def locked(path: Path, what: str, stale_after: float = STALE_AFTER) -> Iterator[
 
 
 def held(path: Path) -> bool:
-    """Whether a living process holds a lock."""
+    """Return whether a living process holds a lock."""
     holder = _read(path)
     return holder is not None and not _stale(path, holder)
 
 
 def _acquire(path: Path, what: str, stale_after: float) -> str:
-    """Makes the lock file; returns its content."""
+    """Create the lock file, and return its content."""
     path.parent.mkdir(parents=True, exist_ok=True)
     pid = os.getpid()
-    words = {"machine": machine(), "pid": pid, "started": started(pid), "stale_after": stale_after, "job": this_job()}
-    holder = json.dumps(words)
+    fields = {"machine": machine(), "pid": pid, "started": started(pid), "stale_after": stale_after, "job": this_job()}
+    holder = json.dumps(fields)
     for _ in range(_ATTEMPTS):
         try:
             handle = os.open(str(path), os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o644)
@@ -100,23 +101,23 @@ def _acquire(path: Path, what: str, stale_after: float) -> str:
         except OSError as error:
             path.unlink()
             raise _unwritable(path, what, error) from error
-        if _read(path) == holder:  # not taken for stale meanwhile, being empty for so long
+        if _read(path) == holder:  # otherwise it was empty for so long that another process removed it as stale
             return holder
-    raise InputError(f"{what}: others keep taking the lock {path}; try again")
+    raise InputError(f"{what}: other processes keep taking the lock {path}; try again")
 
 
 def _unwritable(path: Path, what: str, error: OSError) -> OSError:
     return OSError(
-        f"{what}: the lock {path} cannot be written: {error.strerror}; what was there before is intact: make room, "
-        f"or give the rights to write, and run the same command again"
+        f"{what}: the lock {path} cannot be written: {error.strerror}; existing files are intact: free some space or "
+        f"grant write permission, then run the same command again"
     )
 
 
 def _clear_away(path: Path, what: str) -> None:
-    """Removes a stale lock.
+    """Remove a stale lock.
 
     Raises:
-        InputError: it is not stale.
+        InputError: The lock is not stale.
     """
     holder = _read(path)
     if holder == "":
@@ -126,18 +127,19 @@ def _clear_away(path: Path, what: str) -> None:
         return
     if holder and not _stale(path, holder):
         raise InputError(
-            f"{what}: in use by {_name(holder)}; wait for it to end, or end it (if it surely is dead, delete {path})"
+            f"{what}: in use by {_describe(holder)}; wait until it ends, or stop it (if it is certainly dead, delete "
+            f"{path})"
         )
     _unlink(path, holder)
 
 
 def _unlink(path: Path, holder: str) -> None:
-    """Removes a stale lock, but not one that another has made in its place since.
+    """Remove a stale lock, but not a new lock that another process has put in its place.
 
-    Those who find the same lock stale go one after the other, by flock on that very file: the second finds that it is
-    gone. Network file systems may have no flock, or one that holds on one machine only. So whoever removes a lock gives
-    it a second name first, made from what it holds: that, a hard link, can be made once. Where there are neither, a
-    moment remains in which two may come through; ``beat`` tells them.
+    Processes that find the same stale lock take turns by flock on that file: the second one finds it gone. Network file
+    systems may have no flock, or one that works within one machine only. Therefore a process that removes a lock first
+    creates a hard link to it, with a name derived from its content, which only one process can create. Without flock
+    and hard links two processes may pass at the same moment; ``beat`` detects this.
     """
     second = path.with_name(f".{path.name}.{hashlib.sha256(holder.encode()).hexdigest()[:16]}.stale")
     with contextlib.suppress(FileNotFoundError), path.open("r+") as stale:
@@ -149,7 +151,7 @@ def _unlink(path: Path, holder: str) -> None:
         try:
             os.link(str(path), str(second))
         except FileExistsError:
-            if _now(path.parent) - second.stat().st_ctime > _REMOVING:  # whoever made it was killed right then
+            if _now(path.parent) - second.stat().st_ctime > _REMOVING:  # the process that created it was killed
                 second.unlink()
             return
         except OSError as error:  # a file system without hard links
@@ -165,10 +167,10 @@ def _unlink(path: Path, holder: str) -> None:
 
 
 def _stale(path: Path, holder: str) -> bool:
-    """Whether a lock's holder is dead.
+    """Return whether the holder of a lock is dead.
 
-    On this machine its process is gone. On another its heart has stopped, or it ran in the job that this process runs
-    in, before Slurm ended that and started it here.
+    A holder on this machine is dead if its process does not exist. A holder on another machine is dead if its heartbeat
+    is too old, or if it ran in an earlier start of the Slurm job of this process.
     """
     stale_after, job = STALE_AFTER, this_job()
     with contextlib.suppress(ValueError, KeyError, TypeError):
@@ -186,7 +188,7 @@ def _stale(path: Path, holder: str) -> bool:
 
 
 def _now(folder: Path) -> float:
-    """The time by the clock of the file server; by this machine's where nothing can be written, only looked at."""
+    """Return the time by the clock of the file server, or, in a read-only folder, by the clock of this machine."""
     try:
         with tempfile.TemporaryFile(dir=str(folder)) as probe:
             return os.fstat(probe.fileno()).st_mtime
@@ -194,8 +196,8 @@ def _now(folder: Path) -> float:
         return time.time()
 
 
-def _name(holder: str) -> str:
-    """A holder, for people."""
+def _describe(holder: str) -> str:
+    """Return the name of a holder for messages."""
     try:
         content = json.loads(holder)
         return f"process {content['pid']} on {content['machine'].split()[0]}"
@@ -204,7 +206,7 @@ def _name(holder: str) -> str:
 
 
 def _read(path: Path) -> Optional[str]:
-    """A lock file's content; None if there is none."""
+    """Return the content of a lock file; None if there is none."""
     try:
         return path.read_text(errors="replace")
     except FileNotFoundError:

@@ -1,6 +1,6 @@
-"""Small JSON files that are checked byte by byte: their last key holds the SHA-256 of all before it.
+"""Small JSON files with a checksum of every byte: their last key is the SHA-256 of everything before it.
 
-Other programs read them as the JSON that they are.
+Other programs can read them as plain JSON.
 """
 
 import hashlib
@@ -15,12 +15,12 @@ _SEAL = "sha256"
 
 
 def write(path: Path, content: Mapping[str, Any]) -> None:
-    """Writes a record, whole or not at all; what was there before is kept as ``files.previous(path)``.
+    """Write a record atomically, and keep the old record as ``files.previous(path)``.
 
     Raises:
-        ValueError: the content holds NaN or infinity.
+        ValueError: The content contains NaN or infinity.
     """
-    text = _sealed(content)
+    text = _seal_text(content)
     with replacing(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
         if path.exists():
@@ -28,14 +28,14 @@ def write(path: Path, content: Mapping[str, Any]) -> None:
 
 
 def read(path: Path, mend: str = "") -> Dict[str, Any]:
-    """Reads a record.
+    """Read a record.
 
     Args:
-        path: of the file.
-        mend: how to go on from the one before, to be offered where that is whole.
+        path: Path of the file.
+        mend: How to resume from the previous record, offered if that is intact.
 
     Raises:
-        InputError: it is missing, or not as it was written.
+        InputError: The record is missing or damaged.
     """
     try:
         return _read(path)
@@ -55,15 +55,15 @@ def _read(path: Path) -> Dict[str, Any]:
     try:
         content = dict(json.loads(text.decode()))
         del content[_SEAL]
-        whole = text == _sealed(content).encode()
+        intact = text == _seal_text(content).encode()
     except (ValueError, TypeError, LookupError, RecursionError):
-        whole = False
-    if not whole:
+        intact = False
+    if not intact:
         raise InputError(f"{path}: is damaged (its checksum does not match)")
     return content
 
 
-def _sealed(content: Mapping[str, Any]) -> str:
-    """The text of a record; everything in it hangs on the content, so that any other text is a damaged one."""
+def _seal_text(content: Mapping[str, Any]) -> str:
+    """Return the text of a record. It depends on nothing but the content, so that any other text is damaged."""
     digest = hashlib.sha256(json.dumps(content, indent=2, allow_nan=False).encode()).hexdigest()
     return json.dumps({**content, _SEAL: digest}, indent=2, allow_nan=False) + "\n"

@@ -1,4 +1,4 @@
-"""What Slurm tells a process about the job that it runs in."""
+"""The Slurm job of this process, as given by environment variables."""
 
 import os
 from typing import NamedTuple, Optional
@@ -8,9 +8,9 @@ class Job(NamedTuple):
     """A job, or an element of an array job.
 
     Attributes:
-        cluster: that it runs on.
-        id: of the job, ``123``, or of the element, ``123_4``.
-        restarts: how often Slurm has requeued and started it again.
+        cluster: Name of the cluster.
+        id: Number of the job, ``123``, or of the element, ``123_4``.
+        restarts: Number of times that Slurm has requeued and restarted the job.
     """
 
     cluster: str
@@ -18,14 +18,14 @@ class Job(NamedTuple):
     restarts: int
 
     def began_after(self, other: object) -> bool:
-        """Whether this is a later start of the same job. Slurm starts a job again only when it has ended the last."""
+        """Return whether this is a later start of the same job. Slurm restarts a job only after it has ended."""
         if not (isinstance(other, (list, tuple)) and len(other) == len(self) and isinstance(other[2], int)):
             return False
         return self[:2] == tuple(other[:2]) and self.restarts > other[2]
 
 
 def this_job() -> Optional[Job]:
-    """The job of this process; None outside Slurm."""
+    """Return the job of this process; None outside Slurm."""
     array, element = os.environ.get("SLURM_ARRAY_JOB_ID"), os.environ.get("SLURM_ARRAY_TASK_ID")
     number = f"{array}_{element}" if array and element else os.environ.get("SLURM_JOB_ID")
     if not number:

@@ -36,7 +36,7 @@ def state(data: bytes) -> bytes:
     """A record with the right checksum of what some YAML holds, if it can be one."""
     with contextlib.suppress(*_NO_CONTENT):
         content = yaml.safe_load(data)
-        return record._sealed({key: value for key, value in content.items() if key != "sha256"}).encode()
+        return record._seal_text({key: value for key, value in content.items() if key != "sha256"}).encode()
     return data
 
 

@@ -64,7 +64,7 @@ def test_a_full_disk_is_told_and_what_was_there_is_intact(disk: Path, name: str)
         kind.write(path, number)
     before = path.read_bytes(), previous(path).read_bytes()
     filler = fill(disk)
-    with pytest.raises(OSError, match="cannot be written: No space left on device; what was there bef") as error:
+    with pytest.raises(OSError, match="cannot be written: No space left on device; its old content is intact") as error:
         kind.write(path, 2)
     assert str(path) in str(error.value) and "\n" not in str(error.value)
     assert (path.read_bytes(), previous(path).read_bytes()) == before

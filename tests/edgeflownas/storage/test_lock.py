@@ -303,7 +303,7 @@ def test_a_stale_lock_whose_remover_was_killed_is_removed_a_minute_later(
         patch.setattr(Path, "unlink", lambda self: None)  # as if it had been killed before it could
         module._clear_away(path, "it")
     assert Path.unlink is removed and len(list(tmp_path.iterdir())) == 2
-    with pytest.raises(InputError, match="others keep taking the lock"), locked(path, "it"):
+    with pytest.raises(InputError, match="other processes keep taking the lock"), locked(path, "it"):
         pytest.fail("removed at once")
     monkeypatch.setattr(module, "_REMOVING", -1.0)
     with locked(path, "it"):
@@ -316,7 +316,7 @@ def test_a_lock_that_cannot_be_written_is_told_in_one_line(tmp_path: Path, monke
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
-    refused = pytest.raises(OSError, match="the search: the lock .* cannot be written: No space left.*make room")
+    refused = pytest.raises(OSError, match="the search: the lock .* cannot be written: No space left.*free some space")
     with refused as error, locked(tmp_path / "lock", "the search"):
         pytest.fail("held")
     assert "\n" not in str(error.value) and list(tmp_path.iterdir()) == []
