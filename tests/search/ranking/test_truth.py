@@ -169,5 +169,5 @@ def test_result_of_a_different_child_is_rejected(tmp_path: Path) -> None:
     folder = make_queue(tmp_path, 1, EPES)
     first, second = (Queue(folder).task(index).paths.result for index in (0, 1))
     first.write_bytes(second.read_bytes())
-    with pytest.raises(InputError, match="result.json: belongs to 111111111, not to 000000000"):
+    with pytest.raises(InputError, match="result.json: belongs to 111111111, not to 000000000; restore the file"):
         read_truth(small_run(tmp_path), [folder])
