@@ -4,7 +4,7 @@ A cycle trains as many paths as the largest gene has options. Each gene assigns 
 order, so each option is trained once per cycle. A gene with fewer options repeats some of them, in turn, so that its
 counts never differ by more than one.
 
-Options are assigned to *groups* of genes: usually each gene is a group with all of its options. Fixed genes form a group
+Options are assigned to *groups* of genes: usually each gene is a group with all its options. Fixed genes form a group
 with a single option; several kept backbones form a group whose options are these backbones. If a group has more
 options than a cycle has paths, the least frequently drawn ones come first.
 """

@@ -1,4 +1,4 @@
-"""A fair cycle on several devices against the same on one; virtual CPU devices stand for the GPUs."""
+"""A fair cycle on several devices compared with one device; virtual CPU devices replace GPUs."""
 
 import json
 from collections import Counter
@@ -21,7 +21,7 @@ from tests.small import OTHER_STAGES, TRAIN, datasets, evaluation_data, weights_
 TWO, THREE = (Devices("CPU", tuple(range(count))) for count in (2, 3))
 RECIPE = TRAIN.model_copy(update={"clip_norm": 1e9})  # so that Adam's first moment is a tenth of the gradient
 
-# Three options at each gene, as in the real network, and every kind of stage, in a graph that is built in seconds.
+# Three options per gene, as in the real network, and every kind of stage; the graph is built in seconds.
 FEW_STAGES = (
     Stage("E0", Kind.CONV, scale=2, width=2, options=(5,), stride=2),
     Stage("EB0", Kind.RESIDUAL, scale=2, width=2, options=(1, 2, 3)),
@@ -33,7 +33,7 @@ FEW_STAGES = (
 )
 
 
-def step_on(devices, stages=FEW_STAGES):
+def build_step(devices, stages=FEW_STAGES):
     skeleton = Skeleton(4, stages)
     sampler = FairSampler(Space.from_skeleton(skeleton), np.random.default_rng(1))
     return FairCycle(skeleton, weights_for(skeleton), RECIPE, evaluation_data(), sampler, 1, devices)
@@ -46,11 +46,11 @@ def batch():
 
 @pytest.fixture(scope="module")
 def three():
-    return step_on(THREE)
+    return build_step(THREE)
 
 
-def first_step(step, batch):
-    """Loss, gradients by weight, and which device ran how many convolutions, of a first step that changes nothing."""
+def run_first_step(step, batch):
+    """Return loss, gradients and number of convolutions by device of a first step; the state is restored."""
     before, metadata, run = step.tensors(), tf.RunMetadata(), step._session.run
     state = step.state()
     options = tf.RunOptions(trace_level=tf.RunOptions.SOFTWARE_TRACE)
@@ -69,52 +69,52 @@ def first_step(step, batch):
     return loss, gradients, +ran
 
 
-def assert_same(found, expected):
-    assert set(found) == set(expected)
+def assert_same(actual, expected):
+    assert set(actual) == set(expected)
     for name, value in expected.items():
         scale = np.abs(value).max()
-        assert scale > 0, f"{name} takes no part"
-        np.testing.assert_allclose(found[name], value, rtol=1e-3, atol=1e-4 * scale + 1e-7, err_msg=name)
+        assert scale > 0, f"{name} has no gradient"
+        np.testing.assert_allclose(actual[name], value, rtol=1e-3, atol=1e-4 * scale + 1e-7, err_msg=name)
 
 
-def test_three_devices_give_the_gradients_of_one_and_share_the_work(three, batch):
-    loss, expected, ran = first_step(step_on(CPU), batch)
-    same_loss, found, shared = first_step(three, batch)
+def test_three_devices_share_the_work_and_give_the_gradients_of_one(three, batch):
+    loss, expected, ran = run_first_step(build_step(CPU), batch)
+    same_loss, actual, shared = run_first_step(three, batch)
     assert same_loss == pytest.approx(loss, rel=1e-5)
-    assert_same(found, expected)
+    assert_same(actual, expected)
     assert set(ran) == {"device:CPU:0"}
     assert set(shared) == {"device:CPU:0", "device:CPU:1", "device:CPU:2"}
-    assert sum(shared.values()) == sum(ran.values())  # each option is computed once, forward and back
+    assert sum(shared.values()) == sum(ran.values())  # each option is computed once, forward and backward
     assert max(shared.values()) < sum(ran.values()) / 2
 
 
-def test_fewer_devices_than_paths_and_genes_with_fewer_options_give_the_gradients_of_one(batch):
-    _, expected, _ = first_step(step_on(CPU, OTHER_STAGES), batch)
-    _, found, shared = first_step(step_on(TWO, OTHER_STAGES), batch)
-    assert_same(found, expected)
+def test_fewer_devices_than_paths_give_the_gradients_of_one(batch):
+    _, expected, _ = run_first_step(build_step(CPU, OTHER_STAGES), batch)
+    _, actual, shared = run_first_step(build_step(TWO, OTHER_STAGES), batch)
+    assert_same(actual, expected)
     assert set(shared) == {"device:CPU:0", "device:CPU:1"}
 
 
-def test_a_training_on_three_devices_that_is_continued_goes_on_bit_for_bit(three, batch):
+def test_training_on_three_devices_resumes_bit_for_bit(three, batch):
     for _ in range(2):
         three.run(batch, 1e-3, 1.0)
     saved, state = three.tensors(), json.loads(json.dumps(three.state()))
-    continued = step_on(THREE)
-    continued.restore(saved, state)
-    losses = [[step.run(batch, 1e-3, 1.0) for _ in range(2)] for step in (three, continued)]
+    resumed = build_step(THREE)
+    resumed.restore(saved, state)
+    losses = [[step.run(batch, 1e-3, 1.0) for _ in range(2)] for step in (three, resumed)]
     assert losses[0] == losses[1]
-    expected, found = three.tensors(), continued.tensors()
-    assert all(np.array_equal(found[name], expected[name]) for name in expected)
-    assert not np.array_equal(found["Out/0/kernel"], saved["Out/0/kernel"])
-    assert continued.evaluate() == three.evaluate()
+    expected, actual = three.tensors(), resumed.tensors()
+    assert all(np.array_equal(actual[name], expected[name]) for name in expected)
+    assert not np.array_equal(actual["Out/0/kernel"], saved["Out/0/kernel"])
+    assert resumed.evaluate() == three.evaluate()
 
 
 def test_more_devices_than_paths_are_refused():
     with pytest.raises(InputError, match="train.devices: a cycle has 3 paths, which 4 devices cannot share"):
-        step_on(Devices("CPU", (0, 1, 2, 3)))
+        build_step(Devices("CPU", (0, 1, 2, 3)))
 
 
-def test_gradients_are_the_built_in_ones_on_gpus():
+def test_gradients_on_gpus_are_built_in():
     skeleton = Skeleton(4, FEW_STAGES)
     genes = len(skeleton.choice_blocks)
     with tf.Graph().as_default() as graph, tf.device("/device:GPU:0"):
@@ -126,6 +126,6 @@ def test_gradients_are_the_built_in_ones_on_gpus():
         tf.gradients(outputs, list(weights.values()), colocate_gradients_with_ops=True)
     assert [output.device for output in outputs] == names
     operators = graph.get_operations()
-    assert "IdentityN" not in {operator.type for operator in operators}  # which a gradient of one's own hangs on
-    back = Counter(operator.device for operator in operators if operator.type == "Conv2DBackpropFilter")
-    assert back[names[0]] == back[names[1]] + 1 == back[names[2]] + 1  # the stem's
+    assert "IdentityN" not in {operator.type for operator in operators}  # operator that a custom gradient adds
+    backward = Counter(operator.device for operator in operators if operator.type == "Conv2DBackpropFilter")
+    assert backward[names[0]] == backward[names[1]] + 1 == backward[names[2]] + 1  # one more for the stem

@@ -1,4 +1,4 @@
-"""The routed cycle against the plain definition: the paths of a cycle run one by one."""
+"""The routed cycle compared with its definition: the paths of a cycle run one by one."""
 
 import numpy as np
 import pytest
@@ -49,18 +49,18 @@ class Cycle:
         return self.session.run(fetches, feed)
 
 
-def plain_path(skeleton, architecture, weights, fetch_gradients):
-    """One architecture, hard-routed: its predictions, and the gradients of its loss by name."""
+def run_alone(skeleton, architecture, weights, fetch_gradients):
+    """Return the predictions of a single architecture, and the gradients of its loss by name."""
     images, flow = batch(2)
-    with tf.Graph().as_default() as graph, open_session(graph, 1) as running:
+    with tf.Graph().as_default() as graph, open_session(graph, 1) as session:
         own = {name: weights[name] for name in skeleton.parameters(architecture)}
         tensors = create_variables(own)
         flows = build_child(skeleton, architecture, normalise_images(tf.constant(images)), BatchNorm(tensors))
         valid = tf.ones([2, DATA.height, DATA.width, 1])
         loss = multiscale_loss(flows, tf.constant(flow), valid, tf.constant(1.0))
         gradients = dict(zip(tensors, tf.gradients(loss, list(tensors.values())))) if fetch_gradients else {}
-        running.run(tf.global_variables_initializer())
-        return running.run((flows, gradients))
+        session.run(tf.global_variables_initializer())
+        return session.run((flows, gradients))
 
 
 @pytest.mark.parametrize(("width", "stages"), [(4, STAGES), (8, STAGES), (4, OTHER_STAGES)])
@@ -71,18 +71,18 @@ def test_gradients_are_the_sum_of_the_paths_run_one_by_one(width, stages):
     cycle = FairSampler(routed.space, np.random.default_rng(1)).draw_cycle()
     summed = {name: np.zeros_like(value) for name, value in weights.items()}
     for architecture in cycle:
-        for name, gradient in plain_path(skeleton, architecture, weights, True)[1].items():
+        for name, gradient in run_alone(skeleton, architecture, weights, True)[1].items():
             summed[name] += gradient
-    found = routed.run(routed.gradients, cycle)
-    assert set(found) == set(summed)
+    gradients = routed.run(routed.gradients, cycle)
+    assert set(gradients) == set(summed)
     for name, expected in summed.items():
-        assert np.abs(expected).max() > 0, f"{name} takes no part in the cycle"
+        assert np.abs(expected).max() > 0, f"{name} has no gradient"
         np.testing.assert_allclose(
-            found[name], expected, rtol=1e-3, atol=1e-4 * np.abs(expected).max() + 1e-7, err_msg=name
+            gradients[name], expected, rtol=1e-3, atol=1e-4 * np.abs(expected).max() + 1e-7, err_msg=name
         )
 
 
-def test_a_child_with_the_supernets_weights_gives_the_same_output_as_its_path():
+def test_child_with_the_supernets_weights_gives_the_output_of_its_path():
     skeleton = Skeleton(4)
     weights = weights_for(skeleton, seed=2)
     routed = Cycle(skeleton, weights)
@@ -91,15 +91,15 @@ def test_a_child_with_the_supernets_weights_gives_the_same_output_as_its_path():
     while len(compared) < 51:
         cycle = sampler.draw_cycle()
         for architecture, predictions in zip(cycle, routed.run(routed.predictions, cycle)):
-            plain, _ = plain_path(skeleton, architecture, weights, False)
-            for ours, expected in zip(predictions, plain):
+            alone, _ = run_alone(skeleton, architecture, weights, False)
+            for ours, expected in zip(predictions, alone):
                 np.testing.assert_allclose(ours, expected, rtol=1e-4, atol=1e-4 * np.abs(expected).max())
             compared.add(architecture)
 
 
-def test_permuted_reorders_values_and_sends_gradients_back():
+def test_permute_reorders_values_and_routes_gradients_back():
     rng = np.random.default_rng(0)
-    with tf.Graph().as_default() as graph, open_session(graph, 1) as running:
+    with tf.Graph().as_default() as graph, open_session(graph, 1) as session:
         tensors = [tf.constant(float(i) + np.zeros(3, np.float32)) for i in range(5)]
         order = tf.placeholder(tf.int32, [5])
         moved = permute(tensors, order, tf.math.invert_permutation(order))
@@ -107,7 +107,7 @@ def test_permuted_reorders_values_and_sends_gradients_back():
         gradients = tf.gradients(weighted, tensors)
         for _ in range(5):
             chosen = rng.permutation(5)
-            values, back = running.run((moved, gradients), {order: chosen})
+            values, back = session.run((moved, gradients), {order: chosen})
             assert [value[0] for value in values] == list(chosen)
             for i, source in enumerate(chosen):
                 np.testing.assert_allclose(back[source], 10.0**i)

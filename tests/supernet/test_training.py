@@ -48,7 +48,7 @@ def everything(folder):
     return checkpoint.digest(tensors), state["step"], state["place"]["epoch"], history(folder)
 
 
-def test_training_leaves_weights_log_events_and_fair_counts(uninterrupted):
+def test_training_writes_weights_log_events_and_fair_counts(uninterrupted):
     best, state = checkpoint.load(uninterrupted / "best.h5")
     assert set(best) == {name for name in checkpoint.load(uninterrupted / "last.h5")[0] if "optimizer/" not in name}
     rows = history(uninterrupted)
@@ -59,7 +59,7 @@ def test_training_leaves_weights_log_events_and_fair_counts(uninterrupted):
     assert fairness["gap"] == 0 and all(counts == [24, 24, 24] for counts in fairness["counts"].values())
 
 
-def test_killed_and_interrupted_anywhere_it_ends_bit_for_bit_the_same(uninterrupted, tmp_path):
+def test_killed_and_interrupted_training_ends_bit_for_bit_the_same(uninterrupted, tmp_path):
     config = tmp_path / "config.yaml"
     config.write_text(dump(config_for()))
     command = [sys.executable, "-c", "from search.cli import main; main()", "train"]
@@ -82,7 +82,7 @@ def test_killed_and_interrupted_anywhere_it_ends_bit_for_bit_the_same(uninterrup
     ("override", "named"),
     [("network.width=4", "network"), ("data.motion=9", "data"), ("train.batch_size=2", "train"), ("seed=9", "seed")],
 )
-def test_a_changed_network_data_or_recipe_is_refused_by_name(uninterrupted, override, named):
+def test_changed_network_data_recipe_or_seed_changes_the_identity(uninterrupted, override, named):
     from search.run import Run
 
     def identity(config):
@@ -92,7 +92,7 @@ def test_a_changed_network_data_or_recipe_is_refused_by_name(uninterrupted, over
     assert [name for name in before if before[name] != after[name]] == [named]
 
 
-def test_a_training_of_another_identity_is_not_continued(tmp_path):
+def test_training_of_another_identity_is_not_resumed(tmp_path):
     prepare_supernet_training(config_for("train.epochs=1"), tmp_path, {"data": "these"}).run()
     before = (tmp_path / "last.h5").read_bytes()
     with pytest.raises(InputError, match="another data .*those.*restore it, or train in another run folder"):
@@ -100,7 +100,7 @@ def test_a_training_of_another_identity_is_not_continued(tmp_path):
     assert (tmp_path / "last.h5").read_bytes() == before
 
 
-def test_what_is_not_finite_stops_training_and_leaves_the_last_checkpoint(uninterrupted, tmp_path):
+def test_loss_that_is_not_finite_stops_the_training_and_keeps_the_last_checkpoint(uninterrupted, tmp_path):
     training = prepare_supernet_training(config_for("train.epochs=1"), tmp_path, {})
     training.run()
     before = (tmp_path / "last.h5").read_bytes()
@@ -113,7 +113,7 @@ def test_what_is_not_finite_stops_training_and_leaves_the_last_checkpoint(uninte
         assert batch["images"].shape == (4, 32, 32, 6)
 
 
-def test_an_epe_that_is_not_finite_stops_training_and_is_never_logged(tmp_path, monkeypatch):
+def test_epe_that_is_not_finite_stops_the_training_and_is_not_logged(tmp_path, monkeypatch):
     training = prepare_supernet_training(config_for("train.epochs=2"), tmp_path, {})
     scores = iter([1.0, float("nan")])
     monkeypatch.setattr(training._step, "evaluate", lambda: next(scores))
@@ -123,21 +123,21 @@ def test_an_epe_that_is_not_finite_stops_training_and_is_never_logged(tmp_path, 
     assert checkpoint.load(tmp_path / "last.h5")[1]["place"]["epoch"] == 1
 
 
-def test_more_training_pairs_than_there_are_in_a_batch_are_needed(tmp_path):
+def test_fewer_training_pairs_than_a_batch_are_refused(tmp_path):
     with pytest.raises(InputError, match="train.batch_size: 4 is more than the 3 training pairs; lower it"):
         prepare_supernet_training(config_for("data.train_pairs=3"), tmp_path, {})
 
 
-def test_uniform_sampling_trains_one_path_a_step_and_is_another_training(tmp_path):
+def test_uniform_sampling_trains_one_path_per_step_and_is_another_training(tmp_path):
     config = config_for("train.sampling=uniform", "train.epochs=2", "train.keep_every=1")
     prepare_supernet_training(config, tmp_path, {"train": config.train.recipe}).run()
     counts = json.loads((tmp_path / "fairness.json").read_text())["counts"]
-    assert all(sum(each) == 6 for each in counts.values())
+    assert all(sum(of_gene) == 6 for of_gene in counts.values())
     kept = [checkpoint.load(tmp_path / "epochs" / f"{epoch:04d}.h5") for epoch in (1, 2)]
     assert [state["epoch"] for _, state in kept] == [1, 2]
     assert checkpoint.digest(kept[0][0]) != checkpoint.digest(kept[1][0])
     strict = config_for("train.epochs=2")
-    assert "sampling" not in strict.train.recipe, "trainings from before there was a choice go on"
+    assert "sampling" not in strict.train.recipe, "trainings that predate this setting can be resumed"
     with pytest.raises(InputError, match="another train"):
         prepare_supernet_training(strict, tmp_path, {"train": strict.train.recipe}).resume()
 
@@ -151,17 +151,17 @@ def test_uniform_sampling_trains_one_path_a_step_and_is_another_training(tmp_pat
     ],
     ids=["uniform", "fixed heads", "kept of both"],
 )
-def test_a_step_learns_from_its_paths_alone_and_from_each_as_if_it_were_alone(sampler, groups):
+def test_step_adds_the_gradients_of_its_paths_trained_alone(sampler, groups):
     """At a learning rate of 0, Adam's first moment is a tenth of the gradient."""
     skeleton, data = Skeleton(2, THREE_GENES), evaluation_data()
     weights, recipe = weights_for(skeleton), TRAIN.model_copy(update={"clip_norm": 1e9})
     batch = next(iter(read_batches(datasets()[0], range(4), 4, threads=1)))
-    dealer = sampler(Space.from_skeleton(skeleton), np.random.default_rng(1), groups)
-    step = FairCycle(skeleton, weights, recipe, data, dealer, 1, CPU)
-    state = dealer.state()
+    own_sampler = sampler(Space.from_skeleton(skeleton), np.random.default_rng(1), groups)
+    step = FairCycle(skeleton, weights, recipe, data, own_sampler, 1, CPU)
+    state = own_sampler.state()
     loss, gradients = step.run(batch, 0.0, 1.0), moments(step)
-    dealer.restore(state)
-    cycle, losses = dealer.draw_cycle(), []
+    own_sampler.restore(state)
+    cycle, losses = own_sampler.draw_cycle(), []
     expected = {name: np.zeros_like(value) for name, value in weights.items()}
     for architecture in cycle:
         alone = ChildStep(skeleton, architecture, weights, recipe, data, 1, CPU)
@@ -175,13 +175,13 @@ def test_a_step_learns_from_its_paths_alone_and_from_each_as_if_it_were_alone(sa
 
 
 def moments(step):
-    """Adam's first moment of each weight."""
+    """Return Adam's first moment of each weight."""
     tensors = step.tensors()
     return {name: tensors[f"optimizer/{name}/Adam"] for name in step.weight_names()}
 
 
-def test_fixed_heads_are_trained_and_no_others(tmp_path):
-    """Weight decay is off, so what no path takes stays as it was."""
+def test_only_fixed_heads_are_trained(tmp_path):
+    """Weight decay is off, so weights that no path uses do not change."""
     config = config_for("train.epochs=1", "train.weight_decay=0")
     space = Space.from_skeleton(Skeleton(2))
     groups = [*free_groups(space)[:4], Group(4, ((1, 0, 2, 1, 0),))]
@@ -198,7 +198,7 @@ def test_fixed_heads_are_trained_and_no_others(tmp_path):
     }
 
 
-def test_a_deep_network_begins_as_the_shallowest_without_its_blocks(tmp_path):
+def test_residual_blocks_start_as_the_identity(tmp_path):
     step = prepare_supernet_training(config_for(), tmp_path, {})._step
     last = {name for name in step.tensors() if name.endswith("/bn1/gamma") and "optimizer" not in name}
     skeleton = Skeleton(2)

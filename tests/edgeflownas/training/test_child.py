@@ -52,7 +52,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Tuple[Path, Dict[str, f
     return folder, prepare_child_training(config(), folder, weights_for(SKELETON)).run()
 
 
-def test_child_begins_with_its_part_of_the_supernet(step: ChildStep) -> None:
+def test_child_starts_with_its_weights_of_the_supernet(step: ChildStep) -> None:
     supernet = weights_for(SKELETON)
     names = SKELETON.parameters(Space.from_skeleton(SKELETON).parse("010000200"))
     assert list(step.weight_names()) == list(names)
@@ -60,7 +60,7 @@ def test_child_begins_with_its_part_of_the_supernet(step: ChildStep) -> None:
     assert all(np.array_equal(tensors[name], supernet[name]) for name in names)
 
 
-def test_steps_on_one_batch_bring_its_loss_down_and_move_every_weight(step: ChildStep, batch: Batch) -> None:
+def test_steps_on_one_batch_reduce_its_loss_and_change_every_weight(step: ChildStep, batch: Batch) -> None:
     before = step.tensors()
     losses = [step.run(batch, 1e-3, 0.0) for _ in range(12)]
     assert losses[-1] < 0.9 * losses[0]
@@ -70,7 +70,7 @@ def test_steps_on_one_batch_bring_its_loss_down_and_move_every_weight(step: Chil
     assert step.run(batch, 1e-3, 0.0) == losses[0]
 
 
-def test_best_weights_with_their_statistics_give_the_logged_epe(trained: Tuple[Path, Dict[str, float]]) -> None:
+def test_best_weights_and_statistics_reproduce_the_logged_epe(trained: Tuple[Path, Dict[str, float]]) -> None:
     folder, last = trained
     tensors, state = checkpoint.load(folder / "best.h5")
     assert last["epoch"] == TRAIN.epochs
@@ -80,7 +80,7 @@ def test_best_weights_with_their_statistics_give_the_logged_epe(trained: Tuple[P
     assert not any(name.startswith("optimizer/") for name in tensors)
 
 
-def test_finished_training_is_left_as_it_is(trained: Tuple[Path, Dict[str, float]]) -> None:
+def test_finished_training_is_not_changed_by_running_it_again(trained: Tuple[Path, Dict[str, float]]) -> None:
     folder, last = trained
     before = (folder / "last.h5").read_bytes()
     training = prepare_child_training(config(), folder, weights_for(SKELETON))
@@ -97,7 +97,7 @@ def test_finished_training_is_left_as_it_is(trained: Tuple[Path, Dict[str, float
         ({}, None, "first weights"),
     ],
 )
-def test_training_is_not_continued_as_another(
+def test_training_with_another_recipe_or_first_weights_is_not_resumed(
     trained: Tuple[Path, Dict[str, float]], changes: Dict[str, Any], weights: Any, named: str
 ) -> None:
     training = prepare_child_training(config(**changes), trained[0], weights)
@@ -105,7 +105,7 @@ def test_training_is_not_continued_as_another(
         training.resume()
 
 
-def test_weights_of_another_width_and_unknown_architectures_are_refused(tmp_path: Path) -> None:
+def test_weights_of_another_width_and_invalid_architectures_are_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="network.width"):
         prepare_child_training(config(), tmp_path, weights_for(Skeleton(6)))
     with pytest.raises(InputError, match="gene EB0"):
@@ -113,7 +113,7 @@ def test_weights_of_another_width_and_unknown_architectures_are_refused(tmp_path
 
 
 def gradients(devices: Devices, batch: Batch) -> Tuple[float, Dict[str, np.ndarray]]:
-    """Loss and gradients of a step, as Adam's first moment, a tenth of them, has them after it."""
+    """Return loss and gradients of a step, derived from Adam's first moment, which is a tenth of the gradient."""
     recipe = TRAIN.model_copy(update={"batch_size": len(batch.images), "clip_norm": 1e9})
     step = ChildStep(SKELETON, (0,) * 9, weights_for(SKELETON), recipe, evaluation_data(), 1, devices)
     loss = step.run(batch, 0.0, 1.0)
@@ -121,34 +121,34 @@ def gradients(devices: Devices, batch: Batch) -> Tuple[float, Dict[str, np.ndarr
     return loss, {name: 10.0 * tensors[f"optimizer/{name}/Adam"] for name in step.weight_names()}
 
 
-def test_two_devices_give_the_mean_of_the_gradients_of_half_a_batch_each(batch: Batch) -> None:
-    batch.valid[0, :16] = 0  # a tower with fewer valid pixels counts as much as the other
+def test_gradient_on_two_devices_is_the_mean_over_half_batches(batch: Batch) -> None:
+    batch.valid[0, :16] = 0  # the tower with fewer valid pixels has the same weight
     halves = [gradients(CPU, Batch(*(part[half] for part in batch))) for half in (slice(0, 2), slice(2, 4))]
-    loss, found = gradients(Devices("CPU", (0, 1)), batch)
+    loss, actual = gradients(Devices("CPU", (0, 1)), batch)
     assert loss == pytest.approx((halves[0][0] + halves[1][0]) / 2, rel=1e-5)
-    for name, gradient in found.items():
+    for name, gradient in actual.items():
         expected = (halves[0][1][name] + halves[1][1][name]) / 2
         scale = np.abs(expected).max()
         assert scale > 0
         np.testing.assert_allclose(gradient, expected, rtol=1e-3, atol=1e-4 * scale + 1e-7, err_msg=name)
 
 
-def test_towers_are_on_their_devices_and_go_on_bit_for_bit(batch: Batch) -> None:
+def test_towers_are_on_their_devices_and_resume_bit_for_bit(batch: Batch) -> None:
     first, second = (
         ChildStep(SKELETON, (0,) * 9, weights_for(SKELETON), TRAIN, evaluation_data(), 1, Devices("CPU", (0, 1)))
         for _ in range(2)
     )
     operators = first.loss.graph.get_operations()
-    heavy = Counter(each.device for each in operators if each.type == "Conv2D")
+    heavy = Counter(operator.device for operator in operators if operator.type == "Conv2D")
     assert heavy["/device:CPU:0"] == heavy["/device:CPU:1"] > 0 and len(heavy) == 2
     first.run(batch, 1e-3, 1.0)
     second.restore(first.tensors(), first.state())
     assert first.run(batch, 1e-3, 1.0) == second.run(batch, 1e-3, 1.0)
-    expected, found = first.tensors(), second.tensors()
-    assert all(np.array_equal(found[name], expected[name]) for name in expected)
+    expected, actual = first.tensors(), second.tensors()
+    assert all(np.array_equal(actual[name], expected[name]) for name in expected)
 
 
-def test_a_batch_that_cannot_be_parted_equally_is_refused() -> None:
+def test_batch_that_cannot_be_split_equally_is_refused() -> None:
     three = Devices("CPU", (0, 1, 2))
     with pytest.raises(InputError, match="train.batch_size: 4 pairs cannot be split equally among 3 devices"):
         ChildStep(SKELETON, (0,) * 9, weights_for(SKELETON), TRAIN, evaluation_data(), 1, three)

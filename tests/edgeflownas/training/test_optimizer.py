@@ -9,43 +9,43 @@ from edgeflownas.training.optimizer import learning_rate, minimise
 CONFIG = TrainConfig(epochs=1, learning_rate=0.1, warmup_steps=10, weight_decay=0.5, clip_norm=1.0)
 
 
-def test_the_learning_rate_rises_in_a_line_and_falls_along_a_cosine():
+def test_learning_rate_rises_linearly_and_falls_along_a_cosine():
     rates = [learning_rate(CONFIG, step, 110) for step in range(111)]
     np.testing.assert_allclose(rates[:10], 0.1 * np.arange(1, 11) / 10)
     np.testing.assert_allclose(rates[10:], 0.05 * (1 + np.cos(np.pi * np.arange(101) / 100)), atol=1e-12)
     assert rates[110] == pytest.approx(0)
 
 
-def steps(loss_of, values, config, count):
-    """Runs some steps; the weights and the gradient's norm after each."""
+def run_steps(build_loss, values, config, count):
+    """Run some steps; return the weights and the gradient norm after each."""
     with tf.Graph().as_default() as graph:
         weights = create_variables(values)
         rate = tf.placeholder(tf.float32, [])
-        train, norm = minimise(loss_of(weights), weights, rate, config)
+        train, norm = minimise(build_loss(weights), weights, rate, config)
         initialise = tf.global_variables_initializer()
     results = []
     with tf.Session(graph=graph) as session:
         session.run(initialise)
         for _ in range(count):
-            _, found = session.run((train, norm), {rate: 0.1})
-            results.append((session.run(weights), found))
+            _, norm_value = session.run((train, norm), {rate: 0.1})
+            results.append((session.run(weights), norm_value))
     return results
 
 
-def test_a_step_is_that_of_adam_with_a_bounded_gradient_and_decoupled_decay_of_kernels():
+def test_step_is_adam_with_gradient_clipping_and_decoupled_decay_of_kernels():
     start = {"a/kernel": np.float32([3.0, -2.0]), "a/bias": np.float32([1.0])}
-    found = steps(lambda w: 2 * tf.reduce_sum(w["a/kernel"] ** 2) + w["a/bias"][0], start, CONFIG, 5)
-    value = {name: each.astype(np.float64) for name, each in start.items()}
-    first = {name: np.zeros_like(each) for name, each in value.items()}
-    second = {name: np.zeros_like(each) for name, each in value.items()}
-    for step, (weights, norm) in enumerate(found, 1):
+    results = run_steps(lambda w: 2 * tf.reduce_sum(w["a/kernel"] ** 2) + w["a/bias"][0], start, CONFIG, 5)
+    value = {name: array.astype(np.float64) for name, array in start.items()}
+    first = {name: np.zeros_like(array) for name, array in value.items()}
+    second = {name: np.zeros_like(array) for name, array in value.items()}
+    for step, (weights, norm) in enumerate(results, 1):
         gradient = {"a/kernel": 4 * value["a/kernel"], "a/bias": np.ones(1)}
-        expected_norm = np.sqrt(sum((each**2).sum() for each in gradient.values()))
+        expected_norm = np.sqrt(sum((array**2).sum() for array in gradient.values()))
         assert norm == pytest.approx(expected_norm, rel=1e-5)
         for name in start:
-            bounded = gradient[name] / max(expected_norm, 1.0)
-            first[name] = 0.9 * first[name] + 0.1 * bounded
-            second[name] = 0.999 * second[name] + 0.001 * bounded**2
+            clipped = gradient[name] / max(expected_norm, 1.0)
+            first[name] = 0.9 * first[name] + 0.1 * clipped
+            second[name] = 0.999 * second[name] + 0.001 * clipped**2
             corrected = np.sqrt(1 - 0.999**step) / (1 - 0.9**step)
             value[name] = value[name] - 0.1 * corrected * first[name] / (np.sqrt(second[name]) + 1e-8)
             if name.endswith("kernel"):
@@ -53,7 +53,7 @@ def test_a_step_is_that_of_adam_with_a_bounded_gradient_and_decoupled_decay_of_k
             np.testing.assert_allclose(weights[name], value[name], rtol=1e-4)
 
 
-def test_a_gradient_that_is_not_finite_changes_no_weight():
+def test_gradient_that_is_not_finite_changes_no_weight():
     start = {"a/kernel": np.float32([0.0]), "b/kernel": np.float32([1.0])}
     with tf.Graph().as_default() as graph:
         weights = create_variables(start)

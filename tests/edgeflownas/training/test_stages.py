@@ -1,4 +1,4 @@
-"""A training in two stages on two data sets, stopped in both, against the same one left in peace."""
+"""Training in two stages on two data sets: interrupted runs must equal an uninterrupted one."""
 
 import os
 import signal
@@ -43,21 +43,21 @@ def weights() -> Dict[str, np.ndarray]:
 
 
 def outcome(folder: Path) -> Dict[str, Any]:
-    """All that must not depend on how often it was stopped."""
-    found: Dict[str, Any] = {}
+    """Return everything that must not depend on interruptions."""
+    result: Dict[str, Any] = {}
     for name in ("stage1/best.h5", "stage1/last.h5", "best.h5", "last.h5"):
         tensors, state = checkpoint.load(folder / name)
-        found[name] = checkpoint.digest(tensors), state.get("epe"), state["identity"]
-        found[name + " curve"] = [
+        result[name] = checkpoint.digest(tensors), state.get("epe"), state["identity"]
+        result[name + " curve"] = [
             {key: value for key, value in line.items() if key != "wall_s"}
             for line in state.get("place", {}).get("history", [])
         ]
-    return found
+    return result
 
 
 @pytest.fixture(scope="module")
-def peaceful(tmp_path_factory: pytest.TempPathFactory) -> Tuple[Path, Dict[str, float]]:
-    folder = tmp_path_factory.mktemp("peaceful")
+def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> Tuple[Path, Dict[str, float]]:
+    folder = tmp_path_factory.mktemp("uninterrupted")
     training = prepare_retraining(config(), folder, weights())
     assert isinstance(training, StagedTraining) and not training.resume()
     assert tuple(training.standing())[:3] == (0, 0, 8 + 6)
@@ -66,59 +66,59 @@ def peaceful(tmp_path_factory: pytest.TempPathFactory) -> Tuple[Path, Dict[str, 
     return folder, last
 
 
-def test_each_stage_has_its_data_and_begins_with_the_best_of_the_one_before(peaceful: Any) -> None:
-    folder, last = peaceful
+def test_each_stage_uses_its_data_and_starts_with_the_best_weights_of_the_previous_stage(uninterrupted: Any) -> None:
+    folder, last = uninterrupted
     (first, one), (_, two) = (checkpoint.load(folder / name) for name in ("stage1/best.h5", "best.h5"))
     names = [name for name in first if not name.endswith(("/mean", "/variance"))]
     assert two["identity"]["first weights"] == checkpoint.digest({name: first[name] for name in names})
     assert (one["identity"]["data"]["seed"], two["identity"]["data"]["seed"]) == (DATA.seed, 9)
     assert (last["epoch"], last["steps"]) == (2, 6)
     own = checkpoint.load(folder / "last.h5")[1]["place"]["wall_s"]
-    assert last["wall_s"] > own, "the seconds of both stages"
+    assert last["wall_s"] > own, "the time of both stages"
 
 
 @pytest.mark.parametrize("number", [6, 12], ids=["first stage", "second stage"])
-def test_stopped_in_either_stage_and_continued_it_ends_bit_for_bit_the_same(
-    number: int, peaceful: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_training_stopped_in_either_stage_ends_bit_for_bit_the_same(
+    number: int, uninterrupted: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run, steps = ChildStep.run, []
 
-    def counted(*arguments: Any) -> float:
+    def run_and_stop(*arguments: Any) -> float:
         steps.append(run(*arguments))
         if len(steps) == number:
             os.kill(os.getpid(), signal.SIGTERM)
         return float(steps[-1])
 
-    monkeypatch.setattr(ChildStep, "run", counted)
+    monkeypatch.setattr(ChildStep, "run", run_and_stop)
     with pytest.raises(Interrupted):
         prepare_retraining(config(), tmp_path, weights()).run()
     training = prepare_retraining(config(), tmp_path, weights())
     assert training.resume() and training.standing().step == number
     training.run()
-    assert len(steps) == 14, "no step was done twice, and none left out"
-    assert outcome(tmp_path) == outcome(peaceful[0])
+    assert len(steps) == 14, "no step was repeated or left out"
+    assert outcome(tmp_path) == outcome(uninterrupted[0])
 
 
-def test_died_between_two_stages_it_goes_on_with_the_second(
-    peaceful: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_training_that_died_between_stages_resumes_with_the_second(
+    uninterrupted: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = Training.run
     calls: List[Any] = []
 
-    def dies(self: Training, *arguments: Any) -> Dict[str, float]:
+    def die_after_first(self: Training, *arguments: Any) -> Dict[str, float]:
         calls.append(run(self, *arguments))
         if len(calls) == 1:
             raise KeyError
         return calls[-1]
 
-    monkeypatch.setattr(Training, "run", dies)
+    monkeypatch.setattr(Training, "run", die_after_first)
     with pytest.raises(KeyError):
         prepare_retraining(config(), tmp_path, weights()).run()
     assert not (tmp_path / "stage1" / "finished.json").exists()
     training = prepare_retraining(config(), tmp_path, weights())
     assert training.resume()
     training.run()
-    assert outcome(tmp_path) == outcome(peaceful[0])
+    assert outcome(tmp_path) == outcome(uninterrupted[0])
 
 
 @pytest.mark.parametrize(
@@ -130,12 +130,12 @@ def test_died_between_two_stages_it_goes_on_with_the_second(
         ({"train": [STAGES[0], STAGES[1].model_copy(update={"epochs": 3})]}, "last.h5: .*another train"),
     ],
 )
-def test_no_stage_is_continued_as_another(peaceful: Any, changes: Dict[str, Any], named: str) -> None:
+def test_changed_stage_is_not_resumed(uninterrupted: Any, changes: Dict[str, Any], named: str) -> None:
     with pytest.raises(InputError, match=named):
-        prepare_retraining(config(**changes), peaceful[0], weights()).resume()
+        prepare_retraining(config(**changes), uninterrupted[0], weights()).resume()
 
 
-def test_what_is_wrong_with_a_later_stage_is_told_before_the_first_begins(tmp_path: Path) -> None:
+def test_errors_of_a_later_stage_are_reported_before_the_first_begins(tmp_path: Path) -> None:
     missing = STAGES[1].model_copy(update={"data": ListData(kind="list", val_list=str(tmp_path / "none.txt"))})
     with pytest.raises(InputError, match="train.1.data.val_list: .*none.txt: cannot be read"):
         prepare_retraining(config(train=[STAGES[0], missing]), tmp_path, weights())
@@ -145,7 +145,7 @@ def test_what_is_wrong_with_a_later_stage_is_told_before_the_first_begins(tmp_pa
     assert not list(tmp_path.iterdir())
 
 
-def test_a_stage_that_does_not_improve_ends_early_and_the_next_one_is_trained(
+def test_stage_that_does_not_improve_ends_early_and_the_next_is_trained(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     epes = iter([2.0, 3.0, 3.0, 9.0, 5.0, 6.0])
@@ -158,22 +158,22 @@ def test_a_stage_that_does_not_improve_ends_early_and_the_next_one_is_trained(
     assert last["epe"] == 5.0 and training.standing().epoch == 11
 
 
-def test_a_recipe_of_one_stage_is_a_plain_training(tmp_path: Path) -> None:
+def test_recipe_with_one_stage_is_a_plain_training(tmp_path: Path) -> None:
     assert isinstance(prepare_retraining(config(train=TRAIN), tmp_path, weights()), Training)
 
 
-def test_a_loss_that_is_not_finite_stops_the_training_and_names_its_files(
-    peaceful: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_loss_that_is_not_finite_stops_the_training_and_names_its_files(
+    uninterrupted: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run, files = ChildStep.run, []
+    run, batches = ChildStep.run, []
 
-    def spoilt(self: ChildStep, batch: Any, *arguments: Any) -> float:
-        files.append(batch)
-        if len(files) == 6:
+    def run_with_invalid_flow(self: ChildStep, batch: Any, *arguments: Any) -> float:
+        batches.append(batch)
+        if len(batches) == 6:
             batch = batch._replace(flow=np.full_like(batch.flow, np.nan))
         return run(self, batch, *arguments)
 
-    monkeypatch.setattr(ChildStep, "run", spoilt)
+    monkeypatch.setattr(ChildStep, "run", run_with_invalid_flow)
     with pytest.raises(FloatingPointError, match="not-finite.json"):
         prepare_retraining(config(train=TRAIN), tmp_path, weights()).run()
     assert checkpoint.load(tmp_path / "last.h5")[1]["place"]["epoch"] == 1
