@@ -4,6 +4,7 @@ from typing import Dict, List, Sequence, Tuple
 
 import numpy as np
 
+from edgeflownas.progress import format_duration
 from search.report.chart import Chart, Section, Series, format_count, horizontal_line
 from search.report.contents import Contents, Generations
 
@@ -54,7 +55,9 @@ def _summarise(contents: Contents) -> str:
     exact = contents.hypervolume(contents.exact)
     first = next((number for number, value in enumerate(course.hypervolume) if value >= exact * (1 - 1e-12)), None)
     text += f"; {100 * last / exact:.3f} % of the exact {exact:.6g}"
-    return text + ("." if first is None else f", reached in generation {first} after {course.wall_s[first]:.0f} s.")
+    if first is not None:
+        text += f", reached in generation {first} after {format_duration(course.wall_s[first])}"
+    return f"{text}."
 
 
 def work_section(runs: Sequence[Contents]) -> Section:
@@ -75,8 +78,8 @@ def work_section(runs: Sequence[Contents]) -> Section:
         requested = format_count(course.evaluations[-1], "architecture")
         redrawn = format_count(course.duplicates[-1], "duplicate child was", "duplicate children were")
         text.append(
-            f"{contents.name}: {requested} requested and {len(archive):,} scored in {course.wall_s[-1]:.0f} s; "
-            f"{redrawn} redrawn instead of being scored twice."
+            f"{contents.name}: {requested} requested and {len(archive):,} scored in "
+            f"{format_duration(course.wall_s[-1])}; {redrawn} redrawn instead of being scored twice."
         )
     if not text:
         return Section("work", title, (_NOT_YET,))

@@ -2,6 +2,7 @@
 
 from typing import List, Mapping, Sequence, Tuple
 
+from edgeflownas.progress import format_duration
 from search.report.chart import Chart, Section, Series, format_count, horizontal_line, option_role
 from search.report.contents import Contents, Log, TrainingRecord
 
@@ -18,8 +19,9 @@ def training_section(runs: Sequence[Contents]) -> Section:
         best = min(log, key=lambda line: line["epe"])
         epochs = format_count(len(log), "epoch")
         text.append(
-            f"{name}: {epochs}, {log[-1]['steps']:,.0f} fair cycles, {log[-1]['wall_s']:,.0f} s. Best EPE of the pool "
-            f"{best['epe']:.3f} px in epoch {best['epoch']:.0f}, {100 * best['share']:.1f} % of zero-flow EPE."
+            f"{name}: {epochs}, {log[-1]['steps']:,.0f} fair cycles in {format_duration(log[-1]['wall_s'])}. Best EPE "
+            f"of the pool {best['epe']:.3f} px in epoch {best['epoch']:.0f}, "
+            f"{100 * best['share']:.1f} % of zero-flow EPE."
         )
     return Section("training", title, tuple(text), _make_charts(logs))
 
