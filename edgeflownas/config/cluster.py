@@ -59,7 +59,7 @@ class ClusterConfig(Section):
 
     @field_validator("environment")
     @classmethod
-    def _printable(cls, environment: Dict[str, str]) -> Dict[str, str]:
+    def _check_printable(cls, environment: Dict[str, str]) -> Dict[str, str]:
         for name, value in environment.items():
             if not value.isprintable():
                 raise ValueError(f"the value of {name} should be one line of printable characters")
@@ -67,7 +67,7 @@ class ClusterConfig(Section):
 
     @field_validator("directives")
     @classmethod
-    def _not_reserved(cls, directives: List[str]) -> List[str]:
+    def _check_not_reserved(cls, directives: List[str]) -> List[str]:
         for directive in directives:
             name = re.split("[-]{2}|=", directive)[1]
             # sbatch accepts abbreviated options
@@ -76,7 +76,7 @@ class ClusterConfig(Section):
         return directives
 
     @model_validator(mode="after")
-    def _consistent(self) -> "ClusterConfig":
+    def _check_consistency(self) -> "ClusterConfig":
         if self.gpu_type and not self.gpus:
             raise ValueError("gpu_type: needs gpus of at least 1")
         if self.hours and self.save_seconds > self.hours * 1800:

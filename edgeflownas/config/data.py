@@ -76,7 +76,7 @@ class FileData(_SizedData):
 
     @field_validator("scale")
     @classmethod
-    def _ordered(cls, scale: List[float]) -> List[float]:
+    def _check_order(cls, scale: List[float]) -> List[float]:
         if scale[0] > scale[1]:
             raise ValueError("the lower bound comes first")
         return scale

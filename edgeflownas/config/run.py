@@ -41,7 +41,7 @@ class TrainConfig(Section):
 
     @field_validator("devices")
     @classmethod
-    def _unique(cls, devices: Optional[List[int]]) -> Optional[List[int]]:
+    def _check_unique(cls, devices: Optional[List[int]]) -> Optional[List[int]]:
         if devices is not None and len(set(devices)) != len(devices):
             raise ValueError("should name every GPU only once")
         return devices
@@ -80,7 +80,7 @@ class StageConfig(TrainConfig):
 FORMS = ("one stage", "stages")  # of a recipe
 
 
-def _form(recipe: Any) -> str:
+def _find_form(recipe: Any) -> str:
     return FORMS[isinstance(recipe, list)]
 
 
@@ -88,7 +88,7 @@ Recipe = Annotated[
     Union[
         Annotated[TrainConfig, Tag(FORMS[0])], Annotated[List[StageConfig], Field(min_length=1), Tag(FORMS[1])]
     ],
-    Discriminator(_form),
+    Discriminator(_find_form),
 ]
 
 
@@ -120,7 +120,7 @@ class ScoringConfig(EvaluationConfig):
         return EvaluationConfig(**self.model_dump(include=set(EvaluationConfig.model_fields)))
 
     @model_validator(mode="after")
-    def _consistent(self) -> "ScoringConfig":
+    def _check_consistency(self) -> "ScoringConfig":
         if self.scheduler is not None and (self.workers > 1 or self.devices):
             raise ValueError("scheduler: the cluster has its own workers and devices; leave out workers and devices")
         return self
@@ -177,7 +177,7 @@ class EvolutionConfig(Section):
     )
 
     @model_validator(mode="after")
-    def _consistent(self) -> "EvolutionConfig":
+    def _check_consistency(self) -> "EvolutionConfig":
         if len(set(self.objectives)) != len(self.objectives):
             raise ValueError("objectives: should name every objective only once")
         missing = [name for name in self.objectives if name not in self.reference_point]
@@ -288,7 +288,7 @@ class QueueConfig(Section):
     train: Recipe = Field(description="Recipe for every architecture; a list: stages that run in this order.")
 
     @model_validator(mode="after")
-    def _consistent(self) -> "QueueConfig":
+    def _check_consistency(self) -> "QueueConfig":
         for rule, key in (("fps_targets", "fps_targets"), ("list", "architectures")):
             if self.rule == rule and not getattr(self, key):
                 raise ValueError(f"rule {rule}: needs {key}")

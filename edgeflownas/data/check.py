@@ -66,18 +66,18 @@ def check(config: FileData, threads: int, key: str = "data") -> Findings:
     return findings
 
 
-def _image_size(path: Path) -> Size:
+def _read_image_size(path: Path) -> Size:
     return tuple(read_image(path).shape[:2])
 
 
-def _flow_size(path: Path) -> Size:
+def _read_flow_size(path: Path) -> Size:
     flow, valid = read_flow(path)
     if not valid.any():
         raise BadFileError("flow", path, "contains no pixel with known flow")
     return tuple(flow.shape[:2])
 
 
-def _mask_size(path: Path) -> Size:
+def _read_mask_size(path: Path) -> Size:
     return tuple(read_mask(path).shape)
 
 
@@ -86,8 +86,8 @@ def _plan(pairs: List[Pair]) -> Dict[Path, Callable[[Path], Size]]:
     work: Dict[Path, Callable[[Path], Size]] = {}
     for pair in pairs:
         for path in pair.files:
-            work[path] = _mask_size
-        work.update({pair.first: _image_size, pair.second: _image_size, pair.flow: _flow_size})
+            work[path] = _read_mask_size
+        work.update({pair.first: _read_image_size, pair.second: _read_image_size, pair.flow: _read_flow_size})
     return work
 
 

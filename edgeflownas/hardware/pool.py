@@ -94,7 +94,7 @@ class Pool:
                     stop.raise_if_set()
                     for future in ready:
                         architecture = pending.pop(future)
-                        entries[architecture] = _result(future)
+                        entries[architecture] = _get_result(future)
                         done(architecture)
             finally:  # compiles that have begun are finished, so that their figures are in the cache
                 concurrent.futures.wait([future for future in pending if not future.cancel()])
@@ -110,7 +110,7 @@ def _inspect(architecture: Architecture) -> Entries:
     return inspect_for_boards(*_work, architecture)
 
 
-def _result(future: "concurrent.futures.Future[Entries]") -> Entries:
+def _get_result(future: "concurrent.futures.Future[Entries]") -> Entries:
     try:
         return future.result()
     except BrokenProcessPool:

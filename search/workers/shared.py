@@ -86,14 +86,14 @@ class SharedEvaluator:
                         running, _SIGNAL_INTERVAL, concurrent.futures.FIRST_COMPLETED
                     )
                 for future in done:
-                    yield self._check(self._result(future))
+                    yield self._check(self._get_result(future))
                 if waiting or running:
                     stop.raise_if_set()
         finally:
             for future in running:
                 future.cancel()
 
-    def _result(self, future: "concurrent.futures.Future[worker.Answer]") -> worker.Answer:
+    def _get_result(self, future: "concurrent.futures.Future[worker.Answer]") -> worker.Answer:
         try:
             return future.result()
         except self._workers.killed:

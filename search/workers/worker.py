@@ -111,12 +111,12 @@ def answer(code: str, setup: str, architectures: Sequence[Architecture]) -> Answ
             built = _build(setup)
             groups = list(built.evaluator.score(architectures))
         except InputError as error:
-            raise InputError(f"worker {_name()}: {error}") from None
+            raise InputError(f"worker {_describe_worker()}: {error}") from None
         except (OSError, MemoryError):
             raise
         except Exception as error:  # its type may not be serialisable
-            raise RuntimeError(f"worker {_name()}: {type(error).__name__}: {error}") from error
-    return Answer(groups, built.zero_flow_epe, built.basis, _name())
+            raise RuntimeError(f"worker {_describe_worker()}: {type(error).__name__}: {error}") from error
+    return Answer(groups, built.zero_flow_epe, built.basis, _describe_worker())
 
 
 @functools.lru_cache(maxsize=1)
@@ -144,5 +144,5 @@ def _build(setup: str) -> _Built:
     return _Built(TreeEvaluator(skeleton, weights, data, SCORING_THREADS), data.zero_flow_epe(), basis)
 
 
-def _name() -> str:
+def _describe_worker() -> str:
     return f"{os.getpid()} on {socket.gethostname()} in {os.getcwd()}"
