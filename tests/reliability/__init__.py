@@ -1,1 +1,1 @@
-"""The promises of docs/reliability.md, with few inputs for the test suite, and with all of them as a command."""
+"""Tests of the promises in docs/reliability.md: with few inputs in the test suite, and in full as a command."""

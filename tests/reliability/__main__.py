@@ -1,6 +1,6 @@
-"""The promises at full numbers: ``python -m tests.reliability``; prints tables, and writes JSON into a folder.
+"""All tests of the promises in full: ``python -m tests.reliability`` prints tables, and writes JSON into a folder.
 
-Nothing but one core is used. Figures are written as they come. A failure names its seed, with which it comes again.
+It uses one core. Figures are written as soon as they are known. A failure names its seed, which reproduces it.
 """
 
 import argparse
@@ -27,7 +27,7 @@ KILLS, TWICE, BACK, DAMAGES, INPUTS, REQUESTS = 200, 20, 20, 1000, 100_000, 1_00
 
 
 def kills(folder: Path, seed: int, share: float, only: Sequence[str]) -> Figures:
-    """200 kills of each command at random moments."""
+    """Kill each command 200 times at random moments."""
     from tests.reliability import crash
 
     scene = crash.Scene(folder)
@@ -36,7 +36,7 @@ def kills(folder: Path, seed: int, share: float, only: Sequence[str]) -> Figures
 
 
 def faults(folder: Path, seed: int, share: float, only: Sequence[str]) -> Figures:
-    """Every step of every write of each command: killed there, and without room there."""
+    """Kill each command, or simulate a full disk, at every step of every write."""
     from tests.reliability import crash
     from tests.reliability import faults as module
 
@@ -46,7 +46,7 @@ def faults(folder: Path, seed: int, share: float, only: Sequence[str]) -> Figure
 
 
 def twice(folder: Path, seed: int, share: float, only: Sequence[str]) -> Figures:
-    """Each command twice at once, 20 times."""
+    """Start each command twice at the same time, 20 times."""
     from tests.reliability import crash, together
 
     scene = crash.Scene(folder)
@@ -55,7 +55,7 @@ def twice(folder: Path, seed: int, share: float, only: Sequence[str]) -> Figures
 
 
 def damages(folder: Path, seed: int, share: float, only: Sequence[str]) -> Figures:
-    """1,000 damages of each kind of file."""
+    """Damage each kind of file 1,000 times."""
     from tests.reliability import damage
 
     for name in only or damage.KINDS:
@@ -63,7 +63,7 @@ def damages(folder: Path, seed: int, share: float, only: Sequence[str]) -> Figur
 
 
 def back(folder: Path, seed: int, share: float, only: Sequence[str]) -> Figures:
-    """What commands wrote last is damaged 20 times, and each goes on from what was before it."""
+    """Damage the last files of commands 20 times, and resume from the previous files."""
     from tests.reliability import crash, going_back
 
     scene = crash.Scene(folder)
@@ -72,7 +72,7 @@ def back(folder: Path, seed: int, share: float, only: Sequence[str]) -> Figures:
 
 
 def inputs(folder: Path, seed: int, share: float, only: Sequence[str]) -> Figures:
-    """100,000 hostile or broken inputs."""
+    """Read 100,000 hostile or broken inputs."""
     from tests.reliability import fuzz
     from tests.reliability.inputs import TARGETS
 
@@ -86,34 +86,34 @@ def inputs(folder: Path, seed: int, share: float, only: Sequence[str]) -> Figure
 
 
 def long(folder: Path, seed: int, share: float, only: Sequence[str]) -> Figures:
-    """A search with 1,000,000 requests."""
+    """Search with 1,000,000 requests."""
     from tests.reliability import long_search
 
-    yield from long_search.measured(folder, int(REQUESTS * share), seed)
+    yield from long_search.measure(folder, int(REQUESTS * share), seed)
 
 
 PARTS: Dict[str, Callable[[Path, int, float, Sequence[str]], Figures]] = {
-    each.__name__: each for each in (damages, back, inputs, kills, faults, twice, long)
+    part.__name__: part for part in (damages, back, inputs, kills, faults, twice, long)
 }
 
 
-def commit() -> Optional[str]:
-    """What the code is that is run; None where git cannot say."""
-    words = ["git", "describe", "--always", "--dirty", "--abbrev=12"]
+def describe_commit() -> Optional[str]:
+    """Return the commit of the code; None if git does not know it."""
+    command = ["git", "describe", "--always", "--dirty", "--abbrev=12"]
     with contextlib.suppress(OSError, subprocess.CalledProcessError):
-        return subprocess.check_output(words, cwd=str(Path(__file__).parent), text=True).strip()
+        return subprocess.check_output(command, cwd=str(Path(__file__).parent), text=True).strip()
     return None
 
 
 def main(words: Sequence[str]) -> None:
-    """Does what the words say."""
+    """Run the parts given as command-line arguments."""
     parser = argparse.ArgumentParser(prog="python -m tests.reliability", description=__doc__)
-    parser.add_argument("parts", nargs="*", metavar="PART", help=f"of {', '.join(PARTS)}; default: all")
+    parser.add_argument("parts", nargs="*", metavar="PART", help=f"One of {', '.join(PARTS)}; default: all.")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--share", type=float, default=1.0, help="of the full numbers, for a short try")
-    parser.add_argument("--only", action="append", default=[], metavar="NAME", help="a command or kind of file")
+    parser.add_argument("--share", type=float, default=1.0, help="Share of the full numbers, for a quick trial.")
+    parser.add_argument("--only", action="append", default=[], metavar="NAME", help="Only this command or file kind.")
     parser.add_argument("--output", type=Path, default=Path("results/reliability"))
-    parser.add_argument("--work", type=Path, help="folder to work in; default: one in memory")
+    parser.add_argument("--work", type=Path, help="Folder for temporary files; default: one in memory.")
     options = parser.parse_args(words)
     for name in options.parts or PARTS:
         shared = Path("/dev/shm")
@@ -122,7 +122,7 @@ def main(words: Sequence[str]) -> None:
         print(f"{name}: {PARTS[name].__doc__} Seed {options.seed}.", flush=True)
         content: Dict[str, Any] = {
             "command": " ".join(["python -m tests.reliability", *map(shlex.quote, words)]),
-            "commit": commit(),
+            "commit": describe_commit(),
             "machine": f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores",
             "date": time.strftime("%Y-%m-%d", time.gmtime()),
             "seconds": 0,

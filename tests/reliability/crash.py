@@ -1,8 +1,8 @@
-"""Promise 1: killed at any moment and called again, a command ends as if nothing had been, bit for bit.
+"""Promise 1: a command that is killed at any moment and called again ends as without the kill, bit for bit.
 
-Commands run as a user calls them, in processes forked from one that has imported everything; what computes for long is
-replaced by ``stand_ins``. A killed run is continued, and killed again, until one call reaches the end: so many kills
-need few whole runs, and find states that many crashes in a row make.
+Commands run as a user calls them, in processes forked from one that has imported everything; ``stand_ins`` replaces
+long computations. A killed run is resumed and killed again until a call completes. So many kills need few complete
+runs, and reach states that follow several crashes.
 """
 
 import contextlib
@@ -33,14 +33,14 @@ _SETTINGS = (
     "queue.size=2", "queue.attempts=1000000",
     "queue.train={epochs: 4, batch_size: 2, devices: []}",
 )  # fmt: skip
-LIMIT = 120.0  # seconds after which a run hangs
+LIMIT = 120.0  # seconds after which a run counts as hanging
 
 
 class Scene:
     """A folder with a supernet and a compiler, in which commands are run.
 
     Attributes:
-        folder: that holds all.
+        folder: Folder of all runs.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -48,13 +48,13 @@ class Scene:
         folder.mkdir(parents=True, exist_ok=True)
         self._weights = folder / "supernet.h5"
         checkpoint.save(self._weights, weights_for(Skeleton(4)), {"epoch": 1, "epe": 1.0})
-        gc.freeze()  # what is collected no more is not copied in every process that is forked
+        gc.freeze()  # objects exempt from collection are not copied in every forked process
 
-    def words(self, name: str, run: Path) -> List[str]:
-        """A command's words in a run folder."""
+    def arguments(self, name: str, run: Path) -> List[str]:
+        """Return the command line of a command in a run folder."""
         settings = [*_SETTINGS, f"supernet={self._weights}"]
         rest = ["--config", str(ROOT / "configs" / "tiny.yaml"), "--run", str(run)]
-        rest += [word for setting in settings for word in ("--set", setting)]
+        rest += [argument for setting in settings for argument in ("--set", setting)]
         return {
             "train": ["train", *rest],
             "evolve": ["evolve", *rest],
@@ -65,7 +65,7 @@ class Scene:
         }[name]
 
     def start(self, name: str, run: Path, first: Callable[[], None] = lambda: None, more: Sequence[str] = ()) -> int:
-        """Starts a command, with more words, in a process group of its own; ``first`` is called in it."""
+        """Start a command, with more arguments, in its own process group, after calling ``first`` there."""
 
         def work() -> None:
             os.setpgid(0, 0)
@@ -79,15 +79,15 @@ class Scene:
             tempfile.tempdir = None
             stand_ins.install()
             first()
-            stand_ins.call([*self.words(name, run), *more])
+            stand_ins.call([*self.arguments(name, run), *more])
 
         run.mkdir(parents=True, exist_ok=True)
         return in_child(work)
 
     def call(self, name: str, run: Path, first: Callable[[], None] = lambda: None, more: Sequence[str] = ()) -> int:
-        """Runs a command to its end; its exit code, or the negative number of the signal that ended it."""
+        """Run a command; return its exit code, or the negative number of the signal that ended it."""
         pid = self.start(name, run, first, more)
-        code, _ = ended(pid, LIMIT)
+        code, _ = wait_for(pid, LIMIT)
         if code is None:
             os.kill(pid, signal.SIGKILL)
             os.waitpid(pid, 0)
@@ -95,26 +95,27 @@ class Scene:
         assert code is not None, f"{name} hangs in {run}"
         return code
 
-    def prepared(self, name: str, run: Path) -> None:
-        """Makes what a command needs that works on a queue."""
+    def prepare(self, name: str, run: Path) -> None:
+        """Create the run folder, with a queue for commands that need one."""
         run.mkdir(parents=True)
         if name in ("queue run", "retrain"):
-            there = self.folder / "searched"
-            if not there.exists():
-                assert self.call("evolve", there) == 0, (there / "output.log").read_text()
-            shutil.copytree(str(there / "queue"), str(run / "queue"))
+            searched = self.folder / "searched"
+            if not searched.exists():
+                assert self.call("evolve", searched) == 0, (searched / "output.log").read_text()
+            shutil.copytree(str(searched / "queue"), str(run / "queue"))
 
 
-def ended(pid: int, seconds: float) -> Tuple[Optional[int], float]:
-    """Waits so long for a process, not counting the time in which this one was held up, as the other was then, too.
+def wait_for(pid: int, seconds: float) -> Tuple[Optional[int], float]:
+    """Wait for a process, not counting time in which both processes were delayed by other work.
 
     Returns:
-        Its exit code, or the negative number of a signal, or None: it goes on; and how long was waited.
+        The exit code, the negative number of a signal, or None if the process is still running; and the time waited, in
+        seconds.
     """
     waited = 0.0
     while True:
-        found, status = os.waitpid(pid, os.WNOHANG)
-        if found:
+        ended, status = os.waitpid(pid, os.WNOHANG)
+        if ended:
             return -os.WTERMSIG(status) if os.WIFSIGNALED(status) else os.WEXITSTATUS(status), waited
         if waited >= seconds:
             return None, waited
@@ -124,7 +125,7 @@ def ended(pid: int, seconds: float) -> Tuple[Optional[int], float]:
 
 
 def kill(pid: int, rng: random.Random) -> None:
-    """Kills a command with all its processes, or, of one that has started others, only itself at first."""
+    """Kill all processes of a command at once, or sometimes its first process before the others."""
     alone = rng.random() < 0.3
     if not alone:
         with contextlib.suppress(ProcessLookupError):
@@ -137,7 +138,7 @@ def kill(pid: int, rng: random.Random) -> None:
 
 
 def kill_group(pid: int) -> None:
-    """Kills what a command that has ended has left, and waits for it: it is nobody's child any more."""
+    """Kill the remaining processes of an ended command, and wait until they are gone."""
     with contextlib.suppress(ProcessLookupError):
         while True:
             os.killpg(pid, signal.SIGKILL)
@@ -145,15 +146,15 @@ def kill_group(pid: int) -> None:
 
 
 def result(run: Path) -> Dict[str, Any]:
-    """All that a command has left, but times and logs: names of all files, and the content of those that matter."""
-    found: Dict[str, Any] = {}
+    """Return the names of all files of a command, and the relevant content except times and logs."""
+    files: Dict[str, Any] = {}
     for path in sorted(run.rglob("*")):
         name = str(path.relative_to(run))
         others = name.startswith(("cache", "output.log")) or name.startswith("tmp/") and "edgeflownas" not in name
         if path.is_dir() or others or path.suffix == ".previous":
             continue
-        found[name] = _content(path)
-    return found
+        files[name] = _content(path)
+    return files
 
 
 def _content(path: Path) -> Any:
@@ -161,11 +162,11 @@ def _content(path: Path) -> Any:
         return content(path)
     if path.suffix == ".h5":
         tensors, state = checkpoint.load(path)
-        return checkpoint.digest(tensors), _timeless(state)
+        return checkpoint.digest(tensors), _remove_times(state)
     if path.name in ("state.json", "result.json"):
         record.read(path)
     if path.suffix in (".json", ".yaml"):
-        return _timeless(yaml.safe_load(path.read_text()))
+        return _remove_times(yaml.safe_load(path.read_text()))
     if path.name == "log.csv":
         return [line.rsplit(",", 1)[0] for line in path.read_text().splitlines()]
     return path.read_bytes() if path.suffix == ".csv" else None
@@ -177,14 +178,14 @@ _TIMES = (
 )  # fmt: skip
 
 
-def _timeless(value: Any) -> Any:
+def _remove_times(value: Any) -> Any:
     if isinstance(value, dict):
-        return {key: _timeless(each) for key, each in value.items() if key not in _TIMES}
-    return [_timeless(each) for each in value] if isinstance(value, list) else value
+        return {key: _remove_times(item) for key, item in value.items() if key not in _TIMES}
+    return [_remove_times(item) for item in value] if isinstance(value, list) else value
 
 
-def whole(run: Path) -> None:
-    """Makes sure that no file is there in part, at whatever moment this is."""
+def check_intact(run: Path) -> None:
+    """Check that no file is incomplete; call it at any moment."""
     for path in run.rglob("*"):
         if path.name.endswith((".h5", ".h5.previous")) and not path.name.startswith("."):
             sealed.read(path).close()
@@ -198,23 +199,23 @@ COMMANDS = ("train", "evolve", "enumerate", "cost build", "queue run", "retrain"
 
 
 class Reference(NamedTuple):
-    """What a command comes to that nobody disturbs, and how long it takes."""
+    """Result of an undisturbed command, and its duration in seconds."""
 
     result: Dict[str, Any]
     seconds: float
 
 
 def reference(scene: Scene, name: str) -> Reference:
-    """Runs a command undisturbed."""
+    """Run a command undisturbed."""
     run = scene.folder / f"{name} undisturbed"
-    scene.prepared(name, run)
-    code, seconds = ended(scene.start(name, run), LIMIT)
+    scene.prepare(name, run)
+    code, seconds = wait_for(scene.start(name, run), LIMIT)
     assert code == 0, (run / "output.log").read_text()
     return Reference(result(run), seconds)
 
 
 def check_kills(scene: Scene, name: str, kills: int, seed: int) -> Dict[str, Any]:
-    """Kills a command at random moments, spread over the time that it takes, and continues it each time.
+    """Kill a command at random moments spread over its duration, and resume it each time.
 
     Returns:
         The figures.
@@ -223,20 +224,20 @@ def check_kills(scene: Scene, name: str, kills: int, seed: int) -> Dict[str, Any
     done, ends, started = 0, 0, time.monotonic()
     while done < kills:
         run = scene.folder / f"{name} {ends}"
-        scene.prepared(name, run)
+        scene.prepare(name, run)
         code, before = None, done
         while code is None:
             delay = rng.uniform(0, takes) if done < kills else LIMIT
             pid = scene.start(name, run)
-            code, waited = ended(pid, delay)
+            code, waited = wait_for(pid, delay)
             if code is None:
                 kill(pid, rng)
                 done += 1
-                whole(run)
+                check_intact(run)
                 if not done % 50:
                     print(f"  {name}: {done} of {kills} kills, {ends} runs", flush=True)
         assert code == 0, f"{name}, seed {seed}, after {done} kills: {(run / 'output.log').read_text()[-3000:]}"
-        if done == before:  # it ran undisturbed: so long it takes now, on a machine that others use
+        if done == before:  # undisturbed: adapt to the present speed of the machine
             takes = waited
         compare(name, result(run), expected, f"seed {seed}, {done} kills")
         shutil.rmtree(str(run))
@@ -245,7 +246,7 @@ def check_kills(scene: Scene, name: str, kills: int, seed: int) -> Dict[str, Any
     return {"command": name, "kills": done, "runs": ends, "equal": ends, "seconds": round(seconds, 1)}
 
 
-def compare(name: str, found: Dict[str, Any], expected: Dict[str, Any], when: str) -> None:
-    assert sorted(found) == sorted(expected), f"{name}, {when}: other files: {set(found) ^ set(expected)}"
+def compare(name: str, actual: Dict[str, Any], expected: Dict[str, Any], when: str) -> None:
+    assert sorted(actual) == sorted(expected), f"{name}, {when}: other files: {set(actual) ^ set(expected)}"
     for file, value in expected.items():
-        assert found[file] == value, f"{name}, {when}: {file} differs"
+        assert actual[file] == value, f"{name}, {when}: {file} differs"

@@ -1,4 +1,4 @@
-"""Promise 1: every write of a command dies, or fails for want of room, at each of its steps; then it is continued."""
+"""Promise 1: a command that is killed, or runs out of disk space, at any step of any write can be resumed."""
 
 import multiprocessing
 import os
@@ -10,8 +10,8 @@ from typing import Any, Dict, Sequence, Tuple
 
 from tests.reliability import crash
 
-# The steps of a write, as calls that ``edgeflownas.storage.files`` makes: after open; after write, which is before
-# fsync; before rename, which is after fsync; after rename. The last fsync is that of the folder.
+# The steps of a write, as calls in ``edgeflownas.storage.files``: after open; after write, which is before fsync;
+# before rename, which is after fsync; after rename. The last fsync is that of the folder.
 STEPS: Sequence[Tuple[str, str, bool]] = (
     ("after open", "mkstemp", True),
     ("before fsync", "fsync", False),
@@ -21,10 +21,10 @@ STEPS: Sequence[Tuple[str, str, bool]] = (
 
 
 class Fault:
-    """The n-th call of a step, counted over a command's processes, dies or fails for want of room.
+    """A fault at the n-th call of a step, counted over all processes of a command: a kill or a full disk.
 
     Attributes:
-        happened: whether it was called so often.
+        happened: Whether the step was called n times.
     """
 
     def __init__(self, step: Tuple[str, str, bool], at: int, die: bool) -> None:
@@ -37,18 +37,18 @@ class Fault:
         return self._left.value <= 0  # type: ignore[attr-defined]
 
     def install(self) -> None:
-        """Lies in wait in this process, and those that are forked from it."""
+        """Install the fault in this process and in all that are forked from it."""
         module: Any = tempfile if self._name == "mkstemp" else os
         function = getattr(module, self._name)
 
-        def call(*words: Any, **others: Any) -> Any:
+        def call(*arguments: Any, **options: Any) -> Any:
             with self._left.get_lock():
                 self._left.value -= 1  # type: ignore[attr-defined]
                 now = self._left.value == 0  # type: ignore[attr-defined]
             if not now:
-                return function(*words, **others)
+                return function(*arguments, **options)
             if self._after:
-                function(*words, **others)
+                function(*arguments, **options)
             if self._die:
                 os.kill(os.getpid(), signal.SIGKILL)
             raise OSError(28, "No space left on device")
@@ -57,15 +57,15 @@ class Fault:
 
 
 def check(scene: crash.Scene, name: str, most: int = 10**6) -> Dict[str, Any]:
-    """Has every write of a command die, and fail, at each of its steps; then continues.
+    """Kill a command, or fail its write, at each step of every write, and resume it.
 
-    Where a command starts others, the process that dies is the one that writes; if it is the first, the others are
-    killed behind it.
+    If a command starts other processes, the process that writes is killed; if that is the first process, the others are
+    killed after it.
 
     Args:
-        scene: to run in.
-        name: of the command.
-        most: writes; the first ones.
+        scene: Scene to run in.
+        name: Name of the command.
+        most: Maximum number of writes, counted from the first.
 
     Returns:
         The figures.
@@ -75,12 +75,12 @@ def check(scene: crash.Scene, name: str, most: int = 10**6) -> Dict[str, Any]:
         for die in (True, False):
             for at in range(1, most + 1):
                 run = scene.folder / f"{name} step"
-                scene.prepared(name, run)
+                scene.prepare(name, run)
                 where, fault = f"{step[0]} {at}, {'killed' if die else 'no room'}", Fault(step, at, die)
                 code = scene.call(name, run, fault.install)
                 text = (run / "output.log").read_text()
                 assert "Traceback" not in text, f"{name}, {where}: {text[-3000:]}"
-                crash.whole(run)
+                crash.check_intact(run)
                 faults += fault.happened
                 if code:
                     assert scene.call(name, run) == 0, f"{name}, {where}: {(run / 'output.log').read_text()[-3000:]}"

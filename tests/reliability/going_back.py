@@ -1,4 +1,4 @@
-"""Promise 2 for whole commands: what they wrote last is damaged, so they refuse, and go on from what was before it."""
+"""Promise 2 for whole commands: they refuse damaged files, and resume from the previous ones on request."""
 
 import random
 import shutil
@@ -12,11 +12,11 @@ FILES = {
     "train": ("supernet/last.h5", "supernet/best.h5"),
     "evolve": ("search.h5",),
     "enumerate": ("space.h5",),
-}  # by the command that has --from-previous
+}  # by command with --from-previous
 
 
 def check(scene: Scene, name: str, times: int, seed: int) -> Dict[str, Any]:
-    """Damages the files of a run that has ended, each time one or all of them, and lets the command go on.
+    """Damage one or all of the files of a finished run, and resume the command.
 
     Returns:
         The figures.
@@ -28,7 +28,7 @@ def check(scene: Scene, name: str, times: int, seed: int) -> Dict[str, Any]:
         shutil.copytree(str(ended), str(run))
         damaged = rng.sample(FILES[name], rng.randint(1, len(FILES[name])))
         for file in damaged:
-            assert previous(run / file).exists(), f"{name}: {file} has none before it"
+            assert previous(run / file).exists(), f"{name}: {file} has no previous file"
             (run / file).write_bytes(damage.damaged((run / file).read_bytes(), rng))
         when = f"seed {seed}, damage {number}, of {', '.join(damaged)}"
         assert scene.call(name, run) == 2, f"{name}, {when}: is not refused"
@@ -36,9 +36,9 @@ def check(scene: Scene, name: str, times: int, seed: int) -> Dict[str, Any]:
         assert "--from-previous" in line and any(str(run / file) in line for file in damaged), f"{name}, {when}: {line}"
         code = scene.call(name, run, more=["--from-previous"])
         assert code == 0, f"{name}, {when}: {(run / 'output.log').read_text()[-2000:]}"
-        found = result(run)
-        kept = {file for file in found if file.endswith(".1")}
+        left = result(run)
+        kept = {file for file in left if file.endswith(".1")}
         assert kept == {f"{file}.1" for file in damaged}, f"{name}, {when}: {kept} are kept"
-        compare(name, {file: value for file, value in found.items() if file not in kept}, expected, when)
+        compare(name, {file: value for file, value in left.items() if file not in kept}, expected, when)
         shutil.rmtree(str(run))
     return {"command": name, "damaged": times, "refused": times, "equal": times}

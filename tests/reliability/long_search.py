@@ -1,7 +1,7 @@
-"""Promise 8: a search of a million requests: how time per generation, memory and the file's size grow.
+"""Promise 8: growth of time per generation, memory and file size in a search with a million requests.
 
-The space is larger than the network's, which has 19,683 architectures; the evaluator is a function. Times are those of
-the processor, as others may use the machine.
+The space is larger than that of the network, which has 19,683 architectures; the evaluator is a function. Times are
+processor times, as the machine may be busy.
 """
 
 import time
@@ -22,32 +22,32 @@ from search.strategies.loop import Status, evolve
 from tests.search.stand_ins import Table, epe_of, evolution_config, identity, space_of
 
 POPULATION = 100
-PARTS = 10  # of the search, that figures are given for
-_TURNS = 40  # generations behind each place that is compared with others
+PARTS = 10  # of the search, with figures for each part
+_TURNS = 40  # generations to measure at each compared place
 
 
 class Function:
-    """An evaluator that keeps nothing."""
+    """An evaluator without memory."""
 
     def score(self, architectures: Sequence[Architecture]) -> Iterator[List[Score]]:
-        yield [(each, epe_of(each)) for each in architectures]
+        yield [(architecture, epe_of(architecture)) for architecture in architectures]
 
 
-def memory() -> int:
-    """Bytes of this process in memory."""
+def measure_memory() -> int:
+    """Return the resident memory of this process in bytes."""
     return int(Path("/proc/self/statm").read_text().split()[1]) * 4096
 
 
-def measured(folder: Path, requests: int, seed: int) -> List[Dict[str, Any]]:
-    """Searches.
+def measure(folder: Path, requests: int, seed: int) -> List[Dict[str, Any]]:
+    """Search, and measure the search.
 
     Args:
-        folder: to work in.
-        requests: in all.
-        seed: of the search.
+        folder: Folder for the files of the search.
+        requests: Total number of requests.
+        seed: Seed of the search.
 
     Returns:
-        Figures of each part of the search, of three places compared, and of opening its file.
+        Figures of each part of the search, of three compared places, and of opening its file.
     """
     counts = (6,) * 8 if requests > 300_000 else (6,) * 6
     space, path = space_of(counts, backbone=4), folder / "search.h5"
@@ -56,26 +56,26 @@ def measured(folder: Path, requests: int, seed: int) -> List[Dict[str, Any]]:
     file.zero_flow_epe = 8.0
     generations = requests // POPULATION
     config = evolution_config(population=POPULATION, generations=generations, complete_outputs=False, patience=5)
-    config = config.model_copy(update={"patience": generations})  # looks, but does not stop
+    config = config.model_copy(update={"patience": generations})  # checks for improvement, but never stops
     evolution = Evolution(space, config, Table(), seed, file.archive)
-    found: List[Dict[str, Any]] = []
+    results: List[Dict[str, Any]] = []
     part, started, drawn = generations // PARTS, time.process_time(), 0
 
     def show(status: Status) -> None:
         nonlocal started, drawn
         done = status.generation + 1
         if status.done == status.total and done % part == 0:
-            found.append(
+            results.append(
                 {
                     "requests": len(file.archive),
                     "generations": done,
                     "drawn_again_per_generation": round((evolution.duplicates - drawn) / part),
                     "ms_per_generation": round(1e3 * (time.process_time() - started) / part, 1),
-                    "memory_mb": round(memory() / 1e6),
+                    "memory_mb": round(measure_memory() / 1e6),
                     "file_mb": round(path.stat().st_size / 1e6, 1),
                 }
             )
-            print(found[-1], flush=True)
+            print(results[-1], flush=True)
             started, drawn = time.process_time(), evolution.duplicates
 
     with locked(folder / "search.lock", "the search") as lock:
@@ -87,8 +87,8 @@ def measured(folder: Path, requests: int, seed: int) -> List[Dict[str, Any]]:
     assert again.last is not None and again.last.number == generations - 1
     assert np.array_equal(again.archive.column("genes"), file.archive.column("genes"))
     size = path.stat().st_size
-    found += in_turns(space, config, path, [generations // 4 - 1, generations // 2 - 1, generations - 1])
-    found.append(
+    results += measure_in_turns(space, config, path, [generations // 4 - 1, generations // 2 - 1, generations - 1])
+    results.append(
         {
             "requests": len(file.archive),
             "file_mb": round(size / 1e6, 1),
@@ -97,20 +97,23 @@ def measured(folder: Path, requests: int, seed: int) -> List[Dict[str, Any]]:
         }
     )
     files.previous(path).unlink()
-    return found
+    return results
 
 
-def in_turns(space: Space, config: EvolutionConfig, path: Path, places: Sequence[int]) -> List[Dict[str, Any]]:
-    """The time of a generation behind some generations of a search, continued behind each in turns.
+def measure_in_turns(space: Space, config: EvolutionConfig, path: Path, places: Sequence[int]) -> List[Dict[str, Any]]:
+    """Measure the time of a generation after some generations of a search, resumed after each in turns.
 
-    What else the machine does then bears on all of them alike.
+    Other work on the machine then affects all of them equally.
     """
     with sealed.read(path) as file:
         whole = read_archive(file["archive"], space)
-        searches = [_behind(number, file, whole, config) for number in places]
-    found = [{"archive": len(each.archive), "drawn_again": -each.duplicates, "seconds": 0.0} for each in searches]
+        searches = [_restore(number, file, whole, config) for number in places]
+    results = [
+        {"archive": len(evolution.archive), "drawn_again": -evolution.duplicates, "seconds": 0.0}
+        for evolution in searches
+    ]
     for _ in range(_TURNS):
-        for evolution, figures in zip(searches, found):
+        for evolution, figures in zip(searches, results):
             started = time.process_time()
             asked = evolution.ask()
             evolution.tell(asked, [pair for part in Function().score(asked) for pair in part])
@@ -121,12 +124,12 @@ def in_turns(space: Space, config: EvolutionConfig, path: Path, places: Sequence
             "drawn_again_per_generation": round((figures["drawn_again"] + evolution.duplicates) / _TURNS),
             "ms_per_generation": round(1e3 * figures["seconds"] / _TURNS, 1),
         }
-        for evolution, figures in zip(searches, found)
+        for evolution, figures in zip(searches, results)
     ]
 
 
-def _behind(number: int, file: sealed.File, whole: Archive, config: EvolutionConfig) -> Evolution:
-    """A search as it was behind a generation."""
+def _restore(number: int, file: sealed.File, whole: Archive, config: EvolutionConfig) -> Evolution:
+    """Restore a search as it was after a generation."""
     rows = whole.column("generation") <= number
     archive = Archive.restore(whole.space, {name: whole.column(name)[rows] for name in ("genes", *COLUMNS)})
     group = file[f"generations/{number:04d}"]

@@ -1,4 +1,4 @@
-"""Gives changed files the right checksums, as files have from somebody who means harm."""
+"""Valid checksums for changed files, like those of files crafted by an attacker."""
 
 import contextlib
 import hashlib
@@ -15,7 +15,7 @@ _NO_CONTENT = (yaml.YAMLError, ValueError, TypeError, AttributeError, RecursionE
 
 
 def png(data: bytes) -> bytes:
-    """A PNG with right checksums, whatever it holds."""
+    """Return a PNG file with valid checksums, whatever its content."""
     place = 8
     parts: List[bytes] = [data[:8]]
     while place + 12 <= len(data):
@@ -27,13 +27,13 @@ def png(data: bytes) -> bytes:
 
 
 def hdf5(data: bytes) -> bytes:
-    """An HDF5 file with the right checksum, as one is from somebody who means harm."""
+    """Return a sealed HDF5 file with a valid checksum."""
     image = data[512:]
     return sealed._make_seal(hashlib.sha256(image)) + image
 
 
 def state(data: bytes) -> bytes:
-    """A record with the right checksum of what some YAML holds, if it can be one."""
+    """Return a record with a valid checksum from the content of YAML, if that is a mapping."""
     with contextlib.suppress(*_NO_CONTENT):
         content = yaml.safe_load(data)
         return record._seal_text({key: value for key, value in content.items() if key != "sha256"}).encode()
@@ -41,7 +41,7 @@ def state(data: bytes) -> bytes:
 
 
 def table(data: bytes) -> bytes:
-    """A cost table with the right checksum of what some YAML holds."""
+    """Return a cost table with a valid checksum from the content of YAML."""
     with contextlib.suppress(*_NO_CONTENT):
         content = yaml.safe_load(data)
         return cost._text({**content, "sha256": cost._digest(content)}).encode()

@@ -1,4 +1,4 @@
-"""Trainings, evaluators and a compiler that take milliseconds. What is written to disk, and how, is the real thing."""
+"""Stand-ins for trainings, evaluators and the compiler that take milliseconds. Everything that is written is real."""
 
 import concurrent.futures
 import contextlib
@@ -35,25 +35,25 @@ from supernet.fairness import FairSampler
 from tests.processes import in_child
 from tests.search.stand_ins import Oracle
 
-for _name in cli.COMMANDS:  # all that a command imports, before any process is forked
+for _name in cli.COMMANDS:  # imports of all commands, before any process is forked
     importlib.import_module(f"search.commands.{_name}")
 
 HEADS = "00000,00001,11111,20121,22222"
-WHOLE = 81 * 5  # architectures with these heads: they are the whole space, here
+WHOLE = 81 * 5  # architectures with these heads, which are the whole space here
 
 
 def _vela(
     self: Vela, arguments: Sequence[str], folder: Optional[str], timeout: float
 ) -> "subprocess.CompletedProcess[str]":
-    """In place of ``Vela._call``: leaves what Vela leaves, and costs that are a sum over genes."""
+    """Replace ``Vela._call``: write Vela's files, with costs that are a sum over genes."""
     if folder is not None:
         output, name = Path(folder) / "output", Path(arguments[-1]).stem
         output.mkdir()
         zeros = dict.fromkeys(("MAC Count", "Util% (MAC)", "Staging Usage", "OnFlash AC", "OffFlash AC", "DRAM AC"), 0)
         rows: List[Dict[str, Any]] = [
-            {"Original Operator": "Conv2D", "Name": f"gene{i}/Relu", "Target": "NPU", "Op Cycles": each, "NPU": each,
-             **zeros}
-            for i, each in enumerate(_cycles([int(digit) for digit in name]))
+            {"Original Operator": "Conv2D", "Name": f"gene{i}/Relu", "Target": "NPU", "Op Cycles": cycles,
+             "NPU": cycles, **zeros}
+            for i, cycles in enumerate(_cycles([int(digit) for digit in name]))
         ]  # fmt: skip
         total = sum(row["NPU"] for row in rows)
         _table(output / f"{name}_per-layer.csv", rows)
@@ -75,18 +75,18 @@ def _cycles(architecture: Sequence[int]) -> List[int]:
 
 
 def _cost(self: CostTable, architecture: Sequence[int]) -> Cost:
-    """In place of ``CostTable.cost``: foretells what the compiler above says."""
+    """Replace ``CostTable.cost``: predict the costs of the compiler above exactly."""
     return cost_of(sum(_cycles(architecture)))
 
 
 @functools.lru_cache(maxsize=None)
 def cost_of(cycles: int) -> Cost:
-    """The cost of so many cycles."""
+    """Return the cost of a number of cycles."""
     return Figures(npu_cycles=cycles, cycles=cycles + 1, sram_kib=100.0).cost(4e8, "predicted")
 
 
 class Cycle:
-    """A step of a training in NumPy: a few weights that depend on all batches and architectures so far, in order."""
+    """A training step in NumPy: a few weights that depend on the sequence of all batches and architectures."""
 
     def __init__(self, weights: Mapping[str, np.ndarray], sampler: Optional[FairSampler]) -> None:
         self._weights = {name: np.array(weights[name], np.float32) for name in sorted(weights)[:4]}
@@ -126,7 +126,7 @@ class Cycle:
 
 
 class Data:
-    """In place of ``EvaluationData``."""
+    """Replaces ``EvaluationData``."""
 
     def __init__(self, *arguments: Any) -> None:
         pass
@@ -138,15 +138,15 @@ class Data:
 def read_batches(
     dataset: Any, indices: Sequence[int], size: int, augment: Any, start: int = 0, threads: int = 1
 ) -> Iterator[Batch]:
-    """In place of ``pipeline.read_batches``, which begins a session."""
+    """Replace ``pipeline.read_batches``, which opens a session."""
     for first in range(start * size, len(indices), size):
         samples = [dataset.sample(int(index), None) for index in indices[first : first + size]]
-        images, flow = np.stack([each.images for each in samples]), np.stack([each.flow for each in samples])
+        images, flow = np.stack([sample.images for sample in samples]), np.stack([sample.flow for sample in samples])
         yield Batch(images, flow, np.ones(1, np.float32))
 
 
 class Events:
-    """In place of TensorFlow's writer of events."""
+    """Replaces TensorFlow's writer of events."""
 
     def __init__(self, folder: str) -> None:
         pass
@@ -158,7 +158,7 @@ class Events:
 
 
 class Task:
-    """In place of ``subprocess.Popen``: a task's process, forked, so that it need not import TensorFlow."""
+    """Replaces ``subprocess.Popen``: forks the process of a task, so that it need not import TensorFlow."""
 
     def __init__(self, words: Sequence[str], stdout: Any, **others: Any) -> None:
         def work() -> None:
@@ -189,17 +189,17 @@ class Task:
 
 
 def _threads(count: int, **work: Any) -> Any:
-    """In place of the pool's processes, each of which would import TensorFlow."""
+    """Replace the processes of the pool, each of which would import TensorFlow."""
     return concurrent.futures.ThreadPoolExecutor(2, **work)
 
 
 def _export(self: Networks, architecture: Sequence[int], int8_io: bool = True) -> bytes:
-    """In place of ``Networks.export``."""
+    """Replace ``Networks.export``."""
     return bytes(architecture)
 
 
 def install(seconds: float = 0.004) -> None:
-    """Puts the stand-ins in place of what takes long, for the rest of this process; steps take so many seconds."""
+    """Install the stand-ins for the rest of this process; each step takes a number of seconds."""
 
     class Slow(Cycle):
         def run(self, batch: Batch, rate: float, uncertainty_weight: float) -> float:
@@ -216,7 +216,7 @@ def install(seconds: float = 0.004) -> None:
     modules[1].FairCycle = lambda skeleton, weights, config, data, sampler, *others: Slow(weights, sampler)
     modules[2].ChildStep = lambda skeleton, architecture, weights, *others: Slow(weights, None)
     tf.summary.FileWriter = Events
-    for module in [each for name, each in sys.modules.items() if name.startswith("search.")]:
+    for module in [module for name, module in sys.modules.items() if name.startswith("search.")]:
         if hasattr(module, "open_evaluator"):
             module.open_evaluator = opened
     enumeration._SAVE_EVERY = 0.2
@@ -230,7 +230,7 @@ def install(seconds: float = 0.004) -> None:
 
 
 def call(words: Sequence[str]) -> None:
-    """Calls the program, and exits as it does."""
+    """Run the program, and exit with its exit code."""
     sys.argv = ["edgeflownas-search", *words]
     try:
         cli.main()

@@ -1,4 +1,4 @@
-"""Promises 7 and 8: same in, same out; and long searches stay quick, with files that open at once."""
+"""Promises 7 and 8: results are repeatable, and long searches stay fast, with files that open quickly."""
 
 import time
 from pathlib import Path
@@ -20,7 +20,7 @@ from tests.search.storage.test_search_file import content, search
 
 ROOT = Path(__file__).parents[2]
 DEMO = ROOT / "results" / "reference" / "demo"
-TOLERANCE = 1e-4  # of an EPE, relative: what machines may differ by, whose sums are in another order
+TOLERANCE = 1e-4  # relative difference of an EPE between machines with different orders of summation
 
 
 @pytest.fixture()
@@ -31,30 +31,30 @@ def golden(monkeypatch: pytest.MonkeyPatch) -> SpaceFile:
     return SpaceFile(DEMO / "space.h5", Identity.of(run, weights))
 
 
-def test_the_demo_scores_what_it_scored_when_it_was_made(golden: SpaceFile) -> None:
+def test_demo_reproduces_its_reference_scores(golden: SpaceFile) -> None:
     config = load(ROOT / "configs" / "demo.yaml")
     skeleton = Skeleton(config.network.width)
     data = EvaluationData(*open_datasets(config.data), config.evaluation, 1)
     tensors, _ = checkpoint.load(DEMO / "supernet.h5")
     evaluator = TreeEvaluator(skeleton, {name: tensors[name] for name in skeleton.parameters()}, data, SCORING_THREADS)
-    asked = [(0,) * 9, (2,) * 9, (2, 1, 0, 0, 1, 2, 0, 0, 1)]
-    scores = dict(pair for part in evaluator.score(asked) for pair in part)
-    for architecture in asked:
+    requested = [(0,) * 9, (2,) * 9, (2, 1, 0, 0, 1, 2, 0, 0, 1)]
+    scores = dict(pair for part in evaluator.score(requested) for pair in part)
+    for architecture in requested:
         expected = golden.archive.column("epe")[golden.archive.row(architecture)]
         assert scores[architecture] == pytest.approx(expected, rel=TOLERANCE)
 
 
-def test_one_seed_gives_one_archive_and_another_gives_another(tmp_path: Path) -> None:
-    found = []
+def test_archive_depends_on_the_seed_only(tmp_path: Path) -> None:
+    contents = []
     for number, seed in enumerate((1, 1, 2)):
         path = tmp_path / str(number) / "search.h5"
         search(path, 6, seed=seed, complete=False)
-        found.append(content(path))
-    assert found[0] == found[1]
-    assert found[0]["archive/genes"] != found[2]["archive/genes"]
+        contents.append(content(path))
+    assert contents[0] == contents[1]
+    assert contents[0]["archive/genes"] != contents[2]["archive/genes"]
 
 
-def test_the_scores_of_the_whole_space_open_at_once(golden: SpaceFile) -> None:
+def test_scores_of_the_whole_space_open_quickly(golden: SpaceFile) -> None:
     assert golden.complete and len(golden.archive) == 19_683
     seconds = []
     for _ in range(3):
@@ -64,10 +64,10 @@ def test_the_scores_of_the_whole_space_open_at_once(golden: SpaceFile) -> None:
     assert min(seconds) < 0.2
 
 
-def test_a_long_search_grows_as_its_archive_does(tmp_path: Path) -> None:
-    *parts, first, middle, last, whole = long_search.measured(tmp_path, 6000, 1)
+def test_long_search_grows_linearly_with_its_archive(tmp_path: Path) -> None:
+    *parts, first, middle, last, whole = long_search.measure(tmp_path, 6000, 1)
     assert whole["bytes_per_request"] < 300
-    sizes = np.diff([each["file_mb"] for each in parts])
+    sizes = np.diff([part["file_mb"] for part in parts])
     assert sizes.max() < 1.5 * sizes.min() + 0.2, "the file does not grow linearly"
     assert (first["archive"], middle["archive"], last["archive"]) == (1500, 3000, 6000)
     for before, after in ((first, middle), (middle, last)):

@@ -1,4 +1,4 @@
-"""Promise 3: the same command twice at once, as real processes: one works, the other is refused or finds it done."""
+"""Promise 3: of two simultaneous starts of a command, one works; the other is refused or has nothing left to do."""
 
 import os
 import random
@@ -9,12 +9,12 @@ from typing import Any, Dict, List
 
 from tests.reliability import crash
 
-# What a second caller of a command may be told: that another works there, by exit code 2.
+# Message of a second start that is refused with exit code 2.
 _REFUSED = "in use by process"
 
 
 def check(scene: crash.Scene, name: str, rounds: int, seed: int) -> Dict[str, Any]:
-    """Starts a command twice in one folder, the second a random moment after the first.
+    """Start a command twice in one folder, the second time after a random delay.
 
     Returns:
         The figures.
@@ -23,10 +23,10 @@ def check(scene: crash.Scene, name: str, rounds: int, seed: int) -> Dict[str, An
     refused, started = 0, time.monotonic()
     for number in range(rounds):
         run = scene.folder / f"{name} twice {number}"
-        scene.prepared(name, run)
+        scene.prepare(name, run)
         first = scene.start(name, run)
         time.sleep(rng.uniform(0, expected.seconds / 2))
-        codes = _ended([first, scene.start(name, run)])
+        codes = _wait_for([first, scene.start(name, run)])
         text, where = (run / "output.log").read_text(), f"{name}, seed {seed}, round {number}"
         assert "Traceback" not in text and 0 in codes and set(codes) <= {0, 2}, f"{where}: {codes}: {text[-3000:]}"
         assert codes.count(2) == text.count(_REFUSED), f"{where}: {text[-3000:]}"
@@ -37,11 +37,11 @@ def check(scene: crash.Scene, name: str, rounds: int, seed: int) -> Dict[str, An
     return {"command": name, "twice": rounds, "refused": refused, "equal": rounds, "seconds": round(seconds, 1)}
 
 
-def _ended(pids: List[int]) -> List[int]:
-    """The exit codes of commands."""
+def _wait_for(pids: List[int]) -> List[int]:
+    """Wait for commands, and return their exit codes."""
     codes = []
     for pid in pids:
-        code, _ = crash.ended(pid, crash.LIMIT)
+        code, _ = crash.wait_for(pid, crash.LIMIT)
         if code is None:
             os.killpg(pid, signal.SIGKILL)
             raise AssertionError("a command hangs")

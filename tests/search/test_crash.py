@@ -1,4 +1,4 @@
-"""A search that is killed anywhere, and started again, ends as the search that was never interrupted."""
+"""A search that is killed at any moment and restarted ends like an uninterrupted search."""
 
 import os
 import random
@@ -34,7 +34,7 @@ def search(
     show: Callable[[Status], None] = lambda status: None,
     oracle: Optional[Oracle] = None,
 ) -> None:
-    """What ``evolve`` does."""
+    """Search as ``evolve`` does."""
     path = folder / "search.h5"
     with locked(folder / "search.lock", "the search") as lock:
         remove_leftovers(path)
@@ -52,13 +52,13 @@ def reference(tmp_path_factory: pytest.TempPathFactory) -> Dict[str, Any]:
     return content(folder / "search.h5")
 
 
-def test_killed_at_random_moments(tmp_path: Path, reference: Dict[str, Any]) -> None:
+def test_search_killed_at_random_moments_resumes(tmp_path: Path, reference: Dict[str, Any]) -> None:
     rng = random.Random(0)
     for _ in range(30):
         child = in_child(lambda: search(tmp_path, seconds=0.001))
         time.sleep(rng.uniform(0, 0.06))
         os.kill(child, signal.SIGKILL)
-        assert ended(child) == -signal.SIGKILL  # and not done before
+        assert ended(child) == -signal.SIGKILL  # and did not finish before
         for path in (tmp_path / "search.h5", tmp_path / "search.h5.previous"):
             if path.exists():
                 sealed.read(path).close()
@@ -66,8 +66,8 @@ def test_killed_at_random_moments(tmp_path: Path, reference: Dict[str, Any]) -> 
     assert content(tmp_path / "search.h5") == reference
 
 
-def dying(at: int, names: List[str], after: bool) -> Callable[[], None]:
-    """Makes this process die at the n-th of all calls of some functions of ``os``, before or after it is done."""
+def make_fault(at: int, names: List[str], after: bool) -> Callable[[], None]:
+    """Return a function that makes this process die before or after the n-th call of some functions of ``os``."""
     left = [at]
 
     def wrap(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -90,31 +90,31 @@ def dying(at: int, names: List[str], after: bool) -> Callable[[], None]:
 
 
 @pytest.mark.parametrize("after", [False, True])
-def test_killed_at_every_step_of_a_write(tmp_path: Path, after: bool) -> None:
-    """Kills at each call by which files are made, synced, linked, renamed and removed, until there is none left."""
+def test_search_killed_at_any_step_of_a_write_resumes(tmp_path: Path, after: bool) -> None:
+    """Kill at each call that creates, syncs, links, renames or removes a file, until no call is left."""
     (tmp_path / "whole").mkdir()
     search(tmp_path / "whole", generations=2)
     reference = content(tmp_path / "whole" / "search.h5")
     for at in range(1, 10**6):
         folder = tmp_path / str(at)
         folder.mkdir()
-        install = dying(at, ["open", "fsync", "link", "replace", "unlink", "utime"], after)
+        install = make_fault(at, ["open", "fsync", "link", "replace", "unlink", "utime"], after)
 
-        def killed(folder: Path = folder, install: Callable[[], None] = install) -> None:
+        def run(folder: Path = folder, install: Callable[[], None] = install) -> None:
             install()
             search(folder, generations=2)
 
-        code = ended(in_child(killed))
+        code = ended(in_child(run))
         search(folder, generations=2)
         assert content(folder / "search.h5") == reference
-        assert sorted(each.name for each in folder.iterdir()) == ["search.h5", "search.h5.previous"]
+        assert sorted(file.name for file in folder.iterdir()) == ["search.h5", "search.h5.previous"]
         if code == 0:
             break
     assert at > 25
 
 
 @pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM, signal.SIGUSR1])
-def test_a_polite_signal_ends_between_backbones_and_leaves_whole_generations(
+def test_signal_stops_between_backbones_and_keeps_complete_generations(
     tmp_path: Path, reference: Dict[str, Any], signum: int
 ) -> None:
     seen: List[Status] = []
@@ -133,7 +133,7 @@ def test_a_polite_signal_ends_between_backbones_and_leaves_whole_generations(
     assert content(tmp_path / "search.h5") == reference
 
 
-def test_a_signal_during_the_last_backbone_does_not_cost_the_generation(tmp_path: Path) -> None:
+def test_signal_during_the_last_backbone_stops_the_search(tmp_path: Path) -> None:
     calls: List[Architecture] = []
 
     def epe(architecture: Architecture) -> float:
@@ -149,7 +149,7 @@ def test_a_signal_during_the_last_backbone_does_not_cost_the_generation(tmp_path
     assert len(oracle.scored) == 8
 
 
-def test_an_error_of_the_evaluator_leaves_whole_generations(tmp_path: Path, reference: Dict[str, Any]) -> None:
+def test_error_of_the_evaluator_keeps_complete_generations(tmp_path: Path, reference: Dict[str, Any]) -> None:
     calls: List[int] = []
 
     def epe(architecture: Architecture) -> float:
@@ -164,7 +164,7 @@ def test_an_error_of_the_evaluator_leaves_whole_generations(tmp_path: Path, refe
     assert len(SearchFile(tmp_path / "search.h5", IDENTITY).archive) == 16
 
 
-def test_a_disk_without_room_leaves_what_was_there(
+def test_full_disk_keeps_the_checkpoint(
     tmp_path: Path, reference: Dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     search(tmp_path, generations=2)
@@ -182,7 +182,7 @@ def test_a_disk_without_room_leaves_what_was_there(
     assert content(tmp_path / "search.h5") == reference
 
 
-def test_a_second_search_is_refused_and_the_first_not_disturbed(tmp_path: Path, reference: Dict[str, Any]) -> None:
+def test_second_search_is_refused_without_affecting_the_first(tmp_path: Path, reference: Dict[str, Any]) -> None:
     child = in_child(lambda: search(tmp_path, seconds=0.005))
     while not (tmp_path / "search.h5").exists():
         time.sleep(0.005)
@@ -192,7 +192,7 @@ def test_a_second_search_is_refused_and_the_first_not_disturbed(tmp_path: Path, 
     assert content(tmp_path / "search.h5") == reference
 
 
-def test_a_search_that_lost_its_lock_writes_no_more(tmp_path: Path) -> None:
+def test_search_without_its_lock_stops_writing(tmp_path: Path) -> None:
     def show(status: Status) -> None:
         if status.generation == 1:
             (tmp_path / "search.lock").write_text("another")
@@ -202,11 +202,11 @@ def test_a_search_that_lost_its_lock_writes_no_more(tmp_path: Path) -> None:
     assert SearchFile(tmp_path / "search.h5", IDENTITY).last.number == 0  # type: ignore[union-attr]
 
 
-def test_not_even_what_waits_to_be_written_is_written_without_the_lock(
+def test_pending_generations_are_not_written_without_the_lock(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(search_file, "_SMALL", 0)
-    monkeypatch.setattr(search_file, "_APART", 1e9)  # after the first generation all wait
+    monkeypatch.setattr(search_file, "_APART", 1e9)  # all generations after the first are pending
 
     def show(status: Status) -> None:
         if status.generation == 4:
@@ -217,8 +217,8 @@ def test_not_even_what_waits_to_be_written_is_written_without_the_lock(
     assert SearchFile(tmp_path / "search.h5", IDENTITY).last.number == 0  # type: ignore[union-attr]
 
 
-def test_the_time_left_is_what_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With a clock that ticks once for each scored architecture, it is their number; here 12 generations of 8."""
+def test_remaining_time_equals_the_remaining_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a clock that ticks once per scored architecture, it is the number of those left, of 12 generations of 8."""
 
     class Clock:
         @staticmethod

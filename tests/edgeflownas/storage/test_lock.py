@@ -19,26 +19,26 @@ from tests.processes import ended, in_child
 
 
 def hold(path: Path) -> int:
-    """A process that holds a lock until it is ended."""
+    """Start a process that holds a lock until it is killed."""
 
-    def held() -> None:
+    def hold_lock() -> None:
         with locked(path, "it"):
             (path.parent / "held").touch()
             time.sleep(60)
 
-    pid = in_child(held)
+    pid = in_child(hold_lock)
     while not (path.parent / "held").exists():
         time.sleep(0.005)
     (path.parent / "held").unlink()
     return pid
 
 
-def foreign(path: Path, **changes: Any) -> None:
-    """A lock file that another machine left."""
+def write_foreign_lock(path: Path, **changes: Any) -> None:
+    """Write a lock file of another machine."""
     path.write_text(json.dumps({"machine": "elsewhere boot pid:[1]", "pid": os.getpid(), "started": "1", **changes}))
 
 
-def test_a_lock_is_there_while_it_is_held_and_only_then(tmp_path: Path) -> None:
+def test_lock_file_exists_only_while_the_lock_is_held(tmp_path: Path) -> None:
     path = tmp_path / "new folder" / "lock"
     for _ in range(2):
         with locked(path, "it"):
@@ -49,7 +49,7 @@ def test_a_lock_is_there_while_it_is_held_and_only_then(tmp_path: Path) -> None:
     assert list(path.parent.iterdir()) == []
 
 
-def test_a_second_holder_is_refused_and_told_who_the_first_is(tmp_path: Path) -> None:
+def test_second_process_is_refused_with_the_name_of_the_holder(tmp_path: Path) -> None:
     path = tmp_path / "lock"
     pid = hold(path)
     try:
@@ -61,7 +61,7 @@ def test_a_second_holder_is_refused_and_told_who_the_first_is(tmp_path: Path) ->
         ended(pid)
 
 
-def test_the_same_process_is_refused_too(tmp_path: Path) -> None:
+def test_second_lock_of_the_same_process_is_refused(tmp_path: Path) -> None:
     with locked(tmp_path / "lock", "it"):
         with pytest.raises(InputError), locked(tmp_path / "lock", "it"):
             pytest.fail("two holders")
@@ -69,7 +69,7 @@ def test_the_same_process_is_refused_too(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("reaped", [True, False])
-def test_the_lock_of_a_killed_process_is_taken_over(tmp_path: Path, reaped: bool) -> None:
+def test_lock_of_a_killed_process_is_taken_over(tmp_path: Path, reaped: bool) -> None:
     path = tmp_path / "lock"
     pid = hold(path)
     os.kill(pid, signal.SIGKILL)
@@ -84,17 +84,17 @@ def test_the_lock_of_a_killed_process_is_taken_over(tmp_path: Path, reaped: bool
         ended(pid)
 
 
-def test_a_later_process_of_the_same_number_is_no_holder(tmp_path: Path) -> None:
+def test_reused_process_number_does_not_hold_the_lock(tmp_path: Path) -> None:
     path = tmp_path / "lock"
-    foreign(path, machine=machine(), started="12")
+    write_foreign_lock(path, machine=machine(), started="12")
     with locked(path, "it"):
         pass
 
 
 @pytest.mark.parametrize("content", [None, "garbage", "[]", "5", '{"machine": 1}'])
-def test_elsewhere_a_holder_lives_as_long_as_its_heart_beats(tmp_path: Path, content: Any) -> None:
+def test_lock_of_another_machine_is_stale_without_a_heartbeat(tmp_path: Path, content: Any) -> None:
     path = tmp_path / "lock"
-    foreign(path)
+    write_foreign_lock(path)
     if content is not None:
         path.write_text(content)
     os.utime(path, (time.time() - STALE_AFTER + 60,) * 2)
@@ -105,14 +105,14 @@ def test_elsewhere_a_holder_lives_as_long_as_its_heart_beats(tmp_path: Path, con
         pass
 
 
-def test_a_lock_file_left_empty_by_a_kill_is_taken_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_empty_lock_file_of_a_killed_process_is_taken_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_WRITING", 0.05)
     (tmp_path / "lock").touch()
     with locked(tmp_path / "lock", "it"):
         pass
 
 
-def test_the_heart_beats(tmp_path: Path) -> None:
+def test_beat_refreshes_the_heartbeat(tmp_path: Path) -> None:
     path = tmp_path / "lock"
     with locked(path, "it") as lock:
         os.utime(path, (1, 1))
@@ -120,10 +120,10 @@ def test_the_heart_beats(tmp_path: Path) -> None:
         assert time.time() - path.stat().st_mtime < 60
 
 
-def test_a_lost_lock_is_noticed_and_left_alone(tmp_path: Path) -> None:
+def test_beat_detects_a_lost_lock(tmp_path: Path) -> None:
     path = tmp_path / "lock"
     with locked(path, "it") as lock:
-        foreign(path)
+        write_foreign_lock(path)
         with pytest.raises(InputError, match="lost its lock"):
             lock.beat()
     assert path.exists()
@@ -134,28 +134,28 @@ def test_a_lost_lock_is_noticed_and_left_alone(tmp_path: Path) -> None:
             lock.beat()
 
 
-def test_a_lock_made_since_is_not_taken_for_the_stale_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Two see the same stale lock; the faster has made its own before the slower's turn."""
+def test_new_lock_in_place_of_a_stale_one_is_not_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two processes find the same stale lock, and the first creates its own before the second continues."""
     path = tmp_path / "lock"
 
     def faster(*_: Any) -> bool:
         path.unlink()
-        foreign(path, pid=77)
+        write_foreign_lock(path, pid=77)
         return True
 
     for where, name in ((module, "_stale"), (fcntl, "flock")):
-        foreign(path)
+        write_foreign_lock(path)
         os.utime(path, (1, 1))
         with monkeypatch.context() as patch:
             patch.setattr(where, name, faster)
             module._clear_away(path, "it")
         assert json.loads(path.read_text())["pid"] == 77
-    assert [each.name for each in tmp_path.iterdir()] == ["lock"]
+    assert [file.name for file in tmp_path.iterdir()] == ["lock"]
 
 
-def test_those_who_find_the_same_stale_lock_go_one_after_the_other(tmp_path: Path) -> None:
+def test_processes_that_find_the_same_stale_lock_take_turns(tmp_path: Path) -> None:
     path = tmp_path / "lock"
-    foreign(path)
+    write_foreign_lock(path)
     os.utime(path, (1, 1))
 
     def first() -> None:
@@ -163,7 +163,7 @@ def test_those_who_find_the_same_stale_lock_go_one_after_the_other(tmp_path: Pat
             fcntl.flock(stale, fcntl.LOCK_EX)
             (tmp_path / "at it").touch()
             time.sleep(0.3)
-            foreign(tmp_path / "new", pid=77)
+            write_foreign_lock(tmp_path / "new", pid=77)
             os.replace(str(tmp_path / "new"), str(path))
 
     child = in_child(first)
@@ -175,16 +175,16 @@ def test_those_who_find_the_same_stale_lock_go_one_after_the_other(tmp_path: Pat
 
 
 @pytest.mark.parametrize("flock", [True, False])
-def test_of_many_that_find_a_stale_lock_one_gets_it_at_a_time(
+def test_only_one_of_many_processes_takes_over_a_stale_lock(
     tmp_path: Path, flock: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Each that gets it leaves a stale one behind, as if it had been killed; also where flock holds nobody off."""
+    """Each process that takes the lock leaves a stale one, as if it had been killed; with and without flock."""
     if not flock:
         samestat = os.path.samestat
 
-        def slowly(*words: Any) -> bool:
-            same = samestat(*words)
-            time.sleep(random.uniform(0, 0.01))  # in which others do the same
+        def slowly(*arguments: Any) -> bool:
+            same = samestat(*arguments)
+            time.sleep(random.uniform(0, 0.01))  # gives other processes time to do the same
             return same
 
         monkeypatch.setattr(fcntl, "flock", lambda *_: None)
@@ -196,11 +196,11 @@ def test_of_many_that_find_a_stale_lock_one_gets_it_at_a_time(
         for _ in range(150 if flock else 50):
             try:
                 with locked(path, "it"):
-                    os.close(os.open(inside, os.O_CREAT | os.O_EXCL))  # fails if another is inside
+                    os.close(os.open(inside, os.O_CREAT | os.O_EXCL))  # fails if another process holds the lock
                     time.sleep(0.001 if flock else 0.005)
                     inside.unlink()
                     dead = tmp_path / str(os.getpid())
-                    foreign(dead, machine=machine(), started="12")
+                    write_foreign_lock(dead, machine=machine(), started="12")
                     os.replace(str(dead), str(path))
             except InputError:
                 time.sleep(0.001)
@@ -209,22 +209,22 @@ def test_of_many_that_find_a_stale_lock_one_gets_it_at_a_time(
     assert [ended(child) for child in children] == [0] * 4
 
 
-def test_whether_a_lock_is_held_can_be_asked(tmp_path: Path) -> None:
+def test_held_returns_whether_a_lock_is_held(tmp_path: Path) -> None:
     path = tmp_path / "lock"
     assert not held(path)
     with locked(path, "it"):
         assert held(path)
     assert not held(path)
-    foreign(path)
+    write_foreign_lock(path)
     assert held(path)
     os.utime(path, (1, 1))
     assert not held(path)
-    foreign(path, stale_after=1e12)
+    write_foreign_lock(path, stale_after=1e12)
     os.utime(path, (1, 1))
     assert held(path)
 
 
-def in_slurm(monkeypatch: pytest.MonkeyPatch, **variables: str) -> None:
+def set_slurm_job(monkeypatch: pytest.MonkeyPatch, **variables: str) -> None:
     for name in ("CLUSTER_NAME", "JOB_ID", "ARRAY_JOB_ID", "ARRAY_TASK_ID", "RESTART_COUNT"):
         monkeypatch.delenv(f"SLURM_{name}", raising=False)
     for name, value in variables.items():
@@ -234,16 +234,16 @@ def in_slurm(monkeypatch: pytest.MonkeyPatch, **variables: str) -> None:
 ELEMENT = {"CLUSTER_NAME": "lab", "JOB_ID": "14", "ARRAY_JOB_ID": "12", "ARRAY_TASK_ID": "2"}
 
 
-def test_requeued_job_takes_over_its_own_lock_from_another_machine_at_once(
+def test_requeued_job_takes_over_its_lock_from_another_machine_at_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "lock"
-    in_slurm(monkeypatch, **ELEMENT)
+    set_slurm_job(monkeypatch, **ELEMENT)
     with locked(path, "it"):
         content = json.loads(path.read_text())
     assert content["job"] == ["lab", "12_2", 0]
-    foreign(path, job=content["job"])
-    in_slurm(monkeypatch, **ELEMENT, RESTART_COUNT="1")
+    write_foreign_lock(path, job=content["job"])
+    set_slurm_job(monkeypatch, **ELEMENT, RESTART_COUNT="1")
     with locked(path, "it"):
         assert json.loads(path.read_text())["job"] == ["lab", "12_2", 1]
 
@@ -251,9 +251,9 @@ def test_requeued_job_takes_over_its_own_lock_from_another_machine_at_once(
 @pytest.mark.parametrize(
     "holder, changes",
     [
-        (["lab", "12_2", 0], {}),  # the same start of the job: another step of it
+        (["lab", "12_2", 0], {}),  # another step of the same start of the job
         (["lab", "12_2", 1], {"RESTART_COUNT": "1"}),
-        (["lab", "12_2", 2], {"RESTART_COUNT": "1"}),  # this one is the old one, and not yet dead
+        (["lab", "12_2", 2], {"RESTART_COUNT": "1"}),  # this process belongs to the earlier start and is still alive
         (["lab", "12_3", 0], {"RESTART_COUNT": "1"}),
         (["lab", "11_2", 0], {"RESTART_COUNT": "1"}),
         (["other", "12_2", 0], {"RESTART_COUNT": "1"}),
@@ -263,46 +263,46 @@ def test_requeued_job_takes_over_its_own_lock_from_another_machine_at_once(
         (["lab", "12_2", 0], {"RESTART_COUNT": "many"}),
     ],
 )
-def test_no_other_job_and_no_other_start_takes_over(
+def test_other_jobs_and_starts_do_not_take_over(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, holder: Any, changes: Any
 ) -> None:
     path = tmp_path / "lock"
-    foreign(path, job=holder)
-    in_slurm(monkeypatch, **{**ELEMENT, **changes})
+    write_foreign_lock(path, job=holder)
+    set_slurm_job(monkeypatch, **{**ELEMENT, **changes})
     with pytest.raises(InputError, match="in use"), locked(path, "it"):
         pass
 
 
-def test_requeued_job_does_not_take_over_from_a_process_that_lives_on_this_machine(
+def test_requeued_job_does_not_take_over_from_a_living_process_of_this_machine(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "lock"
-    in_slurm(monkeypatch, **ELEMENT)
+    set_slurm_job(monkeypatch, **ELEMENT)
     with locked(path, "it"):
-        in_slurm(monkeypatch, **ELEMENT, RESTART_COUNT="1")
+        set_slurm_job(monkeypatch, **ELEMENT, RESTART_COUNT="1")
         with pytest.raises(InputError, match="in use"), locked(path, "it"):
             pass
 
 
-def test_job_that_is_no_array_is_known_by_its_number(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_job_without_an_array_is_identified_by_its_number(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "lock"
-    foreign(path, job=["", "14", 0])
-    in_slurm(monkeypatch, JOB_ID="14", RESTART_COUNT="3")
+    write_foreign_lock(path, job=["", "14", 0])
+    set_slurm_job(monkeypatch, JOB_ID="14", RESTART_COUNT="3")
     with locked(path, "it"):
         pass
 
 
-def test_a_stale_lock_whose_remover_was_killed_is_removed_a_minute_later(
+def test_stale_lock_is_removed_a_minute_after_its_remover_was_killed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "lock"
-    foreign(path)
+    write_foreign_lock(path)
     os.utime(path, (1, 1))
-    removed = Path.unlink
+    unlink = Path.unlink
     with monkeypatch.context() as patch:
-        patch.setattr(Path, "unlink", lambda self: None)  # as if it had been killed before it could
+        patch.setattr(Path, "unlink", lambda self: None)  # as if the process had been killed before
         module._clear_away(path, "it")
-    assert Path.unlink is removed and len(list(tmp_path.iterdir())) == 2
+    assert Path.unlink is unlink and len(list(tmp_path.iterdir())) == 2
     with pytest.raises(InputError, match="other processes keep taking the lock"), locked(path, "it"):
         pytest.fail("removed at once")
     monkeypatch.setattr(module, "_REMOVING", -1.0)
@@ -311,7 +311,7 @@ def test_a_stale_lock_whose_remover_was_killed_is_removed_a_minute_later(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_lock_that_cannot_be_written_is_told_in_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_lock_that_cannot_be_written_is_reported_in_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*_: Any) -> None:
         raise OSError(28, "No space left on device")
 
@@ -322,24 +322,24 @@ def test_a_lock_that_cannot_be_written_is_told_in_one_line(tmp_path: Path, monke
     assert "\n" not in str(error.value) and list(tmp_path.iterdir()) == []
 
 
-def test_who_may_only_look_sees_whether_a_lock_is_held(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refused(**_: Any) -> None:
+def test_held_works_in_a_read_only_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(**_: Any) -> None:
         raise OSError(30, "Read-only file system")
 
-    monkeypatch.setattr(tempfile, "TemporaryFile", refused)
-    foreign(tmp_path / "lock")
+    monkeypatch.setattr(tempfile, "TemporaryFile", refuse)
+    write_foreign_lock(tmp_path / "lock")
     assert held(tmp_path / "lock")
     os.utime(tmp_path / "lock", (1, 1))
     assert not held(tmp_path / "lock")
 
 
-def test_a_lock_that_can_be_written_no_more_is_told_in_one_line(
+def test_lock_that_can_no_longer_be_written_is_reported_in_one_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refused(*_: Any) -> None:
+    def refuse(*_: Any) -> None:
         raise OSError(30, "Read-only file system")
 
     with locked(tmp_path / "lock", "the search") as lock, monkeypatch.context() as patch:
-        patch.setattr(os, "utime", refused)
+        patch.setattr(os, "utime", refuse)
         with pytest.raises(OSError, match="the search: the lock .* cannot be written: Read-only file system; .*intact"):
             lock.beat()
