@@ -1,4 +1,4 @@
-"""Promise 2: files that were truncated, changed or overwritten are never read as valid, and the one before is used."""
+"""Promise 2: truncated, changed or overwritten files are never read as valid, and the previous file can be used."""
 
 import random
 import time
@@ -25,9 +25,9 @@ class Kind(NamedTuple):
     """A kind of file.
 
     Attributes:
-        write: a generation of it, by number.
-        read: gives which generation a file holds; refuses a damaged one.
-        use_previous: as the command does that was asked to.
+        write: Writes a generation of the file, by number.
+        read: Returns the generation of a file; refuses a damaged file.
+        use_previous: Restores the previous file as the command does on request.
     """
 
     write: Callable[[Path, int], None]
@@ -38,9 +38,9 @@ class Kind(NamedTuple):
 def _write_search(path: Path, number: int) -> None:
     file = SearchFile(path, IDENTITY)
     evolution = Evolution(SMALL, evolution_config(), Table(), 1, file.archive, file.last)
-    asked = evolution.ask()
+    requested = evolution.ask()
     file.zero_flow_epe = 8.0
-    file.append(evolution.tell(asked, [pair for part in Oracle(SMALL).score(asked) for pair in part]), 1.0)
+    file.append(evolution.tell(requested, [pair for part in Oracle(SMALL).score(requested) for pair in part]), 1.0)
 
 
 def _read_search(path: Path) -> int:
@@ -51,8 +51,8 @@ def _read_search(path: Path) -> int:
 
 def _write_space(path: Path, number: int) -> None:
     file = SpaceFile(path, IDENTITY)
-    new = [each for each in SMALL.all() if each not in file.archive][: 10 + number]
-    file.archive.append([(each, 1.0) for each in new], [Table().cost(each) for each in new], 0, set(new))
+    new = [item for item in SMALL.all() if item not in file.archive][: 10 + number]
+    file.archive.append([(item, 1.0) for item in new], [Table().cost(item) for item in new], 0, set(new))
     file.write()
 
 
@@ -101,8 +101,8 @@ KINDS: Dict[str, Kind] = {
 }
 
 
-def damaged(content: bytes, rng: random.Random) -> bytes:
-    """The content truncated, with some bits flipped, or with a block of it zeroed; surely another one."""
+def damage(content: bytes, rng: random.Random) -> bytes:
+    """Return a different content: truncated, with flipped bits, or with a zeroed block."""
     while True:
         changed = bytearray(content)
         place = rng.randrange(len(content))
@@ -120,7 +120,7 @@ def damaged(content: bytes, rng: random.Random) -> bytes:
 
 
 def check(name: str, folder: Path, count: int, seed: int) -> Dict[str, Any]:
-    """Damages a file again and again; each time it is to be refused by name, and the one before offered and used.
+    """Damage a file repeatedly, and check that it is refused by name, and that the previous file is offered and used.
 
     Returns:
         The figures.
@@ -133,7 +133,7 @@ def check(name: str, folder: Path, count: int, seed: int) -> Dict[str, Any]:
     messages: List[str] = []
     started = time.monotonic()
     for number in range(count):
-        bad = damaged(good, rng)
+        bad = damage(good, rng)
         path.write_bytes(bad)
         try:
             kind.read(path)
@@ -145,7 +145,7 @@ def check(name: str, folder: Path, count: int, seed: int) -> Dict[str, Any]:
         kind.use_previous(path)
         assert kind.read(path) == 0 and path.read_bytes() == before
         aside = path.with_name(f"{name}.1")
-        assert aside.read_bytes() == bad, "what was damaged is not kept"
+        assert aside.read_bytes() == bad, "the damaged file is not kept"
         aside.unlink()
         files.previous(path).write_bytes(before)
     offered = sum("previous" in message in message for message in messages)

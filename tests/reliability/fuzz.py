@@ -1,7 +1,7 @@
-"""Promise 5: whatever a file holds, reading it ends soon, in a bounded memory, with a value or one line that names it.
+"""Promise 5: reading any file ends soon, in bounded memory, with a value or with one line that names the file.
 
-Inputs are made from a seed, and read in forked processes with a limit on their memory and a clock that runs for each
-input. There nothing can be started and nothing be written outside: that would be told, too.
+Inputs are derived from a seed, and read in forked processes with a limit on memory, and on the time of each input. Any
+attempt there to start a program or to write outside the folder is detected.
 """
 
 import builtins
@@ -24,37 +24,37 @@ from typing import Any, Dict, Iterator, List
 
 from edgeflownas.errors import InputError
 from tests.processes import in_child
-from tests.reliability.inputs import Target, changed
+from tests.reliability.inputs import Target, change
 
-MEMORY = 2 << 30  # bytes that reading may take
-SECONDS = 10.0  # of the processor, for one input
+MEMORY = 2 << 30  # bytes of memory for reading
+SECONDS = 10.0  # of processor time for one input
 _BATCH = 500
 
 
 class Forbidden(BaseException):
-    """Something was started, or written outside."""
+    """A program was started, or a file outside was written."""
 
 
 @contextlib.contextmanager
 def guarded(folder: Path) -> Iterator[None]:
-    """While the block runs, nothing can be started or unpickled, and written only in a folder."""
+    """Forbid to start programs, to unpickle and to write outside a folder while the block runs."""
 
-    def forbidden(*words: Any, **others: Any) -> Any:
-        raise Forbidden(f"called with {words!r:.200}")
+    def forbid(*arguments: Any, **options: Any) -> Any:
+        raise Forbidden(f"called with {arguments!r:.200}")
 
-    def opened(file: Any, mode: str = "r", *words: Any, **others: Any) -> Any:
+    def open_inside(file: Any, mode: str = "r", *arguments: Any, **options: Any) -> Any:
         inside = isinstance(file, int) or str(file).startswith(str(folder)) or str(file) == os.devnull
         if set(mode) & set("wax+") and not inside:
             raise Forbidden(f"opened {file!r} to write")
-        return kept[io, "open"](file, mode, *words, **others)
+        return kept[io, "open"](file, mode, *arguments, **options)
 
     names: Any = [(os, "system"), (os, "popen"), (subprocess, "Popen"), (pickle, "loads"), (pickle, "load"),
                   (pickle, "Unpickler"), (builtins, "eval"), (os, "execv"), (os, "fork")]  # fmt: skip
     kept: Any = {(module, name): getattr(module, name) for module, name in [*names, (io, "open"), (builtins, "open")]}
     try:
         for module, name in names:
-            setattr(module, name, forbidden)
-        io.open = builtins.open = opened
+            setattr(module, name, forbid)
+        io.open = builtins.open = open_inside
         yield
     finally:
         for (module, name), value in kept.items():
@@ -62,7 +62,7 @@ def guarded(folder: Path) -> Iterator[None]:
 
 
 class Late(BaseException):
-    """An input took too long."""
+    """An input exceeded its time."""
 
 
 def _late(signum: int, frame: Any) -> None:
@@ -70,7 +70,7 @@ def _late(signum: int, frame: Any) -> None:
 
 
 def _batch(target: Target, folder: Path, seeds: List[bytes], seed: str, numbers: range, shared: mmap.mmap) -> None:
-    """Feeds a batch; writes into ``shared`` at which input it is, and how it went."""
+    """Read a batch of inputs; write the number of the present input, and the results, into ``shared``."""
     used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
     resource.setrlimit(resource.RLIMIT_AS, (used + MEMORY, used + MEMORY))
     signal.signal(signal.SIGPROF, _late)
@@ -79,10 +79,10 @@ def _batch(target: Target, folder: Path, seeds: List[bytes], seed: str, numbers:
     slowest, refused = 0.0, 0
     for number in numbers:
         shared[:8] = struct.pack("<q", number)
-        data = made(seeds, seed, number)
+        data = make_input(seeds, seed, number)
         started = time.process_time()
         signal.setitimer(signal.ITIMER_PROF, SECONDS)
-        # A library that does not return ends the process, a little later.
+        # If a library does not return, this limit ends the process a little later.
         resource.setrlimit(resource.RLIMIT_CPU, (int(started + SECONDS) + 2, resource.RLIM_INFINITY))
         try:
             with guarded(folder):
@@ -98,21 +98,21 @@ def _batch(target: Target, folder: Path, seeds: List[bytes], seed: str, numbers:
     shared[8:24] = struct.pack("<dq", slowest, refused)
 
 
-def made(seeds: List[bytes], seed: str, number: int) -> bytes:
-    """An input; a seed itself is among them."""
+def make_input(seeds: List[bytes], seed: str, number: int) -> bytes:
+    """Return an input: first the seeds themselves, then changed ones."""
     rng = random.Random(f"{seed} {number}")
     good = seeds[number % len(seeds)]
-    return good if number < len(seeds) else changed(good, rng)
+    return good if number < len(seeds) else change(good, rng)
 
 
 def check(target: Target, count: int, seed: int) -> Dict[str, Any]:
-    """Feeds a target.
+    """Read inputs with a target.
 
     Returns:
         The figures.
 
     Raises:
-        AssertionError: an input ended in something else than a value or a refusal; it is kept and named.
+        AssertionError: An input led to neither a value nor a refusal; it is kept, and the message names its file.
     """
     label, slowest, refused, started = f"{seed} {target.name}", 0.0, 0, time.monotonic()
     with tempfile.TemporaryDirectory(prefix="fuzz") as name, mmap.mmap(-1, 24) as shared:
@@ -122,11 +122,11 @@ def check(target: Target, count: int, seed: int) -> Dict[str, Any]:
             numbers = range(first, min(first + _BATCH, count))
             shared[:24] = bytes(24)
             log = folder / "log"
-            pid = in_child(functools.partial(_logged, log, target, folder, seeds, label, numbers, shared))
+            pid = in_child(functools.partial(_run_logged, log, target, folder, seeds, label, numbers, shared))
             _, status = os.waitpid(pid, 0)
             if status:
                 (number,) = struct.unpack("<q", shared[:8])
-                data = made(seeds, label, number)
+                data = make_input(seeds, label, number)
                 kept = Path(tempfile.gettempdir()) / f"fuzz-{target.name.split(',')[0].strip('.')}-{number}"
                 kept.write_bytes(data)
                 raise AssertionError(
@@ -140,7 +140,7 @@ def check(target: Target, count: int, seed: int) -> Dict[str, Any]:
     }  # fmt: skip
 
 
-def _logged(log: Path, *words: Any) -> None:
+def _run_logged(log: Path, *words: Any) -> None:
     try:
         _batch(*words)
     except BaseException:

@@ -29,7 +29,7 @@ def check(scene: Scene, name: str, times: int, seed: int) -> Dict[str, Any]:
         damaged = rng.sample(FILES[name], rng.randint(1, len(FILES[name])))
         for file in damaged:
             assert previous(run / file).exists(), f"{name}: {file} has no previous file"
-            (run / file).write_bytes(damage.damaged((run / file).read_bytes(), rng))
+            (run / file).write_bytes(damage.damage((run / file).read_bytes(), rng))
         when = f"seed {seed}, damage {number}, of {', '.join(damaged)}"
         assert scene.call(name, run) == 2, f"{name}, {when}: is not refused"
         *_, line = (run / "output.log").read_text().strip().splitlines()

@@ -1,4 +1,4 @@
-"""What is fed to the readers of files for promise 5: inputs made from good ones, and who reads them."""
+"""Inputs for promise 5, derived from valid files, and the functions that read them."""
 
 import contextlib
 import csv
@@ -35,14 +35,14 @@ CONFIGS = Path(__file__).parents[2] / "configs"
 
 
 class Target(NamedTuple):
-    """What is fed.
+    """A kind of input.
 
     Attributes:
-        name: of it.
-        share: of all inputs.
-        seeds: good inputs.
-        read: reads one; may use the folder.
-        refusals: errors that name what is wrong.
+        name: Name of the kind.
+        share: Share of all inputs.
+        seeds: Returns valid inputs.
+        read: Reads an input; may use the folder.
+        refusals: Errors that describe what is wrong with an input.
     """
 
     name: str
@@ -62,8 +62,8 @@ _HOSTILE = (
 _NUMBERS = (0, 1, 2**15, 2**16 - 1, 2**31 - 1, 2**31, 2**32 - 1)
 
 
-def changed(good: bytes, rng: random.Random) -> bytes:
-    """A good input with a few changes: of bits, blocks, numbers, lines or words."""
+def change(good: bytes, rng: random.Random) -> bytes:
+    """Change a few bits, blocks, numbers, lines or words of a valid input."""
     data = bytearray(good)
     for _ in range(rng.choice((1, 1, 2, 4))):
         place = rng.randrange(len(data) + 1)
@@ -119,7 +119,7 @@ def _read_architecture(folder: Path, data: bytes) -> None:
 
 def _flo_seeds(folder: Path) -> List[bytes]:
     good = struct.pack("<4sii", b"PIEH", 3, 2) + bytes(48)
-    return [good, struct.pack("<4sii", b"PIEH", 1 << 15, 1 << 16) + bytes(48)]  # which claims 2^31 pixels
+    return [good, struct.pack("<4sii", b"PIEH", 1 << 15, 1 << 16) + bytes(48)]  # claims 2^31 pixels
 
 
 def _pfm_seeds(folder: Path) -> List[bytes]:
@@ -129,7 +129,7 @@ def _pfm_seeds(folder: Path) -> List[bytes]:
 def _png_seeds(folder: Path) -> List[bytes]:
     rng = np.random.default_rng(0)
     pictures = [rng.integers(0, 256, (6, 5, 3), np.uint8), rng.integers(0, 2**16, (6, 5, 3)).astype(np.uint16)]
-    files = [cv2.imencode(".png", each)[1].tobytes() for each in pictures]
+    files = [cv2.imencode(".png", picture)[1].tobytes() for picture in pictures]
     files += [cv2.imencode(suffix, pictures[0])[1].tobytes() for suffix in (".jpg", ".ppm", ".bmp", ".webp", ".tiff")]
     return [*files, b"P6 5 6 255 " + bytes(90), b"P6 99999 99999 255 " + bytes(90)]
 
@@ -160,9 +160,9 @@ def _seeds_of(name: str) -> Callable[[Path], List[bytes]]:
 
 
 def _links(folder: Path) -> List[bytes]:
-    """Search files in which something lies in another file, or is a link to itself."""
+    """Return search files with links to other files or to themselves."""
     (seed,) = _seeds_of("search.h5")(folder)
-    found = [seed]
+    files = [seed]
     for target in (h5py.ExternalLink("/etc/passwd", "x"), h5py.SoftLink("/archive"), h5py.SoftLink("/generations")):
         for place in ("archive/epe", "generations/0001/genes", "generations/0001", "archive"):
             path = folder / "linked.h5"
@@ -171,8 +171,8 @@ def _links(folder: Path) -> List[bytes]:
                 del file[place]
                 file[place] = target
                 sealed.write(file, path)
-            found.append(path.read_bytes())
-    return found
+            files.append(path.read_bytes())
+    return files
 
 
 def _task_seeds(folder: Path) -> List[bytes]:
@@ -184,7 +184,7 @@ def _task_seeds(folder: Path) -> List[bytes]:
         "found": {"epe": 1.0, "fps": 2.0, "latency_ms": 3.0, "sram_kib": 4.0, "npu_cycles": 5.0, "source": "compiled"},
     }  # fmt: skip
     outside = [{**content, "first_weights": name} for name in ("../../etc/passwd", "/etc/passwd", "tasks/..", "")]
-    return [yaml.safe_dump(each, sort_keys=False).encode() for each in (content, *outside)]
+    return [yaml.safe_dump(task, sort_keys=False).encode() for task in (content, *outside)]
 
 
 def _read_task(folder: Path, data: bytes) -> None:
@@ -201,11 +201,11 @@ def _read_state(path: Path) -> None:
 
 
 def _state_seeds(folder: Path) -> List[bytes]:
-    """States as YAML, which can be changed line by line."""
+    """Return states as YAML, which can be changed line by line."""
     (seed,) = _seeds_of("state.json")(folder)
     content: Dict[str, Any] = json.loads(seed)
     running = {**content, "steps": 9, "host": "here", "reason": "x"}
-    return [yaml.safe_dump(each).encode() for each in (content, running)]
+    return [yaml.safe_dump(state).encode() for state in (content, running)]
 
 
 def _read_state_from_others(path: Path) -> None:
@@ -250,8 +250,7 @@ def _read_vela(folder: Path, data: bytes) -> None:
     (folder / "x_summary_y.csv").write_bytes(summary)
     (folder / "x_per-layer.csv").write_bytes(layers)
     (folder / "x_vela.tflite").touch()
-    found = report.read(folder, summary.decode("latin-1"))
-    figures = found.figures
+    figures = report.read(folder, summary.decode("latin-1")).figures
     assert figures.npu_cycles > 0 and figures.cycles > 0 and 0 < figures.sram_kib < float("inf")
 
 

@@ -1,4 +1,4 @@
-"""Promises 1 and 2 of whole commands, a few times; in a process that has not computed with TensorFlow, to be forked."""
+"""Promises 1 and 2 for whole commands with few inputs, in a new process, as TensorFlow cannot be used after a fork."""
 
 import subprocess
 import sys
@@ -10,28 +10,28 @@ import pytest
 from tests.reliability import crash, going_back
 
 
-def done(tmp_path: Path, part: str, share: float, commands: Sequence[str]) -> List[str]:
-    """Does a part of all for some commands; gives their figures, a line each."""
-    words = [part, "--share", str(share), "--output", str(tmp_path / "out"), "--work", str(tmp_path)]
-    words += [word for command in commands for word in ("--only", command)]
-    ended = subprocess.run(
-        [sys.executable, "-W", "ignore", "-m", "tests.reliability", *words], cwd=str(crash.ROOT), check=False,
+def run_part(tmp_path: Path, part: str, share: float, commands: Sequence[str]) -> List[str]:
+    """Run a part of the tests for some commands, and return a line of figures for each."""
+    arguments = [part, "--share", str(share), "--output", str(tmp_path / "out"), "--work", str(tmp_path)]
+    arguments += [word for command in commands for word in ("--only", command)]
+    process = subprocess.run(
+        [sys.executable, "-W", "ignore", "-m", "tests.reliability", *arguments], cwd=str(crash.ROOT), check=False,
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
     )  # fmt: skip
-    assert ended.returncode == 0, ended.stdout[-4000:]
-    lines = [line for line in ended.stdout.splitlines() if line.startswith("  command")]
-    assert len(lines) == len(commands), ended.stdout
+    assert process.returncode == 0, process.stdout[-4000:]
+    lines = [line for line in process.stdout.splitlines() if line.startswith("  command")]
+    assert len(lines) == len(commands), process.stdout
     return lines
 
 
 @pytest.mark.parametrize(
     "part, share, commands", [("kills", 0.015, crash.COMMANDS), ("faults", 0.01, ("train", "cost build"))]
 )
-def test_a_killed_command_that_is_continued_ends_as_if_nothing_had_been(
+def test_killed_command_resumes_and_ends_as_without_the_kill(
     tmp_path: Path, part: str, share: float, commands: Sequence[str]
 ) -> None:
-    done(tmp_path, part, share, commands)
+    run_part(tmp_path, part, share, commands)
 
 
-def test_a_command_whose_last_files_are_damaged_goes_on_from_those_before(tmp_path: Path) -> None:
-    done(tmp_path, "back", 0.1, tuple(going_back.FILES))
+def test_command_with_damaged_files_resumes_from_the_previous_ones(tmp_path: Path) -> None:
+    run_part(tmp_path, "back", 0.1, tuple(going_back.FILES))

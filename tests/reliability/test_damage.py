@@ -22,13 +22,13 @@ from tests.search.queue.small import small_queue
 
 
 @pytest.mark.parametrize("name", damage.KINDS)
-def test_damage_is_named_and_the_file_before_is_offered_and_used(tmp_path: Path, name: str) -> None:
+def test_damage_is_reported_and_the_previous_file_is_offered_and_used(tmp_path: Path, name: str) -> None:
     assert damage.check(name, tmp_path, 40, seed=1)["detected"] == 40
 
 
 @pytest.mark.parametrize("name", damage.KINDS)
-def test_every_byte_counts(tmp_path: Path, name: str) -> None:
-    """Not only those that a reader happens to look at."""
+def test_any_changed_byte_is_detected(tmp_path: Path, name: str) -> None:
+    """Bytes that no reader uses are checked, too."""
     kind, path, rng = damage.KINDS[name], tmp_path / name, random.Random(1)
     kind.write(path, 0)
     good = path.read_bytes()
@@ -39,27 +39,27 @@ def test_every_byte_counts(tmp_path: Path, name: str) -> None:
 
 
 @pytest.mark.parametrize("change", [lambda text: text + "\n", lambda text: "# mine\n" + text, lambda text: text[:-1]])
-def test_a_change_of_a_cost_table_that_yaml_does_not_see_is_seen(tmp_path: Path, change) -> None:
+def test_change_of_a_cost_table_that_yaml_ignores_is_detected(tmp_path: Path, change) -> None:
     path = tmp_path / "table.yaml"
     path.write_text(change(damage.TABLE.read_text()))
     with pytest.raises(InputError, match=r"table\.yaml: is damaged"):
         CostTable.load(path)
 
 
-def test_two_damaged_generations_are_both_left_as_they_are(tmp_path: Path) -> None:
+def test_nothing_is_changed_if_the_previous_file_is_damaged_too(tmp_path: Path) -> None:
     for name, kind in damage.KINDS.items():
         path = tmp_path / name
         for number in (0, 1):
             kind.write(path, number)
-        for each in (path, previous(path)):
-            each.write_bytes(each.read_bytes()[:-1])
-        before = {each: each.read_bytes() for each in tmp_path.iterdir()}
+        for file in (path, previous(path)):
+            file.write_bytes(file.read_bytes()[:-1])
+        before = {file: file.read_bytes() for file in tmp_path.iterdir()}
         with pytest.raises(InputError):
             kind.use_previous(path)
-        assert {each: each.read_bytes() for each in tmp_path.iterdir()} == before
+        assert {file: file.read_bytes() for file in tmp_path.iterdir()} == before
 
 
-def test_a_record_is_the_json_that_others_read(tmp_path: Path) -> None:
+def test_record_is_plain_json(tmp_path: Path) -> None:
     path = tmp_path / "a.json"
     record.write(path, {"state": "done", "epe": 1.5})
     content = json.loads(path.read_text())
@@ -69,7 +69,7 @@ def test_a_record_is_the_json_that_others_read(tmp_path: Path) -> None:
     assert record.read(path) == {"state": "done", "epe": 1.5}
 
 
-def test_a_damaged_task_is_shown_and_goes_on_from_the_files_before(tmp_path: Path) -> None:
+def test_damaged_task_is_shown_and_resumes_from_the_previous_files(tmp_path: Path) -> None:
     queue = small_queue(tmp_path)
     paths = queue.paths.task(0)
     for epoch in (0, 1):
@@ -88,7 +88,7 @@ def test_a_damaged_task_is_shown_and_goes_on_from_the_files_before(tmp_path: Pat
     assert read_row(queue, 1).word == "queued"
 
 
-def test_a_damaged_result_is_made_again(tmp_path: Path) -> None:
+def test_damaged_result_is_computed_again(tmp_path: Path) -> None:
     queue = small_queue(tmp_path)
     with hold_claim(queue.task(1)) as claim:
         record.write(queue.paths.task(1).result, {"epe": 1.5})
@@ -101,7 +101,7 @@ def test_a_damaged_result_is_made_again(tmp_path: Path) -> None:
     assert read_row(queue, 1).word == "queued" and not path.exists()
 
 
-def test_a_damaged_cost_table_is_put_back_by_its_command(tmp_path: Path) -> None:
+def test_damaged_cost_table_is_restored_by_its_command(tmp_path: Path) -> None:
     path = tmp_path / "table.yaml"
     for number in (0, 1):
         damage.KINDS["table.yaml"].write(path, number)
@@ -117,25 +117,25 @@ def test_a_damaged_cost_table_is_put_back_by_its_command(tmp_path: Path) -> None
     "epes, epoch, said",
     [((4.0, 3.0, 2.0, 1.0), 4, ""), ((4.0, 3.0, 1.0, 2.0), 3, ""), ((4.0, 1.0, 3.0, 2.0), 1, "are lost")],
 )
-def test_damaged_best_weights_come_back_where_their_epoch_is_still_there(
+def test_damaged_best_weights_are_restored_if_their_epoch_is_still_there(
     tmp_path: Path, capsys: pytest.CaptureFixture, epes: Tuple[float, ...], epoch: int, said: str
 ) -> None:
     class Scored(Cycle):
         def evaluate(self) -> float:
             return next(answers)
 
-    def trained() -> None:
+    def run_training() -> None:
         train(tmp_path / "run", data, Scored({"kernel": np.ones((3, 3), np.float32)}, None))
 
     data, answers, path = Flows(tmp_path / "data"), iter(epes), tmp_path / "run" / "best.h5"
-    trained()
+    run_training()
     best = {name: value.tobytes() for name, value in checkpoint.load(path)[0].items()}
     path.write_bytes(path.read_bytes()[:-3])
     with pytest.raises(InputError, match=r"best\.h5: is truncated or damaged.*train --from-previous"):
-        trained()
+        run_training()
     assert checkpoint.use_previous(path) == [path]
     capsys.readouterr()
-    trained()
+    run_training()
     weights, state = checkpoint.load(path)
     assert (state["epoch"], state["epe"]) == (epoch, epes[epoch - 1])
     same = {name: value.tobytes() for name, value in weights.items()} == best

@@ -1,4 +1,4 @@
-"""Promise 5 with few inputs, and what can be said once and for all: nothing is executed, nothing leaves the folder."""
+"""Promise 5 with few inputs, and general properties: nothing is executed, and nothing outside the folder is used."""
 
 import ast
 import re
@@ -30,11 +30,11 @@ SPACE = Space.from_skeleton(Skeleton(4))
 
 
 @pytest.mark.parametrize("target", inputs.TARGETS, ids=lambda target: target.name)
-def test_whatever_a_file_holds_it_is_read_or_named(target: inputs.Target) -> None:
+def test_any_input_is_read_or_refused(target: inputs.Target) -> None:
     assert fuzz.check(target, 120, seed=2)["inputs"] == 120
 
 
-def test_the_guard_tells_of_what_is_started_or_written_outside(tmp_path: Path) -> None:
+def test_guard_detects_started_programs_and_writes_outside(tmp_path: Path) -> None:
     import os
     import pickle
 
@@ -51,7 +51,7 @@ def test_the_guard_tells_of_what_is_started_or_written_outside(tmp_path: Path) -
 
 
 @given(st.one_of(st.text(max_size=12), st.text("0123456789", min_size=8, max_size=10)))
-def test_an_architecture_is_nine_digits_of_its_genes_and_nothing_else(text: str) -> None:
+def test_only_nine_digits_of_the_genes_are_an_architecture(text: str) -> None:
     right = len(text) == 9 and all(letter in "012" for letter in text)
     try:
         assert SPACE.format(SPACE.parse(text)) == text and right
@@ -61,7 +61,7 @@ def test_an_architecture_is_nine_digits_of_its_genes_and_nothing_else(text: str)
 
 @settings(max_examples=20, deadline=None)
 @given(st.integers(0, 2**63 - 1), st.integers(1, 99), st.floats(1e-9, 1e9), st.booleans())
-def test_a_configuration_that_was_written_reads_the_same(seed: int, epochs: int, rate: float, warm: bool) -> None:
+def test_written_configuration_is_read_back_unchanged(seed: int, epochs: int, rate: float, warm: bool) -> None:
     values = {"seed": seed, "train.epochs": epochs, "train.learning_rate": repr(rate), "queue.warm_start": warm}
     config = load(inputs.CONFIGS / "tiny.yaml", [f"{key}={value}" for key, value in values.items()])
     with tempfile.TemporaryDirectory() as folder:
@@ -73,7 +73,7 @@ def test_a_configuration_that_was_written_reads_the_same(seed: int, epochs: int,
 @pytest.mark.parametrize(
     "name", ["../../outside.h5", "/etc/passwd", "..", "tasks/../../outside.h5", "link.h5", "loop.h5", '"\\0"']
 )
-def test_a_task_from_others_reads_nothing_outside_its_queue(tmp_path: Path, name: str) -> None:
+def test_foreign_task_reads_nothing_outside_its_queue(tmp_path: Path, name: str) -> None:
     queue = small_queue(tmp_path)
     (queue.paths.folder / "link.h5").symlink_to(tmp_path / "outside.h5")
     (queue.paths.folder / "loop.h5").symlink_to(queue.paths.folder / "loop.h5")
@@ -87,7 +87,7 @@ def test_a_task_from_others_reads_nothing_outside_its_queue(tmp_path: Path, name
 
 @pytest.mark.parametrize("name", ["log.txt", "events", "state.json", "."])
 @pytest.mark.parametrize("target", ["outside", "no such place", "loop"])
-def test_a_task_from_others_writes_nothing_outside_its_queue(tmp_path: Path, name: str, target: str) -> None:
+def test_foreign_task_writes_nothing_outside_its_queue(tmp_path: Path, name: str, target: str) -> None:
     queue = small_queue(tmp_path)
     place, outside = queue.paths.task(0).folder / name, tmp_path / target
     if target == "outside":
@@ -113,7 +113,7 @@ def test_links_within_a_queue_and_to_a_queue_are_followed(tmp_path: Path) -> Non
     assert Task(QueuePaths(tmp_path / "elsewhere"), 0).load_first_weights() is not None
 
 
-def test_a_flow_file_that_claims_2_to_31_pixels_takes_no_memory(tmp_path: Path) -> None:
+def test_flow_file_that_claims_2_to_31_pixels_takes_no_memory(tmp_path: Path) -> None:
     from edgeflownas.data.formats import read_flow
 
     path = tmp_path / "huge.flo"
@@ -122,7 +122,7 @@ def test_a_flow_file_that_claims_2_to_31_pixels_takes_no_memory(tmp_path: Path) 
         with pytest.raises(InputError, match=r"huge\.flo: is truncated or damaged"):
             read_flow(path)
     with path.open("r+b") as file:
-        file.truncate(1 << 40)  # a hole
+        file.truncate(1 << 40)  # sparse
     with pytest.raises(InputError, match="larger than any image or flow"):
         read_flow(path)
 
@@ -134,42 +134,42 @@ _FORBIDDEN_MODULES = {"pickle", "cPickle", "dill", "cloudpickle", "shelve", "mar
 _FORBIDDEN_CALLS = {"eval", "exec", "os.system", "os.popen", "yaml.unsafe_load", "yaml.full_load", "np.load"}
 
 
-def calls(tree: ast.AST) -> Iterator[Tuple[str, ast.Call]]:
+def find_calls(tree: ast.AST) -> Iterator[Tuple[str, ast.Call]]:
     for node in ast.walk(tree):
         if isinstance(node, ast.Call):
-            function, words = node.func, []
+            function, names = node.func, []
             while isinstance(function, ast.Attribute):
-                words.append(function.attr)
+                names.append(function.attr)
                 function = function.value
             if isinstance(function, ast.Name):
-                yield ".".join([function.id, *reversed(words)]), node
+                yield ".".join([function.id, *reversed(names)]), node
 
 
-def found_in(text: str) -> List[str]:
-    """What a source must not do."""
-    tree, found = ast.parse(text), []
+def find_violations(text: str) -> List[str]:
+    """Return forbidden imports and calls in a source."""
+    tree, violations = ast.parse(text), []
     for node in ast.walk(tree):
-        names = [each.name for each in node.names] if isinstance(node, ast.Import) else []
+        names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
         names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
-        found += [name for name in names if name.split(".")[0] in _FORBIDDEN_MODULES]
-    for name, node in calls(tree):
+        violations += [name for name in names if name.split(".")[0] in _FORBIDDEN_MODULES]
+    for name, node in find_calls(tree):
         if name in _FORBIDDEN_CALLS:
-            found.append(name)
+            violations.append(name)
         if name == "yaml.load" and not (len(node.args) == 2 and ast.dump(node.args[1]).find("_Loader") > 0):
-            found.append(name)
-        found += ["shell=True" for word in node.keywords if word.arg in ("shell", "allow_pickle")]
-    return found
+            violations.append(name)
+        violations += ["shell=True" for word in node.keywords if word.arg in ("shell", "allow_pickle")]
+    return violations
 
 
 def test_no_source_unpickles_evaluates_or_calls_a_shell() -> None:
     paths = [path for package in PACKAGES for path in Path(str(package.__file__)).parent.rglob("*.py")]
     assert len(paths) > 100
-    assert {str(path): found_in(path.read_text()) for path in paths if found_in(path.read_text())} == {}
+    assert {str(path): find_violations(path.read_text()) for path in paths if find_violations(path.read_text())} == {}
 
 
 @pytest.mark.parametrize(
     "text", ["import pickle", "from pickle import loads", "eval('1')", "yaml.load(t)", "yaml.load(t, yaml.Loader)",
              "subprocess.run('x', shell=True)", "np.load('x', allow_pickle=True)", "os.system('x')"],
 )  # fmt: skip
-def test_such_a_source_would_be_found(text: str) -> None:
-    assert found_in(text)
+def test_violations_are_found(text: str) -> None:
+    assert find_violations(text)

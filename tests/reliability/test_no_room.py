@@ -1,4 +1,4 @@
-"""Promise 4: no room, no rights, vanished data, no memory: told in one line, nothing lost, and it goes on after."""
+"""Promise 4: without space, permission, data or memory one line is printed, nothing is lost, and work can resume."""
 
 import itertools
 import os
@@ -30,18 +30,18 @@ from tests.search.storage.test_search_file import IDENTITY, content, search
 
 @pytest.fixture()
 def disk(tmp_path: Path) -> Iterator[Path]:
-    """A disk of one megabyte."""
+    """Mount a disk of one megabyte."""
     folder = tmp_path / "disk"
     folder.mkdir()
     words = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(folder)]
     if os.getuid() or shutil.which("mount") is None or subprocess.run(words, check=False).returncode:
         pytest.skip("only root can mount a disk")
     yield folder
-    subprocess.run(["umount", "--lazy", str(folder)], check=True)  # errors hold files that are open there
+    subprocess.run(["umount", "--lazy", str(folder)], check=True)  # exceptions may keep files on it open
 
 
 def fill(disk: Path) -> Path:
-    """Takes all room that is left."""
+    """Fill the disk."""
     filler = disk / "filler"
     with filler.open("wb", buffering=0) as file:
         for size in (1 << 16, 1 << 10, 1):
@@ -58,7 +58,7 @@ def remount(disk: Path, how: str) -> None:
 
 
 @pytest.mark.parametrize("name", damage.KINDS)
-def test_a_full_disk_is_told_and_what_was_there_is_intact(disk: Path, name: str) -> None:
+def test_full_disk_is_reported_and_existing_files_stay_intact(disk: Path, name: str) -> None:
     kind, path = damage.KINDS[name], disk / "run" / name
     for number in (0, 1):
         kind.write(path, number)
@@ -68,14 +68,14 @@ def test_a_full_disk_is_told_and_what_was_there_is_intact(disk: Path, name: str)
         kind.write(path, 2)
     assert str(path) in str(error.value) and "\n" not in str(error.value)
     assert (path.read_bytes(), previous(path).read_bytes()) == before
-    assert sorted(each.name for each in path.parent.iterdir()) == sorted([name, previous(path).name])
+    assert sorted(file.name for file in path.parent.iterdir()) == sorted([name, previous(path).name])
     filler.unlink()
     kind.write(path, 2)
     assert path.read_bytes() != before[0] and previous(path).read_bytes() == before[0]
 
 
 @pytest.mark.parametrize("name", damage.KINDS)
-def test_a_read_only_folder_is_told_and_can_be_read(disk: Path, name: str) -> None:
+def test_read_only_folder_is_reported_and_can_be_read(disk: Path, name: str) -> None:
     kind, path = damage.KINDS[name], disk / "run" / name
     kind.write(path, 0)
     remount(disk, "ro")
@@ -92,7 +92,7 @@ def test_a_read_only_folder_is_told_and_can_be_read(disk: Path, name: str) -> No
 
 
 @pytest.mark.parametrize("cause", ["full", "read-only"])
-def test_a_search_goes_on_when_the_cause_is_gone(disk: Path, tmp_path: Path, cause: str) -> None:
+def test_search_resumes_when_the_cause_is_removed(disk: Path, tmp_path: Path, cause: str) -> None:
     search(tmp_path / "undisturbed" / "search.h5", 6)
     path = disk / "run" / "search.h5"
     search(path, 2)
@@ -114,7 +114,7 @@ def test_a_search_goes_on_when_the_cause_is_gone(disk: Path, tmp_path: Path, cau
 
 
 class Flows:
-    """Pairs whose flow is in files."""
+    """Pairs with flow in files."""
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir(exist_ok=True)
@@ -148,10 +148,10 @@ def train(folder: Path, data: Flows, step: Optional[Cycle] = None) -> Dict[str, 
     return {name: value.tobytes() for name, value in checkpoint.load(folder / "last.h5")[0].items()}
 
 
-def test_a_training_goes_on_when_there_is_room_again(disk: Path, tmp_path: Path) -> None:
-    """The disk fills up in mid-epoch, while TensorFlow's writer of events has it open, too."""
+def test_training_resumes_when_there_is_space_again(disk: Path, tmp_path: Path) -> None:
+    """The disk fills up within an epoch, while TensorFlow's writer of events has a file open on it, too."""
     data = Flows(tmp_path / "data")
-    whole = train(tmp_path / "undisturbed", data)
+    expected = train(tmp_path / "undisturbed", data)
 
     class Filling(Cycle):
         steps = 0
@@ -163,16 +163,16 @@ def test_a_training_goes_on_when_there_is_room_again(disk: Path, tmp_path: Path)
             return super().run(*words)
 
     run = disk / "run"
-    for step in (Filling({"kernel": np.ones((3, 3), np.float32)}, None), None):  # and again, with as little room
+    for step in (Filling({"kernel": np.ones((3, 3), np.float32)}, None), None):  # twice, with the disk still full
         with pytest.raises(OSError, match="cannot be written: No space left on device") as error:
             train(run, data, step)
         assert "\n" not in str(error.value)
         assert checkpoint.load(run / "last.h5")[1]["place"]["epoch"] == 1
     (disk / "filler").unlink()
-    assert train(run, data) == whole
+    assert train(run, data) == expected
 
 
-def test_a_data_set_that_vanishes_is_named_and_the_training_goes_on_when_it_is_back(tmp_path: Path) -> None:
+def test_missing_data_set_is_reported_and_the_training_resumes_when_it_is_back(tmp_path: Path) -> None:
     data, taken = Flows(tmp_path / "data"), tmp_path / "taken"
 
     class Vanishing(Cycle):
@@ -184,7 +184,7 @@ def test_a_data_set_that_vanishes_is_named_and_the_training_goes_on_when_it_is_b
                 (tmp_path / "data").rename(taken)
             return super().run(*words)
 
-    whole = train(tmp_path / "undisturbed", data)
+    expected = train(tmp_path / "undisturbed", data)
     kernel = {"kernel": np.ones((3, 3), np.float32)}
     with pytest.raises(InputError, match=r"flow .*\d\.flo: cannot be read: No such file") as error:
         train(tmp_path / "run", data, Vanishing(kernel, None))
@@ -192,11 +192,11 @@ def test_a_data_set_that_vanishes_is_named_and_the_training_goes_on_when_it_is_b
     state = checkpoint.load(tmp_path / "run" / "last.h5")[1]
     assert state["place"]["epoch"] >= 1
     taken.rename(tmp_path / "data")
-    assert train(tmp_path / "run", data) == whole
+    assert train(tmp_path / "run", data) == expected
 
 
-def test_a_worker_out_of_memory_is_told_and_the_search_goes_on_with_more(tmp_path: Path) -> None:
-    """In a process whose memory really is limited."""
+def test_worker_out_of_memory_is_reported_and_the_search_resumes_with_more(tmp_path: Path) -> None:
+    """The worker process has a real memory limit."""
     search(tmp_path / "undisturbed" / "search.h5", 4)
     path, enough = tmp_path / "run" / "search.h5", 1 << 30
     with pytest.raises(MemoryError, match="Unable to allocate 64.0 MiB") as error:
@@ -208,7 +208,7 @@ def test_a_worker_out_of_memory_is_told_and_the_search_goes_on_with_more(tmp_pat
     assert content(path) == content(tmp_path / "undisturbed" / "search.h5")
 
 
-def test_tensorflow_out_of_memory_is_told_as_such() -> None:
+def test_tensorflow_out_of_memory_is_reported() -> None:
     with tf.Graph().as_default() as graph:
         huge = tf.fill(tf.placeholder_with_default(np.array([2**24, 2**24]), [2]), 1.0)
         with open_session(graph, 1) as opened, pytest.raises(MemoryError, match="^out of memory: .*smaller") as error:

@@ -1,4 +1,4 @@
-"""Promise 3: readers of a queue while its tasks are worked on, and second callers of what one may do at a time."""
+"""Promise 3: readers of a queue while its tasks run, and simultaneous starts of commands."""
 
 import random
 import time
@@ -19,7 +19,7 @@ from search.queue.retrain import Result
 from search.queue.status import read_rows, to_records
 from search.queue.task import Task
 from tests.processes import ended, in_child
-from tests.reliability.test_crash import done
+from tests.reliability.test_crash import run_part
 from tests.search.commands.test_evolve import Command
 from tests.search.queue.small import small_queue
 from tests.search.queue.test_collect import no_vela
@@ -28,7 +28,7 @@ EPOCHS = 6
 
 
 def work(queue: Queue, index: int) -> None:
-    """Writes what a training writes, in the order in which it does, as often as it can."""
+    """Write the files of a training in their order, as often as possible."""
     task, rng = queue.task(index), random.Random(index)
     for epoch in range(EPOCHS):
         with hold_claim(task) as claim:
@@ -50,11 +50,11 @@ def work(queue: Queue, index: int) -> None:
             claim.change(state="done", epoch=EPOCHS)
 
 
-def scored(task: Task, tensors: Mapping[str, np.ndarray]) -> Dict[str, FinalEpe]:
+def score(task: Task, tensors: Mapping[str, np.ndarray]) -> Dict[str, FinalEpe]:
     return {"procedural": FinalEpe(data={}, epe=1.0, zero_flow_epe=5.0, pairs=2)}
 
 
-def test_status_and_collect_see_whole_files_while_tasks_write(tmp_path: Path) -> None:
+def test_status_and_collect_see_complete_files_while_tasks_write(tmp_path: Path) -> None:
     queue = small_queue(tmp_path, size=6)
     children = [in_child(lambda index=index: work(queue, index)) for index in queue.indices]  # type: ignore[misc]
     seen: Set[str] = set()
@@ -63,21 +63,21 @@ def test_status_and_collect_see_whole_files_while_tasks_write(tmp_path: Path) ->
         looks += 1
         listed = read_rows(queue)
         to_records(listed)
-        seen.update(each.word for each in listed)
-        assert [each.epoch >= before for each, before in zip(listed, epochs)] == [True] * 6
-        epochs = [each.epoch for each in listed]
+        seen.update(row.word for row in listed)
+        assert [row.epoch >= before for row, before in zip(listed, epochs)] == [True] * 6
+        epochs = [row.epoch for row in listed]
         try:
-            found = collect(queue, no_vela(), scored)
+            collection = collect(queue, no_vela(), score)
         except InputError as error:
             assert "nothing to collect yet" in str(error) and not collected
         else:
-            assert len(found.survivors) >= max(collected, 1) and len(found.survivors) + found.missing == 6
-            collected = len(found.survivors)
+            assert len(collection.survivors) >= max(collected, 1) and len(collection.survivors) + collection.missing == 6
+            collected = len(collection.survivors)
     assert [ended(child) for child in children] == [0] * 6
     assert seen <= {"queued", "running", "preempted", "done"} and {"running", "done"} <= seen and looks > 5
 
 
-def test_a_second_evolve_or_enumerate_is_refused_and_told_who_is_first(
+def test_second_evolve_or_enumerate_is_refused_with_the_name_of_the_first(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
 ) -> None:
     command = Command(tmp_path, monkeypatch, capsys)
@@ -89,6 +89,6 @@ def test_a_second_evolve_or_enumerate_is_refused_and_told_who_is_first(
         assert set(command.folder.rglob("*")) == before - {command.folder / lock}
 
 
-def test_of_two_processes_at_one_task_or_search_one_works_and_one_is_refused(tmp_path: Path) -> None:
-    for line in done(tmp_path, "twice", 0.05, ("evolve", "retrain", "train")):
+def test_second_process_at_a_task_or_search_is_refused(tmp_path: Path) -> None:
+    for line in run_part(tmp_path, "twice", 0.05, ("evolve", "retrain", "train")):
         assert "twice 1, refused 1, equal 1" in line
