@@ -67,12 +67,12 @@ def test_status_and_collect_see_complete_files_while_tasks_write(tmp_path: Path)
         assert [row.epoch >= before for row, before in zip(listed, epochs)] == [True] * 6
         epochs = [row.epoch for row in listed]
         try:
-            collection = collect(queue, no_vela(), score)
+            result = collect(queue, no_vela(), score)
         except InputError as error:
             assert "nothing to collect yet" in str(error) and not collected
         else:
-            assert len(collection.survivors) >= max(collected, 1) and len(collection.survivors) + collection.missing == 6
-            collected = len(collection.survivors)
+            assert len(result.survivors) >= max(collected, 1) and len(result.survivors) + result.missing == 6
+            collected = len(result.survivors)
     assert [ended(child) for child in children] == [0] * 6
     assert seen <= {"queued", "running", "preempted", "done"} and {"running", "done"} <= seen and looks > 5
 
