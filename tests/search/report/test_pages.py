@@ -26,7 +26,7 @@ def list_names(page, heading):
 
 def test_files_of_scores_have_the_documented_layout(demo):
     page = (ROOT / "docs" / "search_file.md").read_text()
-    both = list_names(page, "Both")
+    both = list_names(page, "Both files")
     for path in (demo.search_file, demo.space_file):
         with h5py.File(path, "r") as file:
             assert set(file["archive"]) <= both <= set(file.attrs) | set(file["archive"])
