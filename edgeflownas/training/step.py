@@ -69,7 +69,6 @@ class GraphStep:
 
     Attributes:
         loss: Sum of the networks' losses.
-        gradient_norm: Norm of the gradient of this sum, before it is clipped.
     """
 
     def __init__(
@@ -102,7 +101,7 @@ class GraphStep:
             losses, self._draw_feed = build_objective(self._inputs, self._weights)
             self._networks = len(losses)
             self.loss = tf.add_n(losses)
-            self._train, self.gradient_norm = minimise(self.loss, self._weights, self._rate, config)
+            self._train, _ = minimise(self.loss, self._weights, self._rate, config)
             self._variables: Dict[str, tf.Variable] = dict(self._weights)
             for variable in set(tf.global_variables()) - set(self._weights.values()):
                 self._variables["optimizer/" + variable.op.name] = variable
