@@ -123,7 +123,7 @@ def test_flow_file_that_claims_2_to_31_pixels_takes_no_memory(tmp_path: Path) ->
             read_flow(path)
     with path.open("r+b") as file:
         file.truncate(1 << 40)  # sparse
-    with pytest.raises(InputError, match="larger than any image or flow"):
+    with pytest.raises(InputError, match="too large for an image or flow"):
         read_flow(path)
 
 
