@@ -1,6 +1,5 @@
 """Export of an architecture as the int8 network to flash: batch normalisation folded, quantised after training."""
 
-import importlib
 from typing import List, Mapping, Optional, Sequence
 
 import numpy as np
@@ -8,6 +7,7 @@ import numpy as np
 from edgeflownas.evaluation.recalibration import Statistics
 from edgeflownas.network.build import BatchNorm, FixedNorm, build_child, convolve_plain, normalise_images
 from edgeflownas.network.skeleton import IMAGE_CHANNELS, Skeleton
+from edgeflownas.tf_runtime import lite
 from edgeflownas.tf_runtime.stack import tf
 
 
@@ -84,6 +84,4 @@ def _quantise(converter: tf.lite.TFLiteConverter, samples: Sequence[List[np.ndar
     converter.representative_dataset = lambda: iter(samples)
     converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
     converter.inference_input_type = converter.inference_output_type = io_type
-    # Clearing this switch makes TensorFlow convert in this process; a separate process takes seconds to start.
-    importlib.import_module("tensorflow.lite.python.convert")._toco_from_proto_bin = ""  # type: ignore[attr-defined]
-    return bytes(converter.convert())
+    return lite.convert(converter)

@@ -5,7 +5,7 @@ from typing import Any, Callable, Dict, NamedTuple, Sequence
 import numpy as np
 
 from edgeflownas.data.pipeline import Batch
-from edgeflownas.tf_runtime.stack import tf
+from edgeflownas.tf_runtime.lite import open_interpreter
 
 
 class Quantisation(NamedTuple):
@@ -25,8 +25,7 @@ class QuantisedNetwork:
 
     def __init__(self, model: bytes) -> None:
         """Load a TFLite network from the content of its file."""
-        self._interpreter = tf.lite.Interpreter(model_content=model)
-        self._interpreter.allocate_tensors()
+        self._interpreter = open_interpreter(model)
         (self._input,) = self._interpreter.get_input_details()
         (self._output,) = self._interpreter.get_output_details()
         self.input, self.output = _quantisation(self._input), _quantisation(self._output)
