@@ -15,9 +15,9 @@ On a GPU, the built-in convolution is used.
 from typing import Callable, Tuple
 
 from edgeflownas.tf_runtime.devices import is_on_gpu
+from edgeflownas.tf_runtime.kernels import FAST
 from edgeflownas.tf_runtime.stack import tf
 
-_NARROW = 8  # largest number of output channels for which packing was measured to be faster
 _SMALL = 16 * 24  # on maps with fewer pixels packing is slower
 _STRIDED = 4  # with a stride, only larger kernels are packed: smaller ones grow too much by packing
 
@@ -38,11 +38,11 @@ def conv2d(x: tf.Tensor, kernel: tf.Tensor, stride: int = 1) -> tf.Tensor:
     can_pack = height * width >= _SMALL and height % 2 == width % 2 == 0
     if size == 1 or is_on_gpu(x):
         return tf.nn.conv2d(x, kernel, stride, "SAME")
-    if stride == 2 and size > _STRIDED and can_pack:
+    if stride == 2 and size > _STRIDED and can_pack and FAST.packs_strides:
         return _convolve_packed(x, kernel, (size - 2) // 2, 1)
     if stride > 1:
         return tf.nn.conv2d(x, kernel, stride, "SAME")
-    if outputs <= _NARROW and can_pack:
+    if outputs <= FAST.packed_outputs and can_pack:
         return tf.depth_to_space(_convolve_packed(x, kernel, size // 2, 2), 2)
     return padded_conv2d(x, kernel, size // 2, size // 2)
 
@@ -102,6 +102,9 @@ def padded_conv2d(
     Returns:
         Map [B, H + before + after - p + 1, W + before + after - q + 1, O].
     """
+    padding = [(0, 0), (before, after), (before, after), (0, 0)]
+    if not FAST.convolves_gradients:
+        return tf.nn.conv2d(rearrange(x), kernel, 1, padding)
 
     @tf.custom_gradient
     def convolve(
@@ -122,7 +125,6 @@ def padded_conv2d(
 
         return tf.nn.conv2d(rearrange(x), kernel, 1, padding), gradients
 
-    padding = [(0, 0), (before, after), (before, after), (0, 0)]
     return convolve(x, kernel)
 
 

@@ -7,9 +7,9 @@ a row of pixels with all its channels is one long vector, and the channels' fact
 from typing import Callable, Tuple
 
 from edgeflownas.tf_runtime.devices import is_on_gpu
+from edgeflownas.tf_runtime.kernels import FAST
 from edgeflownas.tf_runtime.stack import tf
 
-_NARROW = 8  # largest number of channels for which this was measured to be faster
 _SMALL = 32 * 48  # on maps with fewer pixels it is slower, as it takes more operators
 
 
@@ -29,7 +29,7 @@ def batch_norm(
     """
     _, height, width, channels = x.shape.as_list()
     count = tf.cast(tf.shape(x)[0] * (height * width), tf.float32)
-    if channels > _NARROW or height * width < _SMALL or is_on_gpu(x):
+    if channels > FAST.normalised_rows or height * width < _SMALL or is_on_gpu(x):
         y, mean, variance = tf.nn.fused_batch_norm(x, gamma, beta, epsilon=epsilon, is_training=True)
         return y, tf.stop_gradient(mean), tf.stop_gradient(variance * ((count - 1.0) / count))  # the op's is unbiased
 

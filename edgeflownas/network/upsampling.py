@@ -25,11 +25,11 @@ import numpy as np
 
 from edgeflownas.network.convolution import conv2d, padded_conv2d
 from edgeflownas.tf_runtime.devices import is_on_gpu
+from edgeflownas.tf_runtime.kernels import FAST
 from edgeflownas.tf_runtime.stack import tf
 
 _EDGE = 4  # inputs that the first (and the last) four outputs of an axis depend on, for kernels up to 7x7
 _SMALL = 32 * 48  # on maps with fewer pixels, the additional operators cost more than they save
-_NARROW = 16  # up to this many output channels a 3x3 kernel gains as well: it saves copying the upsampled map
 
 
 class _Region(NamedTuple):
@@ -73,7 +73,7 @@ def upsample_conv2d(x: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
     taps = kernel.shape[0].value
     sides = x.shape[1].value, x.shape[2].value
     is_large = min(sides) >= 2 * _EDGE and sides[0] * sides[1] >= _SMALL
-    gains = 3 < taps <= 7 or taps == 3 and kernel.shape[3].value <= _NARROW
+    gains = 3 < taps <= 7 or taps == 3 and kernel.shape[3].value <= FAST.merged_outputs
     if not (is_large and gains) or is_on_gpu(x):
         return conv2d(upsample(x), kernel)
     rows, columns = (_split_axis(taps, side) for side in sides)

@@ -1,0 +1,31 @@
+"""Which of the hand-written CPU kernels are faster than TensorFlow's own on the running stack."""
+
+from typing import NamedTuple
+
+from edgeflownas.tf_runtime.stack import MODERN
+
+
+class Kernels(NamedTuple):
+    """A choice of kernels for convolutions and batch normalisations on a CPU.
+
+    Attributes:
+        convolves_gradients: Whether both gradients of a convolution are computed as forward convolutions.
+        packed_outputs: Largest number of output channels for which a convolution packs 2 x 2 pixels into channels.
+        packs_strides: Whether large kernels with a stride of 2 pack 2 x 2 pixels into channels.
+        merged_outputs: Largest number of output channels for which a 3x3 convolution is merged with the upsampling
+            before it; larger kernels always are.
+        normalised_rows: Largest number of channels for which batch normalisation works on rows of pixels.
+    """
+
+    convolves_gradients: bool
+    packed_outputs: int
+    packs_strides: bool
+    merged_outputs: int
+    normalised_rows: int
+
+
+# Measured on TensorFlow 1.15 by `python -m benchmarks.fair_cycle`.
+LEGACY = Kernels(
+    convolves_gradients=True, packed_outputs=8, packs_strides=True, merged_outputs=16, normalised_rows=8
+)
+FAST = LEGACY
