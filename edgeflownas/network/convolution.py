@@ -12,7 +12,7 @@ TensorFlow 1.15's CPU kernels are slow in three cases. In all of them, writing t
 On a GPU, the built-in convolution is used.
 """
 
-from typing import Callable, Tuple
+from typing import Any, Callable, Sequence, Tuple
 
 from edgeflownas.tf_runtime.devices import is_on_gpu
 from edgeflownas.tf_runtime.kernels import FAST
@@ -102,7 +102,8 @@ def padded_conv2d(
     Returns:
         Map [B, H + before + after - p + 1, W + before + after - q + 1, O].
     """
-    padding = [(0, 0), (before, after), (before, after), (0, 0)]
+    sides = kernel.shape[:2].as_list()
+    padding = _name_padding(sides, (before, after), (before, after))
     if not FAST.convolves_gradients:
         return tf.nn.conv2d(rearrange(x), kernel, 1, padding)
 
@@ -111,9 +112,9 @@ def padded_conv2d(
         x: tf.Tensor, kernel: tf.Tensor
     ) -> Tuple[tf.Tensor, Callable[[tf.Tensor], Tuple[tf.Tensor, tf.Tensor]]]:
         def gradients(upstream: tf.Tensor) -> Tuple[tf.Tensor, tf.Tensor]:
-            rows, columns = ((side - 1 - before, side - 1 - after) for side in kernel.shape[:2].as_list())
+            rows, columns = ((side - 1 - before, side - 1 - after) for side in sides)
             rotated = tf.transpose(tf.reverse(kernel, [0, 1]), [0, 1, 3, 2])
-            by_rearranged = tf.nn.conv2d(upstream, rotated, 1, [(0, 0), rows, columns, (0, 0)])
+            by_rearranged = tf.nn.conv2d(upstream, rotated, 1, _name_padding(sides, rows, columns))
             # Batch and channels are swapped, so that each position sums over all images. The convolution's own padding
             # is slow with so few channels.
             with tf.control_dependencies([upstream]):  # otherwise it would run as soon as x is known, and take memory
@@ -126,6 +127,13 @@ def padded_conv2d(
         return tf.nn.conv2d(rearrange(x), kernel, 1, padding), gradients
 
     return convolve(x, kernel)
+
+
+def _name_padding(sides: Sequence[int], rows: Tuple[int, int], columns: Tuple[int, int]) -> Any:
+    """Return TensorFlow's name of a padding with zeros where it has one, as oneDNN is slow at any other."""
+    if all(padding == ((side - 1) // 2, side // 2) for side, padding in zip(sides, (rows, columns))):
+        return "SAME"
+    return "VALID" if rows == columns == (0, 0) else [(0, 0), rows, columns, (0, 0)]
 
 
 def _pad_with_zeros(x: tf.Tensor, before: int, after: int) -> tf.Tensor:

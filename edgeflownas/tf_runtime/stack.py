@@ -17,6 +17,6 @@ __all__ = ["MODERN", "tf"]
 
 MODERN = not tf.__version__.startswith("1.")
 
+tf.logging.set_verbosity(tf.logging.ERROR)  # deprecation warnings are addressed to developers
 if MODERN:
     tf.disable_v2_behavior()
-tf.logging.set_verbosity(tf.logging.ERROR)  # deprecation warnings are addressed to developers
