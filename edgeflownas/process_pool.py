@@ -48,14 +48,16 @@ class ProcessPool(concurrent.futures.Executor):
         # Workers are started by these threads and inherit their blocked signals: only the parent handles signals.
         self._threads = concurrent.futures.ThreadPoolExecutor(count, initializer=_block_signals)
 
-    def submit(self, fn: Callable[..., Any], *args: Any, **kwargs: Any) -> "concurrent.futures.Future[Any]":
+    def submit(  # type: ignore[override]  # Python 3.7 has no positional-only parameters
+        self, fn: Callable[..., Any], *args: Any, **kwargs: Any
+    ) -> "concurrent.futures.Future[Any]":
         """Schedule a call in a worker.
 
         The future raises BrokenProcessPool if the call's worker is killed at each of the ``ATTEMPTS``.
         """
         return self._threads.submit(self._run, fn, *args, **kwargs)
 
-    def shutdown(self, wait: bool = True) -> None:
+    def shutdown(self, wait: bool = True) -> None:  # type: ignore[override]
         """End the workers at once, without waiting for the calls that they are executing."""
         for worker in self._workers:
             worker.end()

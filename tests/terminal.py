@@ -1,6 +1,7 @@
 """Terminals for tests: consoles of a fixed kind, and programs run in a terminal of a given size."""
 
 import fcntl
+import inspect
 import io
 import os
 import pty
@@ -12,9 +13,10 @@ import sys
 import termios
 import time
 from pathlib import Path
-from typing import Callable, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 import pyte
+from click.testing import CliRunner
 from rich.console import Console
 
 ROOT = Path(__file__).parents[1]
@@ -25,6 +27,12 @@ def make_console(file: io.StringIO, terminal: bool) -> Console:
     """Return a console of 80 columns that does not depend on the environment, such as TERM."""
     environment = {"TERM": "xterm-256color"}
     return Console(file=file, force_terminal=terminal, width=80, highlight=False, _environ=environment)
+
+
+def make_runner() -> CliRunner:
+    """Return a runner of commands that keeps standard output and error apart, which click 8.2 always does."""
+    options: Dict[str, Any] = {"mix_stderr": False} if "mix_stderr" in inspect.signature(CliRunner).parameters else {}
+    return CliRunner(**options)
 
 
 class Seen(NamedTuple):

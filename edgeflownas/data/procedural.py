@@ -102,7 +102,7 @@ def render(rng: np.random.Generator, config: ProceduralData) -> Sample:
         Sample whose flow is known everywhere.
     """
     size = np.array([config.width, config.height], np.float64)
-    margin = np.full(2, np.ceil(1.5 * config.motion + 0.1 * size.min()))  # what moves into the frame is textured, too
+    margin = np.full(2, np.ceil(1.5 * config.motion + 0.1 * np.min(size)))  # what moves into the frame is textured, too
     layers = [_draw_layer(rng, size, margin, config.motion, background=True)]
     for _ in range(int(rng.integers(config.layers + 1))):
         layers.append(_draw_layer(rng, size, margin, config.motion, background=False))

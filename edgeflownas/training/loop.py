@@ -150,7 +150,8 @@ class Training:
     def _run_epoch(self, bar: Bar, stop: StopFlag, beat: Callable[[], None]) -> None:
         place, config = self._place, self._config
         started = time.monotonic()
-        order = shuffle_indices(len(self._dataset), self._seed, place.epoch)[: self.steps_per_epoch * config.batch_size]
+        count = self.steps_per_epoch * config.batch_size
+        order = shuffle_indices(len(self._dataset), self._seed, place.epoch)[:count].tolist()
         augment = (self._seed, place.epoch)
         for batch in read_batches(self._dataset, order, config.batch_size, augment, place.batch, self._threads):
             beat()

@@ -44,7 +44,7 @@ class Archive:
         # space is allocated here; a row then takes only its columns.
         self._rows = np.full(space.size, -1, np.int32)
         self._backbones = np.zeros(int(np.prod(space.counts[: space.backbone])), bool)
-        self._columns = {name: np.empty(0, dtype) for name, dtype in COLUMNS.items()}
+        self._columns: Dict[str, np.ndarray] = {name: np.empty(0, dtype) for name, dtype in COLUMNS.items()}
         self._columns["genes"] = np.empty((0, len(space.genes)), np.uint8)
 
     @classmethod

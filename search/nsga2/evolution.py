@@ -240,7 +240,7 @@ class Evolution:
         if self._cap is None:
             return np.ones(len(sram_kib), bool)
         if sram_kib.min() > self._cap:
-            (smallest,) = self.space.architectures_at(sram_kib.argmin()[None])
+            (smallest,) = self.space.architectures_at(np.argmin(sram_kib)[None])
             raise InputError(
                 f"evolution.max_sram_kib: no architecture fits {self._cap:g} KiB; the smallest SRAM peak in the space "
                 f"is {sram_kib.min():g} KiB (architecture {self.space.format(smallest)}): raise the cap, or make "

@@ -97,7 +97,7 @@ def select_by_fps(front: Front, targets: Sequence[float]) -> List[int]:
     for target in targets:
         fast = np.flatnonzero(front.fps >= target)
         if len(fast):
-            chosen.add(int(fast[front.epe[fast].argmin()]))
+            chosen.add(int(fast[np.argmin(front.epe[fast])]))
         else:
             say(f"queue.fps_targets: no architecture reaches {target:g} FPS; the fastest has {front.fps.max():.2f} FPS")
     return sorted(chosen)

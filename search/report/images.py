@@ -19,7 +19,7 @@ from search.report.palette import colour
 from search.report.tables import format_cell
 
 _INK, _QUIET, _GRID = "#1f2328", "#59636e", "#e4e8ec"
-_STYLE: Dict[str, Any] = {
+_STYLE: Any = {
     "font.family": ["DejaVu Sans"], "font.size": 9, "axes.edgecolor": _QUIET, "axes.labelcolor": _QUIET,
     "xtick.color": _QUIET, "ytick.color": _QUIET, "text.color": _INK, "axes.titlesize": 10,
     "axes.titleweight": "bold", "axes.titlelocation": "left", "axes.grid": True, "grid.color": _GRID,
@@ -68,7 +68,7 @@ def _draw_text(section: Section) -> Figure:
     width = max(8.0, 0.068 * max(map(len, lines), default=0) + 0.3)
     height = 0.14 * len(lines) + 0.7  # inches
     figure = Figure(figsize=(width, height))
-    position = {"x": 0.15 / width, "va": "top"}
+    position: Dict[str, Any] = {"x": 0.15 / width, "va": "top"}
     figure.text(y=1 - 0.15 / height, s=section.title, fontsize=13, fontweight="bold", color=_INK, **position)
     text = "\n".join(lines)
     figure.text(y=1 - 0.5 / height, s=text, family="DejaVu Sans Mono", fontsize=8, parse_math=False, **position)
@@ -136,7 +136,7 @@ def _draw_chart(axes: Axes, chart: Chart) -> None:
     handles: List[Any] = axes.get_legend_handles_labels()[0]
     if 1 < len(handles) <= _MAX_LEGEND:
         legend = axes.legend(fontsize=7)
-        for handle in legend.legendHandles:
+        for handle in legend.get_lines():
             if isinstance(handle, Line2D) and handle.get_linestyle() == "None":
                 handle.set_markersize(5)
 

@@ -216,7 +216,8 @@ def install(seconds: float = 0.004) -> None:
     modules[1].FairCycle = lambda skeleton, weights, config, data, sampler, *others: Slow(weights, sampler)
     modules[2].ChildStep = lambda skeleton, architecture, weights, *others: Slow(weights, None)
     tf.summary.FileWriter = Events
-    for module in [module for name, module in sys.modules.items() if name.startswith("search.")]:
+    searching: List[Any] = [module for name, module in sys.modules.items() if name.startswith("search.")]
+    for module in searching:
         if hasattr(module, "open_evaluator"):
             module.open_evaluator = opened
     enumeration._SAVE_EVERY = 0.2
@@ -224,9 +225,9 @@ def install(seconds: float = 0.004) -> None:
     Vela._call = _vela  # type: ignore[method-assign]
     CostTable.cost = _cost  # type: ignore[method-assign]
     Networks.export = _export  # type: ignore[method-assign]
-    pool.ProcessPool = _threads  # type: ignore[attr-defined]
+    pool.ProcessPool = _threads  # type: ignore[assignment,attr-defined,misc]
     names = {"Popen": Task, "DEVNULL": subprocess.DEVNULL, "TimeoutExpired": subprocess.TimeoutExpired}
-    runner.subprocess = types.SimpleNamespace(**names)  # type: ignore[attr-defined]
+    runner.subprocess = types.SimpleNamespace(**names)  # type: ignore[assignment,attr-defined]
 
 
 def call(words: Sequence[str]) -> None:

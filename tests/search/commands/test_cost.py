@@ -21,6 +21,7 @@ from search.commands.cost import command
 from search.commands.layer_view import LayerView
 from search.run import Run
 from tests.small import weights_for
+from tests.terminal import make_runner
 
 CONFIG = ["--config", "configs/demo.yaml"]
 GROVE = {
@@ -44,7 +45,7 @@ def test_shipped_configuration_has_a_cost_table(path: Path) -> None:
 
 
 def show(*arguments: str) -> str:
-    result = CliRunner(mix_stderr=False).invoke(command, ["show", *CONFIG, *arguments])
+    result = make_runner().invoke(command, ["show", *CONFIG, *arguments])
     if result.exception is not None:
         raise result.exception
     return result.stdout

@@ -9,7 +9,6 @@ import cv2
 import numpy as np
 import pytest
 import yaml
-from click.testing import CliRunner
 
 from edgeflownas.config import Config, dump, validate
 from edgeflownas.data.datasets import open_datasets
@@ -21,6 +20,7 @@ from search.cli import cli
 from tests.edgeflownas.data.test_layouts import configured
 from tests.edgeflownas.data.written import WRITERS, flow, put_flo
 from tests.search.queue.small import CONTENT, small_queue, small_run
+from tests.terminal import make_runner
 
 LIGHT = "000000000"
 
@@ -37,7 +37,7 @@ def run(tmp_path_factory):
 def call(run, *words):
     config = run.folder.parent / "config.yaml"
     arguments = [*words, "--config", str(config), "--run", str(run.folder)]
-    runner = CliRunner(mix_stderr=False)
+    runner = make_runner()
     return runner.invoke(cli, arguments, catch_exceptions=False, standalone_mode=False)
 
 
@@ -170,7 +170,7 @@ def test_data_check_reads_each_data_set_of_a_run_once(run, tmp_path):
     path = tmp_path / "config.yaml"
     path.write_text(dump(validate(content, Config, "test")))
     words = ["data", "check", "--json", "--config", str(path), "--run", str(tmp_path / "run")]
-    result = CliRunner(mix_stderr=False).invoke(cli, words, catch_exceptions=False, standalone_mode=False)
+    result = make_runner().invoke(cli, words, catch_exceptions=False, standalone_mode=False)
     assert [record["key"] for record in json.loads(result.stdout)] == ["data", "queue.train.1.data"]
     assert sorted(path.name for path in (tmp_path / "run").iterdir()) == [
         "bad_files_flyingchairs2.txt", "bad_files_flyingthings3d.txt",
@@ -229,7 +229,7 @@ def test_retraining_is_named_by_task_or_by_architecture(words, message):
 
 
 def invoked(*words):
-    return CliRunner(mix_stderr=False).invoke(cli, list(words), catch_exceptions=False, standalone_mode=False)
+    return make_runner().invoke(cli, list(words), catch_exceptions=False, standalone_mode=False)
 
 
 def cli_retrain(run):

@@ -134,7 +134,8 @@ def test_architectures_scored_with_a_requested_one_are_archived_and_compete() ->
     requested, generation = step(evolution, oracle)
     archive = evolution.archive
     assert len(archive) > len(requested)
-    assert {archive.architectures([row])[0] for row in np.flatnonzero(archive.column("requested"))} == set(requested)
+    rows = np.flatnonzero(archive.column("requested")).tolist()
+    assert set(archive.architectures(rows)) == set(requested)
     survivors = {tuple(genes) for genes in generation.genes.tolist()}
     assert survivors - set(requested)
 

@@ -12,7 +12,7 @@ from typing import Any, Dict, Iterator, List
 import cv2
 import h5py
 import numpy as np
-from click.testing import CliRunner, Result
+from click.testing import Result
 
 from edgeflownas.data.flow_picture import LABELS
 from edgeflownas.network.space import Architecture
@@ -35,6 +35,7 @@ from search.storage.space_file import SpaceFile
 from search.strategies.independent import INDEPENDENT, build_sample
 from search.strategies.strategy import SearchContext
 from tests.search.queue.small import finish
+from tests.terminal import make_runner
 
 ROOT = Path(__file__).parents[3]
 CONFIG = ROOT / "configs" / "demo.yaml"
@@ -131,7 +132,7 @@ def ranked(run: Run) -> None:
     noise = np.random.default_rng(0)
     rankings = [
         rank.rank_children(
-            truth, Path(f"epochs/{epoch}.h5"), epoch, own, epes + noise.normal(0, 1.0 / epoch, 6) + (not own)
+            truth, Path(f"epochs/{epoch}.h5"), epoch, own, (epes + noise.normal(0, 1.0 / epoch, 6) + (not own)).tolist()
         )
         for epoch in (1, 2)
         for own in (True, False)
@@ -169,7 +170,7 @@ def embedded(page: str) -> Dict[str, object]:
 def report(*words: object) -> Result:
     """Run the ``report`` command without pictures and the compiler."""
     arguments = ["report", *map(str, words), "--pairs", "0", "--no-parts"]
-    return CliRunner(mix_stderr=False).invoke(cli, arguments, catch_exceptions=False, standalone_mode=False)
+    return make_runner().invoke(cli, arguments, catch_exceptions=False, standalone_mode=False)
 
 
 def csv_rows(path: Path) -> List[Dict[str, str]]:

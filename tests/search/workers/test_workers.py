@@ -188,7 +188,9 @@ class Stub(concurrent.futures.Executor):
         self._answers = iter(answers)
         self.running: List[concurrent.futures.Future[Any]] = []
 
-    def submit(self, fn: Callable[..., Any], *args: Any, **kwargs: Any) -> "concurrent.futures.Future[Any]":
+    def submit(  # type: ignore[override]  # Python 3.7 has no positional-only parameters
+        self, fn: Callable[..., Any], *args: Any, **kwargs: Any
+    ) -> "concurrent.futures.Future[Any]":
         future: concurrent.futures.Future[Any] = concurrent.futures.Future()
         answer = next(self._answers, None)
         if isinstance(answer, BaseException):
