@@ -7,13 +7,15 @@ from typing import Any, Dict, Mapping, Optional, Sequence
 import numpy as np
 
 from edgeflownas.config import Config, TrainConfig
-from edgeflownas.data.datasets import identify_pairs, open_datasets
+from edgeflownas.data.datasets import open_datasets
+from edgeflownas.data.identity import identify_training
 from edgeflownas.errors import InputError
 from edgeflownas.evaluation.child import EvaluationData
 from edgeflownas.network.build import Weights, draw_initial_weights, normalise_images, zero_last_gammas
 from edgeflownas.network.losses import multiscale_loss
 from edgeflownas.network.skeleton import Skeleton
 from edgeflownas.network.space import Space
+from edgeflownas.storage.checkpoint import PAIRS
 from edgeflownas.storage.files import write_json
 from edgeflownas.tf_runtime.devices import Devices, select_devices
 from edgeflownas.tf_runtime.stack import tf
@@ -141,5 +143,5 @@ def prepare_supernet_training(
         weights = zero_last_gammas(draw_initial_weights(skeleton.parameters(), rng))
     sampler = SAMPLERS[config.train.sampling](Space.from_skeleton(skeleton), rng, groups)
     step = FairCycle(skeleton, weights, config.train, data, sampler, config.threads, devices)
-    identity = {**identity, **identify_pairs(train)}
+    identity = {**identity, PAIRS: identify_training(train, val, config.evaluation, config.threads)}
     return Training(step, train, config.train, config.seed, folder, identity, data.zero_flow_epe(), config.threads)

@@ -1,8 +1,7 @@
 """Data sets, opened as a configuration describes them."""
 
-import hashlib
 from pathlib import Path
-from typing import Dict, Optional, Sequence, Tuple
+from typing import Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -50,17 +49,18 @@ class PaddedDataset:
         return self.dataset.files(index)
 
 
-def open_datasets(config: DataConfig, key: str = "data") -> Tuple[FlowDataset, FlowDataset]:
+def open_datasets(config: DataConfig, key: str = "data", quiet: bool = False) -> Tuple[FlowDataset, FlowDataset]:
     """Open the training and validation parts of a data set, padded to a size that the network takes.
 
     Args:
         config: Data set to open.
         key: Key of the data set in the configuration, for messages.
+        quiet: Whether not to report what is left out.
 
     Raises:
         InputError: A folder is missing or contains no pairs, or the data set has no training pairs.
     """
-    train, val = (open_part(config, part, key) for part in ("train", "val"))
+    train, val = (open_part(config, part, key, quiet) for part in ("train", "val"))
     if not len(train):
         raise InputError(
             f"{key}: {config.kind} as configured has no training pairs; choose some of its pairs for validation "
@@ -71,13 +71,14 @@ def open_datasets(config: DataConfig, key: str = "data") -> Tuple[FlowDataset, F
     return PaddedDataset(train, config.padded_size), PaddedDataset(val, config.padded_size)
 
 
-def open_part(config: DataConfig, part: str, key: str = "data") -> FlowDataset:
+def open_part(config: DataConfig, part: str, key: str = "data", quiet: bool = False) -> FlowDataset:
     """Open one part of a data set, and report how many pairs are left out.
 
     Args:
         config: Data set to open.
         part: "train" or "val".
         key: Key of the data set in the configuration, for messages.
+        quiet: Whether not to report what is left out.
 
     Raises:
         InputError: A folder or list is missing, or no validation pair is left.
@@ -85,32 +86,23 @@ def open_part(config: DataConfig, part: str, key: str = "data") -> FlowDataset:
     if isinstance(config, ProceduralData):
         return ProceduralDataset(config, part)
     listing = list_pairs(config, part, key)
-    if listing.missing:
+    if listing.missing and not quiet:
         say(
             f"{key}: pairs with missing files are left out ({len(listing.missing)} missing, the first is "
             f"{listing.missing[0]}); {part} pairs left: {len(listing.pairs)}"
         )
-    _leave_out(listing, config, part, key)
+    _leave_out(listing, config, part, key, quiet)
     if part == "val" and not listing.pairs:
         raise InputError(f"{key}: no validation pair of {listing.root} is left; check {key}.exclude")
     return PairDataset(listing, config, key)
 
 
-def _leave_out(listing: Listing, config: FileData, part: str, key: str) -> None:
+def _leave_out(listing: Listing, config: FileData, part: str, key: str, quiet: bool) -> None:
     """Remove the pairs with a bad file from a listing, and report their number."""
     if config.exclude is None:
         return
     bad = read_exclusion(Path(config.exclude), f"{key}.exclude")
     kept = [pair for pair in listing.pairs if not any(listing.name(file) in bad for file in pair.files)]
-    say(f"{key}: {config.exclude} excludes {len(listing.pairs) - len(kept)} of {len(listing.pairs)} {part} pairs")
+    if not quiet:
+        say(f"{key}: {config.exclude} excludes {len(listing.pairs) - len(kept)} of {len(listing.pairs)} {part} pairs")
     listing.pairs[:] = kept
-
-
-def identify_pairs(dataset: FlowDataset) -> Dict[str, str]:
-    """Return a digest of the names of all pairs, with which a training can be resumed; empty for drawn scenes."""
-    if isinstance(dataset, PaddedDataset):
-        return identify_pairs(dataset.dataset)
-    if not isinstance(dataset, PairDataset):
-        return {}
-    names = "\n".join(" ".join(dataset.files(index)) for index in range(len(dataset)))
-    return {"training pairs": hashlib.sha256(names.encode()).hexdigest()}

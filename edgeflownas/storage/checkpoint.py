@@ -9,11 +9,14 @@ import h5py
 import numpy as np
 
 from edgeflownas.errors import InputError
+from edgeflownas.progress import say
 from edgeflownas.storage import files, sealed
 from edgeflownas.storage.files import previous
+from edgeflownas.storage.pairs import Identities, describe_changes
 
 FORMAT = "edgeflownas-weights"
 FORMAT_VERSION = 1
+PAIRS = "pairs"  # key of an identity: fingerprints of the pairs; files of earlier versions lack it
 
 _RESUME = "resume from {} with `train --from-previous`, or, for a task, with `queue retry --from-previous`"
 
@@ -90,12 +93,26 @@ def check_same(path: Path, before: Mapping[str, Any], now: Mapping[str, Any]) ->
         InputError: The identities differ.
     """
     for name, value in now.items():
+        if name == PAIRS:
+            _check_pairs(path, before.get(PAIRS), value)
+            continue
         then, today = _find_difference(before.get(name), value)
         if then != today:
             raise InputError(
                 f"{path}: was trained with another {name} ({then}, now {today}); restore it, or train in another run "
                 f"folder"
             )
+
+
+def _check_pairs(path: Path, before: Any, now: Identities) -> None:
+    """Check that a checkpoint was trained on the present pairs; one of an earlier version does not record them."""
+    if before is None and now:
+        say(f"{path}: does not record which pairs it was trained on; they are assumed to be the present ones")
+    changes = describe_changes(before or {}, now)
+    if changes:
+        raise InputError(
+            f"{path}: was trained on other pairs: {'; '.join(changes)}; restore them, or train in another run folder"
+        )
 
 
 def _read_tensors(group: h5py.Group, most: int) -> Dict[str, np.ndarray]:

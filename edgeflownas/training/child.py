@@ -7,7 +7,8 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 import numpy as np
 
 from edgeflownas.config import ChildConfig, TrainConfig
-from edgeflownas.data.datasets import identify_pairs, open_datasets
+from edgeflownas.data.datasets import open_datasets
+from edgeflownas.data.identity import identify_training
 from edgeflownas.data.sample import FlowDataset
 from edgeflownas.errors import InputError
 from edgeflownas.evaluation.child import ChildEvaluator, EvaluationData
@@ -139,7 +140,7 @@ def prepare_child_training(
     data = EvaluationData(train, val, config.evaluation, config.threads)
     architecture = Space.from_skeleton(skeleton).parse(config.architecture)
     step = ChildStep(skeleton, architecture, first, recipe, data, config.threads, devices)
-    identity = child_identity(config, first, train)
+    identity = child_identity(config, first, (train, val))
     return Training(step, train, recipe, config.seed, folder, identity, data.zero_flow_epe(), config.threads)
 
 
@@ -167,13 +168,13 @@ def make_first_weights(config: ChildConfig, weights: Optional[Mapping[str, np.nd
     return {name: weights[name] for name in parameters}
 
 
-def child_identity(config: ChildConfig, first: Mapping[str, np.ndarray], train: FlowDataset) -> Dict[str, Any]:
+def child_identity(config: ChildConfig, first: Mapping[str, np.ndarray], datasets: Datasets) -> Dict[str, Any]:
     """Return what a training in one stage must share with the one that it resumes.
 
     Args:
         config: Architecture to train, with data and recipe.
         first: Initial weights, as returned by ``make_first_weights``.
-        train: Training pairs.
+        datasets: Training and validation pairs.
     """
     assert isinstance(config.train, TrainConfig), "a single stage"
     return {
@@ -184,5 +185,5 @@ def child_identity(config: ChildConfig, first: Mapping[str, np.ndarray], train: 
         "train": config.train.recipe,
         "evaluation": config.evaluation.model_dump(),
         "seed": config.seed,
-        **identify_pairs(train),
+        checkpoint.PAIRS: identify_training(*datasets, config.evaluation, config.threads),
     }

@@ -112,7 +112,7 @@ class StagedTraining:
         """Return the best weights of a finished stage after checking that it is the configured one."""
         path = stage.folder / "best.h5"
         best, state = checkpoint.load(path)
-        identity = child_identity(stage.config, make_first_weights(stage.config, weights), stage.datasets[0])
+        identity = child_identity(stage.config, make_first_weights(stage.config, weights), stage.datasets)
         finished = record.read(stage.folder / _FINISHED)
         stored = {**state["identity"], "weights": finished["weights_sha256"]}
         checkpoint.check_same(path, stored, {**identity, "weights": checkpoint.digest(best)})

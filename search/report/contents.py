@@ -229,8 +229,8 @@ def _check_space(run: Run, path: Path, attributes: Mapping[str, Any]) -> None:
 def _make_identity(run: Run, attributes: Mapping[str, Any]) -> Identity:
     """Return the identity that another file must have if its scores are comparable with those of the search."""
     config = validate(yaml.safe_load(attributes["config_yaml"]), Config, "config_yaml")
-    digests = (str(attributes[f"{name}_sha256"]) for name in ("skeleton", "supernet", "cost_table"))
-    return Identity(config, run.space, *digests)
+    skeleton, supernet, table = (str(attributes[f"{name}_sha256"]) for name in ("skeleton", "supernet", "cost_table"))
+    return Identity(config, run.space, skeleton, supernet, table, json.loads(attributes.get("pairs", "{}")))
 
 
 def _read_trainings(folder: Path) -> List[TrainingRecord]:

@@ -2,16 +2,20 @@
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Dict, List, Mapping
 
 import yaml
 
-from edgeflownas.config import Config, dump, validate
+from edgeflownas.config import Config, FileData, dump, validate
+from edgeflownas.data.datasets import open_datasets
+from edgeflownas.data.identity import identify_scoring, identify_training
 from edgeflownas.errors import InputError
 from edgeflownas.network.space import Space
+from edgeflownas.progress import say
 from edgeflownas.storage.files import sha256
+from edgeflownas.storage.pairs import Identities, describe_changes
 from search.run import Run
 
 # Keys and sections of the configuration that may change between two runs of a search: they move it, speed it up or let
@@ -35,6 +39,7 @@ class Identity:
         skeleton_sha256: Digest of the network's definition.
         supernet_sha256: Digest of the weights.
         table_sha256: Digest of the cost table's file.
+        pairs: Fingerprints of the pairs that are read for scoring; empty for drawn scenes.
     """
 
     config: Config
@@ -42,12 +47,21 @@ class Identity:
     skeleton_sha256: str
     supernet_sha256: str
     table_sha256: str
+    pairs: Identities = field(default_factory=dict)
 
     @classmethod
     def of(cls, run: Run, supernet_sha256: str) -> "Identity":
-        """Return the identity of a run with these weights."""
-        table = sha256(Path(run.config.hardware.table))
-        return cls(run.config, run.space, run.skeleton.digest(), supernet_sha256, table)
+        """Return the identity of a run with these weights and its present data.
+
+        Raises:
+            InputError: The data or the cost table cannot be read.
+        """
+        config = run.config
+        table, pairs = sha256(Path(config.hardware.table)), {}
+        if isinstance(config.data, FileData):
+            identify = identify_training if config.strategy == "independent" else identify_scoring
+            pairs = identify(*open_datasets(config.data, quiet=True), config.evaluation, config.threads)
+        return cls(config, run.space, run.skeleton.digest(), supernet_sha256, table, pairs)
 
     def attributes(self) -> Dict[str, Any]:
         """Return the identity as attributes of an HDF5 file."""
@@ -61,6 +75,7 @@ class Identity:
             "skeleton_sha256": self.skeleton_sha256,
             "supernet_sha256": self.supernet_sha256,
             "cost_table_sha256": self.table_sha256,
+            **({"pairs": json.dumps(self.pairs)} if self.pairs else {}),
         }
 
     def differences(self, attributes: Mapping[str, Any], scores_only: bool = False) -> List[str]:
@@ -100,7 +115,19 @@ class Identity:
         for key, name in (("supernet_sha256", "supernet"), ("cost_table_sha256", "cost table")):
             if attributes[key] != mine[key]:
                 differences.append(f"the {name} is {attributes[key]:.12} there and {mine[key]:.12} here (sha256)")
-        return differences
+        return differences + describe_changes(self._read_pairs(attributes), self.pairs)
+
+    def check_recorded(self, path: Path, attributes: Mapping[str, Any]) -> None:
+        """Say so if a file of an earlier version does not record the pairs that it was scored on."""
+        if self.pairs and not self._read_pairs(attributes):
+            say(f"{path}: does not record which pairs it was scored on; they are assumed to be the present ones")
+
+    @staticmethod
+    def _read_pairs(attributes: Mapping[str, Any]) -> Identities:
+        pairs = json.loads(attributes.get("pairs", "{}"))
+        if not isinstance(pairs, dict) or not all(isinstance(pair, dict) for pair in pairs.values()):
+            raise ValueError("its pairs are not a mapping of fingerprints")
+        return pairs
 
 
 def _flatten(section: Mapping[str, Any], prefix: str = "") -> Dict[str, Any]:

@@ -2,7 +2,8 @@
 
 - Root attributes: ``format``, ``format_version``, ``config_yaml``, ``config_sha256``, ``supernet_sha256``,
   ``cost_table_sha256``, ``skeleton_sha256``, ``genes`` (JSON: options by gene), ``seed``, ``code_version``,
-  ``zero_flow_epe``.
+  ``zero_flow_epe``, ``pairs`` (JSON: number of pairs and SHA-256 of their names and of the contents of their files,
+  by use; only for data in files).
 - ``archive/genes`` uint8 [N, genes]; ``archive/epe`` (NaN: failed), ``fps``, ``latency_ms``, ``sram_kib``,
   ``npu_cycles`` float64 [N]; ``archive/generation`` int32 [N]; ``archive/requested`` bool [N];
   ``archive/cost_source`` uint8 [N] (0 predicted, 1 compiled).
@@ -76,6 +77,7 @@ class SearchFile:
                         f"{path}: belongs to a different search: {'; '.join(differences)}. Undo the change, choose "
                         f"another folder with --run, or start from scratch with --restart (the existing file is kept)"
                     )
+                identity.check_recorded(path, self._file.attrs)
                 self._restore(identity.space)
         else:
             self._file = sealed.create()

@@ -89,7 +89,11 @@ class SpaceFile:
             attributes = dict(file.attrs)
             differences = self._identity.differences(attributes, scores_only=True)
             if differences:
-                raise OtherSpaceError(f"{self.path}: contains other scores: {'; '.join(differences)}")
+                raise OtherSpaceError(
+                    f"{self.path}: contains other scores: {'; '.join(differences)}. Undo the change, choose another "
+                    f"folder with --run, or move the file away"
+                )
+            self._identity.check_recorded(self.path, attributes)
             self.zero_flow_epe = float(attributes["zero_flow_epe"])
             return read_archive(sealed.member(file, "archive"), self._identity.space)
 

@@ -7,9 +7,9 @@ import pytest
 from pydantic import TypeAdapter
 
 from edgeflownas.config import DataConfig
-from edgeflownas.data.datasets import identify_pairs, open_datasets, open_part
+from edgeflownas.data.datasets import open_datasets, open_part
 from edgeflownas.errors import InputError
-from tests.edgeflownas.data.written import HEIGHT, WIDTH, WRITERS, flow, image, put_flo, put_image
+from tests.edgeflownas.data.written import HEIGHT, WIDTH, WRITERS, flow, image
 
 
 def configured(content, **changes):
@@ -207,18 +207,6 @@ def test_split_that_does_not_fit_the_pairs_is_refused(split, said, tmp_path):
     path.unlink() if split is None else path.write_text(split)
     with pytest.raises(InputError, match=f"data.split: .*{said}"):
         open_part(config, "train")
-
-
-def test_identity_of_pairs_depends_on_their_names_but_not_on_their_folder(tmp_path):
-    config = configured(WRITERS["flyingchairs2"](tmp_path / "here"))
-    there = configured(WRITERS["flyingchairs2"](tmp_path / "there"))
-    here = identify_pairs(open_datasets(config)[0])
-    assert here and here == identify_pairs(open_datasets(there)[0])
-    put_image(tmp_path / "here" / "train" / "0000009-img_0.png", image(1))
-    put_image(tmp_path / "here" / "train" / "0000009-img_1.png", image(1))
-    put_flo(tmp_path / "here" / "train" / "0000009-flow_01.flo", flow(1))
-    assert identify_pairs(open_datasets(config)[0]) != here
-    assert identify_pairs(open_datasets(configured({"kind": "procedural"}))[0]) == {}
 
 
 def test_selected_pairs_are_spread_over_the_data_set(tmp_path):

@@ -24,6 +24,7 @@ from search.nsga2.scoring import Evaluator
 from search.run import Run
 from search.strategies import one_shot
 from search.workers.evaluator import Opened, open_evaluator
+from tests.edgeflownas.data.written import flow, image, put_flo, put_image
 from tests.search.stand_ins import CONFIG, Oracle, brute_force_front, epe_of
 from tests.search.storage.test_search_file import content
 
@@ -233,3 +234,25 @@ def test_front_is_shown_even_if_a_started_queue_holds_other_tasks(command: Comma
     result = command("--json", "--set", "queue.size=2")
     assert result.code == 2 and "queue build --rebuild" in result.error
     assert json.loads(result.out)["front"]
+
+
+def test_search_is_not_resumed_on_other_pairs(command: Command, tmp_path: Path) -> None:
+    for name in "ab":
+        put_image(tmp_path / f"{name}.png", image(ord(name), 64, 96))
+        put_flo(tmp_path / f"{name}.flo", flow(ord(name), 64, 96))
+    (tmp_path / "pairs.txt").write_text("a.png b.png a.flo\nb.png a.png b.flo\n")
+    path, bad = tmp_path / "pairs.txt", tmp_path / "bad.txt"
+    bad.write_text("")
+    data = f"{{kind: list, train_list: '{path}', val_list: '{path}', height: 64, width: 96, exclude: '{bad}'}}"
+    words = ("--set", f"data={data}", "--set", "evaluation.calibration_pairs=1")
+    assert command(*words).code == 0
+    bad.write_text("b.flo\n")
+    for _ in range(2):  # a refusal changes nothing
+        result = command(*words, generations=3)
+        assert result.code == 2 and "there were 2 validation pairs, now there are 1" in result.error
+        assert len(result.error.strip().splitlines()) == 1
+    bad.write_text("")
+    put_flo(tmp_path / "b.flo", flow(9, 64, 96))
+    assert "the contents of files of the validation pairs have changed" in command(*words, generations=3).error
+    put_flo(tmp_path / "b.flo", flow(ord("b"), 64, 96))
+    assert command(*words, generations=3).code == 0

@@ -1,7 +1,7 @@
 import json
 import random
 from pathlib import Path
-from typing import Any, Callable, Dict, List, Optional
+from typing import Any, Callable, Dict, List, Optional, Tuple
 
 import h5py
 import numpy as np
@@ -14,11 +14,13 @@ from edgeflownas.network.space import Space
 from edgeflownas.storage import sealed
 from edgeflownas.storage.files import previous, remove_leftovers, use_previous
 from edgeflownas.storage.lock import locked
+from edgeflownas.storage.pairs import Fingerprint, Identities
 from search.nsga2.archive import COLUMNS
 from search.nsga2.evolution import Evolution
 from search.nsga2.scoring import Evaluator
 from search.storage.identity import Identity
 from search.storage.search_file import SearchFile, read_archive, set_aside
+from search.storage.space_file import SpaceFile
 from search.strategies.loop import evolve
 from tests.search.stand_ins import MEDIUM, SMALL, Oracle, Table, config, evolution_config, identity, step
 
@@ -374,3 +376,27 @@ def test_file_grows_linearly_with_generations(tmp_path: Path) -> None:
         sizes.append(path.stat().st_size)
     assert sizes[-1] - sizes[29] == pytest.approx(sizes[29] - sizes[0], rel=0.1)
     assert sizes[-1] - sizes[0] < 60 * 8000
+
+
+def test_pairs_are_recorded_and_compared(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    path = tmp_path / "search.h5"
+    search(path, 1)
+    eight: Identities = {"validation": {"pairs": 8, "names": "a", "contents": "b"}}
+    who = Identity(**{**vars(IDENTITY), "pairs": eight})
+    search(path, 2, who)  # as if an earlier version had written the first generation
+    assert "does not record which pairs" in " ".join(capsys.readouterr().err.split())
+    search(path, 3, who)
+    changes: List[Tuple[Fingerprint, str]] = [
+        ({"pairs": 4}, "there were 8 validation pairs, now there are 4"),
+        ({"names": "c"}, "the names of the validation pairs have changed"),
+        ({"contents": "c"}, "the contents of files of the validation pairs have changed"),
+    ]
+    for change, reason in changes:
+        other = Identity(**{**vars(IDENTITY), "pairs": {"validation": {**eight["validation"], **change}}})
+        with pytest.raises(InputError, match=f"{reason}.*--restart"):
+            SearchFile(path, other)
+        space = SpaceFile(tmp_path / "space.h5", who)
+        space.write()
+        with pytest.raises(InputError, match=f"contains other scores: {reason}.*--run"):
+            SpaceFile(tmp_path / "space.h5", other)
+    assert not capsys.readouterr().err

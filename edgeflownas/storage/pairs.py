@@ -1,0 +1,20 @@
+"""Fingerprints of the pairs that a result depends on, as files store them, and how two of them differ."""
+
+from typing import Dict, List, Mapping, Union
+
+Fingerprint = Dict[str, Union[int, str]]  # "pairs": their number; "names" and "contents": SHA-256
+Identities = Dict[str, Fingerprint]  # by use: "training", "calibration", "validation"
+
+
+def describe_changes(before: Mapping[str, Fingerprint], now: Mapping[str, Fingerprint]) -> List[str]:
+    """Describe how pairs differ, once per use that both know."""
+    changes = []
+    for use in now:
+        then, today = before.get(use, now[use]), now[use]
+        if then.get("pairs") != today["pairs"]:
+            changes.append(f"there were {then.get('pairs')} {use} pairs, now there are {today['pairs']}")
+        elif then.get("names") != today["names"]:
+            changes.append(f"the names of the {use} pairs have changed")
+        elif then.get("contents") != today["contents"]:
+            changes.append(f"the contents of files of the {use} pairs have changed")
+    return changes
