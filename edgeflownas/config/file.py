@@ -11,7 +11,7 @@ from typing_extensions import get_args, get_origin
 
 from edgeflownas.config.data import DATA_KINDS
 from edgeflownas.config.run import FORMS, Config
-from edgeflownas.config.section import Section
+from edgeflownas.config.section import Section, WrittenInt
 from edgeflownas.errors import InputError
 
 _MAX_BYTES = 1 << 18  # of a file
@@ -20,8 +20,22 @@ _MAX_DIGITS = 100  # of a number
 _SHOWN = 80  # characters of a wrong key or text that a message quotes
 
 
+# The core rules of YAML 1.2 (section 10.3.2) for plain scalars; those of 1.1, which PyYAML has, read 1:30 as 90 and 010
+# as 8. Merge keys (<<) are kept. Everything else is text.
+_CORE = (
+    ("null", r"~|null|Null|NULL|", "~nN\0"),
+    ("bool", r"true|True|TRUE|false|False|FALSE", "tTfF"),
+    ("int", r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+", "-+0123456789"),
+    ("float", r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?", "-+.0123456789"),
+    ("float", r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)", "-+."),
+    ("merge", r"<<", "<"),
+)
+
+
 class _Loader(yaml.SafeLoader):
-    """YAML loader that reads 1e-4 as a number and refuses duplicate keys."""
+    """YAML loader that follows the core rules of YAML 1.2 and refuses duplicate keys."""
+
+    yaml_implicit_resolvers: Dict[str, Any] = {}
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> Dict[Any, Any]:
         seen = set()
@@ -37,13 +51,24 @@ class _Loader(yaml.SafeLoader):
     def construct_yaml_int(self, node: yaml.ScalarNode) -> int:
         if len(node.value) > _MAX_DIGITS:  # Python would take seconds to parse it
             raise yaml.constructor.ConstructorError(None, None, "a number has too many digits", node.start_mark)
-        return int(super().construct_yaml_int(node))
+        number = WrittenInt(node.value)
+        return number if number.text != str(int(number)) else int(number)
+
+    def construct_yaml_float(self, node: yaml.ScalarNode) -> float:
+        return float(re.sub(r"^([-+]?)\.(inf|nan)$", r"\1\2", node.value.lower()))
+
+
+class _Dumper(yaml.SafeDumper):
+    """YAML writer that quotes text which version 1.1 or 1.2 would read as something else."""
 
 
 _Loader.add_constructor("tag:yaml.org,2002:int", _Loader.construct_yaml_int)
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float", re.compile(r"^[-+]?[0-9]+(\.[0-9]*)?[eE][-+]?[0-9]+$"), list("-+0123456789")
-)
+_Loader.add_constructor("tag:yaml.org,2002:float", _Loader.construct_yaml_float)
+for _tag, _pattern, _first in _CORE:
+    _rule = re.compile(rf"^(?:{_pattern})$")
+    _firsts = ["" if letter == "\0" else letter for letter in _first]
+    _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", _rule, _firsts)
+    _Dumper.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", _rule, _firsts)
 
 
 def load(path: Path, overrides: Sequence[str] = ()) -> Config:
@@ -200,4 +225,4 @@ def _models(annotation: Any, in_list: bool) -> Iterator[Type[BaseModel]]:
 
 def dump(config: Section) -> str:
     """Return a configuration, including defaults, as YAML that ``load`` reads back to an equal one."""
-    return str(yaml.safe_dump(config.model_dump(), sort_keys=False))
+    return str(yaml.dump(config.model_dump(), Dumper=_Dumper, sort_keys=False))

@@ -2,12 +2,12 @@
 
 from typing import Any, Dict, List, Optional, TypeVar, Union
 
-from pydantic import Discriminator, Field, Tag, field_validator, model_validator
+from pydantic import BeforeValidator, Discriminator, Field, Tag, field_validator, model_validator
 from typing_extensions import Annotated, Literal
 
 from edgeflownas.config.cluster import ClusterConfig
 from edgeflownas.config.data import DataConfig
-from edgeflownas.config.section import Section
+from edgeflownas.config.section import Section, WrittenInt
 
 
 class NetworkConfig(Section):
@@ -186,7 +186,7 @@ class EvolutionConfig(Section):
         return self
 
 
-Digits = Annotated[str, Field(pattern=r"^[0-9]+$")]
+Digits = Annotated[str, BeforeValidator(WrittenInt.as_written), Field(pattern=r"^[0-9]+$")]
 
 
 class StagedConfig(Section):

@@ -1,6 +1,32 @@
-"""Base class of the sections of a configuration."""
+"""Base class of the sections of a configuration, and integers that keep how they are written."""
+
+from typing import Any, Type
 
 from pydantic import BaseModel, ConfigDict
+
+
+class WrittenInt(int):
+    """Integer that is written in an unusual way: 000000000 is 0, but also the digits of an architecture.
+
+    Attributes:
+        text: The digits as written.
+    """
+
+    text: str
+
+    def __new__(cls: Type["WrittenInt"], text: str) -> "WrittenInt":
+        """Return the number that a text of YAML 1.2 means."""
+        base = {"0o": 8, "0x": 16}.get(text[:2], 10)
+        number = super().__new__(cls, text[2:] if base != 10 else text, base)
+        number.text = text
+        return number
+
+    @staticmethod
+    def as_written(value: Any) -> Any:
+        """Return a number as text; anything else remains as it is."""
+        if isinstance(value, WrittenInt):
+            return value.text
+        return str(value) if type(value) is int else value
 
 
 class Section(BaseModel):

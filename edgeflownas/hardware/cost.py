@@ -255,7 +255,7 @@ class CostTable:
             raise InputError(f"cost table {path}: is not a cost table; {REBUILD_HINT}")
         try:
             intact = content.get("sha256") == _digest(content) and path.read_text(encoding="utf-8") == _text(content)
-        except (TypeError, ValueError, RecursionError):
+        except (TypeError, ValueError, RecursionError, yaml.YAMLError):
             intact = False
         if not intact:  # the checksum does not match, or the text differs in a way that YAML ignores
             raise InputError(f"cost table {path}: is damaged (checksum); restore it, or {REBUILD_HINT}")

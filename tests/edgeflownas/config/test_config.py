@@ -155,3 +155,72 @@ def test_file_that_is_not_a_configuration_is_refused(tmp_path, text, message):
 def test_missing_file_is_named(tmp_path):
     with pytest.raises(InputError, match="nothing.yaml: cannot be read"):
         load(tmp_path / "nothing.yaml")
+
+
+def parse(tmp_path, text):
+    return read_yaml(written(tmp_path, f"value: {text}\n"), "test")["value"]
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),  # the examples and the table of YAML 1.2, section 10.3.2, and what version 1.1 reads differently
+    [
+        ("1:30", "1:30"), ("190:20:30", "190:20:30"), ("190:20:30.15", "190:20:30.15"), ("010", 10), ("08", 8),
+        ("0o10", 8), ("0x1F", 31), ("0b101", "0b101"), ("1_000", "1_000"), ("1_000.5", "1_000.5"), ("+12", 12),
+        ("007", 7), ("1e-4", 1e-4), ("1E3", 1e3), ("12e03", 12e3), (".5", 0.5), ("-1.", -1.0), ("1.5e+3", 1500.0),
+        ("0.", 0.0),
+        ("yes", "yes"), ("No", "No"), ("on", "on"), ("OFF", "OFF"), ("y", "y"), ("true", True), ("FALSE", False),
+        ("tRUE", "tRUE"), ("2026-11-28", "2026-11-28"), ("=", "="), ("~", None), ("Null", None), ("", None),
+        ("-.INF", float("-inf")), ("+.inf", float("inf")), ("-0", 0), ("0o8", "0o8"), ("0xg", "0xg"), (".", "."),
+        ("'010'", "010"), ('"true"', "true"), ("!!int 010", 10), ("!!str 010", "010"),
+    ],
+)  # fmt: skip
+def test_plain_values_are_read_by_the_core_rules_of_yaml_1_2(tmp_path, text, value):
+    result = parse(tmp_path, text)
+    assert result == value and isinstance(result, type(value)) and isinstance(result, bool) == isinstance(value, bool)
+
+
+@pytest.mark.parametrize("text", ["!!int 1:30", "!!float 1:30", "!!int 1_0.0", "!!int x"])
+def test_explicit_number_that_is_none_is_refused(tmp_path, text):
+    with pytest.raises(InputError, match="is not valid YAML"):
+        parse(tmp_path, text)
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("cluster.hours=1:30", "cluster.hours: should be a valid number .*'1:30'"),
+        ("train.epochs=1_0", "train.epochs: should be a valid integer .*'1_0'"),
+        ("queue.warm_start=yes", "queue.warm_start: should be a valid boolean .*'yes'"),
+    ],
+)
+def test_values_of_yaml_1_1_are_refused(override, message):
+    with pytest.raises(InputError, match=message):
+        load(CONFIGS / "demo.yaml", [override])
+
+
+@pytest.mark.parametrize("digits", ["000000000", "012012012", "222222222", "089", "010", "0", "12"])
+@pytest.mark.parametrize("key", ["queue.architectures", "independent.architectures"])
+def test_architectures_are_read_as_written(key, digits):
+    section, name = key.split(".")
+    for text in (digits, f"'{digits}'", f'"{digits}"'):
+        config = load(CONFIGS / "demo.yaml", [f"{key}=[{text}]"])
+        assert getattr(getattr(config, section), name) == [digits]
+    assert load(CONFIGS / "demo.yaml", [f"staged.template={digits}"]).staged.template == digits
+    for wrong in ("0x10", "0o10", "+1", "1.0"):
+        with pytest.raises(InputError, match=key):
+            load(CONFIGS / "demo.yaml", [f"{key}=[{wrong}]"])
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["1e5", "0o17", "0x1f", "010", "1:30", "yes", "null", "~", "true", "2026-11-28", ".inf", "089", "<<", "=", ""],
+)
+def test_dumped_text_is_read_as_text_by_both_versions(tmp_path, text):
+    config = load(CONFIGS / "demo.yaml").model_copy(update={"supernet": text})
+    assert read_yaml(written(tmp_path, dump(config)), "test")["supernet"] == text
+    assert yaml.safe_load(dump(config))["supernet"] == text
+
+
+def test_merge_keys_still_work(tmp_path):
+    content = read_yaml(written(tmp_path, "a: &a {x: 1}\nb: {<<: *a, y: 010}\n"), "test")
+    assert content["b"] == {"x": 1, "y": 10}
