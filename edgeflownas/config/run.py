@@ -96,10 +96,12 @@ class EvaluationConfig(Section):
     """How architectures are scored."""
 
     calibration_pairs: int = Field(
-        64, ge=1, description="Number of training pairs from which BN statistics are computed."
+        64, ge=1, description="Number of training pairs from which BN statistics are computed; fewer are an error."
     )
     calibration_batch: int = Field(32, ge=1, description="Pairs per batch when BN statistics are computed.")
-    val_pairs: int = Field(0, ge=0, description="Number of validation pairs over which the EPE is computed; 0: all.")
+    val_pairs: int = Field(
+        0, ge=0, description="Number of validation pairs over which the EPE is computed; fewer are an error; 0: all."
+    )
     batch_size: int = Field(32, ge=1, description="Validation pairs per batch.")
 
 

@@ -68,8 +68,14 @@ class EvaluationData:
             threads: Number of threads that read pairs.
 
         Raises:
-            InputError: A pair cannot be used.
+            InputError: A pair cannot be used, or there are fewer pairs than the configuration asks for.
         """
+        for dataset, part, key in ((train, "training", "calibration_pairs"), (val, "validation", "val_pairs")):
+            if len(dataset) < getattr(config, key):
+                raise InputError(
+                    f"evaluation.{key}: asks for {getattr(config, key)} {part} pairs, but data has {len(dataset)}; add "
+                    f"pairs, or set evaluation.{key}={len(dataset)} to use only these (few pairs may spoil the EPE)"
+                )
         few = train.select(config.calibration_pairs)
         self.calibration: List[Batch] = list(read_batches(train, few, config.calibration_batch, threads=threads))
         self._streamed = _Streamed(val, val.select(config.val_pairs or len(val)), config.batch_size, threads)

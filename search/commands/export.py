@@ -97,7 +97,7 @@ def _open_data(run: Run, pairs: int) -> "EvaluationData":
 
     train, val = open_datasets(run.config.data)
     config = run.config.evaluation
-    config = config.model_copy(update={"val_pairs": min(pairs, config.val_pairs or pairs)})
+    config = config.model_copy(update={"val_pairs": min(pairs, config.val_pairs or len(val), len(val))})
     return EvaluationData(train, val, config, run.config.threads)
 
 

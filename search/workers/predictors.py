@@ -40,7 +40,8 @@ def open_predictor(run: Run, architecture: Architecture, weights: Path, images: 
     tensors = run.load_tensors(weights, architecture)
     statistics = select_statistics(tensors)
     if not statistics:
-        with phase(f"recalibrating {run.space.format(architecture)}"):
+        count = run.config.evaluation.calibration_pairs
+        with phase(f"recalibrating {run.space.format(architecture)} on {count} training pairs"):
             statistics = ChildEvaluator(run.skeleton, architecture, images(), SCORING_THREADS).recalibrate(tensors)
         if not all(np.isfinite(part).all() for pair in statistics.values() for part in pair):
             raise FloatingPointError(f"the BN statistics of {run.space.format(architecture)} are not finite")

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from edgeflownas.errors import InputError
 from edgeflownas.evaluation import child as evaluation
 from edgeflownas.evaluation.child import ChildEvaluator, EvaluationData
 from edgeflownas.network.build import EPSILON
@@ -124,3 +125,15 @@ def test_digest_differs_for_other_images_and_settings(scored):
     digests = [data.digest() for data in (scored[0], *changed)]
     assert len(set(digests)) == len(digests)
     assert evaluation_data().digest() == digests[0] == scored[0].digest()
+
+
+@pytest.mark.parametrize(
+    ("key", "part", "count"), [("calibration_pairs", "training", 16), ("val_pairs", "validation", 6)]
+)
+def test_fewer_pairs_than_asked_for_are_refused_unless_the_user_asks_for_them(key: str, part: str, count: int) -> None:
+    mend = f"{count + 1} {part} pairs, but data has {count}; .* evaluation.{key}={count} "
+    with pytest.raises(InputError, match=mend):
+        EvaluationData(*datasets(), EVALUATION.model_copy(update={key: count + 1}), threads=1)
+    data = EvaluationData(*datasets(), EVALUATION.model_copy(update={key: count}), threads=1)
+    batches = data.calibration if part == "training" else data.validation
+    assert sum(len(batch.images) for batch in batches) == count
