@@ -141,6 +141,6 @@ def _begin(
 
 
 def _end_with_parent(lifeline: Connection) -> None:
-    """End this process when the parent closes its end of the pipe, or is gone."""
+    """End this process when the parent closes its end of the pipe, or has ended."""
     lifeline.poll(None)
     os._exit(1)

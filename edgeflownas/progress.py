@@ -80,7 +80,7 @@ class Bar:
         self._begun = False
 
     def advance(self, note: str = "", steps: int = 1) -> None:
-        """Count completed steps, and show a note behind the bar."""
+        """Count completed steps, and show a note after the bar."""
         self._done += steps
         now = time.monotonic()
         rate = (self._done - self._since[0]) / max(now - self._since[1], 1e-9)
@@ -96,7 +96,7 @@ class Bar:
         say(f"{self._title}: {self._done}/{self._total}, {rate:.3g}/s, {format_duration(left)} left {note}".rstrip())
 
     def note(self, text: str) -> None:
-        """Show a note behind the bar until the next step; without a bar it is dropped."""
+        """Show a note after the bar until the next step; without a bar, do nothing."""
         if self._live is not None and self._task is not None:
             self._live.update(self._task, note=text)
 

@@ -19,7 +19,7 @@ from edgeflownas.storage.files import write_text
 # the same EPE on any number of cores.
 SCORING_THREADS = 1
 
-_LARGEST_WIDTH = 128  # that is searched for to name the width of other weights
+_LARGEST_WIDTH = 128  # largest width that is tried in order to name the width of other weights
 
 
 class Run:

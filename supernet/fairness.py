@@ -163,7 +163,7 @@ def draw_fair_sample(space: Space, count: int, seed: int) -> List[Architecture]:
         seed: Seed of the sampler.
 
     Raises:
-        ValueError: The count is no such multiple, or so close to the size of the space that no sample was found.
+        ValueError: The count is not such a multiple, or is so close to the size of the space that no sample was found.
     """
     sampler = FairSampler(space, np.random.default_rng(seed))
     if count % sampler.paths:

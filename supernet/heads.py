@@ -126,7 +126,7 @@ def create_placeholders(statistics: NormTensors) -> NormTensors:
 
 
 class Tile(NamedTuple):
-    """Some pixels of a batch.
+    """A subset of the pixels of a batch.
 
     Attributes:
         pixels: Indices of the pixels, or a slice.

@@ -224,5 +224,5 @@ def _models(annotation: Any, in_list: bool) -> Iterator[Type[BaseModel]]:
 
 
 def dump(config: Section) -> str:
-    """Return a configuration, including defaults, as YAML that ``load`` reads back to an equal one."""
+    """Return a configuration, including defaults, as YAML from which ``load`` restores an equal one."""
     return str(yaml.dump(config.model_dump(), Dumper=_Dumper, sort_keys=False))

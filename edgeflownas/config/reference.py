@@ -104,7 +104,7 @@ def _allowed(schema: Schema) -> str:
 
 
 def _section(schema: Schema) -> Optional[str]:
-    """Return the name of the section that a key is, or None for a value."""
+    """Return the name of the section if a key is a section; None if it is a value."""
     schemas = (schema, *schema.get("allOf", ()))
     return next((str(part["$ref"]).rsplit("/", 1)[-1] for part in schemas if "$ref" in part), None)
 

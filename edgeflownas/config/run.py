@@ -275,12 +275,12 @@ class QueueConfig(Section):
     size: int = Field(4, ge=1, description="Number of architectures to retrain, unless the rule determines it.")
     rule: Literal["spread", "knee", "hypervolume", "fps_targets", "list"] = Field(
         "spread",
-        description="How they are chosen from the front. spread: evenly spaced along it; knee: its most pronounced "
+        description="Rule that selects them from the front. spread: evenly spaced along it; knee: its most pronounced "
         "knees; hypervolume: those with the largest joint hypervolume; fps_targets: by `fps_targets`; list: those in "
         "`architectures`.",
     )
     fps_targets: List[Annotated[float, Field(gt=0)]] = Field(
-        [], description="For rule fps_targets: frame rates; per rate, the lowest EPE that reaches it."
+        [], description="For rule fps_targets: frame rates; for each, the best EPE at that rate or higher."
     )
     architectures: List[Digits] = Field(
         [], description="For rule list: these architectures, whether or not they are on the front."

@@ -55,7 +55,7 @@ def open_datasets(config: DataConfig, key: str = "data", quiet: bool = False) ->
     Args:
         config: Data set to open.
         key: Key of the data set in the configuration, for messages.
-        quiet: Whether not to report what is left out.
+        quiet: Whether to suppress the report of pairs that are left out.
 
     Raises:
         InputError: A folder is missing or contains no pairs, or the data set has no training pairs.
@@ -78,7 +78,7 @@ def open_part(config: DataConfig, part: str, key: str = "data", quiet: bool = Fa
         config: Data set to open.
         part: "train" or "val".
         key: Key of the data set in the configuration, for messages.
-        quiet: Whether not to report what is left out.
+        quiet: Whether to suppress the report of pairs that are left out.
 
     Raises:
         InputError: A folder or list is missing, or no validation pair is left.

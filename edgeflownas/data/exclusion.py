@@ -1,4 +1,4 @@
-"""List of bad files of a data set: ``data check`` writes it, training and evaluation leave out the files in it."""
+"""List of bad files of a data set: ``data check`` writes it; training and evaluation leave out its files."""
 
 from pathlib import Path
 from typing import Dict, Mapping

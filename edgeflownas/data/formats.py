@@ -106,8 +106,8 @@ def read_flo(path: Path) -> np.ndarray:
 def read_pfm(path: Path) -> np.ndarray:
     """Read a .pfm file of three channels.
 
-    Rows are stored from bottom to top. The sign of the scale in the header gives the byte order; its magnitude is a
-    unit of light and is not applied.
+    Rows are stored from bottom to top. The sign of the scale in the header gives the byte order; its magnitude, a unit
+    of light intensity, is ignored.
 
     Returns:
         Flow (u, v) in pixels, float32 [H, W, 2]; may contain non-finite values.

@@ -1,4 +1,4 @@
-"""What identifies the pairs that are read: their number, their names and the contents of their files."""
+"""Fingerprints of the pairs that are read: their number, their names and the contents of their files."""
 
 import hashlib
 import json
@@ -48,9 +48,9 @@ def identify_scoring(
 def identify_training(
     train: FlowDataset, val: FlowDataset, config: EvaluationConfig, threads: int
 ) -> Identities:
-    """Identify the pairs of a training, too. Of long files that only the training reads, parts are compared.
+    """Identify the pairs that a training reads, including those that it scores with.
 
-    The arguments and the result are those of ``identify_scoring``.
+    Long files that are only trained on are compared in parts. Arguments and result are as in ``identify_scoring``.
     """
     if not _is_in_files(train):
         return {}
@@ -79,7 +79,7 @@ def identify_pairs(dataset: FlowDataset, indices: Iterable[int], whole: bool, th
     contents = hashlib.sha256()
     for digest in read_ahead(lambda path: _hash_file(path, whole), files, threads):
         contents.update(digest)
-    names = json.dumps([[listing.name(file) for file in pair.files] for pair in pairs])  # ASCII, whatever the names
+    names = json.dumps([[listing.name(file) for file in pair.files] for pair in pairs])  # always ASCII
     return {
         "pairs": len(pairs),
         "names": hashlib.sha256(names.encode()).hexdigest(),

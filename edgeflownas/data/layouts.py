@@ -115,7 +115,7 @@ def _flyingthings3d(config: FlyingThings3DData, part: str, key: str) -> Listing:
 
 
 def _flyingthings3d_pairs(disk: Disk, images: Path, flows: Path, camera: str, direction: str) -> Iterator[Pair]:
-    """Yield the pairs of one sequence. Flow that leads out of the sequence has no second image and is ignored."""
+    """Yield the pairs of one sequence. Flow to a frame outside the sequence has no second image and is ignored."""
     step, word = (1, "Future") if direction == "into_future" else (-1, "Past")
     numbers = _numbers(disk.names(images)) | _numbers(disk.names(flows))
     for number in _full_range(numbers):

@@ -165,7 +165,7 @@ def _draw_mask(
 
 
 def _draw_polygons(rng: np.random.Generator, centres: np.ndarray, radii: np.ndarray) -> np.ndarray:
-    """Draw star-shaped outlines of 3 to 8 corners around centres [n, 2]; OpenCV's fixed point, int32 [n, 8, 1, 2]."""
+    """Draw star-shaped outlines of 3 to 8 corners around centres [n, 2]; fixed point for OpenCV, int32 [n, 8, 1, 2]."""
     shape = (len(centres), _CORNERS)
     surplus = np.arange(_CORNERS) >= rng.integers(3, _CORNERS + 1, shape[0])[:, None]
     angles = np.sort(np.where(surplus, 0.0, rng.uniform(0, 2 * np.pi, shape)))
@@ -191,7 +191,7 @@ def _compose(layers: List[np.ndarray]) -> np.ndarray:
 
 
 def _find_occluded(owner: np.ndarray, target: np.ndarray, opacities: List[np.ndarray]) -> np.ndarray:
-    """Return where a point has left the frame or is hidden by a nearer layer in the second frame, bool [H, W]."""
+    """Return which points leave the frame or are hidden by a nearer layer in the second frame, bool [H, W]."""
     height, width = owner.shape
     x, y = target[..., 0], target[..., 1]
     hidden = (x < 0) | (x > width - 1) | (y < 0) | (y > height - 1)

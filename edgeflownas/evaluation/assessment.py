@@ -20,7 +20,7 @@ class Assessment:
 
     Attributes:
         metrics: Metrics over all pairs.
-        pairs: Names of the files of each pair, and its EPE in pixels; None if none of its flow is known.
+        pairs: File names of each pair and its EPE in pixels; the EPE is None if no flow of the pair is known.
     """
 
     metrics: FlowMetrics = field(default_factory=FlowMetrics)

@@ -31,7 +31,7 @@ class FlowMetrics:
             sample: Sample with the true flow.
 
         Returns:
-            The EPE of the pair in pixels; None if none of its flow is known.
+            The EPE of the pair in pixels; None if no flow of the pair is known.
 
         Raises:
             FloatingPointError: The prediction is not finite.

@@ -54,7 +54,7 @@ def build_tables(
 
     Raises:
         InputError: An architecture cannot be compiled.
-        Interrupted: A signal arrived; the figures compiled so far are in the cache.
+        Interrupted: A signal was received; the figures compiled so far are in the cache.
     """
     start = time.monotonic()
     space = networks.space

@@ -105,7 +105,7 @@ class Compiler:
         return entry
 
     def compile(self, name: str, model: bytes) -> Compiled:
-        """Compile an exported network without looking into the cache; raises the same errors as ``inspect``."""
+        """Compile an exported network without consulting the cache; raise the same errors as ``inspect``."""
         return self.vela.compile(name, model, self.board, self._cache / "failed")
 
     def _locate(self, networks: Networks, architecture: Sequence[int]) -> Tuple[Path, Dict[str, Any]]:

@@ -173,7 +173,7 @@ class CostPredictor:
         key = tuple(option if affects else 0 for option, affects in zip(architecture, self._affects_sram))
         if key not in self._peaks:
             subsets = self._genes[self._is_subset_of(key)]
-            # The maximal ones among the compiled architectures: those that are no subset of another.
+            # The maximal compiled architectures: those that are not a subset of another.
             contained = ((subsets[:, None] == subsets) | (subsets[:, None] == 0)).all(axis=2).sum(axis=1) > 1
             self._peaks[key] = max(self._sram[tuple(genes)] for genes in subsets[~contained].tolist())
         return self._peaks[key]

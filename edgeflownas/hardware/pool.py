@@ -63,7 +63,7 @@ class Pool:
         Raises:
             InputError: Vela is missing, or an architecture cannot be compiled.
             OSError: An architecture's worker was killed at every attempt.
-            Interrupted: A signal arrived; the figures compiled so far are in the cache.
+            Interrupted: A signal was received; the figures compiled so far are in the cache.
         """
         entries: Dict[Architecture, Entries] = {}
         missing = []

@@ -130,14 +130,14 @@ def padded_conv2d(
 
 
 def _name_padding(sides: Sequence[int], rows: Tuple[int, int], columns: Tuple[int, int]) -> Any:
-    """Return TensorFlow's name of a padding with zeros where it has one, as oneDNN is slow at any other."""
+    """Return TensorFlow's name for a zero padding, or the padding if it has none: oneDNN is slow without a name."""
     if all(padding == ((side - 1) // 2, side // 2) for side, padding in zip(sides, (rows, columns))):
         return "SAME"
     return "VALID" if rows == columns == (0, 0) else [(0, 0), rows, columns, (0, 0)]
 
 
 def _pad_with_zeros(x: tf.Tensor, before: int, after: int) -> tf.Tensor:
-    """Surround a map with zeros; ``tf.pad`` takes ten times as long where there are few channels."""
+    """Surround a map with zeros; ``tf.pad`` takes ten times as long if there are few channels."""
     for axis in (1, 2):
         shape = [tf.shape(x)[0], *x.shape.as_list()[1:]]
         zeros = [tf.fill(shape[:axis] + [width] + shape[axis + 1 :], 0.0) for width in (before, after)]

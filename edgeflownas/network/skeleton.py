@@ -170,7 +170,7 @@ class Skeleton:
             yield stage, next(genes) if len(stage.options) > 1 else 0
 
     def parameters(self, architecture: Optional[Sequence[int]] = None) -> Dict[str, Tuple[int, ...]]:
-        """Return the shapes of the trainable tensors by name, of one architecture or of the whole supernet (None)."""
+        """Return the shapes of all trainable tensors of one architecture, or of the whole supernet (None), by name."""
         if architecture is None:
             route = [(stage, option) for stage in self.stages for option in range(len(stage.options))]
         else:

@@ -130,7 +130,7 @@ def _read_tensors(group: h5py.Group, most: int) -> Dict[str, np.ndarray]:
 
 
 def _find_difference(before: Any, now: Any) -> Tuple[Any, Any]:
-    """Return both values; of two sections, only the keys that differ."""
+    """Return both values; if both are sections, reduce them to the keys that differ."""
     if not (isinstance(before, dict) and isinstance(now, dict)):
         return before, now
     keys = [key for key in {**before, **now} if before.get(key) != now.get(key)]

@@ -13,7 +13,7 @@ import psutil
 
 @functools.lru_cache(maxsize=None)
 def machine() -> str:
-    """Return where process numbers have the same meaning: host, its current boot, and the container."""
+    """Return the scope in which process ids are unique: the host, its current boot, and the container."""
     place = [socket.gethostname()]
     with contextlib.suppress(OSError):
         place.append(Path("/proc/sys/kernel/random/boot_id").read_text().strip())
@@ -24,7 +24,7 @@ def machine() -> str:
 def started(pid: int) -> Optional[str]:
     """Return when a process of this machine started, in centiseconds since boot; None if it is not alive.
 
-    The time since boot does not change when somebody sets the clock.
+    The time since boot does not change when the clock is set.
     """
     with contextlib.suppress(psutil.Error):
         process = psutil.Process(pid)

@@ -164,7 +164,7 @@ def _make_seal(digest: Any) -> bytes:
 
 
 def _has_malformed_heap(image: bytes) -> bool:
-    """Return whether HDF5 may not return from reading a global heap, in which it keeps text of variable length.
+    """Return whether a global heap, in which HDF5 stores text of variable length, could make HDF5 loop forever.
 
     HDF5 1.12 and 1.14 loop forever on a heap with an object of size 0. HDF5 never writes one, but in a shared file with
     a valid checksum there may be one. (HDF5 File Format Specification 3.0, III.E: global heap.) A heap within a heap is

@@ -78,7 +78,7 @@ def select_devices(gpus: Optional[Sequence[int]]) -> Devices:
 
 
 def _is_usable(devices: Devices) -> bool:
-    """Return whether a session gets these existing GPUs: CUDA may be missing, or a GPU too old."""
+    """Return whether a session can use these GPUs: CUDA may be missing, or a GPU may be too old."""
     config = tf.ConfigProto()
     config.gpu_options.allow_growth = True
     devices.restrict_session(config)
@@ -87,7 +87,7 @@ def _is_usable(devices: Devices) -> bool:
 
 
 def place_on_first(devices: Optional[Devices]) -> ContextManager[None]:
-    """Return a context that places what is built inside on the first device; None: where TensorFlow chooses."""
+    """Return a context that places operators on the first device; for None, TensorFlow chooses."""
     scope: ContextManager[None] = tf.device(devices.names[0] if devices else None)
     return scope
 

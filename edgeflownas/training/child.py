@@ -169,7 +169,7 @@ def make_first_weights(config: ChildConfig, weights: Optional[Mapping[str, np.nd
 
 
 def child_identity(config: ChildConfig, first: Mapping[str, np.ndarray], datasets: Datasets) -> Dict[str, Any]:
-    """Return what a training in one stage must share with the one that it resumes.
+    """Return the values that a training in one stage must share with the training that it resumes.
 
     Args:
         config: Architecture to train, with data and recipe.

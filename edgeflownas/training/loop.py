@@ -23,7 +23,7 @@ from edgeflownas.training.log import report_epoch, write_log
 from edgeflownas.training.optimizer import learning_rate
 from edgeflownas.training.step import Step
 
-_STOPPING = "saving and stopping"  # fits behind a bar in 80 columns
+_STOPPING = "saving and stopping"  # fits after a bar in 80 columns
 
 
 class Training:
@@ -68,7 +68,7 @@ class Training:
         """Restore the state of an earlier training in this folder; return False if there is none.
 
         Raises:
-            InputError: It was a training of another space, network, data or recipe, or its files are damaged.
+            InputError: The earlier training had another space, network, data or recipe, or its files are damaged.
         """
         checkpoint = self._files.load()
         if checkpoint is None:

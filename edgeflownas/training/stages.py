@@ -66,7 +66,7 @@ class StagedTraining:
         """Restore the state of an earlier training in this folder; return False if there is none.
 
         Raises:
-            InputError: It was a training of another network, data or recipe.
+            InputError: The earlier training had another network, data or recipe.
         """
         number, training = self._current
         return training.resume() or number > 0
@@ -94,7 +94,7 @@ class StagedTraining:
             self._current = number + 1, following
 
     def standing(self) -> Standing:
-        """Return the progress over all stages; one that ended early counts in full; thread-safe."""
+        """Return the progress over all stages; a stage that ended early counts in full. Thread-safe."""
         number, training = self._current
         now, finished = training.standing(), self._stages[:number]
         return Standing(

@@ -89,7 +89,7 @@ def command(
 def _subjects(
     run: Run, architectures: Sequence[str], weights: Optional[Path], tasks: Sequence[int], trained: bool
 ) -> List[_Subject]:
-    """Return what the command line names to score; if it must be trained, check its weights before any long work."""
+    """Return the architectures to score; with ``trained``, check that their weights exist before any long work."""
     subjects = [_Subject(run.space.parse(text), weights or run.supernet_file) for text in architectures]
     if tasks:
         from search.queue.queue import Queue

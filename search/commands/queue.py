@@ -64,7 +64,7 @@ def build(run: Run, rebuild: bool) -> None:
 @command.command(name="run")
 @run_options
 def run_(run: Run) -> None:
-    """Run the tasks of the queue on this machine, one by one; after an interruption it resumes."""
+    """Run the tasks of the queue on this machine, one by one; call it again to resume after an interruption."""
     queue = Queue(run.queue_folder)
     rows = runner.run(queue)
     _show(rows, False)

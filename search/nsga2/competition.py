@@ -10,7 +10,7 @@ from search.nsga2.objectives import Objectives, find_dominated, find_nondominate
 
 
 def resolve_sram_cap(config: EvolutionConfig, board_kib: Optional[float]) -> Optional[float]:
-    """Return the largest SRAM peak allowed, in KiB: the configured one, or what the board has; None: no limit."""
+    """Return the largest SRAM peak allowed, in KiB: the configured one, or else the board's SRAM; None: no limit."""
     return board_kib if config.max_sram_kib is None else config.max_sram_kib
 
 

@@ -2,16 +2,16 @@
 
 It differs from the standard algorithm as follows:
 
-- No architecture is scored twice. A child that is already in the archive is drawn again; where the operators produce
-  nothing new, architectures are drawn at random; when none is left, the search ends.
-- Together with an architecture, all that differ from it in flow outputs only are scored, as one convolution computes
-  them anyway. They are archived and compete for survival. Few children are then requested, those that ``screening``
-  finds most promising; the first generation starts with the architectures that are best in a cost, which no other can
-  dominate.
+- No architecture is scored twice. A child that is already in the archive is drawn again. If the operators produce
+  nothing new, architectures are drawn at random; if none are left, the search ends.
+- All architectures that differ from a requested one only in their flow outputs are scored together with it, because one
+  convolution computes all of these outputs anyway. They are archived and compete for survival. Therefore only a few
+  children are requested: those that ``screening`` finds most promising. The first generation starts with the
+  architectures that are best in one of the costs, which no other architecture can dominate.
 - Predicted costs guide the search; those of a generation's front are compiled before the generation ends.
-- Whether an architecture is feasible, that is, fits the SRAM cap, is known from its cost before it is scored: an
-  infeasible one is never requested. If it is scored together with a requested one, it survives only where too few
-  feasible ones are known, and never dominates a feasible one.
+- An architecture is feasible if it fits the SRAM cap, which its cost shows before it is scored. An infeasible
+  architecture is never requested. If it is scored together with a requested one, it survives only if too few feasible
+  ones are known, and it never dominates a feasible one.
 
 The next generation depends only on the archive, the last ``Generation`` and the configuration.
 """

@@ -95,10 +95,10 @@ def hypervolume(points: np.ndarray, reference: np.ndarray) -> float:
 
 
 def find_nondominated(points: np.ndarray) -> np.ndarray:
-    """Return the ascending indices of the points that no other dominates; less is better, and equal points stay.
+    """Return the ascending indices of the non-dominated points; less is better, and all equal points are kept.
 
-    Among the remaining points, the lexicographically first is non-dominated. It and its equals are kept, and all points
-    that are better than it in no objective are removed.
+    Among the remaining points, the lexicographically first is non-dominated. It and its duplicates are kept, and all
+    points that are not better than it in any objective are removed.
     """
     remaining = np.lexsort(points.T[::-1])
     if points.shape[1] == 2:

@@ -47,9 +47,9 @@ class Screening:
         self._penalty = np.array([_RIDGE] * singles + [_PAIR_RIDGE] * sum(a * b for a, b in pairs))
 
     def select_first(self, may_be_requested: np.ndarray, others: Sequence[Architecture]) -> List[Architecture]:
-        """Select the first architectures: the best in each cost, which none can dominate, and others for contrast.
+        """Select the first architectures: the best in each cost, which no other can dominate, and more for contrast.
 
-        Others are added until none of them has an option of its trunk that is not yet among the selected.
+        Architectures from ``others`` are added until every option that occurs in their trunks has been selected.
 
         Args:
             may_be_requested: Which architectures may be requested, bool, in the order of ``Space.all``.
@@ -70,7 +70,7 @@ class Screening:
     def select_most_promising(
         self, archive: Archive, front: np.ndarray, may_be_requested: np.ndarray, candidates: Sequence[Architecture]
     ) -> List[Architecture]:
-        """Select the candidates whose trunks have the largest predicted gain; the first ones where none has a gain.
+        """Select the candidates whose trunks have the largest predicted gain; if none has a gain, the first ones.
 
         Args:
             archive: Archive of everything scored so far.

@@ -131,13 +131,13 @@ def _find_rows(run: Run, archive: Archive, names: Sequence[str]) -> List[int]:
 
 def _make_task(run: Run, archive: Archive, row: int, supernet_sha256: str) -> TaskConfig:
     figures = {name: float(archive.column(name)[row]) for name in ("epe", *COST_FIGURES)}
-    found = SearchFigures.model_validate({**figures, "source": COST_SOURCES[archive.column("cost_source")[row]]})
+    known = SearchFigures.model_validate({**figures, "source": COST_SOURCES[archive.column("cost_source")[row]]})
     first_weights = QueuePaths(Path()).supernet.name if run.config.queue.warm_start else None
-    return make_task(run, run.space.format(archive.column("genes")[row]), supernet_sha256, first_weights, found)
+    return make_task(run, run.space.format(archive.column("genes")[row]), supernet_sha256, first_weights, known)
 
 
 def make_task(
-    run: Run, architecture: str, source: str, first_weights: Optional[str], found: SearchFigures
+    run: Run, architecture: str, source: str, first_weights: Optional[str], figures: SearchFigures
 ) -> TaskConfig:
     """Return the task that trains an architecture according to a run's configuration.
 
@@ -146,14 +146,14 @@ def make_task(
         architecture: Digits of the architecture.
         source: Digest of the weights or data that the search used.
         first_weights: File in the queue's folder with the initial weights; None for random ones.
-        found: EPE and cost that the search knew.
+        figures: EPE and cost that the search knew.
     """
     return TaskConfig(
         **dict(run.retraining(architecture)),
         attempts=run.config.queue.attempts,
         supernet_sha256=source,
         first_weights=first_weights,
-        found=found,
+        found=figures,
     )
 
 

@@ -62,7 +62,7 @@ def score_final_epes(task: Task, tensors: Mapping[str, np.ndarray]) -> Dict[str,
 
 
 def _name_data_sets(sections: List[Dict[str, Any]]) -> Dict[str, Dict[str, Any]]:
-    """Return the distinct data sets, the last stage's first, by kind; further ones of a kind have a number."""
+    """Return the distinct data sets by name, the last stage's first: the kind, numbered if it occurs again."""
     named: Dict[str, Dict[str, Any]] = {}
     for data in reversed(sections):
         if data not in named.values():

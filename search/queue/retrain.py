@@ -50,8 +50,8 @@ def load_result(task: Task) -> Result:
 def retrain(task: Task) -> StateName:
     """Start or resume a task, and return the state in which it ends.
 
-    ``done``; ``preempted`` by a signal, with everything saved; ``queued`` again after a crash; or ``failed``, because
-    it has crashed too often or was cancelled. A task that is done or has failed already is left as it is.
+    The state is ``done``; ``preempted`` if a signal stopped it, with everything saved; ``queued`` again after a crash;
+    or ``failed`` if it has crashed too often or was cancelled. A task that is already done or failed is left as it is.
 
     Raises:
         InputError: Another process runs the task.

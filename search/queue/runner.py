@@ -32,7 +32,7 @@ def run(queue: Queue, beat: Callable[[], None] = lambda: None) -> List[Row]:
         The tasks after the run.
 
     Raises:
-        Interrupted: A signal came; the running task has saved everything.
+        Interrupted: A signal was received; the running task has saved everything.
     """
     with stop_flag() as stop, show_tasks(lambda: read_rows(queue)) as show:
 

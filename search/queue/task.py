@@ -103,7 +103,7 @@ class Task:
         for path in itertools.chain([self.paths.folder], links):
             if _leads_out(path, queue.folder):
                 raise InputError(
-                    f"task {index}: {path} leads out of the queue's folder; replace the link by what it points to"
+                    f"task {index}: {path} leads out of the queue's folder; replace the link by its target"
                 )
         if not self.paths.task.is_file():
             raise InputError(f"task {index}: {self.paths.task} does not exist; list the tasks with `queue status`")

@@ -23,7 +23,7 @@ Rows = Callable[[], List[Row]]
 
 
 class Overview:
-    """The tasks of a queue with the states of their Slurm jobs; without Slurm, only what the tasks' files say."""
+    """The tasks of a queue with the states of their Slurm jobs, or, without Slurm, only the states in their files."""
 
     def __init__(self, queue: Queue) -> None:
         self._queue = queue

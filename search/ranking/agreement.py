@@ -109,7 +109,7 @@ def compute_figures(before: Sequence[float], after: Sequence[float], top: int) -
 
 
 def find_inversions(before: Sequence[float], after: Sequence[float]) -> List[Inversion]:
-    """Return all pairs in the wrong order, sorted by their difference after, largest first."""
+    """Return all pairs in the wrong order, sorted by their difference in the second ranking, largest first."""
     predicted, true = np.asarray(before), np.asarray(after)
     pairs = np.argwhere((predicted[:, None] > predicted[None]) & (true[:, None] < true[None])).tolist()
     inversions = [Inversion(i, j, float(predicted[i] - predicted[j]), float(true[j] - true[i])) for i, j in pairs]
@@ -133,7 +133,7 @@ def _bootstrap(statistic: Statistic, before: Sequence[float], after: Sequence[fl
 
 
 def _compute_taus(before: np.ndarray, after: np.ndarray, axis: int = -1) -> np.ndarray:
-    """Return tau-b of many resamples [resamples, n] at once, 0 if it is not defined; SciPy's takes one at a time."""
+    """Return tau-b of many resamples [resamples, n] at once, 0 if undefined; SciPy's function takes one at a time."""
     first, second = (np.sign(values[..., :, None] - values[..., None, :]) for values in (before, after))
     agreeing = (first * second).sum((-2, -1))
     extent = np.sqrt((first**2).sum((-2, -1)) * (second**2).sum((-2, -1)))
@@ -155,7 +155,7 @@ def _compute_spearmans(before: np.ndarray, after: np.ndarray, axis: int = -1) ->
 
 
 def _compute_overlaps(top: int, before: np.ndarray, after: np.ndarray, axis: int = -1) -> np.ndarray:
-    """Return, for many resamples at once, the share of the best after that are among the best before."""
+    """Return the share of the truly best that are also predicted to be best, for many resamples at once."""
     first, second = (values.argsort(-1, kind="stable").argsort(-1, kind="stable") < top for values in (before, after))
     shares: np.ndarray = (first & second).sum(-1) / min(top, before.shape[-1])
     return shares

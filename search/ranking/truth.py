@@ -89,7 +89,7 @@ class Truth:
     def attainable_tau(self) -> Optional[float]:
         """Kendall's tau that a perfect prediction is expected to reach, as the truth is noisy; None without noise.
 
-        It is that of normal variables, 2/pi asin r, where r^2 is the share of the children's variance that is not
+        For normal variables, it is 2/pi asin r, where r^2 is the share of the children's variance that is not
         noise.
         """
         if self.noise is None:
@@ -106,7 +106,8 @@ def read_truth(run: Run, folders: Sequence[Path]) -> Truth:
 
     Args:
         run: Run whose supernet is evaluated.
-        folders: Folders of queues. The first one determines the children; others contain them with other seeds.
+        folders: Folders of queues. The first queue determines the children; the others contain the same children
+            trained with other seeds.
 
     Raises:
         InputError: There are too few children, they started from shared weights, or the queues differ in more than

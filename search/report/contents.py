@@ -55,7 +55,7 @@ class TrainingRecord(NamedTuple):
     Attributes:
         stage: Name of the stage; empty if there is only one.
         log: Log of the completed epochs.
-        fairness: Number of times each option was trained, by gene or by group of genes that are dealt together.
+        fairness: Number of times each option was trained, by gene or by group of genes that are drawn together.
     """
 
     stage: str
@@ -195,7 +195,7 @@ def read_log(path: Path) -> Log:
     try:
         return [{name: float(value) for name, value in row.items()} for row in _read_rows(path)]
     except (TypeError, ValueError):
-        raise InputError(f"{path}: is not a training log; move it away, and training writes a new one") from None
+        raise InputError(f"{path}: is not a training log; move it away and continue the training") from None
 
 
 def _read_search(run: Run) -> Any:

@@ -99,7 +99,7 @@ def _select_subjects(contents: Contents, points: Optional[Points], wanted: Seque
 def _draw_pictures(
     contents: Contents, subjects: Sequence[_Subject], pairs: int, several: bool
 ) -> List[Tuple[Picture, Tuple[Any, ...]]]:
-    """Return pictures with their rows of the data; none, with a message, if images or weights cannot be read."""
+    """Return pictures and their rows of data; if images or weights cannot be read, say so and return none."""
     if not subjects:
         return []
     with phase("loading TensorFlow"):

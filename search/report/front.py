@@ -1,4 +1,4 @@
-"""Section on the front in EPE and FPS, with all scored architectures behind it."""
+"""Section on the front in EPE and FPS, with all scored architectures in the background."""
 
 from typing import List, Sequence, Tuple
 

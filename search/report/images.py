@@ -44,7 +44,7 @@ def section_png(section: Section) -> bytes:
 
 
 def section_figure(section: Section) -> Figure:
-    """Draw the charts of a section side by side; without charts its pictures, or its sentences and tables."""
+    """Draw the charts of a section side by side; if it has none, draw its pictures or its text."""
     if section.pictures:
         return _draw_pictures(section)
     if not section.charts:

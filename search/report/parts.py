@@ -41,5 +41,5 @@ def compile_part_cycles(run: Run) -> Optional[PartCycles]:
 
 
 def uniform_architectures(space: Space) -> List[Architecture]:
-    """Return architectures with the same option at all genes, one per option; genes with fewer repeat their last."""
+    """Return architectures with the same option at all genes, one per option; genes with fewer repeat the last."""
     return [tuple(min(option, count - 1) for count in space.counts) for option in range(max(space.counts))]

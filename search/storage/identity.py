@@ -118,7 +118,7 @@ class Identity:
         return differences + describe_changes(self._read_pairs(attributes), self.pairs)
 
     def check_recorded(self, path: Path, attributes: Mapping[str, Any]) -> None:
-        """Say so if a file of an earlier version does not record the pairs that it was scored on."""
+        """Report if a file of an earlier version does not record the pairs that it was scored on."""
         if self.pairs and not self._read_pairs(attributes):
             say(f"{path}: does not record which pairs it was scored on; they are assumed to be the present ones")
 

@@ -1,9 +1,9 @@
-"""Strategy B: first the backbones under fixed heads, then the heads behind the best backbones, then both together.
+"""Strategy B: first the backbones under fixed heads, then the heads on the best backbones, then both together.
 
 1. Heads are fixed to a template. A supernet is trained with fairness among the backbones; all of them are scored, and
    the best are kept.
-2. Only kept backbones are sampled, with every option of every head gene, fairly. All heads behind all kept backbones
-   are scored, and the heads that are best on average over the backbones are kept.
+2. Only kept backbones are sampled, with every option of every head gene, fairly. All heads on all kept backbones are
+   scored, and the heads that are best on average over the backbones are kept.
 3. Kept backbones and kept heads are trained together, and ``evolve`` scores all of their combinations.
 
 A stage starts from the best weights of the previous stage. "Best" architectures are those that NSGA-II would let
@@ -169,7 +169,7 @@ class SearchPhase:
             try:
                 saved = record.read(path)
             except InputError as error:
-                raise InputError(f"{error}; move it away, and the stage selects what it keeps again") from None
+                raise InputError(f"{error}; move it away to repeat the selection of this stage") from None
             trained: Weights = self._run.supernet_weights()
             if {**request, "weights": checkpoint.digest(trained)} == saved["request"]:
                 return trained, tuple(tuple(map(int, digits)) for digits in saved["kept"])

@@ -55,7 +55,7 @@ def open_evaluator(run: Run, weights: Mapping[str, np.ndarray]) -> Iterator[Open
             opened = Opened(TreeEvaluator(run.skeleton, weights, data, SCORING_THREADS), data.zero_flow_epe())
         yield opened
         return
-    del datasets  # opened only to report what is left out of them; the workers read them
+    del datasets  # opened only to report the pairs that are left out; the workers read them
     with _open_workers(config) as workers:
         evaluator = SharedEvaluator(workers, _describe_setup(run, weights), run.space)
         with phase("reading images and building the supernet in the workers"):

@@ -51,7 +51,7 @@ class SharedEvaluator:
 
         Raises:
             InputError: A worker has a different version or supernet, or cannot read the data.
-            Interrupted: A signal arrived.
+            Interrupted: A signal was received.
         """
         none: List[Architecture] = []
         return next(self._answers([none] * max(1, self._workers.size()))).zero_flow_epe
@@ -62,7 +62,7 @@ class SharedEvaluator:
         Raises:
             InputError: A worker has a different version, supernet or images.
             OSError: The workers are lost.
-            Interrupted: A signal arrived.
+            Interrupted: A signal was received.
         """
         work = split_work(self._space, architectures, max(1, self._workers.size()))
         for answer in self._answers(work):
@@ -111,7 +111,7 @@ class SharedEvaluator:
             ) from None
 
     def _check(self, answer: worker.Answer) -> worker.Answer:
-        """Return an answer, or raise InputError if it has a different basis than the first one."""
+        """Return an answer, or raise InputError if its basis differs from that of the first answer."""
         if self._first is None:
             self._first = answer
         if answer.basis != self._first.basis:

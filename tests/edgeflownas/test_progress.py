@@ -52,7 +52,7 @@ def test_terminal_shows_a_bar_with_count_and_note(monkeypatch):
     assert "4/4" in text.getvalue() and "loss 0.25" in text.getvalue()
 
 
-def test_note_is_shown_behind_the_bar_within_80_columns(monkeypatch):
+def test_note_is_shown_after_the_bar_within_80_columns(monkeypatch):
     text = capture(monkeypatch, terminal=True)
     with progress("training", 400_000) as bar:
         bar.advance("loss 0.25")

@@ -1,4 +1,4 @@
-// The front and all architectures behind it: colours, filters, the tooltip, and the comparison.
+// The front, with all architectures in the background: colours, filters, the tooltip, and the comparison.
 "use strict";
 
 const LETTERS = "ABCDEFGH";
