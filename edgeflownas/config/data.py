@@ -134,8 +134,8 @@ class _UnsplitData(FileData):
     val_every: int = Field(
         1,
         ge=1,
-        description="Every `val_every`-th pair is for validation, the other pairs are for training. 1: all are for "
-        "validation.",
+        description="Every `val_every`-th pair of the complete data set is for validation, the other pairs are for "
+        "training. 1: all are for validation.",
     )
 
 

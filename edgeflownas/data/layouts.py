@@ -4,7 +4,7 @@ import os
 import re
 import shlex
 from pathlib import Path
-from typing import Any, Callable, Dict, Iterable, Iterator, List, Set, Tuple
+from typing import Any, Callable, Dict, Iterable, Iterator, List, Pattern, Set, Tuple
 
 from edgeflownas.config import (
     FileData,
@@ -21,7 +21,16 @@ from edgeflownas.errors import InputError
 
 PARTS = ("train", "val")
 
-_FRAME = re.compile(r"(\d{4})(?:_[LR])?\.(?:png|pfm|flo)$")  # a frame, or the flow from it
+# Names of the layouts. Other names, such as those that file servers and other programs add, are ignored everywhere.
+_CHAIRS = re.compile(r"(\d{5})_(?:img1\.ppm|flow\.flo)")
+_CHAIRS2 = re.compile(r"(\d{7})-(?:img_0\.png|img_1\.png|flow_01\.flo)")
+_THINGS = re.compile(r"(?:OpticalFlowInto(?:Future|Past)_)?(\d{4})(?:_[LR]\.pfm|\.png)")
+_THINGS_SEQUENCE = (re.compile(r"[ABC]"), re.compile(r"\d{4}"))
+_SINTEL = re.compile(r"frame_(\d{4})\.(?:png|flo)")
+_SINTEL_SCENE = re.compile(r"[A-Za-z]\w*_\d+")
+_KITTI = re.compile(r"(\d{6})_10\.png")
+# Sequences with public ground truth. Their places here decide which part they belong to, whatever is on the disk.
+_MIDDLEBURY = ("Dimetrodon", "Grove2", "Grove3", "Hydrangea", "RubberWhale", "Urban2", "Urban3", "Venus")
 
 
 def list_pairs(config: FileData, part: str, key: str = "data") -> Listing:
@@ -61,14 +70,14 @@ def _flyingchairs(config: FlyingChairsData, part: str, key: str) -> Listing:
     root = Path(config.root)
     data = _require_folder(root / "data", f"{key}.root", "the data/ of FlyingChairs is (FlyingChairs_release)")
     disk = Disk()
-    stems = sorted({name.rpartition("_")[0] for name in disk.names(data) if name.endswith(("_img1.ppm", "_flow.flo"))})
+    stems = _match_names(_CHAIRS, disk.names(data))
     _require_items(stems, f"{key}.root", data, "*_flow.flo", "FlyingChairs")
     split = Path(config.split) if config.split else root / "FlyingChairs_train_val.txt"
     labels = _read_text(split, f"{key}.split").split()
     if set(labels) - {"1", "2"}:
         raise InputError(f"{key}.split: {split}: must contain only 1 (train) or 2 (validation) for every pair")
     # Line N of the split is for pair N. Pairs may be missing on disk, but not in the split.
-    numbers = [int(stem) if stem.isdigit() else 0 for stem in stems]
+    numbers = list(map(int, stems))
     if min(numbers) < 1 or max(numbers) > len(labels):
         raise InputError(
             f"{key}.split: {split} has {len(labels)} lines, but {data} has pairs {stems[0]} to {stems[-1]}; "
@@ -86,7 +95,7 @@ def _flyingchairs2(config: FlyingChairs2Data, part: str, key: str) -> Listing:
     folder, key = _require_folder(folders[part], f"{key}.{part}_dir", "the pairs are"), f"{key}.{part}_dir"
     disk = Disk()
     ends = ("-img_0.png", "-img_1.png", "-flow_01.flo")
-    stems = sorted({name[: -len(end)] for name in disk.names(folder) for end in ends if name.endswith(end)})
+    stems = _match_names(_CHAIRS2, disk.names(folder))
     _require_items(stems, key, folder, "*-flow_01.flo", "FlyingChairs2")
     # Both parts number their pairs from 0, so names of files include the folder.
     common = Path(os.path.commonpath([os.path.dirname(os.path.abspath(str(path))) for path in folders.values()]))
@@ -104,7 +113,7 @@ def _flyingthings3d(config: FlyingThings3DData, part: str, key: str) -> Listing:
     for name in config.passes:
         frames = _require_folder(root / f"frames_{name}pass" / half, f"{key}.root", "FlyingThings3D's frames are")
         flows = root / "optical_flow" / half
-        for sequence in sorted({*_list_folders(frames, 2), *_list_folders(flows, 2)}):
+        for sequence in sorted({*_list_folders(frames, *_THINGS_SEQUENCE), *_list_folders(flows, *_THINGS_SEQUENCE)}):
             for camera in config.cameras:
                 for direction in config.directions:
                     folders = frames / sequence / camera, flows / sequence / direction / camera
@@ -117,16 +126,21 @@ def _flyingthings3d(config: FlyingThings3DData, part: str, key: str) -> Listing:
 def _flyingthings3d_pairs(disk: Disk, images: Path, flows: Path, camera: str, direction: str) -> Iterator[Pair]:
     """Yield the pairs of one sequence. Flow to a frame outside the sequence has no second image and is ignored."""
     step, word = (1, "Future") if direction == "into_future" else (-1, "Past")
-    numbers = _numbers(disk.names(images)) | _numbers(disk.names(flows))
+    numbers = _numbers(_THINGS, disk.names(images)) | _numbers(_THINGS, disk.names(flows))
     for number in _full_range(numbers):
         if number + step in _full_range(numbers):
             flow = flows / f"OpticalFlowInto{word}_{number:04d}_{camera[0].upper()}.pfm"
             yield Pair(images / f"{number:04d}.png", images / f"{number + step:04d}.png", flow)
 
 
-def _numbers(names: Iterable[str]) -> Set[int]:
+def _match_names(pattern: Pattern[str], names: Iterable[str]) -> List[str]:
+    """Return the first group of the names that have a pattern as a whole, sorted and without duplicates."""
+    return sorted({match.group(1) for match in map(pattern.fullmatch, names) if match})
+
+
+def _numbers(pattern: Pattern[str], names: Iterable[str]) -> Set[int]:
     """Return the frame numbers of files."""
-    return {int(match.group(1)) for match in map(_FRAME.search, names) if match}
+    return set(map(int, _match_names(pattern, names)))
 
 
 def _full_range(numbers: Set[int]) -> range:
@@ -134,11 +148,12 @@ def _full_range(numbers: Set[int]) -> range:
     return range(min(numbers), max(numbers) + 1) if numbers else range(0)
 
 
-def _list_folders(folder: Path, levels: int) -> List[Path]:
-    """Return the folders that many levels below a folder, relative to it and in order; none if it is missing."""
+def _list_folders(folder: Path, *levels: Pattern[str]) -> List[Path]:
+    """Return the folders below a folder whose names have a pattern per level, relative to it and in order."""
     paths = [Path()] if folder.is_dir() else []
-    for _ in range(levels):
-        paths = [path / name for path in paths for name in sorted(os.listdir(str(folder / path)))]
+    for level in levels:
+        names = {path: sorted(filter(level.fullmatch, os.listdir(str(folder / path)))) for path in paths}
+        paths = [path / name for path in paths for name in names[path]]
         paths = [path for path in paths if (folder / path).is_dir()]
     return paths
 
@@ -147,8 +162,8 @@ def _sintel(config: SintelData, part: str, key: str) -> Listing:
     root, disk = Path(config.root), Disk()
     training = root / "training"
     flows = _require_folder(training / "flow", f"{key}.root", "MPI-Sintel's training/ is")
-    folders = _require_items(_list_folders(flows, 1), f"{key}.root", flows, "scenes", "MPI-Sintel")
-    scenes = [str(folder) for folder in folders]
+    scenes = list(map(str, _list_folders(flows, _SINTEL_SCENE)))
+    _require_items(scenes, f"{key}.root", flows, "scenes", "MPI-Sintel")
     unknown = sorted(set(config.val_scenes) - set(scenes))
     if unknown:
         raise InputError(f"{key}.val_scenes: {flows} has no scene {unknown[0]}; there are {', '.join(scenes)}")
@@ -160,9 +175,9 @@ def _sintel(config: SintelData, part: str, key: str) -> Listing:
     for name in config.passes:
         _require_folder(training / name, f"{key}.root", f"MPI-Sintel's training/{name} is")
         for scene in scenes:
-            with_flow = _numbers(disk.names(flows / scene))
+            with_flow = _numbers(_SINTEL, disk.names(flows / scene))
             targets = {number + 1 for number in with_flow}
-            frames = _full_range(_numbers(disk.names(training / name / scene)) | with_flow | targets)
+            frames = _full_range(_numbers(_SINTEL, disk.names(training / name / scene)) | with_flow | targets)
             for number in frames[:-1]:
                 disk.add(listing, _sintel_pair(disk, training, name, scene, number))
     return listing
@@ -172,11 +187,12 @@ def _sintel_pair(disk: Disk, training: Path, name: str, scene: str, number: int)
     """Return a pair of a rendering pass, with the masks whose folders exist."""
     first, second = f"frame_{number:04d}", f"frame_{number + 1:04d}.png"
     masks = {
-        mask: training / mask / scene / f"{first}.png" if disk.names(training / mask) else None
+        mask: training / mask / scene / f"{first}.png"
         for mask in ("invalid", "occlusions")
+        if any(map(_SINTEL_SCENE.fullmatch, disk.names(training / mask)))
     }
     flow, images = training / "flow" / scene / f"{first}.flo", training / name / scene
-    return Pair(images / f"{first}.png", images / second, flow, masks["invalid"], masks["occlusions"])
+    return Pair(images / f"{first}.png", images / second, flow, masks.get("invalid"), masks.get("occlusions"))
 
 
 def _kitti(config: KittiData, part: str, key: str) -> Listing:
@@ -184,12 +200,14 @@ def _kitti(config: KittiData, part: str, key: str) -> Listing:
     folders = ("image_2",) if config.kind == "kitti2015" else ("colored_0", "image_0")
     name = config.kind.upper().replace("KITTI", "KITTI ")
     _require_folder(training, f"{key}.root", f"{name}'s training/ is")
-    images = next((training / folder for folder in folders if disk.names(training / folder)), training / folders[0])
-    flows = training / f"flow_{config.flow}"
-    stems = sorted({name[:-7] for folder in (images, flows) for name in disk.names(folder) if name.endswith("_10.png")})
+    used = [training / folder for folder in folders if _match_names(_KITTI, disk.names(training / folder))]
+    images, flows = [*used, training / folders[0]][0], training / f"flow_{config.flow}"
+    stems = _match_names(_KITTI, disk.names(images) | disk.names(flows))
     _require_items(stems, f"{key}.root", training, f"{images.name}/*_10.png", name)
     listing = Listing(Path(config.root))
-    for stem in _select_part(stems, config.val_every, part):
+    for stem in stems:
+        if not _belongs_to_part(int(stem), config.val_every, part):
+            continue
         flow = flows / f"{stem}_10.png"
         disk.add(listing, Pair(images / f"{stem}_10.png", images / f"{stem}_11.png", flow))
     return listing
@@ -198,17 +216,20 @@ def _kitti(config: KittiData, part: str, key: str) -> Listing:
 def _middlebury(config: MiddleburyData, part: str, key: str) -> Listing:
     root, disk = Path(config.root), Disk()
     flows = _require_folder(root / "other-gt-flow", f"{key}.root", "Middlebury's other-gt-flow/ is")
-    scenes = _require_items(_list_folders(flows, 1), f"{key}.root", flows, "scenes", "Middlebury")
+    scenes = [scene for scene in _MIDDLEBURY if scene in disk.names(flows)]
+    _require_items(scenes, f"{key}.root", flows, "scenes", "Middlebury")
     listing = Listing(root)
-    for scene in _select_part(scenes, config.val_every, part):
+    for scene in scenes:
+        if not _belongs_to_part(_MIDDLEBURY.index(scene), config.val_every, part):
+            continue
         images = root / "other-data" / scene
         disk.add(listing, Pair(images / "frame10.png", images / "frame11.png", flows / scene / "flow10.flo"))
     return listing
 
 
-def _select_part(items: List[Any], step: int, part: str) -> List[Any]:
-    """Return every `step`-th item for part "val", the other items for "train"."""
-    return [item for place, item in enumerate(items) if (place % step == 0) == (part == "val")]
+def _belongs_to_part(number: int, step: int, part: str) -> bool:
+    """Return whether the pair with a number belongs to a part: every `step`-th to "val", the others to "train"."""
+    return (number % step == 0) == (part == "val")
 
 
 def _list(config: ListData, part: str, key: str) -> Listing:

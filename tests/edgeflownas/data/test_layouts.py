@@ -1,6 +1,7 @@
 """Data sets in every official layout, written by the tests: the listed pairs and their content."""
 
 import shutil
+from typing import Any, Dict
 
 import numpy as np
 import pytest
@@ -213,3 +214,44 @@ def test_selected_pairs_are_spread_over_the_data_set(tmp_path):
     train, _ = opened("flyingthings3d", tmp_path)
     assert list(train.select(4)) == [0, 8, 16, 24] and list(train.select(100)) == list(range(32))
     assert list(open_datasets(configured({"kind": "procedural"}))[0].select(3)) == [0, 1, 2]
+
+
+FOREIGN = ("@eaDir", "._{}", ".DS_Store", "Thumbs.db", "{}~", "copy of {}", ".git", "{}.part", "AAA_1.txt", "#recycle")
+SPLITS: Dict[str, Any] = {
+    "kitti2012": {"val_every": 2}, "kitti2015": {"val_every": 3}, "middlebury": {"val_every": 2},
+    "sintel": {"val_scenes": ["alley_1"]},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", sorted(set(WRITERS) - {"list"}))
+def test_names_of_other_programs_are_ignored_everywhere(kind, tmp_path, capsys):
+    config = configured(WRITERS[kind](tmp_path), **SPLITS.get(kind, {}))
+    before = [names(open_part(config, part)) for part in ("train", "val")]
+    for folder in [path for path in tmp_path.rglob("*") if path.is_dir()]:
+        for name in [path.name for path in sorted(folder.iterdir())][:2]:
+            for pattern in FOREIGN:
+                target = folder / pattern.format(name)
+                if (folder / name).is_dir():
+                    target.mkdir(exist_ok=True)
+                elif not target.exists():
+                    target.write_text("not of the layout")
+    assert [names(open_part(config, part)) for part in ("train", "val")] == before
+    assert not capsys.readouterr().err
+
+
+@pytest.mark.parametrize("kind", ["kitti2012", "kitti2015", "middlebury"])
+def test_part_of_a_pair_does_not_depend_on_other_pairs(kind, tmp_path):
+    config = configured(WRITERS[kind](tmp_path), val_every=2)
+    before = [set(names(open_part(config, part))) for part in ("train", "val")]
+    first = tmp_path / sorted(before[1])[0][2]
+    (first if kind.startswith("kitti") else first.parent / "flow10.flo").unlink()
+    for part, files in zip(("train", "val"), before):
+        if part == "train" or len(files) > 1:
+            assert set(names(open_part(config, part))) <= files
+
+
+def test_split_of_the_official_kitti_and_middlebury_is_by_place(tmp_path):
+    from edgeflownas.data import layouts
+
+    assert [layouts._belongs_to_part(number, 3, "val") for number in range(4)] == [True, False, False, True]
+    assert list(layouts._MIDDLEBURY) == sorted(layouts._MIDDLEBURY) and len(layouts._MIDDLEBURY) == 8
