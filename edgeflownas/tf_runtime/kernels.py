@@ -1,4 +1,4 @@
-"""Which of the hand-written CPU kernels are faster than TensorFlow's own on the running stack."""
+"""Choice of the hand-written CPU kernels that are faster than TensorFlow's own on the running stack."""
 
 from typing import NamedTuple
 

@@ -36,7 +36,7 @@ class Points:
     exact: np.ndarray
 
     def __len__(self) -> int:
-        """Number of architectures."""
+        """Return the number of architectures."""
         return len(self.genes)
 
     def name(self, row: int) -> str:
