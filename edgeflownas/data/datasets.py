@@ -8,7 +8,7 @@ import numpy as np
 from edgeflownas.config import DataConfig, FileData, ProceduralData
 from edgeflownas.data.exclusion import read_exclusion
 from edgeflownas.data.layouts import list_pairs
-from edgeflownas.data.listing import Listing
+from edgeflownas.data.listing import Listing, PlaceFinder
 from edgeflownas.data.pairs import PairDataset
 from edgeflownas.data.procedural import ProceduralDataset
 from edgeflownas.data.sample import FlowDataset, Sample, pad
@@ -101,8 +101,17 @@ def _leave_out(listing: Listing, config: FileData, part: str, key: str, quiet: b
     """Remove the pairs with a bad file from a listing, and report their number."""
     if config.exclude is None:
         return
-    bad = read_exclusion(Path(config.exclude), f"{key}.exclude")
-    kept = [pair for pair in listing.pairs if not any(listing.name(file) in bad for file in pair.files)]
+    places = PlaceFinder(listing.root)
+    entries = {name: places.of_entry(name) for name in read_exclusion(Path(config.exclude), f"{key}.exclude")}
+    bad = {place for found in entries.values() for place in found}
+    kept = [pair for pair in listing.pairs if not any(places.of_file(file) in bad for file in pair.files)]
+    if part == "val" and not quiet:
+        listings = [listing, *(list_pairs(config, other, key) for other in ("train",))]
+        known = {places.of_file(file) for one in listings for pair in one.pairs for file in pair.files}
+        known |= {places.of_file(file) for one in listings for file in one.missing}
+        unknown = [name for name, found in entries.items() if not known.intersection(found)]
+        if unknown:
+            say(f"{key}: {config.exclude}: {len(unknown)} entries name no file of the data set, such as {unknown[0]}")
     if not quiet:
         say(f"{key}: {config.exclude} excludes {len(listing.pairs) - len(kept)} of {len(listing.pairs)} {part} pairs")
     listing.pairs[:] = kept

@@ -34,7 +34,7 @@ def read_exclusion(path: Path, key: str) -> Dict[str, str]:
         InputError: The list cannot be read.
     """
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = path.read_text(encoding="utf-8-sig").split("\n")
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(
             f"{key}: {path}: cannot be read: {error}; create it with `data check`, or set {key} to null"

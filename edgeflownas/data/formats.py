@@ -73,11 +73,12 @@ def read_flow(path: Path) -> Tuple[np.ndarray, np.ndarray]:
     Raises:
         BadFileError: The file is missing or damaged, or contains values that are not finite.
     """
-    if path.suffix == ".png":
+    suffix = path.suffix.lower()
+    if suffix == ".png":
         return read_kitti_flow(path)
-    if path.suffix not in _FLOW_READERS:
+    if suffix not in _FLOW_READERS:
         raise BadFileError("flow", path, "is not a .flo, .pfm or .png file")
-    flow = _FLOW_READERS[path.suffix](path)
+    flow = _FLOW_READERS[suffix](path)
     if not np.isfinite(flow).all():
         kind = "NaN" if np.isnan(flow).any() else "infinity"
         count = np.sum(~np.isfinite(flow).all(axis=-1))

@@ -2,7 +2,6 @@
 
 import os
 import re
-import shlex
 from pathlib import Path
 from typing import Any, Callable, Dict, Iterable, Iterator, List, Pattern, Set, Tuple
 
@@ -29,6 +28,8 @@ _THINGS_SEQUENCE = (re.compile(r"[ABC]"), re.compile(r"\d{4}"))
 _SINTEL = re.compile(r"frame_(\d{4})\.(?:png|flo)")
 _SINTEL_SCENE = re.compile(r"[A-Za-z]\w*_\d+")
 _KITTI = re.compile(r"(\d{6})_10\.png")
+_PART = re.compile(r"""\"[^\"]*\"|'[^']*'|(?:\\\s|[^\s\"'])+""")  # quoted or not
+_WORD = re.compile(rf"((?:{_PART.pattern})+)(?:\s+|$)")
 # Sequences with public ground truth. Their places here decide which part they belong to, whatever is on the disk.
 _MIDDLEBURY = ("Dimetrodon", "Grove2", "Grove3", "Hydrangea", "RubberWhale", "Urban2", "Urban3", "Venus")
 
@@ -246,25 +247,35 @@ def _list(config: ListData, part: str, key: str) -> Listing:
                 f"{key}.{part}_list: {path}:{number}: has {len(words)} names instead of three: image, image and flow "
                 f"(quote names with spaces)"
             )
-        disk.add(listing, Pair(*(Path(os.path.normpath(str(folder / word))) for word in words)))
+        disk.add(listing, Pair(*(folder / word for word in words)))
     _require_items(listing.pairs + listing.missing, f"{key}.{part}_list", Path(path), "lines", "the list")
     return listing
 
 
 def _read_lines(path: Path, key: str) -> Iterator[Tuple[int, List[str]]]:
     """Yield the number and the words of every line that is not empty."""
-    for number, line in enumerate(_read_text(path, key).splitlines(), 1):
-        try:
-            words = shlex.split(line, comments=True)
-        except ValueError as error:
-            raise InputError(f"{key}: {path}:{number}: {str(error).lower()}") from None
+    for number, line in enumerate(_read_text(path, key).split("\n"), 1):
+        line = line.strip()
+        words, place = [], 0
+        while place < len(line) and line[place] != "#":  # within a name, # is a letter
+            match = _WORD.match(line, place)
+            if match is None:
+                raise InputError(f"{key}: {path}:{number}: no closing quotation")
+            words.append(_unquote(match.group(1)))
+            place = match.end()
         if words:
             yield number, words
 
 
+def _unquote(word: str) -> str:
+    """Return a name without quotes and escaped blanks; a backslash separates folders, as on Windows."""
+    parts = [part[1:-1] if part[0] in "\"'" else part for part in _PART.findall(word)]
+    return re.sub(r"\\(\s)", r"\1", "".join(parts)).replace("\\", "/")
+
+
 def _read_text(path: Path, key: str) -> str:
     try:
-        return path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{key}: {path}: cannot be read: {error}; set it to an existing text file") from None
 

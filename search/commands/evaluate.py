@@ -1,5 +1,6 @@
 """``evaluate``: the EPE of architectures on a data set, compared with the EPE of zero flow."""
 
+import shlex
 from pathlib import Path
 from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
@@ -140,11 +141,11 @@ def _assess(
             if epe is None or not zero:
                 raise InputError("data: no pair has known motion, so there is nothing to score; name other pairs")
             if folder is not None:
-                pairs = enumerate(assessment.pairs)
-                write_csv(
-                    folder / "pairs.csv",
-                    [{"pair": index, "files": " ".join(files), "epe": epe} for index, (files, epe) in pairs],
-                )
+                lines = [
+                    {"pair": index, "files": " ".join(map(shlex.quote, files)), "epe": epe}
+                    for index, (files, epe) in enumerate(assessment.pairs)
+                ]
+                write_csv(folder / "pairs.csv", lines)
             row = {"architecture": name, "weights": str(subject.weights), "share_of_zero_flow": epe / zero, **figures}
             macs = run.skeleton.macs(subject.architecture, *run.config.data.padded_size)
             rows.append({**row, "macs": macs})

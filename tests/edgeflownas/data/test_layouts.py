@@ -255,3 +255,64 @@ def test_split_of_the_official_kitti_and_middlebury_is_by_place(tmp_path):
 
     assert [layouts._belongs_to_part(number, 3, "val") for number in range(4)] == [True, False, False, True]
     assert list(layouts._MIDDLEBURY) == sorted(layouts._MIDDLEBURY) and len(layouts._MIDDLEBURY) == 8
+
+
+@pytest.mark.parametrize(
+    ("line", "files"),
+    [
+        ("\ufeffa.png b.png a.flo", ["a.png", "b.png", "a.flo"]),
+        (r"scene\a0.png scene\sub\b.png 'x y\c.flo'", ["scene/a0.png", "scene/sub/b.png", "x y/c.flo"]),
+        ("frame#1.png 'frame #2.png' a.flo # a comment", ["frame#1.png", "frame #2.png", "a.flo"]),
+        (r"my\ images/a.png my' 'images/b.png a.FLO", ["my images/a.png", "my images/b.png", "a.FLO"]),
+        ("\ta.png\t b.png   a.PFM \r", ["a.png", "b.png", "a.PFM"]),
+    ],
+)
+def test_lines_of_a_list_are_read_as_people_write_them(line, files, tmp_path):
+    for name in files:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("")
+    (tmp_path / "val.txt").write_text(f"{line}\n", encoding="utf-8")
+    val = open_part(configured({"kind": "list", "val_list": str(tmp_path / "val.txt")}), "val")
+    assert names(val) == [tuple(files)]
+
+
+def test_parent_of_a_linked_folder_is_that_of_its_target(tmp_path):
+    content = WRITERS["list"](tmp_path / "far" / "set")
+    (tmp_path / "far" / "set" / "lists").mkdir()
+    (tmp_path / "near").mkdir()
+    (tmp_path / "near" / "lists").symlink_to(tmp_path / "far" / "set" / "lists", target_is_directory=True)
+    path = tmp_path / "near" / "lists" / "val.txt"
+    path.write_text("'../my images/a.png' '../my images/b.jpg' ../a.flo")
+    sample = open_part(configured({**content, "val_list": str(path), "train_list": None}), "val").full_sample(0)
+    np.testing.assert_array_equal(sample.flow, flow(1))
+
+
+@pytest.mark.parametrize("suffix", [".FLO", ".Flo", ".PFM", ".PNG"])
+def test_suffixes_may_have_any_case(suffix, tmp_path):
+    content = WRITERS["list"](tmp_path)
+    (tmp_path / f"a{suffix.lower()}").rename(tmp_path / f"b{suffix}")
+    (tmp_path / "val.txt").write_text(f"'my images/a.png' 'my images/b.jpg' b{suffix}")
+    val = open_part(configured(content), "val")
+    np.testing.assert_allclose(val.full_sample(0).flow, flow(1), atol=1 / 128 + 1e-4)
+
+
+@pytest.mark.parametrize("form", ["{}", "./{}", "{root}/{}", "training//{tail}", "\ufeff{}", "{back}", "x/../{}"])
+def test_excluded_files_may_be_named_in_any_way(form, tmp_path, capsys):
+    content = WRITERS["sintel"](tmp_path)
+    name = "training/flow/alley_1/frame_0001.flo"
+    (tmp_path / "x").mkdir()
+    entry = form.format(name, root=tmp_path, tail=name.split("/", 1)[1], back=name.replace("/", "\\"))
+    (tmp_path / "bad.txt").write_text(f"{entry}\treason\r\n", encoding="utf-8")
+    config = configured(content, exclude=str(tmp_path / "bad.txt"))
+    assert len(open_part(config, "val")) == 6  # of 8: the flow is that of two passes
+    assert "name no file" not in capsys.readouterr().err
+    (tmp_path / "bad.txt").write_text("nothing.flo\n")
+    assert len(open_part(config, "val")) == 8
+    assert "1 entries name no file of the data set, such as nothing.flo" in " ".join(capsys.readouterr().err.split())
+
+
+def test_official_list_of_unused_frames_excludes_them_in_every_pass(tmp_path):
+    config = configured(WRITERS["flyingthings3d"](tmp_path), exclude=str(tmp_path / "all_unused_files.txt"))
+    (tmp_path / "all_unused_files.txt").write_text("TRAIN/A/0000/left/0006.png\n")
+    kept = names(open_part(config, "train"))
+    assert len(kept) == 32 - 4 and not any("/A/0000/left/0006.png" in name for files in kept for name in files)
