@@ -1,4 +1,4 @@
-"""Benchmark of the input pipeline: does reading and augmenting pairs keep up with training?
+"""Benchmark of the input pipeline: whether reading and augmenting pairs keeps up with training.
 
     .venv/bin/python -m benchmarks.input_pipeline --config configs/demo.yaml
     .venv/bin/python -m benchmarks.input_pipeline --config configs/supernet_flyingchairs2_180x240.yaml \

@@ -70,7 +70,7 @@ class Run:
 
     @property
     def space_files(self) -> Tuple[Path, Path]:
-        """Possible places of such scores: here, or next to the supernet's weights."""
+        """Possible places of the scores of the whole space: here, or next to the supernet's weights."""
         return self.space_file, self.supernet_file.with_name("space.h5")
 
     @property

@@ -33,11 +33,11 @@ class Heads:
     Attributes:
         x: Activation of the backbone, [B, h, w, C].
         batch_statistics: Statistics of the last stage of each path prefix in the batch x, with every earlier stage
-            normalised by its own statistics in that batch; by the options of the prefix.
+            normalised by its own statistics in that batch, keyed by the options of the prefix.
         statistics: Placeholders for these statistics, to be fed for ``flows``.
         paths: All combinations of options along the path, in order.
-        flows: Outputs (u, v) of all options of a flow stage at full size, [B, H, W, 2 x options]; by the number of the
-            flow stage and the options of the path before it.
+        flows: Outputs (u, v) of all options of a flow stage at full size, [B, H, W, 2 x options], keyed by the number
+            of the flow stage and the options of the path before it.
     """
 
     def __init__(self, skeleton: Skeleton, weights: Weights, stages: Sequence[Stage], x: tf.Tensor) -> None:
@@ -137,7 +137,7 @@ class Tile(NamedTuple):
     flow: np.ndarray
 
     def planes(self, maps: np.ndarray) -> np.ndarray:
-        """Return the tile of maps of (u, v), [B, H, W, 2 x n], as [n, 2, pixels]; TensorFlow would take 10 x longer."""
+        """Return the tile of maps of (u, v), [B, H, W, 2 x n], as [n, 2, pixels]; TensorFlow takes 10 times as long."""
         flat: np.ndarray = cv2.transpose(maps.reshape(-1, maps.shape[-1])[self.pixels])
         return flat.reshape(-1, 2, flat.shape[-1])
 

@@ -8,7 +8,7 @@ from typing_extensions import Annotated, Literal
 from edgeflownas.config.section import Section
 from edgeflownas.network.skeleton import STAGES
 
-MULTIPLE = max(stage.scale for stage in STAGES)  # the network takes heights and widths that are multiples of it
+MULTIPLE = max(stage.scale for stage in STAGES)  # heights and widths of the network's input are multiples of it
 Side = Annotated[int, Field(ge=MULTIPLE)]
 Factor = Annotated[float, Field(gt=0, le=16)]
 

@@ -48,7 +48,7 @@ class TrainConfig(Section):
 
     @property
     def recipe(self) -> Dict[str, Any]:
-        """Settings that affect the trained weights. A training can only be resumed with equal ones."""
+        """Settings that affect the trained weights. A training can only be resumed with the same settings."""
         return self.model_dump(exclude={"patience", "keep_every", "devices"})
 
 

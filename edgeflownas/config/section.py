@@ -1,4 +1,4 @@
-"""Base class of the sections of a configuration, and integers that keep how they are written."""
+"""Base class of the sections of a configuration, and integers that keep the text they were written as."""
 
 from typing import Any, Type
 
@@ -15,7 +15,7 @@ class WrittenInt(int):
     text: str
 
     def __new__(cls: Type["WrittenInt"], text: str) -> "WrittenInt":
-        """Return the number that a text of YAML 1.2 means."""
+        """Parse an integer written as in YAML 1.2."""
         base = {"0o": 8, "0x": 16}.get(text[:2], 10)
         number = super().__new__(cls, text[2:] if base != 10 else text, base)
         number.text = text

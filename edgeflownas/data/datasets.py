@@ -17,7 +17,7 @@ from edgeflownas.progress import say
 
 
 class PaddedDataset:
-    """Data set whose samples are padded to a size that the network takes."""
+    """Data set whose samples are padded to a size that the network accepts."""
 
     def __init__(self, dataset: FlowDataset, size: Tuple[int, int]) -> None:
         """Wrap a data set.
@@ -50,7 +50,7 @@ class PaddedDataset:
 
 
 def open_datasets(config: DataConfig, key: str = "data", quiet: bool = False) -> Tuple[FlowDataset, FlowDataset]:
-    """Open the training and validation parts of a data set, padded to a size that the network takes.
+    """Open the training and validation parts of a data set, padded to a size that the network accepts.
 
     Args:
         config: Data set to open.

@@ -61,7 +61,7 @@ class FlowPredictor:
         self._graphs.clear()
 
     def _graph(self, height: int, width: int) -> Tuple[tf.Session, tf.Tensor, tf.Tensor]:
-        """Return the network for images of a size; if there are too many networks, the oldest is discarded."""
+        """Return the network for images of this size; if there are too many networks, discard the oldest."""
         if (height, width) not in self._graphs:
             if len(self._graphs) >= _MAX_GRAPHS:
                 self._graphs.pop(next(iter(self._graphs)))[0].close()

@@ -97,7 +97,7 @@ class Board:
         return Board(self.path, self.settings.model_copy(update=changes), self._vela_config)
 
     def summary(self, vela: str) -> str:
-        """Return one line for tables and reports: all that figures depend on, and the compiler's version."""
+        """Return one line for tables and reports: everything figures depend on, including the compiler's version."""
         settings = self.settings
         return (
             f"Vela {vela}, {settings.accelerator}, {settings.system_config}, {settings.memory_mode}, "
@@ -106,7 +106,7 @@ class Board:
         )
 
     def provenance(self, vela: str) -> Dict[str, str]:
-        """Return what JSON and CSV files record beside figures: board, configuration and version of the compiler."""
+        """Return the board, configuration and compiler version that JSON and CSV files record beside figures."""
         settings = self.settings
         return {
             "vela": vela,
@@ -123,7 +123,7 @@ class Board:
         return f"DOES NOT FIT into the arena of {self.arena_kib:.1f} KiB"
 
     def description(self) -> Dict[str, Any]:
-        """Return all that affects a compile: the settings and the sections of the Vela configuration they name."""
+        """Return everything that affects a compile: the settings and the Vela sections that they name."""
         settings = self.settings.model_dump(exclude={"vela_config"})
         sections = {
             name: {option.lower(): value for option, value in options.items()}

@@ -66,7 +66,7 @@ class Compiler:
         return other
 
     def summary(self) -> str:
-        """Return one line for tables and reports: all that figures depend on.
+        """Return one line for tables and reports: everything that figures depend on.
 
         Raises:
             InputError: Vela is not installed.
@@ -109,7 +109,7 @@ class Compiler:
         return self.vela.compile(name, model, self.board, self._cache / "failed")
 
     def _locate(self, networks: Networks, architecture: Sequence[int]) -> Tuple[Path, Dict[str, Any]]:
-        """Return the path of an architecture's cache entry, and the key: all that its figures depend on."""
+        """Return the path of an architecture's cache entry, and the key: everything its figures depend on."""
         key = {"vela": self.vela.version, "board": self.board.description(), **networks.key(architecture)}
         digest = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()
         return self._cache / f"{digest}.json", key

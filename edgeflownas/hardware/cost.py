@@ -123,9 +123,9 @@ class TableFile(Section):
 
 
 class CostPredictor:
-    """A predictor of the figures of any architecture from those of a few.
+    """A predictor of the figures of any architecture from those of a few compiled ones.
 
-    The few must include the lightest architecture and every change of one of its genes. Each further compiled
+    The compiled ones must include the lightest architecture and every change of one of its genes. Each further compiled
     architecture contributes the *joint* effect of its genes: the difference between its cycles and the prediction
     without it.
 
@@ -288,7 +288,7 @@ class CostTable:
         return self._predictor.figures(key).cost(self._clock_hz, "predicted")
 
     def for_weights(self, weights_sha256: str, vela: str) -> "CostTable":
-        """Return the table for these weights and Vela version; if its own differ, all its figures are predictions."""
+        """Return the table for these weights and Vela version; if it is for others, all figures become predictions."""
         origin = self.content.origin
         table = copy.copy(self)
         if (origin.weights, origin.vela) != (weights_sha256, vela):

@@ -1,4 +1,4 @@
-"""Export of an architecture as the int8 network to flash: batch normalisation folded, quantised after training."""
+"""Export of an architecture as an int8 network to flash, with folded batch normalisation, quantised after training."""
 
 from typing import List, Mapping, Optional, Sequence
 

@@ -73,7 +73,7 @@ class Networks:
         return export(self.skeleton, architecture, *network, int8_io)
 
     def key(self, architecture: Sequence[int]) -> Dict[str, Any]:
-        """Return the cache key of an architecture: all that its exported file depends on."""
+        """Return the cache key of an architecture: everything that its exported file depends on."""
         return {
             "skeleton": self.skeleton.digest(),
             "architecture": self.space.format(architecture),

@@ -46,7 +46,7 @@ class Pool:
     def __exit__(
         self, kind: Optional[Type[BaseException]], error: Optional[BaseException], trace: Optional[TracebackType]
     ) -> None:
-        """End the workers, which are idle: ``compile`` waits for what they compile."""
+        """End the workers, which are idle, as ``compile`` waits until they have finished."""
         if self._processes is not None:
             self._processes.shutdown()
 

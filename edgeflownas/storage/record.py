@@ -64,6 +64,6 @@ def _read(path: Path) -> Dict[str, Any]:
 
 
 def _seal_text(content: Mapping[str, Any]) -> str:
-    """Return the text of a record. It depends on nothing but the content, so that any other text is damaged."""
+    """Return the text of a record. It depends only on the content, so any other text counts as damaged."""
     digest = hashlib.sha256(json.dumps(content, indent=2, allow_nan=False).encode()).hexdigest()
     return json.dumps({**content, _SEAL: digest}, indent=2, allow_nan=False) + "\n"

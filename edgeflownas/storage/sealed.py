@@ -1,7 +1,7 @@
 """HDF5 files with a checksum of every byte, which are changed in memory and written as a whole.
 
 A file on disk begins with an HDF5 *user block*: 512 bytes that every HDF5 reader skips. It holds the SHA-256 of all
-other bytes. A changed byte is detected anywhere, also between the data, and no damaged byte reaches the HDF5 library,
+other bytes. A changed byte is detected anywhere, even between data sets, and no damaged byte reaches the HDF5 library,
 which can crash on one.
 """
 
@@ -123,7 +123,7 @@ def check_format(file: File, name: str, version: int) -> None:
     """Check the format that a file names in its attributes.
 
     Raises:
-        ValueError: The format or its version is another one.
+        ValueError: The format or its version differs.
     """
     if file.attrs.get("format") != name or file.attrs.get("format_version") != version:
         raise ValueError(f"its format is not {name}, version {version}")

@@ -1,4 +1,4 @@
-"""The checkpoints of a training in its folder, and what they say about its position."""
+"""The checkpoints of a training in its folder, and the position of the training that they record."""
 
 import contextlib
 from dataclasses import dataclass, field

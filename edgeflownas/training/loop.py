@@ -1,6 +1,6 @@
 """The training loop, shared by supernet and children, which differ in their steps.
 
-The state is saved after every epoch and when a signal asks to stop. Wherever a training was stopped, it resumes exactly
+The state is saved after every epoch and when a signal is received. Wherever a training was stopped, it resumes exactly
 there: weights, optimizer, sampler, and position in the order of the data.
 """
 
@@ -90,7 +90,7 @@ class Training:
             The last line of the log.
 
         Raises:
-            Interrupted: A signal asked to stop; everything is saved.
+            Interrupted: A signal was received; everything is saved.
             FloatingPointError: The loss or the gradient is not finite; the last good checkpoint is untouched.
         """
         place = self._place
@@ -110,7 +110,7 @@ class Training:
 
     @property
     def steps_per_epoch(self) -> int:
-        """Steps of an epoch; the pairs that do not fill a batch are left out, different ones each time."""
+        """Number of steps per epoch; pairs that do not fill a batch are left out, different pairs in each epoch."""
         return len(self._dataset) // self._config.batch_size
 
     def time_steps(self, steps: int) -> float:

@@ -1,4 +1,4 @@
-"""One optimisation step: Adam with decoupled weight decay and gradient clipping; non-finite gradients fail it."""
+"""One optimisation step: Adam with decoupled weight decay and gradient clipping; fails if gradients are not finite."""
 
 import math
 from typing import Mapping, Tuple

@@ -63,9 +63,9 @@ class Objective(NamedTuple):
 
 
 class GraphStep:
-    """A step as one graph: the losses of the networks on one batch, summed, and one update.
+    """A step as one graph: the summed losses of the networks on one batch, and one update.
 
-    Weights and update are on the first device; each gradient is computed where its forward part is.
+    Weights and update are on the first device; each gradient is computed on the device of its forward part.
 
     Attributes:
         loss: Sum of the networks' losses.
@@ -131,7 +131,7 @@ class GraphStep:
         return list(self._weights)
 
     def state(self) -> Dict[str, Any]:
-        """Return everything else that the next step depends on: nothing here."""
+        """Return an empty state: the next step depends on nothing else."""
         return {}
 
     def restore(self, tensors: Mapping[str, np.ndarray], state: Mapping[str, Any]) -> None:
@@ -139,4 +139,4 @@ class GraphStep:
         load_variables(self._session, self._variables, tensors)
 
     def write_epoch_files(self, folder: Path) -> None:
-        """Write nothing next to the checkpoints here."""
+        """Do nothing: there are no further files."""

@@ -39,7 +39,7 @@ def build(run: Run, board: Optional[Path], output: Optional[Path], checks: int, 
     """Build the cost table of the space for a board: compile a few architectures, then check the table on others.
 
     The table is for the supernet's weights, or for random weights as long as there is no supernet. Architectures that
-    were compiled before, also by an interrupted build, are not compiled again.
+    were compiled before, even by an interrupted build, are not compiled again.
     """
     from edgeflownas.hardware.build import build_tables
     from edgeflownas.hardware.compiler import Compiler

@@ -57,7 +57,7 @@ def check_(run: Run, other_data: Optional[DataConfig], output: Optional[Path], t
 
 
 def _data_sets(run: Run) -> List[Tuple[str, DataConfig]]:
-    """Return the run's data set and those of the stages of retraining, without duplicates; crops do not count."""
+    """Return the run's data set and those of the stages of retraining; those with the same files are named once."""
     recipe = run.config.queue.train
     named = [("data", run.config.data)]
     for number, stage in enumerate([] if isinstance(recipe, TrainConfig) else recipe):

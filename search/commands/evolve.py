@@ -73,7 +73,7 @@ class _Session(NamedTuple):
         board: The board of the cost table.
         table: The cost table for the weights of the search.
         compiler: The compiler of the front; None if the front is not compiled.
-        identity: What must not change while the search is continued.
+        identity: Everything that must not change when the search is resumed.
     """
 
     search: SearchContext

@@ -79,7 +79,7 @@ def run_(run: Run) -> None:
 @click.option("--watch", "watching", is_flag=True, help="Keep showing the tasks until all are finished.")
 @json_option
 def status_(run: Run, watching: bool, as_json: bool) -> None:
-    """Show the state of the tasks, also of those that run here or on another machine.
+    """Show the state of the tasks, including those that run here or on another machine.
 
     A running task is silent if it has sent no heartbeat for 30 s. It is dead if its process has ended or, on another
     machine, has sent no heartbeat for two minutes.

@@ -48,7 +48,7 @@ def command(
     """Retrain one task of the queue, or resume it; with --config and --dry-run, show the plan for an architecture.
 
     Exit codes: 0 done; 1 failed for good; 75 crashed, to be tried again; 130 stopped by a signal, to be continued; 2
-    not started, because another process works on the task, the queue is damaged or a different one, or a GPU is
+    not started, because another process works on the task, the queue is damaged or has been rebuilt, or a GPU is
     missing.
     """
     faulthandler.enable(2)

@@ -52,7 +52,7 @@ class Archive:
         """Create an archive from its columns.
 
         Raises:
-            ValueError: No archive of the space can have these columns.
+            ValueError: The columns are not those of a valid archive of the space.
         """
         archive = cls(space)
         genes = columns["genes"]
@@ -187,6 +187,6 @@ class Archive:
 
 
 def _is_valid_epe(epe: np.ndarray) -> np.ndarray:
-    """Return which values the EPE column may contain: lengths of motion, and NaN."""
+    """Return which values are valid in the EPE column: lengths up to ``LARGEST_EPE``, and NaN."""
     with np.errstate(invalid="ignore"):
         return np.isnan(epe) | ((epe >= 0) & (epe <= LARGEST_EPE))

@@ -83,7 +83,7 @@ class Competition:
             self._front, self._volume = np.concatenate([self._front[~beaten], new]), None
 
     def _find_competing(self, first: int) -> np.ndarray:
-        """Return the rows, from the first on, that did not fail and fit the cap."""
+        """Return the rows from ``first`` on that did not fail and that fit the cap."""
         rows = first + np.flatnonzero(np.isfinite(self._archive.column("epe")[first:]))
         return rows[self.violations(rows) == 0]
 

@@ -289,5 +289,5 @@ class Evolution:
 
 
 def count_generations(number: int) -> str:
-    """Return a number of generations in words."""
+    """Return a number of generations with its noun, such as "4 generations"."""
     return f"{number} generation{'s' * (number != 1)}"

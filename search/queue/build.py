@@ -36,7 +36,7 @@ def build(run: Run, archive: Archive, front: np.ndarray, rebuild: bool = False) 
         run: Run to which the archive belongs.
         archive: Archive of the search.
         front: Rows of the archive that form the front, in any order.
-        rebuild: Whether to rename an existing queue, whatever it holds.
+        rebuild: Whether to rename an existing queue, regardless of its content.
 
     Returns:
         The queue.
@@ -63,7 +63,7 @@ def write_queue(
         run: Run to which the tasks belong.
         tasks: Tasks in their order.
         rule: Rule by which the architectures were selected.
-        rebuild: Whether to rename an existing queue, whatever it holds.
+        rebuild: Whether to rename an existing queue, regardless of its content.
         weights: Initial weights of the tasks; None for random ones.
 
     Returns:

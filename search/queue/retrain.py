@@ -107,7 +107,7 @@ def _train(task: Task, claim: Claim, stop: StopFlag) -> Result:
 
 @contextlib.contextmanager
 def _redirect_output(path: Path) -> Iterator[None]:
-    """Append all that this process and its libraries print to a file while the block runs."""
+    """Append the output of this process and its libraries to a file while the block runs."""
     sys.stdout.flush()
     sys.stderr.flush()
     kept = [(number, os.dup(number)) for number in (1, 2)]

@@ -139,8 +139,8 @@ class Task:
     def load_first_weights(self) -> Optional[Dict[str, np.ndarray]]:
         """Return the initial weights; None for random ones.
 
-        Raises:
-            InputError: The file is outside the queue, missing, damaged, or holds other weights than the search used.
+        Raises: InputError: The file is outside the queue, missing or damaged, or does not hold the weights that the
+        search used.
         """
         name = self.config.first_weights
         if name is None:

@@ -18,8 +18,8 @@ class Series:
         x: Numbers or names.
         y: Numbers, as many as in ``x``.
         role: Meaning of its colour: "run 0" to "run N"; "option 1/3", the second of three options; "exact"; "muted".
-        mark: How the series is drawn. Steps hold a value until the next one; a front takes on a value after the
-            previous one; areas are stacked.
+        mark: How the series is drawn. Steps hold each value until the next one; in a front, each value applies from the
+            previous one on; areas are stacked.
         dashed: Whether the line is dashed, as for a bound.
         labels: Labels of the values, shown on hovering; none, or as many as in ``x``.
         low: Lower ends of the values' intervals, for bars and lines; none, or as many as in ``x``.

@@ -1,4 +1,4 @@
-"""Section with all that is needed to repeat a run."""
+"""Section with everything that is needed to repeat a run."""
 
 import contextlib
 import shlex

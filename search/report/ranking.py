@@ -90,7 +90,7 @@ def _name_weights(ranking: Mapping[str, Any]) -> str:
 
 
 def _split_rankings(contents: Ranked, role: str) -> Iterator[Tuple[List[Mapping[str, Any]], str]]:
-    """Yield the rankings with BN statistics of all paths and those with own statistics, with their colour roles."""
+    """Yield the rankings with shared BN statistics, then those with recalibrated ones, with their colour roles."""
     for recalibrated, colour in ((False, "muted"), (True, role)):
         rankings = [ranking for ranking in contents.ranking["rankings"] if ranking["recalibrated"] is recalibrated]
         if rankings:

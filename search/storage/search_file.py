@@ -89,8 +89,9 @@ class SearchFile:
     def append(self, generation: Generation, wall_s: float) -> None:
         """Add a generation and the present archive, and write them to disk.
 
-        A large file is written only if 20 times as long has passed as the last write took, so that a long search does
-        not spend its time on writing. A search that is killed in between repeats the unwritten generations bit for bit.
+        The time between two writes of a large file is at least 20 times the duration of the last write, so that a long
+        search does not spend its time on writing. A search that is killed in between repeats the unwritten generations
+        bit for bit.
 
         Args:
             generation: Next generation.

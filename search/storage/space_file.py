@@ -31,7 +31,7 @@ _RESTART = "move it and its .previous file away, and `enumerate` starts from scr
 
 
 class OtherSpaceError(InputError):
-    """The scores of a file depend on other weights, data or settings than those requested."""
+    """The scores of a file depend on weights, data or settings that differ from the requested ones."""
 
 
 class SpaceFile:
@@ -103,7 +103,7 @@ def read_whole_space(paths: Iterable[Path], identity: Identity) -> Tuple[Optiona
 
     Returns:
         Archive of the first file that contains the whole space with the scores of the identity, or None; and the reason
-        for each file that was skipped as it contains other scores.
+        for each file that was skipped because it contains other scores.
 
     Raises:
         InputError: A file is damaged.

@@ -44,7 +44,7 @@ def build_sample(run: Run, source: str, rebuild: bool = False) -> Queue:
     Args:
         run: Run of the sample.
         source: SHA-256 of the recipe.
-        rebuild: Whether to set aside an existing queue, whatever it contains.
+        rebuild: Whether to set aside an existing queue, regardless of its content.
 
     Raises:
         InputError: A different queue has been started, or the sample or the cost table cannot be used.

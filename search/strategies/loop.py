@@ -88,7 +88,7 @@ def evolve(
 
 @contextlib.contextmanager
 def _save_at_exit(file: SearchFile, lock: Lock) -> Iterator[None]:
-    """Save the file however the block ends, unless the lock was lost, as another process may then write the file."""
+    """Save the file however the block ends, unless the lock was lost: another process may then write the file."""
     try:
         yield
     finally:

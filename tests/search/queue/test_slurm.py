@@ -104,7 +104,7 @@ def cluster() -> Iterator[Cluster]:
 
 
 class Story(NamedTuple):
-    """What happened to six disturbed tasks."""
+    """Outcomes of six disturbed tasks."""
 
     queue: Queue
     undisturbed: Queue
