@@ -316,3 +316,13 @@ def test_official_list_of_unused_frames_excludes_them_in_every_pass(tmp_path):
     (tmp_path / "all_unused_files.txt").write_text("TRAIN/A/0000/left/0006.png\n")
     kept = names(open_part(config, "train"))
     assert len(kept) == 32 - 4 and not any("/A/0000/left/0006.png" in name for files in kept for name in files)
+
+
+@pytest.mark.parametrize("kind", sorted(WRITERS))
+def test_paths_may_begin_with_the_home_folder(kind, tmp_path, monkeypatch):
+    content = WRITERS[kind](tmp_path)
+    (tmp_path / "bad.txt").write_text("")
+    before = names(open_part(configured(content), "val"))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    at_home = {key: str(value).replace(str(tmp_path), "~") for key, value in content.items()}
+    assert names(open_part(configured(at_home, exclude="~/bad.txt"), "val")) == before
