@@ -19,8 +19,10 @@ from edgeflownas.errors import InputError
 UNKNOWN_FLOW = 1e7  # larger values mark unknown flow: Middlebury's convention is above 1e9, but some files use 1e8
 
 _FLO_HEADER = struct.Struct("<4sii")
-_PFM_HEADER = re.compile(rb"(PF|Pf)\s+(\d{1,9})\s+(\d{1,9})\s+(-?\d*\.?\d+(?:[eE][-+]?\d+)?)\s")
-_PPM_HEADER = re.compile(rb"P6" + rb"\s+(?:#[^\n]*\n\s*)*(\d{1,9})" * 3 + rb"\s")  # may contain comments
+_BLANK = rb"\s+(?:#[^\n]*\n\s*)*"  # may contain comments
+_SCALE = rb"([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)"
+_PFM_HEADER = re.compile(rb"(PF|Pf)" + (_BLANK + rb"(\d{1,9})") * 2 + _BLANK + _SCALE + rb"(?:\r\n|\s)")
+_PPM_HEADER = re.compile(rb"P6" + (_BLANK + rb"(\d{1,9})") * 3 + rb"\s")
 _AS_STORED = cv2.IMREAD_IGNORE_ORIENTATION  # flow does not follow the orientation in the metadata of an image
 _PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
 _MAX_BYTES = 16 * PIXELS  # of a file
@@ -117,7 +119,7 @@ def read_pfm(path: Path) -> np.ndarray:
         BadFileError: The file is missing, or its size does not match its header.
     """
     data = _read("flow", path)
-    header = _PFM_HEADER.match(data[:128])
+    header = _PFM_HEADER.match(data[:1024])
     if header is None or header.group(1) != b"PF" or not float(header.group(4)):
         raise BadFileError("flow", path, "is not a .pfm file of three channels")
     width, height = int(header.group(2)), int(header.group(3))
@@ -194,7 +196,11 @@ def _decode(what: str, path: Path, flags: int) -> np.ndarray:
             raise BadFileError(what, path, "is not a .ppm file")
         width, height, largest = (int(group) for group in header.groups())
         _check_size(what, path, len(data) - header.end(), width, height, 3 if largest < 256 else 6)
-    elif data.startswith(b"\xff\xd8") and b"\xff\xd9" not in data[-1024:]:
+        if largest not in (255, 65535):  # OpenCV would not scale the values
+            data = _scale_ppm(data[header.end() :], width, height, largest)
+    elif data[:2] in (b"P1", b"P2", b"P3"):
+        data += b"\n"  # OpenCV fails on text that ends with a digit
+    elif data.startswith(b"\xff\xd8") and not _has_jpeg_end(data):
         raise BadFileError(what, path, "cannot be read as an image: it is truncated")  # libjpeg would invent the rest
     try:
         image = cv2.imdecode(np.frombuffer(data, np.uint8), flags | _AS_STORED) if data else None
@@ -203,6 +209,30 @@ def _decode(what: str, path: Path, flags: int) -> np.ndarray:
     if image is None:
         raise BadFileError(what, path, "cannot be read as an image")
     return np.asarray(image)
+
+
+def _scale_ppm(content: bytes, width: int, height: int, largest: int) -> bytes:
+    """Return a binary PPM of values up to 255 for values up to another maximum."""
+    values = np.frombuffer(content, np.uint8 if largest < 256 else ">u2").astype(np.float64)
+    scaled = np.rint(np.clip(values / max(largest, 1), 0, 1) * 255).astype(np.uint8)
+    return f"P6 {width} {height} 255\n".encode() + scaled.tobytes()
+
+
+def _has_jpeg_end(data: bytes) -> bool:
+    """Return whether a JPEG has its end marker; other data may follow, as in motion photos, or be embedded."""
+    place = data.find(b"\xff", 2)
+    while 0 <= place < len(data) - 1:
+        kind = data[place + 1]
+        if kind == 0xD9:
+            return True
+        if kind == 0xFF:  # a fill byte
+            place += 1
+        elif kind < 0x02 or 0xD0 <= kind <= 0xD8:  # markers without content, and 0xff in the coded image
+            place += 2
+        else:
+            place += 2 + int.from_bytes(data[place + 2 : place + 4], "big")
+        place = data.find(b"\xff", place)
+    return False
 
 
 def _check_png(what: str, path: Path, data: bytes) -> None:

@@ -175,3 +175,44 @@ def test_unknown_flow_is_zero_and_invalid_and_non_finite_flow_is_refused(tmp_pat
         write_flo(tmp_path / "a.flo", flow)
         with pytest.raises(BadFileError, match=f"a.flo: contains {kind}; non-finite pixels: 1"):
             read_flow(tmp_path / "a.flo")
+
+
+def test_jpeg_with_other_data_behind_its_end_is_read_but_a_truncated_one_is_not(tmp_path):
+    path, plain = tmp_path / "a.jpg", tmp_path / "b.jpg"
+    pixels = np.random.default_rng(0).integers(0, 256, (40, 60, 3)).astype(np.uint8)
+    data = bytes(cv2.imencode(".jpg", pixels)[1].tobytes())
+    plain.write_bytes(data)
+    for count in (1, 1022, 1023, 100_000):
+        path.write_bytes(data + b"\x00" * count)
+        np.testing.assert_array_equal(read_image(path), read_image(plain))
+    thumbnail = b"\xff\xe1" + (len(data) + 2).to_bytes(2, "big") + data  # has an end marker of its own
+    path.write_bytes(data[:2] + thumbnail + data[2:])
+    np.testing.assert_array_equal(read_image(path), read_image(plain))
+    for cut in (len(data) // 2, len(data) - 2):
+        path.write_bytes(data[:2] + thumbnail + data[2:cut])
+        with pytest.raises(BadFileError, match="truncated"):
+            read_image(path)
+
+
+@pytest.mark.parametrize("largest", [1, 15, 100, 255, 1023, 4095])
+def test_values_of_a_ppm_are_scaled_to_its_largest(largest, tmp_path):
+    values = np.random.default_rng(1).integers(0, largest + 1, (3, 4, 3))
+    values[0, 0], values[0, 1] = largest, 0
+    content = values.astype("u1" if largest < 256 else ">u2").tobytes()
+    (tmp_path / "a.ppm").write_bytes(f"P6\n# comment\n4 3\n{largest}\n".encode() + content)
+    np.testing.assert_array_equal(read_image(tmp_path / "a.ppm"), np.rint(values * 255 / largest))
+
+
+def test_text_ppm_needs_no_last_newline(tmp_path):
+    (tmp_path / "a.ppm").write_bytes(b"P3\n2 1\n255\n1 2 3 4 5 6")
+    assert read_image(tmp_path / "a.ppm").tolist() == [[[1, 2, 3], [4, 5, 6]]]
+
+
+@pytest.mark.parametrize(
+    "header", [b"PF\r\n2 1\r\n-1.0\r\n", b"PF\n# made by x\n2 1\n# y\n-1.0\n", b"PF 2 1 -1.\n", b"PF\n2\n1\n-1e0\n"]
+)
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_headers_of_pfm_are_read_as_programs_write_them(header, order, tmp_path):
+    header = header.replace(b"-1", b"+1") if order == ">" else header
+    (tmp_path / "a.pfm").write_bytes(header + np.array([[1, 2, 0], [3, 4, 0]], f"{order}f4").tobytes())
+    assert read_flow(tmp_path / "a.pfm")[0].tolist() == [[[1, 2], [3, 4]]]
