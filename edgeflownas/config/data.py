@@ -161,7 +161,8 @@ class MiddleburyData(_UnsplitData):
 class ListData(FileData):
     """Text files that list pairs.
 
-    Each line names an image, the next image and the flow (.flo, .pfm or KITTI's .png), relative to the list.
+    Each line names an image, the next image and the flow (.flo, .pfm or KITTI's .png), relative to the list; then, if
+    there are any, the masks of invalid and of occluded pixels (`-`: none).
     """
 
     kind: Literal["list"]

@@ -242,12 +242,14 @@ def _list(config: ListData, part: str, key: str) -> Listing:
         return listing
     disk, folder = Disk(), Path(os.path.dirname(os.path.abspath(path)))
     for number, words in _read_lines(Path(path), f"{key}.{part}_list"):
-        if len(words) != 3:
+        if not 3 <= len(words) <= 5:
             raise InputError(
-                f"{key}.{part}_list: {path}:{number}: has {len(words)} names instead of three: image, image and flow "
-                f"(quote names with spaces)"
+                f"{key}.{part}_list: {path}:{number}: has {len(words)} names instead of three to five: image, image, "
+                f"flow, invalid and occluded mask (quote names with spaces)"
             )
-        disk.add(listing, Pair(*(folder / word for word in words)))
+        files = [folder / word for word in words[:3]]
+        masks = [None if word == "-" else folder / word for word in words[3:]]
+        disk.add(listing, Pair(*files, *masks))
     _require_items(listing.pairs + listing.missing, f"{key}.{part}_list", Path(path), "lines", "the list")
     return listing
 

@@ -326,3 +326,19 @@ def test_paths_may_begin_with_the_home_folder(kind, tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
     at_home = {key: str(value).replace(str(tmp_path), "~") for key, value in content.items()}
     assert names(open_part(configured(at_home, exclude="~/bad.txt"), "val")) == before
+
+
+def test_masks_of_a_list_are_those_of_the_layout(tmp_path):
+    sintel = open_part(configured(WRITERS["sintel"](tmp_path), passes=["clean"]), "val")
+    lines = []
+    for pair in sintel.listing.pairs:
+        lines.append(" ".join(str(file.relative_to(tmp_path)) for file in pair.files))
+        lines.append(" ".join([*lines[-1].split()[:3], "-", lines[-1].split()[4]]))
+    (tmp_path / "val.txt").write_text("\n".join(lines))
+    val = open_part(configured({"kind": "list", "val_list": str(tmp_path / "val.txt")}), "val")
+    for index in range(len(sintel)):
+        layout, listed, unmasked = sintel.full_sample(index), val.full_sample(2 * index), val.full_sample(2 * index + 1)
+        for name in ("images", "flow", "valid", "occluded"):
+            np.testing.assert_array_equal(getattr(layout, name), getattr(listed, name))
+        assert not layout.valid.all() and unmasked.valid.all()
+        np.testing.assert_array_equal(unmasked.occluded, layout.occluded)
