@@ -19,7 +19,7 @@ from edgeflownas.storage.checkpoint import PAIRS
 from edgeflownas.storage.files import write_json
 from edgeflownas.tf_runtime.devices import Devices, select_devices
 from edgeflownas.tf_runtime.stack import tf
-from edgeflownas.training.loop import Training
+from edgeflownas.training.loop import Training, check_batch_size
 from edgeflownas.training.step import GraphStep, Inputs, Objective
 from supernet.fairness import SAMPLERS, Group, Sampler, assign_own_slots, draw_covering_pool, route_paths
 from supernet.parallel import build_parallel_cycle
@@ -137,6 +137,7 @@ def prepare_supernet_training(
     devices = select_devices(config.train.devices)
     skeleton = Skeleton(config.network.width)
     train, val = open_datasets(config.data)
+    check_batch_size(train, config.train)  # before any long work
     data = EvaluationData(train, val, config.evaluation, config.threads)
     rng = np.random.default_rng(config.seed)
     if weights is None:

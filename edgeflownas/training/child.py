@@ -27,7 +27,7 @@ from edgeflownas.network.space import Space
 from edgeflownas.storage import checkpoint
 from edgeflownas.tf_runtime.devices import HOST, Devices, select_devices
 from edgeflownas.tf_runtime.stack import tf
-from edgeflownas.training.loop import Training
+from edgeflownas.training.loop import Training, check_batch_size
 from edgeflownas.training.step import GraphStep, Inputs, Objective
 
 
@@ -137,6 +137,7 @@ def prepare_child_training(
     skeleton = Skeleton(config.network.width)
     first = make_first_weights(config, weights)
     train, val = datasets or open_datasets(config.data)
+    check_batch_size(train, recipe)  # before any long work
     data = EvaluationData(train, val, config.evaluation, config.threads)
     architecture = Space.from_skeleton(skeleton).parse(config.architecture)
     step = ChildStep(skeleton, architecture, first, recipe, data, config.threads, devices)

@@ -26,6 +26,14 @@ from edgeflownas.training.step import Step
 _STOPPING = "saving and stopping"  # fits after a bar in 80 columns
 
 
+def check_batch_size(dataset: FlowDataset, config: TrainConfig) -> None:
+    """Raise InputError if a data set is smaller than a batch."""
+    if len(dataset) < config.batch_size:
+        raise InputError(
+            f"train.batch_size: {config.batch_size} is more than the {len(dataset)} training pairs; lower it"
+        )
+
+
 class Training:
     """A training in a folder, which holds ``last.h5`` (all state), ``best.h5`` (weights), ``log.csv`` and events."""
 
@@ -55,10 +63,7 @@ class Training:
         Raises:
             InputError: The data set is smaller than a batch.
         """
-        if len(dataset) < config.batch_size:
-            raise InputError(
-                f"train.batch_size: {config.batch_size} is more than the {len(dataset)} training pairs; lower it"
-            )
+        check_batch_size(dataset, config)
         self._step, self._dataset, self._config, self._seed = step, dataset, config, seed
         self._folder, self._zero_flow_epe, self._threads = folder, zero_flow_epe, threads
         self._files = TrainingFiles(folder, identity, config.keep_every)

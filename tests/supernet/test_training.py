@@ -123,7 +123,8 @@ def test_epe_that_is_not_finite_stops_the_training_and_is_not_logged(tmp_path, m
     assert checkpoint.load(tmp_path / "last.h5")[1]["place"]["epoch"] == 1
 
 
-def test_fewer_training_pairs_than_a_batch_are_refused(tmp_path):
+def test_fewer_training_pairs_than_a_batch_are_refused_before_any_long_work(tmp_path, monkeypatch):
+    monkeypatch.setattr("supernet.training.EvaluationData", None)  # reads images
     with pytest.raises(InputError, match="train.batch_size: 4 is more than the 3 training pairs; lower it"):
         prepare_supernet_training(config_for("data.train_pairs=3"), tmp_path, {})
 
