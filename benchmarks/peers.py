@@ -32,7 +32,7 @@ class Table:
     Attributes:
         space: Search space.
         objectives: Objectives of the search.
-        points: Points of all architectures in the order of ``Space.all``, less being better, shape [size, objectives].
+        points: Points of all architectures in the order of ``Space.all``; lower is better, shape [size, objectives].
     """
 
     sram_cap_kib = None

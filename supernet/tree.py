@@ -258,7 +258,7 @@ class TreeEvaluator:
 
 
 def _split_stages(stages: Sequence[Stage]) -> List[List[Stage]]:
-    """Split stages into segments of which only the first stage has several options."""
+    """Split stages into segments in which only the first stage has several options."""
     segments: List[List[Stage]] = []
     for stage in stages:
         if len(stage.options) > 1 or not segments:

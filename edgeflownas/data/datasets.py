@@ -103,15 +103,18 @@ def _leave_out(listing: Listing, config: FileData, part: str, key: str, quiet: b
         return
     places = PlaceFinder(listing.root)
     entries = {name: places.of_entry(name) for name in read_exclusion(Path(config.exclude), f"{key}.exclude")}
-    bad = {place for found in entries.values() for place in found}
+    bad = {path for paths in entries.values() for path in paths}
     kept = [pair for pair in listing.pairs if not any(places.of_file(file) in bad for file in pair.files)]
     if part == "val" and not quiet:
-        listings = [listing, *(list_pairs(config, other, key) for other in ("train",))]
+        listings = [listing, list_pairs(config, "train", key)]
         known = {places.of_file(file) for one in listings for pair in one.pairs for file in pair.files}
         known |= {places.of_file(file) for one in listings for file in one.missing}
-        unknown = [name for name, found in entries.items() if not known.intersection(found)]
+        unknown = [name for name, paths in entries.items() if not known.intersection(paths)]
         if unknown:
-            say(f"{key}: {config.exclude}: {len(unknown)} entries name no file of the data set, such as {unknown[0]}")
+            say(
+                f"{key}: {config.exclude}: entries without a file in the data set: {len(unknown)}, "
+                f"such as {unknown[0]}"
+            )
     if not quiet:
         say(f"{key}: {config.exclude} excludes {len(listing.pairs) - len(kept)} of {len(listing.pairs)} {part} pairs")
     listing.pairs[:] = kept

@@ -259,7 +259,7 @@ def _read_lines(path: Path, key: str) -> Iterator[Tuple[int, List[str]]]:
     for number, line in enumerate(_read_text(path, key).split("\n"), 1):
         line = line.strip()
         words, place = [], 0
-        while place < len(line) and line[place] != "#":  # within a name, # is a letter
+        while place < len(line) and line[place] != "#":  # within a name, # does not start a comment
             match = _WORD.match(line, place)
             if match is None:
                 raise InputError(f"{key}: {path}:{number}: no closing quotation")

@@ -72,24 +72,24 @@ class Disk:
 
 
 class PlaceFinder:
-    """Real places of files, so that different names of one file are equal; every folder is resolved once."""
+    """Resolver of file names, so that different names of the same file compare equal; caches resolved folders."""
 
     def __init__(self, root: Path) -> None:
         self._root = root
         self._folders: Dict[str, str] = {}
 
     def of_file(self, file: Path) -> str:
-        """Return the real folder of a file, and its name in it."""
+        """Return the path of a file with its folder resolved."""
         folder, name = os.path.split(str(file))
         if folder not in self._folders:
             self._folders[folder] = os.path.realpath(folder)
         return os.path.join(self._folders[folder], name)
 
     def of_entry(self, entry: str) -> List[str]:
-        """Return the places that an entry of a list of bad files may mean.
+        """Return the paths that an entry of a list of bad files may refer to.
 
         An entry is absolute or relative to the data set. Those of FlyingThings3D's official list, such as
-        TRAIN/A/0000/left/0006.png, mean the frame in every rendering pass.
+        TRAIN/A/0000/left/0006.png, refer to the frame in every rendering pass.
         """
         name = entry.replace("\\", "/")
         names = [name, f"frames_cleanpass/{name}", f"frames_finalpass/{name}"]

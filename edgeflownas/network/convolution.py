@@ -50,8 +50,8 @@ def conv2d(x: tf.Tensor, kernel: tf.Tensor, stride: int = 1) -> tf.Tensor:
 def _convolve_packed(x: tf.Tensor, kernel: tf.Tensor, before: int, positions: int) -> tf.Tensor:
     """Convolve blocks of 2 x 2 pixels.
 
-    The output at pixel 2i + a reads the k inputs from 2i + a - before on. One window of whole blocks that begins at
-    2i - before covers both a = 0 and a = 1, with the kernel shifted and zero-padded. If ``before`` is odd, a pixel
+    The output at pixel 2i + a reads the k inputs from 2i + a - before onwards. One window of whole blocks that begins
+    at 2i - before covers both a = 0 and a = 1, with the kernel shifted and zero-padded. If ``before`` is odd, a pixel
     is added before the map, or before the kernel where that does not take another block.
 
     Args:

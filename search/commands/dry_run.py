@@ -92,7 +92,7 @@ def show_evaluation(
     dataset: FlowDataset,
     indices: Sequence[int],
 ) -> None:
-    """Show the time and memory that scoring would take, measured with random weights, on which they do not depend.
+    """Show the time and memory that scoring would take, measured with random weights; the weights do not affect them.
 
     Args:
         run: The run of the architectures.

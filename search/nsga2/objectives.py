@@ -16,7 +16,7 @@ class Definition(NamedTuple):
     """An objective.
 
     Attributes:
-        sign: Factor of the value, 1 or -1, so that less is better.
+        sign: Factor of the value, 1 or -1, so that lower is better.
         value: Value of the objective, from the EPE or from cost figures only, which are known before an architecture is
             scored.
     """
@@ -36,7 +36,7 @@ SIGNS: Dict[Objective, float] = {name: definition.sign for name, definition in D
 
 
 def compute_points(names: Sequence[Objective], figures: Figures) -> np.ndarray:
-    """Return the points of architectures from their figures, less being better: [architectures, objectives]."""
+    """Return the points of architectures from their figures; lower is better: [architectures, objectives]."""
     return np.stack([SIGNS[name] * DEFINITIONS[name].value(figures) for name in names], axis=-1)
 
 
@@ -45,8 +45,8 @@ class Objectives:
 
     Attributes:
         names: Names of the objectives.
-        signs: Factor of each objective, 1 or -1, so that less is better, shape [objectives].
-        reference: Reference point of the hypervolume, less being better in each objective, shape [objectives].
+        signs: Factor of each objective, 1 or -1, so that lower is better, shape [objectives].
+        reference: Reference point of the hypervolume; lower is better in each objective, shape [objectives].
     """
 
     def __init__(self, names: Sequence[Objective], reference_point: Dict[Objective, float]) -> None:
@@ -60,11 +60,11 @@ class Objectives:
         return self.points(archive, rows) * self.signs
 
     def points(self, archive: Archive, rows: np.ndarray) -> np.ndarray:
-        """Return the points of rows, less being better in each objective: [rows, objectives]."""
+        """Return the points of rows; lower is better in each objective: [rows, objectives]."""
         return compute_points(self.names, lambda figure: archive.column(figure)[rows])
 
     def hypervolume(self, points: np.ndarray) -> float:
-        """Return the hypervolume of points, of which less is better in each objective, [points, objectives]."""
+        """Return the hypervolume of points [points, objectives]; lower is better in each objective."""
         return hypervolume(points, self.reference)
 
 
@@ -74,7 +74,7 @@ def hypervolume(points: np.ndarray, reference: np.ndarray) -> float:
     It depends only on the set of non-dominated points within the reference point, to the last bit.
 
     Args:
-        points: Points of which less is better in each objective, shape [points, objectives].
+        points: Points, shape [points, objectives]; lower is better in each objective.
         reference: Reference point, shape [objectives].
     """
     within = np.unique(points[(points < reference).all(axis=1)], axis=0)
@@ -95,7 +95,7 @@ def hypervolume(points: np.ndarray, reference: np.ndarray) -> float:
 
 
 def find_nondominated(points: np.ndarray) -> np.ndarray:
-    """Return the ascending indices of the non-dominated points; less is better, and all equal points are kept.
+    """Return the ascending indices of the non-dominated points; lower is better, and all equal points stay.
 
     Among the remaining points, the lexicographically first is non-dominated. It and its duplicates are kept, and all
     points that are not better than it in any objective are removed.

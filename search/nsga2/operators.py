@@ -25,7 +25,7 @@ class Fitness(base.Fitness):
     """
 
     def __init__(self, point: Sequence[float], violation: float) -> None:
-        """Initialise the fitness from a point, less being better in each objective, and a violation; 0: feasible."""
+        """Initialise the fitness from a point (lower is better in each objective) and a violation; 0: feasible."""
         self.weights = (-1.0,) * len(point)
         self.violation = violation
         super().__init__(tuple(point))

@@ -25,7 +25,7 @@ class FinalEpe(Section):
 
 
 class FinalEpes(Section):
-    """Content of ``final.json``, which saves scoring the same weights twice."""
+    """Content of ``final.json``, so that the same weights are not scored twice."""
 
     weights_sha256: str
     epes: Dict[str, FinalEpe]

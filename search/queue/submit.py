@@ -33,7 +33,7 @@ class Submissions(Section):
 
 
 def read_submitted(paths: QueuePaths) -> Dict[int, str]:
-    """Return the element as which each task was last submitted, such as ``123_4``, by the index of the task.
+    """Return the array element that each task was last submitted as, such as ``123_4``, by the index of the task.
 
     Raises:
         InputError: ``submitted.json`` is damaged.

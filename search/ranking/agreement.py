@@ -90,8 +90,8 @@ def compute_figures(before: Sequence[float], after: Sequence[float], top: int) -
     """Return Kendall's tau-b, Spearman's rho, Pearson's r, and the overlap of the best items of both rankings.
 
     Args:
-        before: Predicted value of each item, less being better.
-        after: True value of each item, less being better.
+        before: Predicted value of each item; lower is better.
+        after: True value of each item; lower is better.
         top: Number of items that count as the best.
 
     Raises:

@@ -40,7 +40,7 @@ def final_section(runs: Sequence[Contents]) -> Section:
         epes = [epe for line in series for epe in line.y]
         ends = [min(epes), max(epes)]
         series.append(Series("EdgeFlowNet, FPS as published", [EDGEFLOWNET.fps] * 2, ends, "exact", dashed=True))
-    chart = Chart("After retraining", "FPS (more is better)", "EPE, px (less is better)", tuple(series))
+    chart = Chart("After retraining", "FPS (higher is better)", "EPE, px (lower is better)", tuple(series))
     return Section("final", TITLE, tuple(text), (chart,), tuple(tables))
 
 

@@ -68,7 +68,7 @@ def _make_chart(title: str, run: int, points: Points) -> Chart:
         rows = points.sort_by_fps(np.flatnonzero(mask))
         names = [points.name(row) for row in rows]
         series.append(Series(name, to_python(fps[rows]), to_python(epe[rows]), role, "front", dashed, names))
-    return Chart(title, "FPS (more is better)", "EPE, px (less is better)", tuple(series))
+    return Chart(title, "FPS (higher is better)", "EPE, px (lower is better)", tuple(series))
 
 
 def _make_data(runs: Sequence[Contents], points: Sequence[Points]) -> Table:

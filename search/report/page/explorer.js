@@ -147,7 +147,7 @@ class Explorer {
     this.markPinned(traces);
     const limits = this.range || [undefined, undefined];
     Plotly.react(this.plot, traces, layout({
-      xaxis: this.axis("FPS (more is better)", limits[0]), yaxis: this.axis("EPE, px (less is better)", limits[1]),
+      xaxis: this.axis("FPS (higher is better)", limits[0]), yaxis: this.axis("EPE, px (lower is better)", limits[1]),
       hovermode: "closest", dragmode: "zoom", uirevision: this.revision, margin: { l: 8, r: 12, t: 8, b: 8 },
       legend: { orientation: "h", y: 1.01, yanchor: "bottom", x: 0, font: { size: 11 }, itemsizing: "constant" },
     }), config);

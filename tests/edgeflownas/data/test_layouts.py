@@ -308,7 +308,7 @@ def test_excluded_files_may_be_named_in_any_way(form, tmp_path, capsys):
     assert "name no file" not in capsys.readouterr().err
     (tmp_path / "bad.txt").write_text("nothing.flo\n")
     assert len(open_part(config, "val")) == 8
-    assert "1 entries name no file of the data set, such as nothing.flo" in " ".join(capsys.readouterr().err.split())
+    assert "entries without a file in the data set: 1, such as nothing.flo" in " ".join(capsys.readouterr().err.split())
 
 
 def test_official_list_of_unused_frames_excludes_them_in_every_pass(tmp_path):
