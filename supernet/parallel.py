@@ -24,7 +24,7 @@ def build_parallel_cycle(
     option_of: tf.Tensor,
     devices: Sequence[str],
 ) -> List[List[tf.Tensor]]:
-    """Build all paths of a cycle on one batch, like ``build_fair_cycle``, with path p on device p modulo their number.
+    """Build all paths of a cycle on one batch, like ``build_fair_cycle``, and place them on the devices in turn.
 
     Returns:
         Predictions of each path, coarse to fine, on the path's device.

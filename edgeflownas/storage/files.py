@@ -117,7 +117,7 @@ def set_aside(path: Path) -> Path:
 
 
 def leftovers(path: Path) -> Iterator[Path]:
-    """Return temporary files and folders of writers of a file; between writes these belong to killed processes."""
+    """Return the temporary files and folders of a file; unless it is being written, killed processes left them."""
     for name in (path.name, previous(path).name):
         yield from path.parent.glob(f".{name}.*-*-*.????????.tmp")
 
