@@ -212,7 +212,7 @@ def _decode(what: str, path: Path, flags: int) -> np.ndarray:
 
 
 def _scale_ppm(content: bytes, width: int, height: int, largest: int) -> bytes:
-    """Return a binary PPM of values up to 255 for values up to another maximum."""
+    """Convert pixels with another maximum value to a binary PPM with values up to 255."""
     values = np.frombuffer(content, np.uint8 if largest < 256 else ">u2").astype(np.float64)
     scaled = np.rint(np.clip(values / max(largest, 1), 0, 1) * 255).astype(np.uint8)
     return f"P6 {width} {height} 255\n".encode() + scaled.tobytes()

@@ -109,10 +109,10 @@ def render_batch_script(paths: QueuePaths, identity: str, tasks: int, config: Cl
 
 
 def _directives(paths: QueuePaths, config: ClusterConfig) -> List[str]:
-    tasks = _quoted(paths.tasks.resolve())
+    tasks = _quote(paths.tasks.resolve())
     lines = [
         f"--job-name={job_name(paths)}",
-        f"--chdir={_quoted(Path.cwd())}",
+        f"--chdir={_quote(Path.cwd())}",
         # the output of the script and of the task go to one file
         f"--output={tasks}/%3a/{paths.task(0).output.name}",
         "--open-mode=append",
@@ -135,7 +135,7 @@ def _directives(paths: QueuePaths, config: ClusterConfig) -> List[str]:
     return [*lines, *config.directives]
 
 
-def _quoted(path: Path) -> str:
+def _quote(path: Path) -> str:
     """Return a path quoted for a directive.
 
     Raises:
