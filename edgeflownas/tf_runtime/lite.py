@@ -1,21 +1,17 @@
 """TensorFlow Lite on both stacks: conversion of a graph, and an interpreter, without messages for developers."""
 
-import contextlib
 import importlib
-import os
-import sys
-import tempfile
 import warnings
-from typing import Any, Iterator
+from typing import Any
 
-from edgeflownas.tf_runtime.stack import MODERN, tf
+from edgeflownas.tf_runtime.stack import MODERN, hide_native_messages, tf
 
 
 def convert(converter: Any) -> bytes:
     """Run a ``tf.lite.TFLiteConverter`` in this process and return the content of the TFLite file."""
     if not MODERN:  # this switch of TensorFlow 1.15 would start a separate process, which takes seconds
         importlib.import_module("tensorflow.lite.python.convert")._toco_from_proto_bin = ""  # type: ignore[attr-defined]
-    with _without_native_messages():
+    with hide_native_messages():
         return bytes(converter.convert())
 
 
@@ -31,21 +27,3 @@ def open_interpreter(model: bytes) -> Any:
         interpreter = tf.lite.Interpreter(model_content=model, **options)
     interpreter.allocate_tensors()
     return interpreter
-
-
-@contextlib.contextmanager
-def _without_native_messages() -> Iterator[None]:
-    """Hide what native code prints to standard error, unless the block fails."""
-    sys.stderr.flush()
-    with tempfile.TemporaryFile() as messages:
-        original = os.dup(2)
-        os.dup2(messages.fileno(), 2)
-        try:
-            yield
-        except BaseException:
-            messages.seek(0)
-            os.write(original, messages.read())
-            raise
-        finally:
-            os.dup2(original, 2)
-            os.close(original)

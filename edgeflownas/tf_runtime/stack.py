@@ -4,19 +4,43 @@ The *legacy* stack is TensorFlow 1.15 on Python 3.7, the reference. The *modern*
 which the version 1 interface is used, with version 2 behaviour switched off. No other module asks which one runs.
 """
 
+import contextlib
 import os
+import sys
+import tempfile
+from typing import Iterator
+
+__all__ = ["MODERN", "hide_native_messages", "tf"]
+
+
+@contextlib.contextmanager
+def hide_native_messages() -> Iterator[None]:
+    """Hide what native code prints to standard error, unless the block fails."""
+    sys.stderr.flush()
+    with tempfile.TemporaryFile() as messages:
+        original = os.dup(2)
+        os.dup2(messages.fileno(), 2)
+        try:
+            yield
+        except BaseException:
+            messages.seek(0)
+            os.write(original, messages.read())
+            raise
+        finally:
+            os.dup2(original, 2)
+            os.close(original)
+
 
 # TensorFlow reads these when it is imported.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # no notes on CPU features or on missing GPU libraries
 # Otherwise every session gets the thread pool of the first one, such as the two threads of an image reader.
 os.environ["TF_OVERRIDE_GLOBAL_THREADPOOL"] = "1"
 
-import tensorflow.compat.v1 as tf  # noqa: E402
+with hide_native_messages():  # while it starts and looks for GPUs, TensorFlow ignores that level
+    import tensorflow.compat.v1 as tf
 
-__all__ = ["MODERN", "tf"]
-
-MODERN = not tf.__version__.startswith("1.")
-
-tf.logging.set_verbosity(tf.logging.ERROR)  # deprecation warnings are addressed to developers
-if MODERN:
-    tf.disable_v2_behavior()
+    MODERN = not tf.__version__.startswith("1.")
+    tf.logging.set_verbosity(tf.logging.ERROR)  # deprecation warnings are addressed to developers
+    if MODERN:
+        tf.disable_v2_behavior()
+    tf.config.experimental.list_physical_devices()

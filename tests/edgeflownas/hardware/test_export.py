@@ -46,7 +46,8 @@ def test_quantised_network_approximates_the_float_network(trained: Network, int8
     predicted = np.stack([quantised.predict(image) for image in images])
     assert predicted.shape == expected.shape
     error = np.sqrt(np.mean(np.square(predicted - expected)) / np.var(expected))
-    assert error < 0.15  # 18 layers of 8-bit rounding; a BN folded incorrectly gives about 1
+    # 18 layers of 8-bit rounding: 0.14 by TensorFlow 1.15's quantiser, 0.18 by 2.21's; a BN folded incorrectly: about 1.
+    assert error < 0.2
 
 
 def test_epe_of_the_quantised_network_is_averaged_over_all_valid_pixels(trained: Network) -> None:
