@@ -46,7 +46,7 @@ def test_quantised_network_approximates_the_float_network(trained: Network, int8
     predicted = np.stack([quantised.predict(image) for image in images])
     assert predicted.shape == expected.shape
     error = np.sqrt(np.mean(np.square(predicted - expected)) / np.var(expected))
-    # 18 layers of 8-bit rounding: 0.14 by TensorFlow 1.15's quantiser, 0.18 by 2.21's; a BN folded incorrectly: about 1.
+    # 18 layers of 8-bit rounding: 0.14 with TensorFlow 1.15, 0.18 with 2.21; about 1 if a BN is folded incorrectly.
     assert error < 0.2
 
 

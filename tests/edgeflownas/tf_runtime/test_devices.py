@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from edgeflownas.errors import InputError
+from edgeflownas.network import convolution, normalisation, upsampling
 from edgeflownas.network.build import BatchNorm, build_child, create_variables
 from edgeflownas.network.convolution import conv2d
 from edgeflownas.network.normalisation import batch_norm
@@ -9,6 +10,7 @@ from edgeflownas.network.skeleton import Skeleton
 from edgeflownas.network.upsampling import upsample_conv2d
 from edgeflownas.tf_runtime import devices
 from edgeflownas.tf_runtime.devices import CPU, Devices, place_on_first, select_devices
+from edgeflownas.tf_runtime.kernels import LEGACY
 from edgeflownas.tf_runtime.session import open_session
 from edgeflownas.tf_runtime.stack import tf
 from tests.small import weights_for
@@ -90,7 +92,9 @@ BUILT_IN = [
 
 @pytest.mark.parametrize(("build", "built_in"), BUILT_IN)
 @pytest.mark.parametrize("count", [0, 1])
-def test_gradients_are_built_in_on_a_gpu_and_custom_on_the_cpu(gpus, build, built_in, count):
+def test_gradients_are_built_in_on_a_gpu_and_custom_on_the_cpu(gpus, build, built_in, count, monkeypatch):
+    for module in (convolution, normalisation, upsampling):
+        monkeypatch.setattr(module, "FAST", LEGACY)  # with all hand-written kernels
     gpus(count)  # the machine's GPUs do not matter where the graph names a device
     with tf.Graph().as_default(), tf.device("/device:GPU:0"):
         types = gradient_types(build)
