@@ -10,7 +10,7 @@ import shlex
 import sys
 import warnings
 from pathlib import Path
-from typing import Dict, List, NamedTuple, Optional
+from typing import Any, Dict, List, NamedTuple, Optional
 
 import click
 
@@ -78,6 +78,8 @@ class _Commands(click.Group):
                 formatter.write(f"  {name:<11}{entry.summary}\n{'':13}{entry.line}\n")
 
 
+# Raised by click 8.2 and later for a group without arguments, with its help as the message; earlier ones print the help.
+_NO_ARGUMENTS: Any = getattr(click.exceptions, "NoArgsIsHelpError", ())
 _SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100, "show_default": True}
 
 
@@ -98,6 +100,9 @@ def main() -> None:
         code = cli.main(prog_name=_PROGRAM, standalone_mode=False) or 0
     except click.exceptions.Exit as leave:
         code = leave.exit_code
+    except _NO_ARGUMENTS as error:
+        click.echo(error.format_message())
+        code = 0
     except click.ClickException as error:
         click.echo(f"edgeflownas-search: {error.format_message()}", err=True)
         code = 2

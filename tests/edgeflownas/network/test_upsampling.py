@@ -3,7 +3,7 @@ import pytest
 
 from edgeflownas.network.upsampling import upsample, upsample_conv2d
 from edgeflownas.tf_runtime.session import open_session
-from edgeflownas.tf_runtime.stack import tf
+from edgeflownas.tf_runtime.stack import MODERN, tf
 
 
 def test_upsampling_interpolates_and_repeats_the_last_pixel():
@@ -32,5 +32,6 @@ def test_convolution_equals_that_of_the_upsampled_map(shape, size):
         both = upsample_conv2d(x, kernel), tf.nn.conv2d(upsample(x), kernel, 1, "SAME")
         with open_session(graph, 1) as opened:
             ours, built_in = opened.run([[y, *tf.gradients(y, [x, kernel], upstream)] for y in both])
+    tolerance = 1e-5 if MODERN else 2e-6  # oneDNN sums large kernels in another order for each shape
     for actual, expected in zip(ours, built_in):
-        np.testing.assert_allclose(actual, expected, rtol=0, atol=2e-6 * np.abs(expected).max())
+        np.testing.assert_allclose(actual, expected, rtol=0, atol=tolerance * np.abs(expected).max())

@@ -4,6 +4,7 @@ import re
 import subprocess
 
 import h5py
+from importlib_metadata import version
 
 from edgeflownas.config import dump
 from search.report.contents import read
@@ -16,7 +17,8 @@ def test_section_contains_all_that_is_needed_to_repeat_a_run(written, demo):
     rows = {row["what"]: row["value"] for row in csv_rows(written / "report" / "repeat.csv")}
     with h5py.File(demo.search_file, "r") as file:
         assert rows["supernet, SHA-256"] == file.attrs["supernet_sha256"]
-    assert "tensorflow 1.15" in rows["libraries of the report"] and "deap 1." in rows["libraries of the report"]
+    libraries = rows["libraries of the report"]
+    assert f"tensorflow {version('tensorflow')}" in libraries and "deap 1." in libraries
     head = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False).stdout
     commit = re.search(r", commit (\w+)", rows["report made by"])
     assert (commit.group(1) if commit else "") == head[:12]
