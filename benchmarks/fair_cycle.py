@@ -28,9 +28,9 @@ from edgeflownas.network.build import (
     convolve_fast,
     convolve_plain,
     create_variables,
-    draw_initial_weights,
     normalise_images,
 )
+from edgeflownas.network.initialisation import draw_initial_weights
 from edgeflownas.network.losses import multiscale_loss
 from edgeflownas.network.skeleton import Kind, Skeleton
 from edgeflownas.network.space import Space

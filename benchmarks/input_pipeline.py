@@ -23,7 +23,7 @@ from rich.table import Table
 from edgeflownas.data.datasets import open_datasets
 from edgeflownas.data.pipeline import Batch, read_batches
 from edgeflownas.evaluation.child import EvaluationData
-from edgeflownas.network.build import draw_initial_weights
+from edgeflownas.network.initialisation import draw_initial_weights
 from edgeflownas.network.space import Space
 from edgeflownas.tf_runtime.devices import select_devices
 from search.run import Run

@@ -33,7 +33,8 @@ from edgeflownas.config import EvaluationConfig, ProceduralData
 from edgeflownas.data.datasets import open_datasets
 from edgeflownas.evaluation.child import ChildEvaluator, EvaluationData
 from edgeflownas.evaluation.recalibration import combine_statistics
-from edgeflownas.network.build import BatchNorm, FixedNorm, create_variables, draw_initial_weights, normalise_images
+from edgeflownas.network.build import BatchNorm, FixedNorm, create_variables, normalise_images
+from edgeflownas.network.initialisation import draw_initial_weights
 from edgeflownas.network.losses import endpoint_error_sums
 from edgeflownas.network.skeleton import Kind, Skeleton
 from edgeflownas.network.space import Architecture, Space

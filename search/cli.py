@@ -78,7 +78,7 @@ class _Commands(click.Group):
                 formatter.write(f"  {name:<11}{entry.summary}\n{'':13}{entry.line}\n")
 
 
-# Raised by click 8.2 and later for a group without arguments, with its help as the message; earlier ones print the help.
+# click 8.2 and later raise this for a group without arguments, with its help as the message; earlier ones print it.
 _NO_ARGUMENTS: Any = getattr(click.exceptions, "NoArgsIsHelpError", ())
 _SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100, "show_default": True}
 

@@ -11,7 +11,8 @@ from edgeflownas.data.datasets import open_datasets
 from edgeflownas.data.identity import identify_training
 from edgeflownas.errors import InputError
 from edgeflownas.evaluation.child import EvaluationData
-from edgeflownas.network.build import Weights, draw_initial_weights, normalise_images, zero_last_gammas
+from edgeflownas.network.build import Weights, normalise_images
+from edgeflownas.network.initialisation import draw_training_weights
 from edgeflownas.network.losses import multiscale_loss
 from edgeflownas.network.skeleton import Skeleton
 from edgeflownas.network.space import Space
@@ -66,7 +67,8 @@ class FairCycle(GraphStep):
                 f"share; name at most {sampler.paths} (--gpu-device)"
             )
         build_objective = functools.partial(_build_objective, skeleton, sampler, devices.names)
-        super().__init__(build_objective, weights, config, data.validation[0].images.shape[1:3], threads, devices)
+        size = data.validation[0].images.shape[1:3]
+        super().__init__(build_objective, weights, skeleton.image_kernels, config, size, threads, devices)
         self._sampler = sampler
         self._pool = draw_covering_pool(Space.from_skeleton(skeleton), POOL_CYCLES, POOL_SEED, sampler.groups)
         self._evaluator = TreeEvaluator(skeleton, weights, data, threads, devices)
@@ -141,7 +143,7 @@ def prepare_supernet_training(
     data = EvaluationData(train, val, config.evaluation, config.threads)
     rng = np.random.default_rng(config.seed)
     if weights is None:
-        weights = zero_last_gammas(draw_initial_weights(skeleton.parameters(), rng))
+        weights = draw_training_weights(skeleton, rng)
     sampler = SAMPLERS[config.train.sampling](Space.from_skeleton(skeleton), rng, groups)
     step = FairCycle(skeleton, weights, config.train, data, sampler, config.threads, devices)
     identity = {**identity, PAIRS: identify_training(train, val, config.evaluation, config.threads)}

@@ -7,7 +7,7 @@ import numpy as np
 from edgeflownas.config import EvaluationConfig, ProceduralData, TrainConfig
 from edgeflownas.data.procedural import ProceduralDataset
 from edgeflownas.evaluation.child import EvaluationData
-from edgeflownas.network.build import draw_initial_weights
+from edgeflownas.network.initialisation import draw_initial_weights
 from edgeflownas.network.skeleton import Kind, Skeleton, Stage
 
 DATA = ProceduralData(kind="procedural", height=32, width=48, train_pairs=16, val_pairs=6, motion=4.0)

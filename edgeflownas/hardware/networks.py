@@ -92,7 +92,7 @@ class Networks:
 
 def random_network(skeleton: Skeleton, height: int, width: int) -> TrainedNetwork:
     """Return fixed random weights and images, which suffice for compiled figures."""
-    from edgeflownas.network.build import draw_initial_weights
+    from edgeflownas.network.initialisation import draw_initial_weights
 
     rng = np.random.default_rng(0)
     weights = draw_initial_weights(skeleton.parameters(), rng)

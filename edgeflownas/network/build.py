@@ -150,33 +150,6 @@ def build_child(skeleton: Skeleton, architecture: Sequence[int], x: tf.Tensor, l
     return flows
 
 
-def draw_initial_weights(
-    parameters: Mapping[str, Tuple[int, ...]], rng: np.random.Generator
-) -> Dict[str, np.ndarray]:
-    """Draw initial weights: He-normal kernels (He et al. 2015), unit gamma, zero beta and bias."""
-    weights = {}
-    for name in sorted(parameters):
-        shape = parameters[name]
-        if name.endswith("/kernel"):
-            deviation = np.sqrt(2.0 / np.prod(shape[:3]))
-            weights[name] = (rng.standard_normal(shape) * deviation).astype(np.float32)
-        else:
-            weights[name] = np.full(shape, 1.0 if name.endswith("/gamma") else 0.0, np.float32)
-    return weights
-
-
-def zero_last_gammas(weights: Mapping[str, np.ndarray]) -> Dict[str, np.ndarray]:
-    """Return initial weights with gamma 0 in the last BN of each residual block, which makes it the identity.
-
-    A deep network then begins to learn as early as a shallow one (Goyal et al. 2017, "Accurate, Large Minibatch SGD",
-    section 5.1).
-    """
-    return {
-        name: np.zeros_like(value) if name.endswith(_LAST_OF_BLOCK) else value
-        for name, value in weights.items()
-    }
-
-
 def create_variables(weights: Mapping[str, np.ndarray]) -> Dict[str, tf.Variable]:
     """Create a trainable variable for each array, under its name."""
     return {

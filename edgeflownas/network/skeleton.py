@@ -163,6 +163,13 @@ class Skeleton:
         upsamples = stage.kind is Kind.UP
         return [Convolution(scope, stage.options[option], inputs, outputs, stage.stride, norm, upsamples)]
 
+    @property
+    def image_kernels(self) -> List[str]:
+        """Names of the kernels that are applied to the images: those of all options of the first stage."""
+        first = self.stages[0]
+        options = range(len(first.options))
+        return [layer.name + "/kernel" for option in options for layer in self.convolutions(first, option)]
+
     def route(self, architecture: Sequence[int]) -> Iterator[Tuple[Stage, int]]:
         """Yield each stage with the option that an architecture takes there, in order."""
         genes = iter(architecture)

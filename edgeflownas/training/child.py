@@ -13,14 +13,8 @@ from edgeflownas.data.sample import FlowDataset
 from edgeflownas.errors import InputError
 from edgeflownas.evaluation.child import ChildEvaluator, EvaluationData
 from edgeflownas.evaluation.recalibration import Statistics, select_statistics, statistics_to_tensors
-from edgeflownas.network.build import (
-    BatchNorm,
-    Weights,
-    build_child,
-    draw_initial_weights,
-    normalise_images,
-    zero_last_gammas,
-)
+from edgeflownas.network.build import BatchNorm, Weights, build_child, normalise_images
+from edgeflownas.network.initialisation import draw_training_weights
 from edgeflownas.network.losses import multiscale_loss
 from edgeflownas.network.skeleton import Skeleton
 from edgeflownas.network.space import Space
@@ -72,7 +66,8 @@ class ChildStep(GraphStep):
             )
         build_objective = functools.partial(_build_objective, skeleton, architecture, devices.names)
         own = {name: weights[name] for name in skeleton.parameters(architecture)}
-        super().__init__(build_objective, own, config, data.validation[0].images.shape[1:3], threads, devices)
+        size = data.validation[0].images.shape[1:3]
+        super().__init__(build_objective, own, skeleton.image_kernels, config, size, threads, devices)
         self._statistics: Statistics = {}
         self._evaluator = ChildEvaluator(skeleton, architecture, data, threads, devices)
 
@@ -159,7 +154,7 @@ def make_first_weights(config: ChildConfig, weights: Optional[Mapping[str, np.nd
     architecture = Space.from_skeleton(skeleton).parse(config.architecture)
     parameters = skeleton.parameters(architecture)
     if weights is None:
-        return zero_last_gammas(draw_initial_weights(parameters, np.random.default_rng(config.seed)))
+        return draw_training_weights(skeleton, np.random.default_rng(config.seed), architecture)
     wrong = skeleton.find_mismatch(weights, architecture)
     if wrong is not None:
         raise InputError(

@@ -1,7 +1,7 @@
 """One optimisation step: Adam with decoupled weight decay and gradient clipping; fails if gradients are not finite."""
 
 import math
-from typing import Mapping, Tuple
+from typing import Mapping, Sequence, Tuple
 
 from edgeflownas.config import TrainConfig
 from edgeflownas.tf_runtime.stack import tf
@@ -16,17 +16,26 @@ def learning_rate(config: TrainConfig, step: int, steps: int) -> float:
 
 
 def minimise(
-    loss: tf.Tensor, weights: Mapping[str, tf.Variable], rate: tf.Tensor, config: TrainConfig
+    loss: tf.Tensor,
+    weights: Mapping[str, tf.Variable],
+    rate: tf.Tensor,
+    config: TrainConfig,
+    centred: Sequence[str] = (),
 ) -> Tuple[tf.Operation, tf.Tensor]:
     """Build an optimisation step.
 
     Weight decay is decoupled (Loshchilov & Hutter 2019, AdamW) and acts on convolution kernels only.
+
+    Centred kernels learn no response to uniform brightness: the mean over their taps is subtracted from the gradient
+    (Yong et al. 2020, "Gradient Centralization") and from Adam's update. Images are not centred, so without this a
+    common trend of all taps of the first kernels outweighs the difference between the frames.
 
     Args:
         loss: Scalar loss.
         weights: Variables by name.
         rate: Learning rate, a scalar.
         config: Recipe with weight decay and clipping norm.
+        centred: Names of the kernels to centre, those on images.
 
     Returns:
         The step, and the gradient's global norm before clipping. A gradient that is not finite makes the step fail
@@ -35,13 +44,29 @@ def minimise(
     names = sorted(weights)
     trained = [weights[name] for name in names]
     gradients = tf.gradients(loss, trained, colocate_gradients_with_ops=True)  # on the device of the forward part
+    gradients = [
+        gradient - _mean_of_taps(gradient) if name in centred else gradient for name, gradient in zip(names, gradients)
+    ]
     norm = tf.debugging.check_numerics(tf.linalg.global_norm(gradients), "the gradient is not finite")
     clipped, _ = tf.clip_by_global_norm(gradients, config.clip_norm, use_norm=norm)
-    adam = tf.train.AdamOptimizer(rate).apply_gradients(zip(clipped, trained))
+    before = [_mean_of_taps(weights[name]) for name in centred]
+    with tf.control_dependencies(before):
+        adam = tf.train.AdamOptimizer(rate).apply_gradients(zip(clipped, trained))
     with tf.control_dependencies([adam]):
+        drifts = [_mean_of_taps(weights[name].read_value()) - mean for name, mean in zip(centred, before)]
+        centring = [
+            weights[name].assign_sub(tf.broadcast_to(drift, weights[name].shape))
+            for name, drift in zip(centred, drifts)
+        ]
+    with tf.control_dependencies([adam, *centring]):
         decay = [
             weights[name].assign_sub(rate * config.weight_decay * weights[name])
             for name in names
             if name.endswith("/kernel")
         ]
-        return tf.group(adam, *decay), norm
+        return tf.group(adam, *centring, *decay), norm
+
+
+def _mean_of_taps(kernel: tf.Tensor) -> tf.Tensor:
+    """Return the mean over the taps of a kernel, [1, 1, I, O]."""
+    return tf.reduce_mean(kernel, [0, 1], keepdims=True)

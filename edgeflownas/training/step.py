@@ -75,6 +75,7 @@ class GraphStep:
         self,
         build_objective: Callable[[Inputs, Weights], Objective],
         weights: Mapping[str, np.ndarray],
+        image_kernels: Sequence[str],
         config: TrainConfig,
         size: Sequence[int],
         threads: int,
@@ -85,6 +86,7 @@ class GraphStep:
         Args:
             build_objective: Function that builds the networks and their losses.
             weights: Initial weights.
+            image_kernels: Names of the kernels on images, which learn no response to uniform brightness.
             config: Recipe of the training.
             size: Height and width of the images, in pixels.
             threads: Number of CPU threads.
@@ -101,7 +103,7 @@ class GraphStep:
             losses, self._draw_feed = build_objective(self._inputs, self._weights)
             self._networks = len(losses)
             self.loss = tf.add_n(losses)
-            self._train, _ = minimise(self.loss, self._weights, self._rate, config)
+            self._train, _ = minimise(self.loss, self._weights, self._rate, config, image_kernels)
             self._variables: Dict[str, tf.Variable] = dict(self._weights)
             for variable in set(tf.global_variables()) - set(self._weights.values()):
                 self._variables["optimizer/" + variable.op.name] = variable

@@ -15,7 +15,7 @@ from edgeflownas.data.datasets import open_part
 from edgeflownas.data.sample import FlowDataset, Sample
 from edgeflownas.evaluation.metrics import FlowMetrics
 from edgeflownas.evaluation.prediction import FlowPredictor
-from edgeflownas.network.build import draw_initial_weights
+from edgeflownas.network.initialisation import draw_initial_weights
 from edgeflownas.network.skeleton import Skeleton
 from edgeflownas.network.space import Architecture, Space
 from edgeflownas.progress import format_duration, phase

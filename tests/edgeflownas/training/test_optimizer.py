@@ -65,3 +65,28 @@ def test_gradient_that_is_not_finite_changes_no_weight():
         with pytest.raises(tf.errors.InvalidArgumentError, match="not finite"):
             session.run(train)
         assert session.run(weights) == start
+
+
+def test_centred_kernels_learn_no_response_to_a_uniform_image():
+    kernel = np.random.default_rng(1).standard_normal((3, 3, 6, 4)).astype(np.float32)
+    start = {"a/kernel": kernel, "b/kernel": kernel}
+    config = CONFIG.model_copy(update={"weight_decay": 0.0})
+
+    slope = np.arange(9.0, dtype=np.float32).reshape(3, 3, 1, 1)
+
+    def compute_loss(weights):
+        return sum(tf.reduce_sum(weights[name] * slope) for name in start)
+
+    with tf.Graph().as_default() as graph:
+        weights = create_variables(start)
+        train, norm = minimise(compute_loss(weights), weights, tf.constant(0.1), config, ["a/kernel"])
+        initialise = tf.global_variables_initializer()
+    with tf.Session(graph=graph) as session:
+        session.run(initialise)
+        for _ in range(5):
+            actual_norm, _ = session.run((norm, train))
+        trained = session.run(weights)
+    np.testing.assert_allclose(trained["a/kernel"].mean(axis=(0, 1)), kernel.mean(axis=(0, 1)), atol=1e-6)
+    assert np.abs(trained["a/kernel"] - kernel).max() > 0.3, "it learns everything else"
+    assert np.abs(trained["b/kernel"].mean(axis=(0, 1)) - kernel.mean(axis=(0, 1))).min() > 0.3
+    assert actual_norm == pytest.approx(np.sqrt(24 * ((slope - 4) ** 2).sum() + 24 * (slope**2).sum()), rel=1e-4)

@@ -13,7 +13,7 @@ from edgeflownas.config import load
 from edgeflownas.hardware.compiler import CacheEntry
 from edgeflownas.hardware.cost import CostTable, Figures
 from edgeflownas.hardware.pool import Pool
-from edgeflownas.network.build import draw_initial_weights
+from edgeflownas.network.initialisation import draw_initial_weights
 from edgeflownas.network.skeleton import Skeleton
 from edgeflownas.network.space import Architecture
 from edgeflownas.signals import Interrupted
