@@ -1,6 +1,7 @@
 """The output of commands, in terminals of 80 and 160 columns and without a terminal."""
 
 import re
+import signal
 import subprocess
 import sys
 
@@ -155,7 +156,8 @@ def test_bars_show_task_progress_and_time_on_one_line_each(columns):
 
 def test_ctrl_c_leaves_one_line_per_unfinished_bar():
     seen = in_terminal(BARS, [], 80, interrupt=lambda text: "1/3" in text and "/40" in text)
-    assert seen.code == 1 and not seen.hidden
+    # An unhandled KeyboardInterrupt ends Python 3.7 with 1, later versions by the signal.
+    assert seen.code in (1, -signal.SIGINT) and not seen.hidden
     assert sum("collecting" in line for line in seen.lines) == 1
     assert sum("flyingthings3d" in line for line in seen.lines) == 0
 
