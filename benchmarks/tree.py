@@ -31,7 +31,7 @@ from benchmarks.fair_cycle import build_one_hot_network
 from benchmarks.memory import measure_peak_mib
 from edgeflownas.config import EvaluationConfig, ProceduralData
 from edgeflownas.data.datasets import open_datasets
-from edgeflownas.evaluation.child import ChildEvaluator, EvaluationData
+from edgeflownas.evaluation.child import ChildEvaluator, EvaluationData, create_placeholders
 from edgeflownas.evaluation.recalibration import combine_statistics
 from edgeflownas.network.build import BatchNorm, FixedNorm, create_variables, normalise_images
 from edgeflownas.network.initialisation import draw_initial_weights
@@ -41,7 +41,6 @@ from edgeflownas.network.space import Architecture, Space
 from edgeflownas.storage.files import write_json
 from edgeflownas.tf_runtime.session import open_session
 from edgeflownas.tf_runtime.stack import tf
-from supernet.heads import create_placeholders
 from supernet.tree import TreeEvaluator
 
 _SAMPLE = 4  # number of architectures that are timed one by one

@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 
 from edgeflownas.data.pipeline import Batch
+from edgeflownas.evaluation.child import NormTensors, create_placeholders
 from edgeflownas.network.build import BatchNorm, FixedNorm, Weights, apply_stage
 from edgeflownas.network.convolution import conv2d
 from edgeflownas.network.skeleton import Kind, Skeleton, Stage
@@ -22,7 +23,6 @@ from edgeflownas.tf_runtime.stack import tf
 
 Options = Tuple[int, ...]
 FlowKey = Tuple[int, Options]
-NormTensors = Dict[str, Tuple[tf.Tensor, tf.Tensor]]  # mean and variance, by the BN's name
 
 _TILE = 16384  # pixels whose errors are computed at once: the working set fits the second-level cache
 
@@ -115,14 +115,6 @@ class Heads:
         while scale > 1:
             y, scale = upsample(y), scale // 2
         return y
-
-
-def create_placeholders(statistics: NormTensors) -> NormTensors:
-    """Create a placeholder for each mean and variance."""
-    return {
-        name: (tf.placeholder(tf.float32, mean.shape), tf.placeholder(tf.float32, variance.shape))
-        for name, (mean, variance) in statistics.items()
-    }
 
 
 class Tile(NamedTuple):

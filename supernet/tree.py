@@ -14,7 +14,7 @@ from typing import Any, Dict, Iterator, List, Mapping, NamedTuple, Optional, Seq
 import numpy as np
 
 from edgeflownas.data.pipeline import Batch
-from edgeflownas.evaluation.child import EvaluationData
+from edgeflownas.evaluation.child import EvaluationData, NormTensors, create_placeholders
 from edgeflownas.evaluation.recalibration import Statistics, combine_statistics
 from edgeflownas.network.build import (
     BatchNorm,
@@ -29,7 +29,7 @@ from edgeflownas.network.space import Architecture, Space
 from edgeflownas.tf_runtime.devices import Devices, place_on_first
 from edgeflownas.tf_runtime.session import load_variables, open_session
 from edgeflownas.tf_runtime.stack import tf
-from supernet.heads import Heads, NormTensors, Options, create_placeholders, split_into_tiles, sum_errors
+from supernet.heads import Heads, Options, split_into_tiles, sum_errors
 
 Score = Tuple[Architecture, float]
 

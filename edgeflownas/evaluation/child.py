@@ -20,6 +20,7 @@ from edgeflownas.tf_runtime.devices import Devices, place_on_first
 from edgeflownas.tf_runtime.session import open_session
 from edgeflownas.tf_runtime.stack import tf
 
+NormTensors = Dict[str, Tuple[tf.Tensor, tf.Tensor]]  # mean and variance, by the BN's name
 _HELD_BYTES = 1 << 30  # largest size of the validation images in memory; larger ones are read from disk each time
 
 
@@ -133,6 +134,14 @@ def _add_to_digest(digest: Any, batch: Batch) -> None:
         digest.update(np.ascontiguousarray(part))
 
 
+def create_placeholders(statistics: NormTensors) -> NormTensors:
+    """Create a placeholder for each mean and variance."""
+    return {
+        name: (tf.placeholder(tf.float32, mean.shape), tf.placeholder(tf.float32, variance.shape))
+        for name, (mean, variance) in statistics.items()
+    }
+
+
 class ChildEvaluator:
     """Evaluator of one architecture with any weights."""
 
@@ -167,10 +176,7 @@ class ChildEvaluator:
             norm = BatchNorm(self._weights)
             build_child(skeleton, architecture, x, norm)
             self._batch_statistics = norm.statistics
-            self._statistics = {
-                name: (tf.placeholder(tf.float32, mean.shape), tf.placeholder(tf.float32, variance.shape))
-                for name, (mean, variance) in norm.statistics.items()
-            }
+            self._statistics = create_placeholders(norm.statistics)
             fixed = FixedNorm(self._weights, self._statistics)
             self._prediction = build_child(skeleton, architecture, x, fixed)[-1]
             self._errors = endpoint_error_sums(self._prediction, self._flow, self._valid)

@@ -9,7 +9,7 @@ TensorFlow 1.15's CPU kernels are slow in three cases. In all of them, writing t
 * With few output channels, the forward kernel spends its time copying patches, not multiplying. Packing 2 x 2 pixels
   helps here as well: a quarter of the positions, each with four times the channels, at a third of the copies.
 
-On a GPU, the built-in convolution is used.
+On a GPU, and where ``tf_runtime.kernels`` says that it is faster, the built-in convolution is used.
 """
 
 from typing import Any, Callable, Sequence, Tuple
@@ -90,7 +90,7 @@ def padded_conv2d(
     after: int,
     rearrange: Callable[[tf.Tensor], tf.Tensor] = tf.identity,
 ) -> tf.Tensor:
-    """Convolve with zero padding; both gradients are forward convolutions.
+    """Convolve with zero padding; where that is faster, both gradients are computed as forward convolutions.
 
     Args:
         x: Map that has the shape [B, H, W, I] after rearrangement.
