@@ -10,7 +10,7 @@ from edgeflownas.network.space import Architecture
 from search.nsga2.archive import Archive
 from search.nsga2.evolution import Evolution
 from search.nsga2.objectives import Objectives
-from search.nsga2.scoring import COST_FIGURES, Cost, Score
+from search.nsga2.scoring import COST_FIGURES, CostFigures, Score
 
 _BATCH = 52  # architectures that random search requests at once
 _PEER_POPULATION = 20  # the best of 12, 20, 40, 52 and 100 for pymoo, on the supernet that the settings were tuned on
@@ -50,7 +50,7 @@ class Table:
         """Return the index of an architecture in ``Space.all``."""
         return int(np.ravel_multi_index(tuple(architecture), self.space.counts))
 
-    def cost(self, architecture: Architecture) -> Cost:
+    def cost(self, architecture: Architecture) -> CostFigures:
         """Return the cost of an architecture."""
         return self._costs[self.index(architecture)]
 

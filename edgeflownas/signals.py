@@ -70,13 +70,13 @@ def stop_flag(callback: Callable[[], None] = lambda: None) -> Iterator[StopFlag]
         return
     outer = getattr(signal.getsignal(signal.SIGTERM), "__self__", None)
     if isinstance(outer, StopFlag):
-        with _registered(outer, callback):
+        with _register(outer, callback):
             yield outer
         return
     flag = StopFlag()
     before = {signum: signal.signal(signum, flag.note) for signum in SIGNALS}
     try:
-        with _registered(flag, callback):
+        with _register(flag, callback):
             yield flag
     finally:
         for signum, handler in before.items():
@@ -84,7 +84,7 @@ def stop_flag(callback: Callable[[], None] = lambda: None) -> Iterator[StopFlag]
 
 
 @contextlib.contextmanager
-def _registered(flag: StopFlag, callback: Callable[[], None]) -> Iterator[None]:
+def _register(flag: StopFlag, callback: Callable[[], None]) -> Iterator[None]:
     flag.callbacks.append(callback)
     try:
         yield

@@ -116,13 +116,13 @@ def main() -> None:
         code = 130
     if code == 130:
         words = [word for word in sys.argv[1:] if word not in _START_FLAGS]
-        command = " ".join(shlex.quote(word) for word in [_called_program(), *words])
+        command = " ".join(shlex.quote(word) for word in [_find_program(), *words])
         purpose = "run it again" if _STATELESS.intersection(words[:1]) else "continue"
         click.echo(f"\ninterrupted; to {purpose}: {command}", err=True)
     sys.exit(code if isinstance(code, int) else 0)
 
 
-def _called_program() -> str:
+def _find_program() -> str:
     """Return the program as the user called it, so that the suggested command works in the user's shell."""
     program = sys.argv[0]
     return program if Path(program).name == _PROGRAM else _PROGRAM

@@ -78,16 +78,16 @@ def _table(properties: Schema, required: List[str]) -> str:
     rows = [_TABLE]
     for name, key in properties.items():
         default = "*required*" if name in required or "default" not in key else f"`{_format(key['default'])}`"
-        cells = f"`{name}`", _allowed(key), default, key.get("description", "")
+        cells = f"`{name}`", _describe_values(key), default, key.get("description", "")
         rows.append("| " + " | ".join(_join_lines(cell).replace("|", "\\|") for cell in cells) + " |")
     return "\n".join(rows) + "\n"
 
 
-def _allowed(schema: Schema) -> str:
+def _describe_values(schema: Schema) -> str:
     """Return the allowed values of a key in words."""
     for alternatives in ("anyOf", "oneOf", "allOf"):
         if alternatives in schema:
-            return " or ".join(dict.fromkeys(_allowed(alternative) for alternative in schema[alternatives]))
+            return " or ".join(dict.fromkeys(_describe_values(alternative) for alternative in schema[alternatives]))
     if "$ref" in schema:
         name = schema["$ref"].rsplit("/", 1)[-1]
         return "a data set as in [`data`](#data)" if name.endswith("Data") else "recipe"
@@ -96,7 +96,7 @@ def _allowed(schema: Schema) -> str:
     if schema.get("type") == "array":
         least, most = schema.get("minItems", 0), schema.get("maxItems")
         kind = f"list of {least}" if least and least == most else "non-empty list" if least else "list"
-        return f"{kind} ({_allowed(schema['items'])})" if schema.get("items") else kind
+        return f"{kind} ({_describe_values(schema['items'])})" if schema.get("items") else kind
     if schema.get("type") == "object":
         return "mapping"
     bounds = [text.format(_format(schema[key])) for key, text in _BOUNDS if key in schema]

@@ -30,7 +30,7 @@ _COLUMNS = (
 )
 
 
-class _Subject(NamedTuple):
+class _Request(NamedTuple):
     """An architecture to score, and the file of its weights."""
 
     architecture: Architecture
@@ -71,27 +71,27 @@ def command(
     A retrained child is scored with the BN statistics stored with it, a child of the supernet with statistics that are
     recalibrated on the run's training pairs.
     """
-    subjects = _subjects(run, architectures, weights, tasks, trained=not dry_run)
-    if not subjects:
+    requests = _list_requests(run, architectures, weights, tasks, trained=not dry_run)
+    if not requests:
         raise click.UsageError("name an architecture, or a task of the queue with --task")
     if dry_run:
         with phase("loading TensorFlow"):
             from search.commands.dry_run import show_evaluation
 
-        show_evaluation(run, other_data, [subject.architecture for subject in subjects], *_open_pairs(run, other_data))
+        show_evaluation(run, other_data, [request.architecture for request in requests], *_open_pairs(run, other_data))
         return
-    result = _assess(run, subjects, other_data, save)
+    result = _assess(run, requests, other_data, save)
     if as_json:
         print_json(result)
     else:
         _print(result)
 
 
-def _subjects(
+def _list_requests(
     run: Run, architectures: Sequence[str], weights: Optional[Path], tasks: Sequence[int], trained: bool
-) -> List[_Subject]:
+) -> List[_Request]:
     """Return the architectures to score; with ``trained``, check that their weights exist before any long work."""
-    subjects = [_Subject(run.space.parse(text), weights or run.supernet_file) for text in architectures]
+    requests = [_Request(run.space.parse(text), weights or run.supernet_file) for text in architectures]
     if tasks:
         from search.queue.queue import Queue
 
@@ -100,10 +100,10 @@ def _subjects(
             task = queue.task(index)
             if trained and not task.paths.best.exists():
                 raise InputError(f"--task {index}: {task.paths.best} does not exist yet; `queue run` trains it")
-            subjects.append(_Subject(run.space.parse(task.config.architecture), task.paths.best))
-    for subject in subjects if trained else []:
-        run.load_tensors(subject.weights, subject.architecture)
-    return subjects
+            requests.append(_Request(run.space.parse(task.config.architecture), task.paths.best))
+    for request in requests if trained else []:
+        run.load_tensors(request.weights, request.architecture)
+    return requests
 
 
 def _open_pairs(run: Run, other_data: Optional[DataConfig]) -> Tuple[FlowDataset, Sequence[int]]:
@@ -116,9 +116,9 @@ def _open_pairs(run: Run, other_data: Optional[DataConfig]) -> Tuple[FlowDataset
 
 
 def _assess(
-    run: Run, subjects: Sequence[_Subject], other_data: Optional[DataConfig], save: Optional[Path]
+    run: Run, requests: Sequence[_Request], other_data: Optional[DataConfig], save: Optional[Path]
 ) -> Dict[str, Any]:
-    """Score all subjects on the same pairs."""
+    """Score all requests on the same pairs."""
     with phase("loading TensorFlow"):
         from edgeflownas.evaluation.assessment import assess
         from search.workers.predictors import calibration_images, open_predictor
@@ -127,10 +127,10 @@ def _assess(
     calibration = calibration_images(run)
     dataset, indices = _open_pairs(run, other_data)
     rows: List[Dict[str, Any]] = []
-    with progress("scoring", len(subjects) * len(indices)) as bar:
-        for subject in subjects:
-            name = run.space.format(subject.architecture)
-            predicting = open_predictor(run, subject.architecture, subject.weights, calibration)
+    with progress("scoring", len(requests) * len(indices)) as bar:
+        for request in requests:
+            name = run.space.format(request.architecture)
+            predicting = open_predictor(run, request.architecture, request.weights, calibration)
             folder = None if save is None else save / f"{name}_{len(rows)}"
             assessment = assess(
                 predicting, dataset, indices, other_data is not None, run.config.threads, folder, bar.advance
@@ -146,8 +146,8 @@ def _assess(
                     for index, (files, epe) in enumerate(assessment.pairs)
                 ]
                 write_csv(folder / "pairs.csv", lines)
-            row = {"architecture": name, "weights": str(subject.weights), "share_of_zero_flow": epe / zero, **figures}
-            macs = run.skeleton.macs(subject.architecture, *run.config.data.padded_size)
+            row = {"architecture": name, "weights": str(request.weights), "share_of_zero_flow": epe / zero, **figures}
+            macs = run.skeleton.macs(request.architecture, *run.config.data.padded_size)
             rows.append({**row, "macs": macs})
     pixels = assessment.metrics.pixels
     return {"data": config.kind, "pairs": len(indices), "pixels": pixels, "zero_flow_epe": zero, "architectures": rows}

@@ -44,19 +44,19 @@ def command(run: Run, restart: bool, from_previous: bool, as_json: bool) -> None
     if restart and from_previous:
         raise click.UsageError("--restart and --from-previous exclude each other")
     strategy = STRATEGIES[run.config.strategy]
-    with _open_session(run, strategy, restart, from_previous) as session:
-        search = session.search
+    with _prepare_search(run, strategy, restart, from_previous) as prepared:
+        search = prepared.search
         run.write_config()
         reason = strategy.run(search)
         front = _finish(search)
         if not len(front):
             raise InputError(_explain_empty_front(search, strategy))
-        _write_files(session, front)
-        result = _summarise(session, reason, front)
+        _write_files(prepared, front)
+        result = _summarise(prepared, reason, front)
         if as_json:
             print_json(result)
         else:
-            _print(search.evolution, result, front, session.board.summary(session.vela))
+            _print(search.evolution, result, front, prepared.board.summary(prepared.vela))
         if strategy.shares_weights:
             queue = build(run, search.evolution.archive, front)
             queued = f"{len(queue.indices)} of {len(front)} architectures of the front"
@@ -65,7 +65,7 @@ def command(run: Run, restart: bool, from_previous: bool, as_json: bool) -> None
             say(f"the children are in {run.queue_folder}; `queue collect` compiles each with its own weights")
 
 
-class _Session(NamedTuple):
+class _PreparedSearch(NamedTuple):
     """A search with its hardware.
 
     Attributes:
@@ -89,7 +89,7 @@ class _Session(NamedTuple):
 
 
 @contextlib.contextmanager
-def _open_session(run: Run, strategy: Strategy, restart: bool, from_previous: bool) -> Iterator[_Session]:
+def _prepare_search(run: Run, strategy: Strategy, restart: bool, from_previous: bool) -> Iterator[_PreparedSearch]:
     """Lock the run and restore its search from the checkpoint, if there is one."""
     table, board = run.cost_table()
     weights = strategy.weights(run)
@@ -108,7 +108,7 @@ def _open_session(run: Run, strategy: Strategy, restart: bool, from_previous: bo
             use_previous(run.search_file, lambda path: SearchFile(path, identity))
         file = SearchFile(run.search_file, identity)
         evolution = _restore_evolution(run, table, file, compiler)
-        yield _Session(SearchContext(run, weights, evolution, file, lock), board, table, compiler, identity)
+        yield _PreparedSearch(SearchContext(run, weights, evolution, file, lock), board, table, compiler, identity)
 
 
 def _restore_evolution(run: Run, table: CostTable, file: SearchFile, compiler: Optional[FrontCompiler]) -> Evolution:
@@ -137,17 +137,17 @@ def _explain_empty_front(search: SearchContext, strategy: Strategy) -> str:
     )
 
 
-def _write_files(session: _Session, front: np.ndarray) -> None:
+def _write_files(prepared: _PreparedSearch, front: np.ndarray) -> None:
     """Write front.csv and, for a compiled front, hardware.json."""
-    run, archive, compiler = session.search.run, session.search.evolution.archive, session.compiler
-    write_front(run.front_file, archive, front, session.board.provenance(session.vela))
+    run, archive, compiler = prepared.search.run, prepared.search.evolution.archive, prepared.compiler
+    write_front(run.front_file, archive, front, prepared.board.provenance(prepared.vela))
     if compiler is not None:
         write_json(run.hardware_file, compiler.record(archive))
 
 
-def _summarise(session: _Session, reason: str, front: np.ndarray) -> Dict[str, Any]:
+def _summarise(prepared: _PreparedSearch, reason: str, front: np.ndarray) -> Dict[str, Any]:
     """Return the result of a search in plain types, for JSON."""
-    run, evolution, file = session.search.run, session.search.evolution, session.search.file
+    run, evolution, file = prepared.search.run, prepared.search.evolution, prepared.search.file
     archive = evolution.archive
     return {
         "reason": reason,
@@ -164,21 +164,21 @@ def _summarise(session: _Session, reason: str, front: np.ndarray) -> Dict[str, A
         "search_file": str(run.search_file),
         "front_file": str(run.front_file),
         "front": records(archive, front),
-        "hardware": session.board.provenance(session.vela),
-        "hypervolume_share": _measure_share(session),
+        "hardware": prepared.board.provenance(prepared.vela),
+        "hypervolume_share": _measure_share(prepared),
     }
 
 
-def _measure_share(session: _Session) -> Optional[float]:
+def _measure_share(prepared: _PreparedSearch) -> Optional[float]:
     """Return the reached share of the exact hypervolume; None if the exact hypervolume is not known."""
-    run = session.search.run
-    archive, reasons = read_whole_space(run.space_files, session.identity)
+    run = prepared.search.run
+    archive, reasons = read_whole_space(run.space_files, prepared.identity)
     for reason in reasons:
         say(f"no share of the exact hypervolume: {reason}")
     if archive is None:
         return None
-    exact = Evolution(run.space, run.config.evolution, session.table, run.config.seed, archive).hypervolume()
-    return session.search.evolution.hypervolume() / exact if exact else None
+    exact = Evolution(run.space, run.config.evolution, prepared.table, run.config.seed, archive).hypervolume()
+    return prepared.search.evolution.hypervolume() / exact if exact else None
 
 
 def _print(evolution: Evolution, result: Mapping[str, Any], front: np.ndarray, hardware: str) -> None:

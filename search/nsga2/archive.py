@@ -11,7 +11,7 @@ from typing import AbstractSet, Dict, Iterable, List, Mapping, Sequence, Set, Un
 import numpy as np
 
 from edgeflownas.network.space import Architecture, Space
-from search.nsga2.scoring import COST_FIGURES, COST_SOURCES, Cost, Score
+from search.nsga2.scoring import COST_FIGURES, COST_SOURCES, CostFigures, Score
 
 LARGEST_EPE = 1e6  # pixels; a larger one, though finite, would spoil every mean and prediction that it contributes to
 
@@ -125,7 +125,11 @@ class Archive:
         return int(np.isnan(self.column("epe")).sum())
 
     def append(
-        self, scores: Sequence[Score], costs: Sequence[Cost], generation: int, requested: AbstractSet[Architecture]
+        self,
+        scores: Sequence[Score],
+        costs: Sequence[CostFigures],
+        generation: int,
+        requested: AbstractSet[Architecture],
     ) -> None:
         """Add architectures that were never scored before.
 
@@ -159,7 +163,7 @@ class Archive:
             self._columns[name][start:end] = values
         self._register(indices)
 
-    def replace_costs(self, rows: np.ndarray, costs: Sequence[Cost]) -> None:
+    def replace_costs(self, rows: np.ndarray, costs: Sequence[CostFigures]) -> None:
         """Replace the costs in the given rows, for example by compiled ones."""
         for name in COST_FIGURES:
             self._columns[name][rows] = [getattr(cost, name) for cost in costs]

@@ -25,7 +25,7 @@ class Evaluator(Protocol):
         ...
 
 
-class Cost(Protocol):
+class CostFigures(Protocol):
     """Hardware cost of an architecture."""
 
     @property
@@ -62,7 +62,7 @@ class CostModel(Protocol):
         """SRAM that the board has for activations, in KiB; None: no limit."""
         ...
 
-    def cost(self, architecture: Architecture) -> Cost:
+    def cost(self, architecture: Architecture) -> CostFigures:
         """Return the cost of an architecture."""
         ...
 
@@ -70,7 +70,7 @@ class CostModel(Protocol):
 # Callback with the number of architectures compiled so far, and the total.
 CompileProgress = Callable[[int, int], None]
 # Compiles architectures and returns their costs, in the same order.
-CompileCosts = Callable[[Sequence[Architecture], CompileProgress], Sequence[Cost]]
+CompileCosts = Callable[[Sequence[Architecture], CompileProgress], Sequence[CostFigures]]
 
 
 class EvaluatorError(FailedError):
@@ -107,7 +107,7 @@ def score_all(evaluator: Evaluator, space: Space, architectures: Sequence[Archit
         yield [(architecture, math.nan) for architecture in sorted(missing)]
 
 
-def look_up_cost(space: Space, table: CostModel, architecture: Architecture) -> Cost:
+def look_up_cost(space: Space, table: CostModel, architecture: Architecture) -> CostFigures:
     """Return the cost of an architecture.
 
     Raises:
@@ -138,7 +138,7 @@ def compute_all_costs(space: Space, table: CostModel) -> Dict[str, np.ndarray]:
     return dict(zip(COST_FIGURES, figures.T))
 
 
-def find_cost_error(cost: Cost) -> Optional[str]:
+def find_cost_error(cost: CostFigures) -> Optional[str]:
     """Return why a cost is invalid; None if it is valid."""
     for name in COST_FIGURES:
         figure = getattr(cost, name)

@@ -81,7 +81,7 @@ class Picture:
 
 
 @dataclass(frozen=True)
-class Section:
+class ReportSection:
     """A section of the report.
 
     Attributes:

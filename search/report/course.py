@@ -5,19 +5,19 @@ from typing import Dict, List, Sequence, Tuple
 import numpy as np
 
 from edgeflownas.progress import format_duration
-from search.report.chart import Chart, Section, Series, format_count, horizontal_line
+from search.report.chart import Chart, ReportSection, Series, format_count, horizontal_line
 from search.report.contents import Contents, Generations
 
 _NOT_YET = "There is no search yet: `evolve` starts one."
 _REQUESTED = "requested architectures"
 
 
-def hypervolume_section(runs: Sequence[Contents]) -> Section:
+def hypervolume_section(runs: Sequence[Contents]) -> ReportSection:
     """Return the section with the hypervolume over generations and over computation, and the exact one as a line."""
     title = "Hypervolume"
     searched = [(number, run, run.generations) for number, run in enumerate(runs) if run.generations is not None]
     if not searched:
-        return Section("hypervolume", title, (_NOT_YET,))
+        return ReportSection("hypervolume", title, (_NOT_YET,))
     charts = []
     for name, unit in (("generation", ""), (_REQUESTED, ""), ("time", ", seconds")):
         series: List[Series] = []
@@ -27,7 +27,8 @@ def hypervolume_section(runs: Sequence[Contents]) -> Section:
         for value, label in _exact_hypervolumes([contents for _, contents, _ in searched]).items():
             series.append(horizontal_line(label, value, extent, "exact"))
         charts.append(Chart(f"By {name}", name + unit, "hypervolume", tuple(series)))
-    return Section("hypervolume", title, tuple(_summarise(contents) for _, contents, _ in searched), tuple(charts))
+    text = tuple(_summarise(contents) for _, contents, _ in searched)
+    return ReportSection("hypervolume", title, text, tuple(charts))
 
 
 def _x_values(course: Generations, name: str) -> List[float]:
@@ -60,7 +61,7 @@ def _summarise(contents: Contents) -> str:
     return f"{text}."
 
 
-def work_section(runs: Sequence[Contents]) -> Section:
+def work_section(runs: Sequence[Contents]) -> ReportSection:
     """Return the section with the numbers of requested and scored architectures and of avoided duplicates."""
     title = "Work and duplicates"
     text, work, avoided = [], [], []
@@ -82,9 +83,9 @@ def work_section(runs: Sequence[Contents]) -> Section:
             f"{format_duration(course.wall_s[-1])}; {redrawn} redrawn instead of being scored twice."
         )
     if not text:
-        return Section("work", title, (_NOT_YET,))
+        return ReportSection("work", title, (_NOT_YET,))
     charts: Tuple[Chart, ...] = (
         Chart("Architectures so far", "generation", "architectures", tuple(work)),
         Chart("Duplicates avoided", "generation", "children redrawn", tuple(avoided)),
     )
-    return Section("work", title, tuple(text), charts)
+    return ReportSection("work", title, tuple(text), charts)

@@ -7,7 +7,7 @@ import numpy as np
 from edgeflownas.errors import InputError
 from search.nsga2.objectives import find_nondominated
 from search.queue.published import EDGEFLOWNET
-from search.report.chart import Chart, Section, Series, Table, format_count
+from search.report.chart import Chart, ReportSection, Series, Table, format_count
 from search.report.contents import Contents
 
 TITLE = "Final front"
@@ -18,7 +18,7 @@ _HEADINGS = (
 )  # fmt: skip
 
 
-def final_section(runs: Sequence[Contents]) -> Section:
+def final_section(runs: Sequence[Contents]) -> ReportSection:
     """Return the section with EPE and FPS of the retrained networks, and EdgeFlowNet's FPS if it is comparable."""
     text: List[str] = []
     tables: List[Table] = []
@@ -35,13 +35,14 @@ def final_section(runs: Sequence[Contents]) -> Section:
         comparable = comparable or EDGEFLOWNET.is_comparable(board, size)
         tables.append(_make_table(contents.name, networks, EDGEFLOWNET.is_comparable(board, size)))
     if not text:
-        return Section("final", TITLE, ("No retrained networks yet: `queue collect` collects them from the queue.",))
+        reason = "No retrained networks yet: `queue collect` collects them from the queue."
+        return ReportSection("final", TITLE, (reason,))
     if comparable:
         epes = [epe for line in series for epe in line.y]
         ends = [min(epes), max(epes)]
         series.append(Series("EdgeFlowNet, FPS as published", [EDGEFLOWNET.fps] * 2, ends, "exact", dashed=True))
     chart = Chart("After retraining", "FPS (higher is better)", "EPE, px (lower is better)", tuple(series))
-    return Section("final", TITLE, tuple(text), (chart,), tuple(tables))
+    return ReportSection("final", TITLE, tuple(text), (chart,), tuple(tables))
 
 
 def _parse_row(contents: Contents, row: Dict[str, str]) -> Dict[str, Any]:

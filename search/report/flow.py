@@ -11,7 +11,7 @@ from edgeflownas.errors import InputError
 from edgeflownas.network.space import Architecture
 from edgeflownas.progress import phase, progress, say
 from search.queue.status import read_rows
-from search.report.chart import Picture, Section, Table
+from search.report.chart import Picture, ReportSection, Table
 from search.report.contents import Contents
 from search.report.explorer import select_representatives
 from search.report.points import Points
@@ -36,7 +36,7 @@ class _Subject(NamedTuple):
 
 def flow_section(
     runs: Sequence[Contents], points: Sequence[Optional[Points]], wanted: Sequence[str], pairs: int
-) -> Section:
+) -> ReportSection:
     """Draw the flow of architectures on validation pairs.
 
     Args:
@@ -56,14 +56,14 @@ def flow_section(
             pictures.append(picture)
             rows.append(row)
     if not pictures:
-        return Section("flow", TITLE, (_explain_absence(pairs),))
+        return ReportSection("flow", TITLE, (_explain_absence(pairs),))
     bounds = [f"{bound:.2g}" for bound, _ in ERROR_COLOURS[:-1]]
     text = (
         "Flow is shown in Middlebury's colours: hue is the direction, saturation the length. Errors are shown in "
         f"KITTI's colours, from dark blue below {bounds[0]} px, in steps of a factor of two, to dark red from "
         f"{bounds[-1]} px; yellow and red pixels have an error of 3 px or more. In black pixels the flow is not known.",
     )
-    return Section("flow", TITLE, text, pictures=tuple(pictures), data=Table("", _HEADINGS, tuple(rows)))
+    return ReportSection("flow", TITLE, text, pictures=tuple(pictures), data=Table("", _HEADINGS, tuple(rows)))
 
 
 def _explain_absence(pairs: int) -> str:

@@ -4,7 +4,7 @@ from typing import List, Sequence, Tuple
 
 import numpy as np
 
-from search.report.chart import Chart, Section, Series, Table, format_count, option_role, to_python
+from search.report.chart import Chart, ReportSection, Series, Table, format_count, option_role, to_python
 from search.report.contents import Contents
 from search.report.points import Points
 
@@ -12,7 +12,7 @@ TITLE = "Front"
 NOTHING = "Nothing is scored yet: `evolve` searches, `enumerate` scores the whole space."
 
 
-def front_section(runs: Sequence[Contents], points: Sequence[Points]) -> Section:
+def front_section(runs: Sequence[Contents], points: Sequence[Points]) -> ReportSection:
     """Return the section on the front.
 
     Args:
@@ -21,14 +21,14 @@ def front_section(runs: Sequence[Contents], points: Sequence[Points]) -> Section
     """
     scored = [run for run in runs if run.has_scores]
     if not scored:
-        return Section("front", TITLE, (NOTHING,))
+        return ReportSection("front", TITLE, (NOTHING,))
     text: List[str] = []
     charts: List[Chart] = []
     for contents, run_points in zip(scored, points):
         text.append(_summarise(contents, run_points, len(runs) > 1))
         title = contents.name if len(runs) > 1 else "EPE and FPS"
         charts.append(_make_chart(title, runs.index(contents), run_points))
-    return Section("front", TITLE, tuple(text), tuple(charts), data=_make_data(scored, points))
+    return ReportSection("front", TITLE, tuple(text), tuple(charts), data=_make_data(scored, points))
 
 
 def _summarise(contents: Contents, points: Points, several: bool) -> str:

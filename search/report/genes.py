@@ -4,13 +4,13 @@ from typing import List, Sequence
 
 import numpy as np
 
-from search.report.chart import Chart, Section, Series, format_count, option_role
+from search.report.chart import Chart, ReportSection, Series, format_count, option_role
 from search.report.contents import Contents
 
 TITLE = "Genes"
 
 
-def genes_section(runs: Sequence[Contents]) -> Section:
+def genes_section(runs: Sequence[Contents]) -> ReportSection:
     """Return the section with a chart for each gene of each run: the shares of its options in the population."""
     charts: List[Chart] = []
     text: List[str] = []
@@ -38,5 +38,5 @@ def genes_section(runs: Sequence[Contents]) -> Section:
             state += "; the shares of the options are drawn from the second generation on"
         text.append(f"{contents.name}: after {format_count(len(numbers), 'generation')} the population {state}.")
     if not text:
-        return Section("genes", TITLE, ("There is no generation yet: `evolve` creates them.",))
-    return Section("genes", TITLE, tuple(text), tuple(charts))
+        return ReportSection("genes", TITLE, ("There is no generation yet: `evolve` creates them.",))
+    return ReportSection("genes", TITLE, tuple(text), tuple(charts))

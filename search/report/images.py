@@ -14,7 +14,7 @@ from matplotlib.image import imread
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
-from search.report.chart import Chart, Picture, Section, Series, Table
+from search.report.chart import Chart, Picture, ReportSection, Series, Table
 from search.report.palette import colour
 from search.report.tables import format_cell
 
@@ -33,7 +33,7 @@ _LINE_LENGTH = 112  # characters per line of text
 _BAR_WIDTH = 0.8  # fraction of the space of a group of bars
 
 
-def section_png(section: Section) -> bytes:
+def section_png(section: ReportSection) -> bytes:
     """Render a section as the content of a PNG file."""
     with matplotlib.rc_context(_STYLE):
         figure = section_figure(section)
@@ -43,7 +43,7 @@ def section_png(section: Section) -> bytes:
     return output.getvalue()
 
 
-def section_figure(section: Section) -> Figure:
+def section_figure(section: ReportSection) -> Figure:
     """Draw the charts of a section side by side; if it has none, draw its pictures or its text."""
     if section.pictures:
         return _draw_pictures(section)
@@ -60,7 +60,7 @@ def section_figure(section: Section) -> Figure:
     return figure
 
 
-def _draw_text(section: Section) -> Figure:
+def _draw_text(section: ReportSection) -> Figure:
     """Draw the sentences and tables of a section without charts."""
     lines = [line for text in section.text for line in textwrap.wrap(text.replace("`", ""), _LINE_LENGTH)]
     for table in section.tables:
@@ -84,7 +84,7 @@ def _align(table: Table) -> List[str]:
     return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in rows]
 
 
-def _draw_pictures(section: Section) -> Figure:
+def _draw_pictures(section: ReportSection) -> Figure:
     """Draw the pictures of a section below one another."""
     shapes = [_decode(picture).shape for picture in section.pictures]
     width = 8.0

@@ -12,14 +12,14 @@ from importlib_metadata import PackageNotFoundError, version
 
 from edgeflownas import __version__
 from edgeflownas.config import dump
-from search.report.chart import Section, Table
+from search.report.chart import ReportSection, Table
 from search.report.contents import Contents
 
 _LIBRARIES = ("tensorflow", "tensorflow-gpu", "numpy", "deap", "h5py", "opencv-python-headless")
 _TOP = Path(__file__).parents[2]
 
 
-def origin_section(runs: Sequence[Contents]) -> Section:
+def origin_section(runs: Sequence[Contents]) -> ReportSection:
     """Return the section with versions, seeds, digests, board, compiler and configuration of each run."""
     run_facts = [_collect_facts(contents) for contents in runs]
     names = list(dict.fromkeys(name for facts in run_facts for name, _ in facts))
@@ -34,7 +34,7 @@ def origin_section(runs: Sequence[Contents]) -> Section:
         for contents, facts in zip(runs, run_facts)
         for name, value in [*facts, ("config.yaml", dump(contents.run.config))]
     ))  # fmt: skip
-    return Section("repeat", "Reproduce", tuple(commands), (), (table, *configurations), data=data)
+    return ReportSection("repeat", "Reproduce", tuple(commands), (), (table, *configurations), data=data)
 
 
 def _format_commands(contents: Contents) -> str:

@@ -12,9 +12,9 @@ from markupsafe import Markup, escape
 from plotly.offline import get_plotlyjs
 
 from edgeflownas import __version__
-from search.report.chart import Chart, Section, Table
+from search.report.chart import Chart, ReportSection, Table
 from search.report.palette import colours
-from search.report.summary import Tile
+from search.report.summary import KeyFigure
 from search.report.tables import format_cell
 
 _FOLDER = Path(__file__).parent / "page"
@@ -24,9 +24,9 @@ _SCRIPTS = ("charts.js", "explorer.js")
 def render_page(
     title: str,
     subtitle: str,
-    tiles: Sequence[Tile],
+    key_figures: Sequence[KeyFigure],
     overview: Optional[Table],
-    sections: Sequence[Section],
+    sections: Sequence[ReportSection],
     explorer: Optional[Mapping[str, Any]],
     files: str,
 ) -> str:
@@ -35,7 +35,7 @@ def render_page(
     Args:
         title: Names of the runs.
         subtitle: Description of the runs.
-        tiles: Key figures of a single run.
+        key_figures: Key figures of a single run.
         overview: Table of the key figures of several runs.
         sections: Sections in order.
         explorer: Data of the explorer; see ``explorer.explorer_data``.
@@ -59,7 +59,7 @@ def render_page(
     return _environment().get_template("report.html").render(
         title=title,
         subtitle=subtitle,
-        tiles=tiles,
+        key_figures=key_figures,
         overview=[] if overview is None else [overview],
         sections=sections,
         explorer=explorer is not None,
@@ -89,7 +89,7 @@ def _embed_json(content: Any) -> Markup:
     return Markup(text)
 
 
-def _make_legend(section: Section) -> str:
+def _make_legend(section: ReportSection) -> str:
     """Return the meaning of the colours of many small charts that share one legend."""
     if len(section.charts) <= 4:
         return ""

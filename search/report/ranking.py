@@ -6,7 +6,7 @@ from typing import Any, Dict, Iterator, List, Mapping, NamedTuple, Optional, Seq
 from edgeflownas.errors import InputError
 from search.ranking.agreement import Figure
 from search.ranking.rank import find_last
-from search.report.chart import Chart, Mark, Section, Series, Table, format_count
+from search.report.chart import Chart, Mark, ReportSection, Series, Table, format_count
 from search.report.contents import Contents
 from search.run import Run
 
@@ -31,7 +31,7 @@ class RankedRun(NamedTuple):
 Ranked = Union[RankedRun, Contents]
 
 
-def ranking_section(runs: Sequence[Ranked]) -> Optional[Section]:
+def ranking_section(runs: Sequence[Ranked]) -> Optional[ReportSection]:
     """Return the section on the agreement of supernet EPE and EPE of children trained alone; None without rankings.
 
     Raises:
@@ -61,7 +61,7 @@ def ranking_section(runs: Sequence[Ranked]) -> Optional[Section]:
     if any(len(series.x) > 1 for series in trend):
         charts.append(Chart("Kendall's tau over the training (95 %)", "epoch", "tau", tuple(trend)))
     charts.append(Chart("Agreement by the last weights (95 %)", "figure", "agreement", tuple(last)))
-    return Section("ranking", TITLE, tuple(text), tuple(charts), tuple(tables))
+    return ReportSection("ranking", TITLE, tuple(text), tuple(charts), tuple(tables))
 
 
 def _summarise(contents: Ranked) -> str:

@@ -7,7 +7,7 @@ from edgeflownas.errors import InputError
 from edgeflownas.progress import progress
 from edgeflownas.storage.files import replacing, write_csv, write_text
 from search.report import images
-from search.report.chart import Section
+from search.report.chart import ReportSection
 from search.report.contents import Contents
 from search.report.course import hypervolume_section, work_section
 from search.report.explorer import explorer_data
@@ -20,8 +20,8 @@ from search.report.parts import PartCycles
 from search.report.points import Points, collect_points
 from search.report.ranking import ranking_section
 from search.report.retraining import retraining_section
-from search.report.summary import describe_run, make_overview, make_tiles
-from search.report.tables import section_rows, titled_rows
+from search.report.summary import describe_run, make_key_figures, make_overview
+from search.report.tables import combine_tables, section_rows
 from search.report.training import fairness_section, training_section
 
 
@@ -29,7 +29,7 @@ def write_report(
     runs: Sequence[Contents],
     output: Path,
     parts: Callable[[Contents], Optional[PartCycles]],
-    pictures: Callable[[Sequence[Contents], Sequence[Optional[Points]]], Section],
+    pictures: Callable[[Sequence[Contents], Sequence[Optional[Points]]], ReportSection],
 ) -> None:
     """Write the page, and the files of its sections into a folder of the same name beside it.
 
@@ -70,7 +70,7 @@ def write_report(
     text = render_page(
         title=", ".join(run.name for run in runs),
         subtitle="Comparison of several runs." if several else describe_run(runs[0]),
-        tiles=() if several else make_tiles(runs[0], points[0]),
+        key_figures=() if several else make_key_figures(runs[0], points[0]),
         overview=make_overview(runs, points) if several else None,
         sections=sections,
         explorer=explorer_data(runs, points, cycles),
@@ -80,9 +80,9 @@ def write_report(
 
 
 
-def _write_section(folder: Path, section: Section) -> None:
+def _write_section(folder: Path, section: ReportSection) -> None:
     write_csv(folder / f"{section.key}.csv", section_rows(section))
     if section.has_both:
-        write_csv(folder / f"{section.key}_table.csv", titled_rows(section))
+        write_csv(folder / f"{section.key}_table.csv", combine_tables(section))
     with replacing(folder / f"{section.key}.png") as temporary:
         temporary.write_bytes(images.section_png(section))

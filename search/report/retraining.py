@@ -7,7 +7,7 @@ from search.queue.queue import Queue
 from search.queue.retrain import Result, load_result
 from search.queue.status import Row, read_rows, summarize
 from search.ranking.agreement import measure_agreement
-from search.report.chart import Chart, Section, Series, Table
+from search.report.chart import Chart, ReportSection, Series, Table
 from search.report.contents import Contents, read_log
 
 TITLE = "Retraining"
@@ -15,7 +15,7 @@ TITLE = "Retraining"
 Done = Tuple[Row, Result]
 
 
-def retraining_section(runs: Sequence[Contents]) -> Section:
+def retraining_section(runs: Sequence[Contents]) -> ReportSection:
     """Return the section with supernet EPE against retrained EPE, Kendall's tau, and curves and a table of the tasks.
 
     Without shared weights there is no supernet EPE; FPS against EPE is shown instead.
@@ -42,13 +42,13 @@ def retraining_section(runs: Sequence[Contents]) -> Section:
             curves.append(Chart(f"Tasks of {contents.name}", "epoch", "EPE, px", series))
         tables.append(_make_table(contents, task_rows, results))
     if not text:
-        return Section("retraining", TITLE, ("There is no retrain queue yet: `evolve` builds one when it ends.",))
+        return ReportSection("retraining", TITLE, ("There is no retrain queue yet: `evolve` builds one when it ends.",))
     charts = []
     if pairs:
         charts.append(Chart("Prediction of the supernet", "supernet EPE, px", "retrained EPE, px", tuple(pairs)))
     if alone:
         charts.append(Chart("Trained alone", "FPS, as predicted", "EPE, px", tuple(alone)))
-    return Section("retraining", TITLE, tuple(text), (*charts, *curves), tuple(tables))
+    return ReportSection("retraining", TITLE, tuple(text), (*charts, *curves), tuple(tables))
 
 
 def _summarise_ranking(contents: Contents, done: Sequence[Done]) -> str:

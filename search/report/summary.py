@@ -10,7 +10,7 @@ from search.report.contents import Contents
 from search.report.points import Points
 
 
-class Tile(NamedTuple):
+class KeyFigure(NamedTuple):
     """A key figure."""
 
     name: str
@@ -35,34 +35,35 @@ def _describe_state(contents: Contents) -> str:
     return "The whole space is scored." if contents.exact is not None else "There is no search yet."
 
 
-def make_tiles(contents: Contents, points: Optional[Points]) -> Tuple[Tile, ...]:
+def make_key_figures(contents: Contents, points: Optional[Points]) -> Tuple[KeyFigure, ...]:
     """Return the key figures of a run."""
-    tiles: List[Tile] = []
+    figures: List[KeyFigure] = []
     if points is not None and points.front.any():
         zero = float(contents.attributes.get("zero_flow_epe", np.nan))
         epe, fps = points.columns["epe"][points.front], points.columns["fps"][points.front]
         best, fast = int(epe.argmin()), int(fps.argmax())
         share = f"{100 * epe[best] / zero:.1f} % of zero-flow EPE, " if zero > 0 else ""
-        tiles.append(Tile("Best EPE", f"{epe[best]:.3f}", "px", f"{share}{fps[best]:.0f} FPS"))
-        tiles.append(Tile("Fastest on the front", f"{fps[fast]:.0f}", "FPS", f"{epe[fast]:.3f} px"))
+        figures.append(KeyFigure("Best EPE", f"{epe[best]:.3f}", "px", f"{share}{fps[best]:.0f} FPS"))
+        figures.append(KeyFigure("Fastest on the front", f"{fps[fast]:.0f}", "FPS", f"{epe[fast]:.3f} px"))
     if contents.archive is not None and contents.exact is not None:
         reached = contents.hypervolume(contents.archive) / contents.hypervolume(contents.exact)
-        tiles.append(Tile("Hypervolume", f"{100 * reached:.2f}", "%", "of that of the exact front"))
+        figures.append(KeyFigure("Hypervolume", f"{100 * reached:.2f}", "%", "of that of the exact front"))
     if contents.archive is not None and contents.generations is not None:
         note = f"of {contents.run.space.size:,}; {contents.archive.evaluations:,} requested"
-        tiles.append(Tile("Scored", f"{len(contents.archive):,}", "", note))
+        figures.append(KeyFigure("Scored", f"{len(contents.archive):,}", "", note))
         times = contents.generations.wall_s
-        tiles.append(Tile("Search time", format_duration(times[-1]), note=format_count(len(times), "generation")))
-    if not tiles and contents.trainings and contents.trainings[-1].log:
+        note = format_count(len(times), "generation")
+        figures.append(KeyFigure("Search time", format_duration(times[-1]), note=note))
+    if not figures and contents.trainings and contents.trainings[-1].log:
         line = contents.trainings[-1].log[-1]
-        tiles.append(Tile("EPE of the pool", f"{line['epe']:.3f}", "px", f"epoch {line['epoch']:.0f}"))
-    return tuple(tiles)
+        figures.append(KeyFigure("EPE of the pool", f"{line['epe']:.3f}", "px", f"epoch {line['epoch']:.0f}"))
+    return tuple(figures)
 
 
 def make_overview(runs: Sequence[Contents], points: Sequence[Optional[Points]]) -> Table:
     """Return a table of several runs with the key figures of each in a row."""
     figures: List[Dict[str, str]] = [
-        {tile.name: f"{tile.value} {tile.unit}".strip() for tile in make_tiles(run, run_points)}
+        {figure.name: f"{figure.value} {figure.unit}".strip() for figure in make_key_figures(run, run_points)}
         for run, run_points in zip(runs, points)
     ]
     names = list(dict.fromkeys(name for row in figures for name in row))

@@ -2,7 +2,7 @@
 
 from typing import Any, Dict, List
 
-from search.report.chart import Section, Table
+from search.report.chart import ReportSection, Table
 
 Rows = List[Dict[str, Any]]  # rows of a CSV file by heading
 
@@ -16,7 +16,7 @@ def format_cell(value: Any) -> str:
     return str(value)
 
 
-def section_rows(section: Section) -> Rows:
+def section_rows(section: ReportSection) -> Rows:
     """Return the data of a section.
 
     The data is the section's own data if it has any, otherwise its charts with one row per value, otherwise its tables,
@@ -29,7 +29,7 @@ def section_rows(section: Section) -> Rows:
     return [row for table in section.tables for row in _table_rows(table)] or [{"what": line} for line in section.text]
 
 
-def titled_rows(section: Section) -> Rows:
+def combine_tables(section: ReportSection) -> Rows:
     """Return the rows of all tables of a section; the column "table" contains the title of the table."""
     return [{"table": table.title, **row} for table in section.tables for row in _table_rows(table)]
 
@@ -38,7 +38,7 @@ def _table_rows(table: Table) -> Rows:
     return [dict(zip(table.headings, row)) for row in table.rows]
 
 
-def _chart_rows(section: Section) -> Rows:
+def _chart_rows(section: ReportSection) -> Rows:
     rows = []
     for chart in section.charts:
         for series in chart.series:

@@ -3,17 +3,17 @@
 from typing import List, Mapping, Sequence, Tuple
 
 from edgeflownas.progress import format_duration
-from search.report.chart import Chart, Section, Series, format_count, horizontal_line, option_role
+from search.report.chart import Chart, ReportSection, Series, format_count, horizontal_line, option_role
 from search.report.contents import Contents, Log, TrainingRecord
 
 
-def training_section(runs: Sequence[Contents]) -> Section:
+def training_section(runs: Sequence[Contents]) -> ReportSection:
     """Return the section with the curves of EPE and loss."""
     title = "Training"
     logs = [(role, name, training.log) for role, name, training in _list_trainings(runs) if training.log]
     if not logs:
         reason = _explain_absence(runs, "There is no training log yet: `train` writes one.")
-        return Section("training", title, (reason,))
+        return ReportSection("training", title, (reason,))
     text = []
     for _, name, log in logs:
         best = min(log, key=lambda line: line["epe"])
@@ -23,7 +23,7 @@ def training_section(runs: Sequence[Contents]) -> Section:
             f"of the pool {best['epe']:.3f} px in epoch {best['epoch']:.0f}, "
             f"{100 * best['share']:.1f} % of zero-flow EPE."
         )
-    return Section("training", title, tuple(text), _make_charts(logs))
+    return ReportSection("training", title, tuple(text), _make_charts(logs))
 
 
 def _list_trainings(runs: Sequence[Contents]) -> List[Tuple[str, str, TrainingRecord]]:
@@ -64,7 +64,7 @@ def _make_charts(logs: Sequence[Tuple[str, str, Log]]) -> Tuple[Chart, ...]:
     )
 
 
-def fairness_section(runs: Sequence[Contents]) -> Section:
+def fairness_section(runs: Sequence[Contents]) -> ReportSection:
     """Return the section on how often each option was trained."""
     title = "Fairness"
     charts, text = [], []
@@ -83,8 +83,8 @@ def fairness_section(runs: Sequence[Contents]) -> Section:
         text.append(f"{name}: {_describe_fairness(counts)}.")
     if not charts:
         reason = _explain_absence(runs, "There are no counts yet: `train` writes fairness.json.")
-        return Section("fairness", title, (reason,))
-    return Section("fairness", title, tuple(text), tuple(charts))
+        return ReportSection("fairness", title, (reason,))
+    return ReportSection("fairness", title, tuple(text), tuple(charts))
 
 
 def _describe_fairness(counts: Mapping[str, Sequence[int]]) -> str:

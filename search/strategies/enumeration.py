@@ -11,7 +11,7 @@ from edgeflownas.progress import progress
 from edgeflownas.signals import stop_flag
 from edgeflownas.storage.lock import Lock
 from search.nsga2.archive import Archive
-from search.nsga2.scoring import Cost, Evaluator, Score, score_all
+from search.nsga2.scoring import CostFigures, Evaluator, Score, score_all
 from search.storage.space_file import SpaceFile
 
 _SAVE_EVERY = 10.0  # seconds
@@ -50,7 +50,7 @@ def enumerate_space(
     file: SpaceFile,
     evaluator: Evaluator,
     requested: Sequence[Architecture],
-    cost: Callable[[Architecture], Cost],
+    cost: Callable[[Architecture], CostFigures],
     lock: Lock,
 ) -> None:
     """Score the requested architectures that are not yet in the file, and save them.
@@ -82,7 +82,7 @@ def enumerate_space(
     _save(file, scores, cost)
 
 
-def _save(file: SpaceFile, scores: Dict[Architecture, float], cost: Callable[[Architecture], Cost]) -> None:
+def _save(file: SpaceFile, scores: Dict[Architecture, float], cost: Callable[[Architecture], CostFigures]) -> None:
     """Save scores together with those that the file already has."""
     known = file.archive
     rows: List[Score] = list(zip(known.architectures(range(len(known))), known.column("epe").tolist()))

@@ -26,7 +26,7 @@ from search.queue.collect import Collection, Survivor
 from search.queue.final_front import write_final_front
 from search.ranking import rank
 from search.ranking.truth import Truth
-from search.report.chart import Picture, Section
+from search.report.chart import Picture, ReportSection
 from search.report.contents import read
 from search.run import Run
 from search.storage.identity import Identity
@@ -45,10 +45,10 @@ REFERENCE = ROOT / "results" / "reference" / "demo"
 CYCLES = {"E0": [900], "EB0": [1000, 2000, 3000], "H2Out": [500, 700, 900]}
 
 
-def picture(runs: Any, points: Any) -> Section:
+def picture(runs: Any, points: Any) -> ReportSection:
     """Return a section of flow without running a network."""
     _, content = cv2.imencode(".png", np.zeros((20, 120, 3), np.uint8))
-    return Section("flow", "Flow", ("One.",), pictures=(Picture("one", content.tobytes(), LABELS),))
+    return ReportSection("flow", "Flow", ("One.",), pictures=(Picture("one", content.tobytes(), LABELS),))
 
 
 @contextlib.contextmanager

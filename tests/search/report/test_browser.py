@@ -13,7 +13,7 @@ from selenium.webdriver.support.ui import Select, WebDriverWait  # type: ignore[
 from search.report.contents import read
 from search.report.palette import colour
 from search.report.report import write_report
-from search.report.summary import make_tiles
+from search.report.summary import make_key_figures
 from tests.search.report import browser
 from tests.search.report.made import CYCLES, picture, searched
 
@@ -250,5 +250,5 @@ def test_tiles_show_the_key_figures(opened, demo):
     from search.report.points import collect_points
 
     contents = read(demo.folder)
-    values = {tile.name: tile.value for tile in make_tiles(contents, collect_points(contents))}
+    values = {figure.name: figure.value for figure in make_key_figures(contents, collect_points(contents))}
     assert f"{float(values['Best EPE']):.3f}" in text(opened, ".tiles") and "19,683" in text(opened, ".tiles")

@@ -1,7 +1,7 @@
 """Sections as PNG files."""
 
 from search.report import images
-from search.report.chart import Chart, Section, Series, Table
+from search.report.chart import Chart, ReportSection, Series, Table
 
 
 def test_png_is_drawn_from_the_values_of_the_charts():
@@ -10,7 +10,7 @@ def test_png_is_drawn_from_the_values_of_the_charts():
     areas = tuple(Series(str(i), [0, 1], [0.25 + i / 2, 0.75 - i / 2], f"option {i}/2", "area") for i in range(2))
     bars = tuple(Series(str(i), ["EB0", "EB1"], [4.0 + i, 5.0], f"option {i}/2", "bars") for i in range(2))
     charts = (Chart("", "", "", (lines, dots)), Chart("", "", "", areas, share=True), Chart("", "", "", bars))
-    axes = images.section_figure(Section("key", "Title", charts=charts)).axes
+    axes = images.section_figure(ReportSection("key", "Title", charts=charts)).axes
     assert [line.get_xydata().tolist() for line in axes[0].lines] == [
         [[0, 3.0], [1, 1.0], [2, 2.5]], [[0.5, 2.0], [1.5, 4.0]],
     ]  # fmt: skip
@@ -22,7 +22,7 @@ def test_png_is_drawn_from_the_values_of_the_charts():
 
 def test_intervals_of_bars_are_drawn():
     bars = Series("a", ["tau", "rho"], [0.5, 0.25], "run 0", "bars", low=[0.25, 0.25], high=[1.0, 0.75])
-    (axes,) = images.section_figure(Section("key", "Title", charts=(Chart("", "", "", (bars,)),))).axes
+    (axes,) = images.section_figure(ReportSection("key", "Title", charts=(Chart("", "", "", (bars,)),))).axes
     ends = [segment[:, 1].tolist() for segment in axes.collections[0].get_segments()]
     assert ends == [[0.25, 1.0], [0.25, 0.75]]
 
@@ -30,8 +30,8 @@ def test_intervals_of_bars_are_drawn():
 def test_png_without_charts_shows_sentences_and_tables():
     facts = Table("Facts", ("what", "it is"), (("seed", 7), ("EPE", 1.25)))
     tables = (facts, Table("config", (), (("a: 1\nb: 2\n",),)))
-    (_, text) = images.section_figure(Section("key", "Title", ("Said of `evolve`.",), tables=tables)).texts
+    (_, text) = images.section_figure(ReportSection("key", "Title", ("Said of `evolve`.",), tables=tables)).texts
     assert text.get_text().splitlines() == [
         "Said of evolve.", "", "Facts", "what  it is", "seed  7", "EPE   1.2500", "", "config", "a: 1", "b: 2",
     ]  # fmt: skip
-    assert images.section_png(Section("key", "Title", ("1 $ 2",))), "a dollar sign does not start a formula"
+    assert images.section_png(ReportSection("key", "Title", ("1 $ 2",))), "a dollar sign does not start a formula"

@@ -9,7 +9,7 @@ import pytest
 
 from edgeflownas.errors import InputError
 from edgeflownas.storage.files import write_text
-from search.report.chart import Chart, Section, Series, Table
+from search.report.chart import Chart, ReportSection, Series, Table
 from search.report.contents import name_runs, read
 from search.report.page import render_page
 from search.report.retraining import retraining_section
@@ -115,7 +115,7 @@ class _Tags(html.parser.HTMLParser):
 
 def test_text_from_files_is_escaped():
     chart = Chart(HOSTILE, HOSTILE, HOSTILE, (Series(HOSTILE, [1], [1.0], "run 0", labels=(HOSTILE,)),))
-    section = Section("x", HOSTILE, (HOSTILE,), (chart,), (Table(HOSTILE, (HOSTILE,), ((HOSTILE,),)),))
+    section = ReportSection("x", HOSTILE, (HOSTILE,), (chart,), (Table(HOSTILE, (HOSTILE,), ((HOSTILE,),)),))
     text = render_page(HOSTILE, HOSTILE, (), None, [section], None, "report")
     tags = _Tags()
     tags.feed(text)
