@@ -14,15 +14,14 @@ import cv2
 import numpy as np
 
 from edgeflownas.data import PIXELS
+from edgeflownas.data.netpbm import BLANK, is_netpbm, to_8_bits
 from edgeflownas.errors import InputError
 
 UNKNOWN_FLOW = 1e7  # larger values mark unknown flow: Middlebury's convention is above 1e9, but some files use 1e8
 
 _FLO_HEADER = struct.Struct("<4sii")
-_BLANK = rb"\s+(?:#[^\n]*\n\s*)*"  # may contain comments
 _SCALE = rb"([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)"
-_PFM_HEADER = re.compile(rb"(PF|Pf)" + (_BLANK + rb"(\d{1,9})") * 2 + _BLANK + _SCALE + rb"(?:\r\n|\s)")
-_PPM_HEADER = re.compile(rb"P6" + (_BLANK + rb"(\d{1,9})") * 3 + rb"\s")
+_PFM_HEADER = re.compile(rb"(PF|Pf)" + (BLANK + rb"(\d{1,9})") * 2 + BLANK + _SCALE + rb"(?:\r\n|\s)")
 _AS_STORED = cv2.IMREAD_IGNORE_ORIENTATION  # flow does not follow the orientation in the metadata of an image
 _PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
 _MAX_BYTES = 16 * PIXELS  # of a file
@@ -190,15 +189,12 @@ def _decode(what: str, path: Path, flags: int) -> np.ndarray:
     data = _read(what, path)
     if data.startswith(_PNG_MAGIC):
         _check_png(what, path, data)
-    elif data.startswith(b"P6"):
-        header = _PPM_HEADER.match(data[:1024])
-        if header is None:
-            raise BadFileError(what, path, "is not a .ppm file")
-        width, height, largest = (int(group) for group in header.groups())
-        _check_size(what, path, len(data) - header.end(), width, height, 3 if largest < 256 else 6)
-        if largest not in (255, 65535):  # OpenCV would not scale the values
-            data = _scale_ppm(data[header.end() :], width, height, largest)
-    elif data[:2] in (b"P1", b"P2", b"P3"):
+    elif is_netpbm(data):
+        try:
+            data = to_8_bits(data)
+        except ValueError as error:
+            raise BadFileError(what, path, str(error)) from None
+    elif data.startswith(b"P1"):
         data += b"\n"  # OpenCV fails on text that ends with a digit
     elif data.startswith(b"\xff\xd8") and not _has_jpeg_end(data):
         raise BadFileError(what, path, "cannot be read as an image: it is truncated")  # libjpeg would invent the rest
@@ -209,13 +205,6 @@ def _decode(what: str, path: Path, flags: int) -> np.ndarray:
     if image is None:
         raise BadFileError(what, path, "cannot be read as an image")
     return np.asarray(image)
-
-
-def _scale_ppm(content: bytes, width: int, height: int, largest: int) -> bytes:
-    """Convert pixels with another maximum value to a binary PPM with values up to 255."""
-    values = np.frombuffer(content, np.uint8 if largest < 256 else ">u2").astype(np.float64)
-    scaled = np.rint(np.clip(values / max(largest, 1), 0, 1) * 255).astype(np.uint8)
-    return f"P6 {width} {height} 255\n".encode() + scaled.tobytes()
 
 
 def _has_jpeg_end(data: bytes) -> bool:

@@ -194,13 +194,50 @@ def test_jpeg_with_other_data_behind_its_end_is_read_but_a_truncated_one_is_not(
             read_image(path)
 
 
-@pytest.mark.parametrize("largest", [1, 15, 100, 255, 1023, 4095])
-def test_values_of_a_ppm_are_scaled_to_its_largest(largest, tmp_path):
-    values = np.random.default_rng(1).integers(0, largest + 1, (3, 4, 3))
+@pytest.mark.parametrize("kind", ["P2", "P3", "P5", "P6"])
+@pytest.mark.parametrize("largest", [1, 15, 100, 255, 256, 1023, 4095, 65535])
+def test_values_of_pgm_and_ppm_are_scaled_to_their_largest(kind, largest, tmp_path):
+    values = np.random.default_rng(1).integers(0, largest + 1, (3, 4, 3 if kind in ("P3", "P6") else 1))
     values[0, 0], values[0, 1] = largest, 0
     content = values.astype("u1" if largest < 256 else ">u2").tobytes()
-    (tmp_path / "a.ppm").write_bytes(f"P6\n# comment\n4 3\n{largest}\n".encode() + content)
-    np.testing.assert_array_equal(read_image(tmp_path / "a.ppm"), np.rint(values * 255 / largest))
+    if kind in ("P2", "P3"):
+        content = b"# text\n" + " ".join(map(str, values.ravel())).encode()  # without a last newline
+    (tmp_path / "a.ppm").write_bytes(f"{kind}\n# comment\n4 3\n{largest}\n".encode() + content)
+    expected = np.broadcast_to(np.rint(values * 255 / largest), (3, 4, 3))
+    np.testing.assert_array_equal(read_image(tmp_path / "a.ppm"), expected)
+    np.testing.assert_array_equal(read_mask(tmp_path / "a.ppm")[0, :2], [True, False])
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"P5 2 2 255\n" + bytes(3),
+        b"P6 2 2 65535\n" + bytes(12),
+        b"P5 2 2 0\n" + bytes(4),
+        b"P5 2 2 65536\n" + bytes(8),
+        b"P5 0 2 255\n",
+        b"P2 2 2 255\n1 2 3",
+        b"P2 2 2 255\n1 2 3 4 5",
+        b"P3 1 1 255\n1 -2 3",
+        b"P3 999999999 999999999 255\n1 2 3",
+        b"P2 1 1 255\n1.5",
+    ],
+)
+def test_damaged_pgm_or_ppm_is_refused_by_name(content, tmp_path, capfd):
+    (tmp_path / "bad.ppm").write_bytes(content)
+    with pytest.raises(BadFileError, match="bad.ppm: is .*damaged"):
+        read_image(tmp_path / "bad.ppm")
+    assert capfd.readouterr().err == ""
+
+
+def test_data_may_follow_a_binary_ppm(tmp_path):
+    (tmp_path / "a.ppm").write_bytes(b"P6 2 1 255\n" + bytes([1, 2, 3, 4, 5, 6]) + b"\n")
+    assert read_image(tmp_path / "a.ppm").tolist() == [[[1, 2, 3], [4, 5, 6]]]
+
+
+def test_text_bitmap_needs_no_last_newline(tmp_path):
+    (tmp_path / "a.pbm").write_bytes(b"P1\n3 1\n1 0 1")
+    np.testing.assert_array_equal(read_mask(tmp_path / "a.pbm"), [[False, True, False]])
 
 
 def test_text_ppm_needs_no_last_newline(tmp_path):
