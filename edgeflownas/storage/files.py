@@ -2,28 +2,33 @@
 
 import contextlib
 import csv
+import errno
 import hashlib
 import io
 import itertools
 import json
 import os
+import secrets
 import shutil
 import tempfile
 from pathlib import Path
-from typing import Any, Callable, Iterator, Mapping, Sequence
+from typing import Any, Callable, Iterator, Mapping, Optional, Sequence
 
-from edgeflownas.errors import InputError
+from edgeflownas.errors import UNSUPPORTED, InputError, suggest_remedy
 from edgeflownas.storage import process
+
+_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 @contextlib.contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """Yield a temporary path, which replaces ``path`` atomically at the end of a block without errors.
 
-    At any moment ``path`` has either its complete old content or its complete new content.
+    At any moment ``path`` has either its complete old content or its complete new content. The permissions of the new
+    file are those that the user's umask gives.
 
     Raises:
-        OSError: The file cannot be written; the message names it and gives the reason.
+        OSError: The file cannot be written; the message names it, gives the reason, and says which content it has.
     """
     try:
         with _replacing(path) as temporary:
@@ -31,10 +36,8 @@ def replacing(path: Path) -> Iterator[Path]:
     except OSError as error:
         if error.strerror is None:  # already reported by a nested call
             raise
-        raise OSError(
-            f"{path}: cannot be written: {error.strerror}; its old content is intact: free some space or "
-            f"grant write permission, then run the same command again"
-        ) from error
+        intact = "; its old content is intact" if os.path.lexists(str(path)) else ""
+        raise OSError(f"{path}: cannot be written: {error.strerror}{intact}: {suggest_remedy(error)}") from error
 
 
 @contextlib.contextmanager
@@ -43,26 +46,51 @@ def _replacing(path: Path) -> Iterator[Path]:
     for leftover in leftovers(path):
         if process.is_dead(leftover.name.split(".")[-3]):
             _remove(leftover)
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.{process.mark()}.", suffix=".tmp", dir=str(path.parent))
-    os.close(handle)
-    temporary = Path(name)
+    temporary = create_temporary(path)
     try:
         yield temporary
         with temporary.open("rb") as file:
-            os.fsync(file.fileno())
-        temporary.chmod(0o644)
-        os.replace(name, path)
-        _sync_folder(path.parent)
+            sync(file.fileno())
+        os.replace(str(temporary), str(path))
+        _sync_folder(path)
     finally:
         with contextlib.suppress(FileNotFoundError):
             temporary.unlink()
 
 
-def _sync_folder(path: Path) -> None:
-    """Make a rename durable: the entry in the folder has to reach the disk, too."""
-    handle = os.open(str(path), os.O_RDONLY)
+def create_temporary(path: Path) -> Path:
+    """Create an empty temporary file beside a path, with the permissions that the umask gives."""
+    temporary = _temporary_name(path)
+    os.close(os.open(str(temporary), os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
+    return temporary
+
+
+def _temporary_name(path: Path) -> Path:
+    return path.with_name(f".{path.name}.{process.mark()}.{secrets.token_hex(4)}.tmp")
+
+
+def sync(handle: int) -> None:
+    """Write an open file or folder to the disk, on file systems that can."""
     try:
         os.fsync(handle)
+    except OSError as error:
+        if error.errno not in UNSUPPORTED:
+            raise
+
+
+def _sync_folder(path: Path) -> None:
+    """Make the rename of a file durable: the entry in its folder has to reach the disk, too."""
+    try:
+        handle = os.open(str(path.parent), os.O_RDONLY)
+    except OSError:  # some file systems open no folders, and some folders may be written but not read
+        return
+    try:
+        sync(handle)
+    except OSError as error:
+        raise OSError(
+            f"{path}: has its new content, but may lose it in a power failure: {error.strerror}; check the disk, then "
+            f"run the same command again"
+        ) from error
     finally:
         os.close(handle)
 
@@ -130,18 +158,33 @@ def remove_leftovers(path: Path) -> None:
 
 def draft_folder(path: Path) -> Path:
     """Create an empty temporary folder beside a path, to be renamed to it when it is complete."""
-    prefix = f".{path.name}.{process.mark()}."
-    return Path(tempfile.mkdtemp(prefix=prefix, suffix=".tmp", dir=str(path.parent)))
+    draft = _temporary_name(path)
+    draft.mkdir()
+    return draft
 
 
 @contextlib.contextmanager
 def temporary_folder(prefix: str) -> Iterator[Path]:
-    """Yield a folder that is removed after the block, and remove those that killed processes left under this prefix."""
-    for leftover in Path(tempfile.gettempdir()).glob(f"{prefix}.*-*-*.*"):
-        if process.is_dead(leftover.name.split(".")[-2]):
-            _remove(leftover)
-    with tempfile.TemporaryDirectory(prefix=f"{prefix}.{process.mark()}.") as folder:
-        yield Path(folder)
+    """Yield a folder that is removed after the block, and remove those that killed processes left under this prefix.
+
+    Raises:
+        OSError: The folder, or a file in it, cannot be written; the message names the folder.
+    """
+    folder: Optional[str] = None
+    try:
+        for leftover in Path(tempfile.gettempdir()).glob(f"{prefix}.*-*-*.*"):
+            if process.is_dead(leftover.name.split(".")[-2]):
+                _remove(leftover)
+        with tempfile.TemporaryDirectory(prefix=f"{prefix}.{process.mark()}.") as folder:
+            yield Path(folder)
+    except OSError as error:
+        if error.strerror is None or (folder is not None and error.errno not in _FULL):
+            raise
+        place = tempfile.tempdir or os.environ.get("TMPDIR", "/tmp")
+        raise OSError(
+            f"temporary folder {place}: {error.strerror}: free some space there, or set TMPDIR to another folder, then "
+            f"run the same command again"
+        ) from error
 
 
 def _remove(path: Path) -> None:

@@ -15,7 +15,8 @@ import time
 from pathlib import Path
 from typing import Iterator, Optional
 
-from edgeflownas.errors import InputError
+from edgeflownas.errors import UNSUPPORTED, InputError, suggest_remedy
+from edgeflownas.storage.files import sync
 from edgeflownas.storage.process import machine, started
 from edgeflownas.storage.slurm import this_job
 
@@ -42,9 +43,19 @@ class Lock:
         if _read(self._path) != self._holder:
             raise InputError(f"{self._path}: this process has lost its lock; stop the other process, then try again")
         try:
-            os.utime(str(self._path))
+            self._touch()
         except OSError as error:
             raise _unwritable(self._path, self._what, error) from error
+
+    def _touch(self) -> None:
+        """Set the modification time, by writing the same content where the file system does not allow to set it."""
+        try:
+            os.utime(str(self._path))
+        except OSError as error:
+            if error.errno not in UNSUPPORTED:
+                raise
+            with self._path.open("r+") as file:
+                file.write(self._holder)
 
     def release(self) -> None:
         """Release the lock. If the file can no longer be removed, the lock becomes stale."""
@@ -81,13 +92,16 @@ def held(path: Path) -> bool:
 
 def _acquire(path: Path, what: str, stale_after: float) -> str:
     """Create the lock file, and return its content."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise _unwritable(path, what, error) from error
     pid = os.getpid()
     fields = {"machine": machine(), "pid": pid, "started": started(pid), "stale_after": stale_after, "job": this_job()}
     holder = json.dumps(fields)
     for _ in range(_ATTEMPTS):
         try:
-            handle = os.open(str(path), os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o644)
+            handle = os.open(str(path), os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666)
         except FileExistsError:
             _clear_away(path, what)
             continue
@@ -97,7 +111,7 @@ def _acquire(path: Path, what: str, stale_after: float) -> str:
             with os.fdopen(handle, "w") as file:
                 file.write(holder)
                 file.flush()
-                os.fsync(file.fileno())
+                sync(file.fileno())
         except OSError as error:
             path.unlink()
             raise _unwritable(path, what, error) from error
@@ -108,8 +122,8 @@ def _acquire(path: Path, what: str, stale_after: float) -> str:
 
 def _unwritable(path: Path, what: str, error: OSError) -> OSError:
     return OSError(
-        f"{what}: the lock {path} cannot be written: {error.strerror}; existing files are intact: free some space or "
-        f"grant write permission, then run the same command again"
+        f"{what}: the lock {path} cannot be written: {error.strerror}; existing files are intact: "
+        f"{suggest_remedy(error)}"
     )
 
 
@@ -142,7 +156,7 @@ def _unlink(path: Path, holder: str) -> None:
     and hard links two processes may pass at the same moment; ``beat`` detects this.
     """
     second = path.with_name(f".{path.name}.{hashlib.sha256(holder.encode()).hexdigest()[:16]}.stale")
-    with contextlib.suppress(FileNotFoundError), path.open("r+") as stale:
+    with contextlib.suppress(FileNotFoundError), path.open() as stale:
         with contextlib.suppress(OSError):
             fcntl.flock(stale, fcntl.LOCK_EX)
         this = os.fstat(stale.fileno())

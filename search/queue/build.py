@@ -86,7 +86,6 @@ def write_queue(
         _write_files(run, paths, tasks, rule)
         if weights is not None:
             checkpoint.save(paths.supernet, weights, {"source": str(run.supernet_file)})
-        draft.chmod(0o755)
         if folder.exists():
             _clear_away(folder, rebuild)
         draft.rename(folder)

@@ -4,16 +4,16 @@ import multiprocessing
 import os
 import shutil
 import signal
-import tempfile
 import time
 from typing import Any, Dict, Sequence, Tuple
 
+from edgeflownas.storage import files
 from tests.reliability import crash
 
 # The steps of a write, as calls in ``edgeflownas.storage.files``: after open; after write, which is before fsync;
 # before rename, which is after fsync; after rename. The last fsync is that of the folder.
 STEPS: Sequence[Tuple[str, str, bool]] = (
-    ("after open", "mkstemp", True),
+    ("after open", "create_temporary", True),
     ("before fsync", "fsync", False),
     ("before rename", "replace", False),
     ("after rename", "replace", True),
@@ -38,7 +38,7 @@ class Fault:
 
     def install(self) -> None:
         """Install the fault in this process and in all that are forked from it."""
-        module: Any = tempfile if self._name == "mkstemp" else os
+        module: Any = files if self._name == "create_temporary" else os
         function = getattr(module, self._name)
 
         def call(*arguments: Any, **options: Any) -> Any:

@@ -343,3 +343,26 @@ def test_lock_that_can_no_longer_be_written_is_reported_in_one_line(
         patch.setattr(os, "utime", refuse)
         with pytest.raises(OSError, match="the search: the lock .* cannot be written: Read-only file system; .*intact"):
             lock.beat()
+
+
+def test_heartbeat_without_support_for_setting_times_is_a_write_of_the_same_content(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "lock"
+    with locked(path, "it") as lock, monkeypatch.context() as patch:
+        content = path.read_text()
+        os.utime(str(path), (1, 1))
+
+        def refuse(*_: Any) -> None:
+            raise OSError(1, "Operation not permitted")
+
+        patch.setattr(os, "utime", refuse)
+        lock.beat()
+        assert path.read_text() == content and path.stat().st_mtime > 1
+
+
+def test_lock_below_a_file_is_reported_in_one_line(tmp_path: Path) -> None:
+    (tmp_path / "README.md").touch()
+    refused = pytest.raises(OSError, match="run x: the lock .*README.md/lock cannot be written: .*name another place")
+    with refused, locked(tmp_path / "README.md" / "lock", "run x"):
+        pytest.fail("held")
