@@ -1,5 +1,6 @@
 """A run: a folder under results/ with all files of one search, and its configuration."""
 
+import shlex
 from pathlib import Path
 from typing import Any, Dict, Optional, Sequence, Tuple
 
@@ -103,9 +104,19 @@ class Run:
         """Weights to search with: those that the configuration names, otherwise those trained in this run."""
         return Path(self.config.supernet) if self.config.supernet else self.supernet_folder / "best.h5"
 
+    @property
+    def config_file(self) -> Path:
+        """Resolved configuration, written by `evolve`."""
+        return self.folder / "config.yaml"
+
     def write_config(self) -> None:
         """Write the resolved configuration to the folder."""
-        write_text(self.folder / "config.yaml", dump(self.config))
+        write_text(self.config_file, dump(self.config))
+
+    def command(self, name: str, *options: str) -> str:
+        """Return a command for this run that can be pasted into a shell; it needs the file of ``write_config``."""
+        words = [*name.split(), f"--config={self.config_file}", f"--run={self.folder}", *options]
+        return " ".join(map(shlex.quote, ["edgeflownas-search", *words]))
 
     def supernet_weights(self) -> Dict[str, np.ndarray]:
         """Return the supernet's weights.

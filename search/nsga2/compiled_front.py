@@ -7,7 +7,7 @@ import numpy as np
 
 from edgeflownas.errors import InputError
 from edgeflownas.hardware.compiler import Compiler
-from edgeflownas.hardware.cost import REBUILD_HINT, Cost, CostTable
+from edgeflownas.hardware.cost import TOLERANCE, Cost, CostTable
 from edgeflownas.hardware.networks import Networks
 from edgeflownas.hardware.pool import Pool
 from edgeflownas.network.space import Architecture
@@ -43,7 +43,7 @@ class FrontCompiler:
         self.vela = vela
         networks = Networks.with_weights(run.skeleton, *run.config.data.padded_size, weights)
         self._pool = Pool([self._compiler], networks, len(os.sched_getaffinity(0)))
-        self._warned = False
+        self._run, self._warned = run, False
 
     def __enter__(self) -> "FrontCompiler":
         """Start the worker processes."""
@@ -57,7 +57,7 @@ class FrontCompiler:
     def compile_costs(self, architectures: Sequence[Architecture], on_compiled: CompileProgress) -> List[Cost]:
         """Return the compiled costs of architectures.
 
-        Warns once if a prediction is off by more than the cost table's recorded error.
+        Warns once if the error of a prediction exceeds ``CostTable.largest_error``.
 
         Args:
             architectures: Architectures to compile.
@@ -89,10 +89,13 @@ class FrontCompiler:
         if errors and not self._warned:
             percent, name, architecture = max(errors)
             self._warned = True
+            table = self._run.folder / "cost_table.yaml"
             say(
-                f"warning: predictions are off by more than the cost table's recorded error: {name} of "
-                f"{self._pool.networks.space.format(architecture)} by {percent:.3f} %; hardware.json will list all of "
-                f"them. A table for these weights predicts better: {REBUILD_HINT}"
+                f"warning: the cost table predicts {name} of {self._pool.networks.space.format(architecture)} with an "
+                f"error of {percent:.2f} %, more than its recorded error plus {TOLERANCE:g} % for other weights; "
+                f"hardware.json will list all such errors. To build a table for these weights: "
+                f"{self._run.command('cost build', f'--output={table}')}; to search with it: "
+                f"{self._run.command('evolve', '--restart', f'--set=hardware.table={table}')}"
             )
 
     def record(self, archive: Archive) -> Dict[str, Any]:

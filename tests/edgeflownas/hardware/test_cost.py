@@ -13,6 +13,7 @@ from edgeflownas.errors import InputError
 from edgeflownas.hardware import cost as module
 from edgeflownas.hardware.board import Board
 from edgeflownas.hardware.cost import (
+    TOLERANCE,
     CostPredictor,
     CostTable,
     Figures,
@@ -122,19 +123,20 @@ def test_figures_for_other_weights_or_another_vela_are_predictions() -> None:
     assert table.cost((0, 0)).source == "compiled"
 
 
-def test_excess_errors_are_larger_than_the_recorded_error() -> None:
+def test_excess_errors_are_larger_than_the_recorded_error_and_a_tolerance() -> None:
     table = make_table(TINY, made_up)
     table.content.error_percent.update(
         npu_cycles=PredictionError(mean=0.0, max=0.0),
-        cycles=PredictionError(mean=0.1, max=1.0),
+        cycles=PredictionError(mean=0.1, max=3.0),
         sram_kib=PredictionError(mean=0.0, max=0.0),
     )
     cost = table.cost((1, 1))
     assert table.excess_errors((1, 1), cost) == {}
-    slower = dataclasses.replace(cost, latency_ms=cost.latency_ms * 1.009)
-    assert table.excess_errors((1, 1), slower) == {}
-    slower = dataclasses.replace(cost, latency_ms=cost.latency_ms * 1.02, npu_cycles=cost.npu_cycles * 2)
-    assert table.excess_errors((1, 1), slower) == pytest.approx({"latency_ms": 100 * 0.02 / 1.02, "npu_cycles": 50.0})
+    assert (table.largest_error("cycles"), table.largest_error("npu_cycles")) == (3 + TOLERANCE, TOLERANCE)
+    for factor, excess in ((1.04, {"npu_cycles"}), (1.05, {"latency_ms", "npu_cycles"}), (1.009, set())):
+        slower = dataclasses.replace(cost, latency_ms=cost.latency_ms * factor, npu_cycles=cost.npu_cycles * factor)
+        errors = table.excess_errors((1, 1), slower)
+        assert errors == pytest.approx(dict.fromkeys(excess, 100 * (1 - 1 / factor)))
 
 
 def test_peak_is_that_of_compiled_combinations_and_otherwise_the_highest() -> None:

@@ -2,10 +2,13 @@
 
 import csv
 import json
+import re
+import shlex
 import sys
 from pathlib import Path
 from typing import Any, List, Optional, Sequence
 
+import click
 import numpy as np
 import pytest
 
@@ -21,6 +24,8 @@ from edgeflownas.storage import checkpoint
 from edgeflownas.storage.checkpoint import digest
 from edgeflownas.storage.lock import locked
 from search import cli
+from search.commands import cost
+from search.commands import evolve as evolve_command
 from search.nsga2.archive import Archive
 from search.nsga2.compiled_front import FrontCompiler
 from search.nsga2.evolution import Evolution
@@ -175,7 +180,7 @@ def test_wrong_predictions_are_reported_once_and_recorded(
     demo: Run, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:
     table = CostTable.load(Path(demo.config.hardware.table))
-    monkeypatch.setattr(Pool, "compile", fake_pool(1.01, table))
+    monkeypatch.setattr(Pool, "compile", fake_pool(1.02, table))
     archive = Archive(demo.space)
     architectures = [demo.space.parse(text) for text in ("000000000", "222222222")]
     progress: List[Any] = []
@@ -187,22 +192,32 @@ def test_wrong_predictions_are_reported_once_and_recorded(
         record = compiler.record(archive)
     assert progress[:2] == [(1, 2), (2, 2)]
     output = " ".join(capsys.readouterr().err.split())
-    assert output.count("warning: predictions are off by more than the cost table's recorded error") == 1
-    assert "by 0.990 %" in output
+    assert output.count("warning: the cost table predicts latency_ms of ") == 1
+    assert "with an error of 1.96 %, more than its recorded error plus 1 % for other weights" in output
+    advised = re.findall(r"edgeflownas-search (cost build|evolve) ([^;]*)", output)
+    for (_, options), command in zip(advised, (cost.build, evolve_command.command)):
+        chosen, rest, _ = command.make_parser(click.Context(command)).parse_args(shlex.split(options))
+        assert (chosen["config"], chosen["folder"], rest) == (f"{demo.folder}/config.yaml", str(demo.folder), [])
+        assert f"{demo.folder}/cost_table.yaml" in str(chosen)
+    assert len(advised) == 2
     errors = record["mispredicted_percent"]
     assert set(errors) == {"000000000", "222222222"}
-    assert errors["000000000"] == pytest.approx({"latency_ms": 100 * (1 - 1 / 1.01)}, rel=1e-3)
+    assert errors["000000000"] == pytest.approx({"latency_ms": 100 * (1 - 1 / 1.02)}, rel=1e-3)
     assert (record["vela"], record["compiled"], record["board"]["accelerator"]) == ("5.2.0", 2, "ethos-u55-64")
     json.dumps(record, allow_nan=False)
 
 
-def test_accurate_predictions_are_not_reported(
-    demo: Run, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+@pytest.mark.parametrize("factor", [1.0, 1.0015, 1.005])  # weights that compress differently cost up to 0.5 %
+def test_errors_due_to_other_weights_are_not_reported(
+    demo: Run, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture, factor: float
 ) -> None:
     table = CostTable.load(Path(demo.config.hardware.table))
-    monkeypatch.setattr(Pool, "compile", fake_pool(1.0, table))
+    monkeypatch.setattr(Pool, "compile", fake_pool(factor, table))
+    archive, architecture = Archive(demo.space), demo.space.parse("012012012")
     with FrontCompiler(demo, demo.supernet_weights(), table) as compiler:
-        compiler.compile_costs([demo.space.parse("012012012")], lambda *counts: None)
+        costs = compiler.compile_costs([architecture], lambda *counts: None)
+        archive.append([(architecture, 1.0)], costs, 0, set())
+        assert compiler.record(archive)["mispredicted_percent"] == {}
     assert "warning" not in capsys.readouterr().err
 
 
