@@ -22,7 +22,7 @@ from edgeflownas.network.skeleton import Skeleton
 from edgeflownas.storage import checkpoint, record, sealed
 from tests.processes import in_child
 from tests.reliability import stand_ins
-from tests.search.storage.test_search_file import content
+from tests.search.storage.searches import content
 from tests.small import weights_for
 
 ROOT = Path(__file__).parents[2]

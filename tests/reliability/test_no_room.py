@@ -25,7 +25,7 @@ from search.storage.search_file import SearchFile
 from tests.reliability import damage
 from tests.reliability.hungry import Hungry
 from tests.reliability.stand_ins import Cycle
-from tests.search.storage.test_search_file import IDENTITY, content, search
+from tests.search.storage.searches import IDENTITY, content, search
 
 
 @pytest.fixture()

@@ -16,7 +16,7 @@ from search.storage.identity import Identity
 from search.storage.space_file import SpaceFile
 from supernet.tree import TreeEvaluator
 from tests.reliability import long_search
-from tests.search.storage.test_search_file import content, search
+from tests.search.storage.searches import content, search
 
 ROOT = Path(__file__).parents[2]
 DEMO = ROOT / "results" / "reference" / "demo"

@@ -22,7 +22,7 @@ from search.strategies import loop
 from search.strategies.loop import Status, evolve
 from tests.processes import ended, in_child
 from tests.search.stand_ins import MEDIUM, Oracle, Table, epe_of, evolution_config, identity
-from tests.search.storage.test_search_file import content
+from tests.search.storage.searches import content
 
 IDENTITY = identity(MEDIUM)
 

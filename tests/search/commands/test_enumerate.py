@@ -16,7 +16,7 @@ from search.run import Run
 from search.strategies.enumeration import select_by_digits
 from tests.search.commands.test_evolve import Command, table
 from tests.search.stand_ins import CONFIG, SMALL, Oracle, brute_force_front, epe_of
-from tests.search.storage.test_search_file import content
+from tests.search.storage.searches import content
 
 SPACE = Run.open(CONFIG).space
 

@@ -26,7 +26,7 @@ from search.strategies import one_shot
 from search.workers.evaluator import Opened, open_evaluator
 from tests.edgeflownas.data.written import flow, image, put_flo, put_image
 from tests.search.stand_ins import CONFIG, Oracle, brute_force_front, epe_of
-from tests.search.storage.test_search_file import content
+from tests.search.storage.searches import content
 
 WIDTH = load(CONFIG).network.width
 LOAD = CostTable.load

@@ -47,7 +47,7 @@ from tests.search.stand_ins import (
     noise,
     open_oracle,
 )
-from tests.search.storage.test_search_file import content
+from tests.search.storage.searches import content
 
 
 class Vela:
