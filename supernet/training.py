@@ -20,7 +20,8 @@ from edgeflownas.storage.checkpoint import PAIRS
 from edgeflownas.storage.files import write_json
 from edgeflownas.tf_runtime.devices import Devices, select_devices
 from edgeflownas.tf_runtime.stack import tf
-from edgeflownas.training.loop import Training, check_batch_size
+from edgeflownas.training.loop import Training
+from edgeflownas.training.schedule import check_batch_size
 from edgeflownas.training.step import GraphStep, Inputs, Objective
 from supernet.fairness import SAMPLERS, Group, Sampler, assign_own_slots, draw_covering_pool, route_paths
 from supernet.parallel import build_parallel_cycle

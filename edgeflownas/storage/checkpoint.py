@@ -9,7 +9,6 @@ import h5py
 import numpy as np
 
 from edgeflownas.errors import InputError
-from edgeflownas.progress import say
 from edgeflownas.storage import files, sealed
 from edgeflownas.storage.files import previous
 from edgeflownas.storage.pairs import Identities, describe_changes
@@ -59,7 +58,7 @@ def load(path: Path) -> Tuple[Dict[str, np.ndarray], Dict[str, Any]]:
     Raises:
         InputError: The file is missing, damaged or has another format.
     """
-    if not path.exists():
+    if not path.exists() and not previous(path).exists():
         raise InputError(f"weights {path}: no such file; train a supernet first, or name an existing file")
     with sealed.named_errors(path, "weights", _RESUME, "restore it or train again"), sealed.read(path) as file:
         sealed.check_format(file, FORMAT, FORMAT_VERSION)
@@ -81,7 +80,7 @@ def use_previous(*paths: Path) -> List[Path]:
     return [path for path in paths if previous(path).exists() and files.use_previous(path, load)]
 
 
-def check_same(path: Path, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
+def check_same(path: Path, before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
     """Check that a checkpoint belongs to the present training.
 
     Args:
@@ -89,12 +88,16 @@ def check_same(path: Path, before: Mapping[str, Any], now: Mapping[str, Any]) ->
         before: Identity of the training that wrote the checkpoint.
         now: Identity of the present training.
 
+    Returns:
+        Remark for the user if the checkpoint does not record its pairs; otherwise an empty text.
+
     Raises:
         InputError: The identities differ.
     """
+    remark = ""
     for name, value in now.items():
         if name == PAIRS:
-            _check_pairs(path, before.get(PAIRS), value)
+            remark = _check_pairs(path, before.get(PAIRS), value)
             continue
         then, today = _find_difference(before.get(name), value)
         if then != today:
@@ -102,17 +105,19 @@ def check_same(path: Path, before: Mapping[str, Any], now: Mapping[str, Any]) ->
                 f"{path}: was trained with another {name} ({then}, now {today}); restore it, or train in another run "
                 f"folder"
             )
+    return remark
 
 
-def _check_pairs(path: Path, before: Any, now: Identities) -> None:
-    """Check that a checkpoint was trained on the present pairs; one of an earlier version does not record them."""
+def _check_pairs(path: Path, before: Any, now: Identities) -> str:
+    """Check that a checkpoint was trained on the present pairs; return a remark if it does not record its pairs."""
     if before is None and now:
-        say(f"{path}: does not record which pairs it was trained on; they are assumed to be the present ones")
+        return f"{path}: does not record which pairs it was trained on; they are assumed to be the present ones"
     changes = describe_changes(before or {}, now)
     if changes:
         raise InputError(
             f"{path}: was trained on other pairs: {'; '.join(changes)}; restore them, or train in another run folder"
         )
+    return ""
 
 
 def _read_tensors(group: h5py.Group, most: int) -> Dict[str, np.ndarray]:

@@ -21,7 +21,8 @@ from edgeflownas.network.space import Space
 from edgeflownas.storage import checkpoint
 from edgeflownas.tf_runtime.devices import HOST, Devices, select_devices
 from edgeflownas.tf_runtime.stack import tf
-from edgeflownas.training.loop import Training, check_batch_size
+from edgeflownas.training.loop import Training
+from edgeflownas.training.schedule import check_batch_size
 from edgeflownas.training.step import GraphStep, Inputs, Objective
 
 

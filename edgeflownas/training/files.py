@@ -1,31 +1,32 @@
-"""The checkpoints of a training in its folder, and the position of the training that they record."""
+"""The checkpoints of a training in its folder."""
 
 import contextlib
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
+from typing import Any, Dict, Mapping, NamedTuple, Optional
 
 import numpy as np
 
-from edgeflownas.data.pipeline import Batch
 from edgeflownas.errors import InputError
-from edgeflownas.progress import say
 from edgeflownas.storage import checkpoint
-from edgeflownas.storage.files import previous, remove_leftovers, write_json
+from edgeflownas.storage.files import previous, remove_leftovers
+from edgeflownas.training.place import Place
 from edgeflownas.training.step import Step
 
 
-@dataclass
-class Place:
-    """The position of a training; the part of a checkpoint that is neither tensors nor the step's own state."""
+class SavedTraining(NamedTuple):
+    """The content of the last checkpoint of a training.
 
-    epoch: int = 0  # completed epochs
-    batch: int = 0  # completed batches of the current epoch
-    loss_sum: float = 0.0  # over these batches
-    best_epe: Optional[float] = None
-    best_epoch: int = 0
-    wall_s: float = 0.0
-    history: List[Dict[str, float]] = field(default_factory=list)  # lines of the log, one per completed epoch
+    Attributes:
+        tensors: Weights and optimizer state by name.
+        place: Position of the training.
+        step: State of the step.
+        remark: Remark for the user; empty if there is none.
+    """
+
+    tensors: Dict[str, np.ndarray]
+    place: Place
+    step: Dict[str, Any]
+    remark: str
 
 
 class TrainingFiles:
@@ -47,24 +48,19 @@ class TrainingFiles:
         for path in (self._last, self._best, self._folder / "log.csv"):
             remove_leftovers(path)
 
-    def load(self) -> Optional[Tuple[Dict[str, np.ndarray], Dict[str, Any]]]:
-        """Load tensors and state of the last checkpoint; None if the folder has none.
+    def load(self) -> Optional[SavedTraining]:
+        """Load the last checkpoint; return None if the folder has none.
 
         Raises:
             InputError: The checkpoint belongs to a training of another space, network, data or recipe, or is damaged.
         """
-        if not self._last.exists():
-            if previous(self._last).exists():
-                raise InputError(
-                    f"{self._last}: is missing, but the previous checkpoint exists: resume from it with "
-                    f"--from-previous, or move {previous(self._last).name} away to start from scratch"
-                )
+        if not self._last.exists() and not previous(self._last).exists():
             return None
         tensors, state = checkpoint.load(self._last)
         if "place" not in state:
             raise InputError(f"{self._last}: holds weights, but not the state of a training; move it away")
-        checkpoint.check_same(self._last, state["identity"], self._identity)
-        return tensors, state
+        remark = checkpoint.check_same(self._last, state["identity"], self._identity)
+        return SavedTraining(tensors, Place(**state["place"]), state["step"], remark)
 
     def save(self, step: Step, place: Place) -> None:
         """Write the checkpoints; the best weights come first, so that they exist when ``last.h5`` refers to them."""
@@ -83,29 +79,27 @@ class TrainingFiles:
     ) -> None:
         checkpoint.save(path, weights, {"epoch": epoch, "epe": epe, "identity": self._identity})
 
-    def repair_best(self, step: Step, place: Place) -> None:
-        """Restore the best weights if an earlier file replaced damaged ones and a checkpoint still has their epoch."""
+    def repair_best(self, step: Step, place: Place) -> str:
+        """Restore the best weights if an older file replaced damaged ones.
+
+        They are restored from a checkpoint that was written right after their epoch. If there is none, the older
+        weights become the best of the training.
+
+        Returns:
+            Remark for the user if the best weights are lost; otherwise an empty text.
+        """
         _, best = checkpoint.load(self._best)
         if best["epoch"] >= place.best_epoch:  # later if the training was killed before it wrote last.h5
-            return
+            return ""
         for path in (self._last, previous(self._last)):
             with contextlib.suppress(InputError):  # there may be no previous checkpoint
                 tensors, state = checkpoint.load(path)
                 if (state["place"]["epoch"], state["place"]["batch"]) == (place.best_epoch, 0):
                     weights = {name: tensors[name] for name in step.weight_names()}
                     self._save_weights(self._best, weights, place.best_epoch, place.best_epe)
-                    return
-        say(
-            f"{self._best}: holds the weights of epoch {best['epoch']}; those of the best epoch, {place.best_epoch}, "
-            f"are lost"
-        )
-        place.best_epe, place.best_epoch = best["epe"], best["epoch"]
-
-
-def save_failed_batch(folder: Path, batch: Batch, step: int, files: Sequence[Sequence[str]]) -> None:
-    """Write the batch of a failed step as ``not-finite.npz``, and the names of its files as ``not-finite.json``."""
-    np.savez(str(folder / "not-finite.npz"), **batch._asdict())
-    write_json(folder / "not-finite.json", {"step": step, "files": files})
+                    return ""
+        lost, place.best_epe, place.best_epoch = place.best_epoch, best["epe"], best["epoch"]
+        return f"{self._best}: holds the weights of epoch {best['epoch']}; those of the best epoch, {lost}, are lost"
 
 
 def kept_weights_path(folder: Path, epoch: int) -> Path:

@@ -115,7 +115,9 @@ class StagedTraining:
         identity = child_identity(stage.config, make_first_weights(stage.config, weights), stage.datasets)
         finished = record.read(stage.folder / _FINISHED)
         stored = {**state["identity"], "weights": finished["weights_sha256"]}
-        checkpoint.check_same(path, stored, {**identity, "weights": checkpoint.digest(best)})
+        remark = checkpoint.check_same(path, stored, {**identity, "weights": checkpoint.digest(best)})
+        if remark:
+            say(remark)
         self._wall_s += finished["wall_s"]
         return best
 

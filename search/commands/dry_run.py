@@ -47,7 +47,7 @@ def show_supernet_training(run: Run, weights: Optional[Mapping[str, np.ndarray]]
     measuring = phase(f"building the supernet and timing {_STEPS} cycles")
     with measuring, tempfile.TemporaryDirectory() as folder:
         training = prepare_supernet_training(config, Path(folder), {}, weights)
-        seconds = training.time_steps(_STEPS)
+        seconds = training.schedule.time_steps(_STEPS)
     _show_files(config.data, parts)
     _show_network(run.skeleton, config.data.padded_size, [lightest, heaviest], run.skeleton.parameters())
     recipe = config.train
@@ -78,7 +78,7 @@ def show_retraining(config: ChildConfig, weights: Optional[Mapping[str, np.ndarr
             click.echo(f"stage {number} of {len(stages)}")
             with phase(f"building the network and timing {_STEPS} steps"):
                 training = prepare_child_training(stage.config, stage.folder, weights, stage.datasets)
-                seconds = training.time_steps(_STEPS)
+                seconds = training.schedule.time_steps(_STEPS)
             assert isinstance(stage.config.train, TrainConfig), "a stage has a single recipe"
             _show_files(stage.config.data, dict(zip(("train", "val"), stage.datasets)))
             _show_network(skeleton, stage.config.data.padded_size, [architecture], skeleton.parameters(architecture))
@@ -160,7 +160,7 @@ def _show_network(
 
 def _show_time(training: Training, recipe: TrainConfig, seconds: float, step: str) -> None:
     """Show the steps, time and memory of a training."""
-    steps = training.steps_per_epoch
+    steps = training.schedule.steps_per_epoch
     epoch, total = steps * seconds, steps * seconds * recipe.epochs
     click.echo(
         f"steps: {steps:,} per epoch, {steps * recipe.epochs:,} in {recipe.epochs} epochs; "
