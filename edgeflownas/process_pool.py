@@ -120,6 +120,7 @@ class _Worker:
                 child_end, self._lifeline = multiprocessing.Pipe(duplex=False)
                 context = multiprocessing.get_context("spawn")
                 self._pool = ProcessPoolExecutor(1, context, _begin, (child_end, *self._begin))
+                _block_signals()  # Python unblocks them when it starts its resource tracker for the first pool
             return self._pool
 
 

@@ -1,11 +1,12 @@
 """A search that is killed at any moment and restarted ends like an uninterrupted search."""
 
+import itertools
 import os
 import random
 import signal
 import time
 from pathlib import Path
-from typing import Any, Callable, Dict, List, Optional
+from typing import Any, Callable, Counter, Dict, List, Optional
 
 import pytest
 
@@ -53,52 +54,88 @@ def reference(tmp_path_factory: pytest.TempPathFactory) -> Dict[str, Any]:
 
 
 def test_search_killed_at_random_moments_resumes(tmp_path: Path, reference: Dict[str, Any]) -> None:
+    """Kill each search until it has finished in spite of that; a new one takes 96 ms, and is killed before that."""
     rng = random.Random(0)
-    for _ in range(30):
-        child = in_child(lambda: search(tmp_path, seconds=0.001))
+    kills = 0
+    folder = tmp_path / "0"
+    folder.mkdir()
+    for index in range(30):
+        child = in_child(lambda folder=folder: search(folder, seconds=0.001))  # type: ignore[misc]
         time.sleep(rng.uniform(0, 0.06))
         os.kill(child, signal.SIGKILL)
-        assert ended(child) == -signal.SIGKILL  # and did not finish before
-        for path in (tmp_path / "search.h5", tmp_path / "search.h5.previous"):
+        killed = ended(child) == -signal.SIGKILL
+        kills += killed
+        for path in (folder / "search.h5", folder / "search.h5.previous"):
             if path.exists():
                 sealed.read(path).close()
-    search(tmp_path)
-    assert content(tmp_path / "search.h5") == reference
+        if not killed:
+            assert content(folder / "search.h5") == reference
+            folder = tmp_path / str(index + 1)
+            folder.mkdir()
+    assert kills >= 10
+    search(folder)
+    assert content(folder / "search.h5") == reference
 
 
-def make_fault(at: int, names: List[str], after: bool) -> Callable[[], None]:
-    """Return a function that makes this process die before or after the n-th call of some functions of ``os``."""
-    left = [at]
+FILE_CALLS = ["open", "fsync", "link", "replace", "unlink", "utime"]
+
+
+def make_fault(at: int, after: bool) -> Callable[[], None]:
+    """Return a function that makes this process die before or after the n-th call that changes a file."""
+    numbers = itertools.count(1)
 
     def wrap(function: Callable[..., Any]) -> Callable[..., Any]:
         def call(*args: Any, **others: Any) -> Any:
-            left[0] -= 1
-            if left[0] == 0 and not after:
+            number = next(numbers)
+            if number == at and not after:
                 os.kill(os.getpid(), signal.SIGKILL)
-            result = function(*args, **others)
-            if left[0] == 0:
-                os.kill(os.getpid(), signal.SIGKILL)
-            return result
+            try:
+                return function(*args, **others)
+            finally:
+                if number == at:
+                    os.kill(os.getpid(), signal.SIGKILL)
 
         return call
 
     def install() -> None:
-        for name in names:
+        for name in FILE_CALLS:
             setattr(os, name, wrap(getattr(os, name)))
 
     return install
 
 
+def count_calls(monkeypatch: pytest.MonkeyPatch, function: Callable[[], None]) -> Counter[str]:
+    """Return how often a function makes each of the calls that change a file."""
+    counts: Counter[str] = Counter()
+
+    def wrap(name: str) -> Callable[..., Any]:
+        original = getattr(os, name)
+
+        def call(*args: Any, **others: Any) -> Any:
+            counts[name] += 1
+            return original(*args, **others)
+
+        return call
+
+    with monkeypatch.context() as patch:
+        for name in FILE_CALLS:
+            patch.setattr(os, name, wrap(name))
+        function()
+    return counts
+
+
 @pytest.mark.parametrize("after", [False, True])
-def test_search_killed_at_any_step_of_a_write_resumes(tmp_path: Path, after: bool) -> None:
+def test_search_killed_at_any_step_of_a_write_resumes(
+    tmp_path: Path, after: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Kill at each call that creates, syncs, links, renames or removes a file, until no call is left."""
     (tmp_path / "whole").mkdir()
-    search(tmp_path / "whole", generations=2)
+    calls = count_calls(monkeypatch, lambda: search(tmp_path / "whole", generations=2))
     reference = content(tmp_path / "whole" / "search.h5")
     for at in range(1, 10**6):
         folder = tmp_path / str(at)
         folder.mkdir()
-        install = make_fault(at, ["open", "fsync", "link", "replace", "unlink", "utime"], after)
+        install = make_fault(at, after)
 
         def run(folder: Path = folder, install: Callable[[], None] = install) -> None:
             install()
@@ -110,7 +147,7 @@ def test_search_killed_at_any_step_of_a_write_resumes(tmp_path: Path, after: boo
         assert sorted(file.name for file in folder.iterdir()) == ["search.h5", "search.h5.previous"]
         if code == 0:
             break
-    assert at > 25
+    assert at == sum(calls.values()) + 1 and calls["fsync"] >= 4 and calls["replace"] >= 2
 
 
 @pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM, signal.SIGUSR1])

@@ -87,7 +87,7 @@ def start_python(code: str, *arguments: str, **options: Any) -> "subprocess.Pope
     return subprocess.Popen([sys.executable, "-c", code, *arguments], cwd=root, universal_newlines=True, **options)
 
 
-def wait_for(condition: Callable[[], Any], seconds: float = 60.0) -> None:
+def wait_for(condition: Callable[[], Any], seconds: float = 300.0) -> None:
     """Wait until a condition holds."""
     end = time.monotonic() + seconds
     while not condition():

@@ -122,14 +122,27 @@ def test_stop_before_the_process_handles_signals_is_not_a_crash(
     assert words(read_rows(queue)) == ["queued", "queued", "queued"] and read_rows(queue)[0].crashes == 0
 
 
+def has_pending(pid: int, signum: int) -> bool:
+    """Check whether a signal that was sent to a process is still waiting to be handled."""
+    status = Path(f"/proc/{pid}/status").read_text().splitlines()
+    pending = next(int(line.split()[1], 16) for line in status if line.startswith("ShdPnd:"))
+    return bool(pending >> (signum - 1) & 1)
+
+
 def test_queue_is_stopped_by_ctrl_c_and_resumes(tmp_path: Path) -> None:
+    """Suspend the task before it is interrupted, so that it cannot end first."""
     run = small_run(tmp_path)
     queue = build(run, small_archive(run), np.array([0]))  # the architecture whose network is built fastest
 
     def stop() -> None:
         output = queue.paths.task(0).output
         wait_for(lambda: output.exists() and "starting" in output.read_text())
+        pid = queue.task(0).state().pid
+        assert pid is not None
+        os.kill(pid, signal.SIGSTOP)
         os.kill(os.getpid(), signal.SIGINT)
+        wait_for(lambda: has_pending(pid, signal.SIGTERM))
+        os.kill(pid, signal.SIGCONT)
 
     threading.Thread(target=stop).start()
     with pytest.raises(Interrupted):
