@@ -1,12 +1,13 @@
 """Pictures of a prediction next to its ground truth: first image, true flow, predicted flow and error."""
 
-from typing import List, Tuple
+from typing import List, Optional, Sequence, Tuple
 
 import cv2
 import numpy as np
 
 from edgeflownas.data.flow_colour import colour_flow
 from edgeflownas.data.sample import Sample
+from edgeflownas.evaluation.metrics import OUTLIER_PIXELS, OUTLIER_SHARE, compute_outlier_errors
 
 LABELS = ("image", "truth", "prediction", "error")
 # KITTI's colours of errors (Menze and Geiger, CVPR 2015): upper bound of the error, in pixels, and RGB colour.
@@ -22,16 +23,18 @@ ERROR_COLOURS: Tuple[Tuple[float, Tuple[int, int, int]], ...] = (
     (48.0, (215, 48, 39)),
     (float("inf"), (165, 0, 38)),
 )
-_CAPTION = 16  # height, in pixels
+_LINE = 16  # height of a line of text, in pixels
 _LETTER = 7  # width, in pixels
+_SWATCH = 40  # width of a colour in the legend, in pixels
 _FONT = cv2.FONT_HERSHEY_PLAIN
 
 
-def colour_errors(error: np.ndarray, valid: np.ndarray) -> np.ndarray:
-    """Draw end-point errors as an image.
+def colour_errors(error: np.ndarray, motion: np.ndarray, valid: np.ndarray) -> np.ndarray:
+    """Draw errors as an image, in KITTI's colours: by the smaller of the absolute and the relative error.
 
     Args:
         error: End-point errors, [H, W], in pixels.
+        motion: Lengths of the true flow, [H, W], in pixels.
         valid: Pixels with known flow, bool [H, W]; the others are black.
 
     Returns:
@@ -39,12 +42,33 @@ def colour_errors(error: np.ndarray, valid: np.ndarray) -> np.ndarray:
     """
     bounds = [bound for bound, _ in ERROR_COLOURS[:-1]]
     colours = np.array([colour for _, colour in ERROR_COLOURS], np.uint8)
-    image: np.ndarray = np.where(valid[..., None], colours[np.digitize(error, bounds)], 0).astype(np.uint8)
+    steps = np.digitize(compute_outlier_errors(error, motion), bounds)
+    image: np.ndarray = np.where(valid[..., None], colours[steps], 0).astype(np.uint8)
     return image
+
+
+def longest_flow(flow: np.ndarray, valid: Optional[np.ndarray] = None) -> Optional[float]:
+    """Return the length of the longest flow vector in pixels; None if no flow is known.
+
+    Args:
+        flow: Flow, float32 [H, W, 2], in pixels.
+        valid: Pixels with known flow, bool [H, W]; None: all.
+    """
+    lengths = np.linalg.norm(flow, axis=-1)
+    known = lengths if valid is None else lengths[valid]
+    return float(known.max()) if known.size else None
+
+
+def describe_flow(sample: Sample, flow: np.ndarray) -> str:
+    """Return a phrase with the longest true and the longest predicted flow, which the colours are scaled by."""
+    true, predicted = longest_flow(sample.flow, sample.valid), longest_flow(flow)
+    return f"longest flow {'n/a' if true is None else f'{true:.1f} px'}, predicted {predicted:.1f} px"
 
 
 def draw_panels(sample: Sample, flow: np.ndarray) -> List[np.ndarray]:
     """Draw the four images, in the order of ``LABELS``. Both flows are scaled to the longest true motion.
+
+    If no true flow is known, or nothing moves, the predicted flow is scaled to its own longest motion.
 
     Args:
         sample: Images and true flow.
@@ -53,31 +77,71 @@ def draw_panels(sample: Sample, flow: np.ndarray) -> List[np.ndarray]:
     Returns:
         RGB images, uint8 [H, W, 3].
     """
-    lengths = np.linalg.norm(sample.flow, axis=-1)[sample.valid]
-    longest = float(lengths.max()) if lengths.size else float(np.linalg.norm(flow, axis=-1).max())
+    longest = longest_flow(sample.flow, sample.valid) or longest_flow(flow)
     error = np.linalg.norm(flow - sample.flow, axis=-1)
     return [
         sample.images[..., :3],
         colour_flow(sample.flow, longest, sample.valid),
         colour_flow(flow, longest),
-        colour_errors(error, sample.valid),
+        colour_errors(error, np.linalg.norm(sample.flow, axis=-1), sample.valid),
     ]
 
 
-def add_captions(images: List[np.ndarray], last: str) -> np.ndarray:
-    """Join the four images, with captions below: the labels that fit, and a text under the last image.
+def draw_picture(sample: Sample, flow: np.ndarray, epe: Optional[float]) -> np.ndarray:
+    """Draw the four images side by side, and below them the EPE, the longest flow and the colours of the errors.
 
     Args:
-        images: Images from ``draw_panels``.
-        last: Text under the last image.
+        sample: Images and true flow.
+        flow: Predicted flow, float32 [H, W, 2], in pixels.
+        epe: EPE of the pair in pixels; None if no flow is known.
 
     Returns:
-        RGB image, uint8 [H + 16, 4 W, 3].
+        RGB image, uint8 [H', W', 3]; at least as wide as the text needs, white beside the images.
     """
-    width = images[0].shape[1]
-    strip = np.full((_CAPTION, width * len(images), 3), 255, np.uint8)
-    for number, text in enumerate((*LABELS[:-1], last)):
-        room = width * (1 if number < len(images) - 1 else 10)
-        if len(text) * _LETTER <= room:
-            cv2.putText(strip, text, (width * number + 2, _CAPTION - 4), _FONT, 0.75, (0, 0, 0), 1, cv2.LINE_AA)
-    return np.concatenate([np.concatenate(images, axis=1), strip])
+    height, width = sample.valid.shape
+    text = f"EPE {'n/a' if epe is None else f'{epe:.3f} px'}; {describe_flow(sample, flow)}"
+    labels = [label if len(label) * _LETTER < width else "" for label in LABELS]
+    legend = draw_legend()
+    whole = max(len(LABELS) * width, legend.shape[1], len(text) * _LETTER)
+    rows = [
+        np.concatenate(draw_panels(sample, flow), axis=1),
+        _write_line(whole, [(place * width, label) for place, label in enumerate(labels)]),
+        _write_line(whole, [(0, text)]),
+        legend,
+    ]
+    return np.concatenate([_fill_to_width(row, whole) for row in rows])
+
+
+def draw_legend() -> np.ndarray:
+    """Draw the colours of errors, with their bounds in pixels above and in percent of the true flow below them.
+
+    Returns:
+        RGB image, uint8 [64, 480, 3].
+    """
+    count = len(ERROR_COLOURS)
+    width = (count + 2) * _SWATCH
+    bounds = [bound for bound, _ in ERROR_COLOURS[:-1]]
+    places = [(step + 1) * _SWATCH - 2 * _LETTER for step in range(1, count)]
+    percents = [100 * bound * OUTLIER_SHARE / OUTLIER_PIXELS for bound in bounds]
+    colours = np.full((_LINE, width, 3), 255, np.uint8)
+    for step, (_, colour) in enumerate(ERROR_COLOURS, 1):
+        colours[:, step * _SWATCH : (step + 1) * _SWATCH] = colour
+    return np.concatenate([
+        _write_line(width, [(0, "error: px or % of the true flow, whichever is smaller")]),
+        _write_line(width, [(0, "px"), *zip(places, (f"{bound:.3g}" for bound in bounds))]),
+        colours,
+        _write_line(width, [(0, "%"), *zip(places, (f"{percent:.3g}" for percent in percents))]),
+    ])  # fmt: skip
+
+
+def _write_line(width: int, texts: Sequence[Tuple[int, str]]) -> np.ndarray:
+    """Draw a white line with texts at given places, in pixels from the left."""
+    line = np.full((_LINE, width, 3), 255, np.uint8)
+    for place, text in texts:
+        cv2.putText(line, text, (place + 2, _LINE - 4), _FONT, 0.75, (0, 0, 0), 1, cv2.LINE_AA)
+    return line
+
+
+def _fill_to_width(image: np.ndarray, width: int) -> np.ndarray:
+    """Add white at the right of an image."""
+    return np.pad(image, ((0, 0), (0, width - image.shape[1]), (0, 0)), mode="constant", constant_values=255)

@@ -151,8 +151,8 @@ def write_flo(path: Path, flow: np.ndarray) -> None:
     Raises:
         OSError: The file cannot be written.
     """
-    if not cv2.writeOpticalFlow(str(path), np.ascontiguousarray(flow, np.float32)):
-        raise OSError(f"flow {path}: cannot be written")
+    height, width = flow.shape[:2]
+    _write("flow", path, _FLO_HEADER.pack(b"PIEH", width, height) + np.ascontiguousarray(flow, "<f4").tobytes())
 
 
 def write_image(path: Path, image: np.ndarray) -> None:
@@ -161,8 +161,10 @@ def write_image(path: Path, image: np.ndarray) -> None:
     Raises:
         OSError: The file cannot be written.
     """
-    if not cv2.imwrite(str(path), np.ascontiguousarray(image[..., ::-1])):
-        raise OSError(f"image {path}: cannot be written")
+    encoded, content = cv2.imencode(".png", np.ascontiguousarray(image[..., ::-1]))
+    if not encoded:
+        raise OSError(f"image {path}: cannot be encoded as PNG")
+    _write("image", path, content.tobytes())
 
 
 _FLOW_READERS: Dict[str, Callable[[Path], np.ndarray]] = {".flo": read_flo, ".pfm": read_pfm}
@@ -176,6 +178,16 @@ def _read(what: str, path: Path) -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise BadFileError(what, path, f"cannot be read: {error.strerror}") from None
+
+
+def _write(what: str, path: Path, content: bytes) -> None:
+    """Write a file; OpenCV could not write to a name that is not UTF-8."""
+    try:
+        path.write_bytes(content)
+    except OSError as error:
+        raise OSError(
+            f"{what} {path}: cannot be written: {error.strerror}; free some space or name another folder"
+        ) from None
 
 
 def _check_size(what: str, path: Path, size: int, width: int, height: int, pixel: int) -> None:

@@ -37,9 +37,10 @@ def to_8_bits(data: bytes) -> bytes:
         raise ValueError(f"is damaged: its header claims {width} x {height} pixels with values up to {largest}")
     count = width * height * (3 if kind in (3, 6) else 1)
     content = data[header.end() :]
-    values = _read_text(content, count) if kind < 5 else _read_binary(content, count, largest)
-    if values is None:
+    read = _read_text(content, count) if kind < 5 else _read_binary(content, count, largest)
+    if read is None:
         raise ValueError(f"is truncated or damaged: {len(content)} bytes for {width} x {height} pixels")
+    values: np.ndarray = read
     if largest != 255:
         values = np.rint(np.clip(values.astype(np.float64) / largest, 0, 1) * 255)
     return b"P%d %d %d 255\n" % (6 if kind in (3, 6) else 5, width, height) + values.astype(np.uint8).tobytes()
@@ -47,7 +48,7 @@ def to_8_bits(data: bytes) -> bytes:
 
 def _read_binary(content: bytes, count: int, largest: int) -> Optional[np.ndarray]:
     """Return the values; None if there are fewer. Other data, such as a second image, may follow them."""
-    kind = np.dtype(np.uint8 if largest < 256 else ">u2")
+    kind = np.dtype("u1" if largest < 256 else ">u2")
     return np.frombuffer(content, kind, count) if len(content) >= count * kind.itemsize else None
 
 

@@ -6,7 +6,7 @@ from typing import Callable, List, Optional, Sequence, Tuple
 
 import numpy as np
 
-from edgeflownas.data.flow_picture import add_captions, draw_panels
+from edgeflownas.data.flow_picture import draw_picture
 from edgeflownas.data.formats import write_flo, write_image
 from edgeflownas.data.reading import read_ahead
 from edgeflownas.data.sample import FlowDataset, Sample
@@ -67,11 +67,10 @@ def assess(
 
 
 def _write_prediction(folder: Path, name: str, flow: np.ndarray, sample: Sample, epe: Optional[float]) -> None:
-    """Write NAME.flo, and NAME.png with first image, true flow, predicted flow, error and EPE."""
+    """Write NAME.flo, and NAME.png with first image, true flow, predicted flow, error, EPE and a legend."""
     folder.mkdir(parents=True, exist_ok=True)
     write_flo(folder / f"{name}.flo", flow)
-    caption = "no flow known" if epe is None else f"EPE {epe:.3f} px"
-    write_image(folder / f"{name}.png", add_captions(draw_panels(sample, flow), caption))
+    write_image(folder / f"{name}.png", draw_picture(sample, flow, epe))
 
 
 def _stem(name: str) -> str:

@@ -12,7 +12,21 @@ from edgeflownas.data.sample import Sample
 # Ranges of the length of the true flow, in pixels (Butler et al., ECCV 2012, MPI-Sintel).
 MOTIONS = {"s0_10": (0.0, 10.0), "s10_40": (10.0, 40.0), "s40": (40.0, float("inf"))}
 
-_OUTLIER_PIXELS, _OUTLIER_SHARE = 3.0, 0.05  # an outlier exceeds both (Menze & Geiger, CVPR 2015, KITTI)
+OUTLIER_PIXELS, OUTLIER_SHARE = 3.0, 0.05  # an outlier exceeds both (Menze & Geiger, CVPR 2015, KITTI)
+
+
+def compute_outlier_errors(error: np.ndarray, motion: np.ndarray) -> np.ndarray:
+    """Return KITTI's error: the smaller of the absolute and the relative end-point error, in pixels.
+
+    The relative error is scaled so that 5 % of the true motion count like 3 pixels. Outliers are above 3 pixels.
+
+    Args:
+        error: End-point errors, in pixels.
+        motion: Lengths of the true flow, in pixels, same shape.
+    """
+    relative = np.divide(error, motion, out=np.full(error.shape, np.inf), where=motion > 0)
+    errors: np.ndarray = np.minimum(error, relative * (OUTLIER_PIXELS / OUTLIER_SHARE))
+    return errors
 
 
 class FlowMetrics:
@@ -43,7 +57,7 @@ class FlowMetrics:
         motion = np.linalg.norm(sample.flow, axis=-1)[known]
         self._sum("epe", error)
         self._sum("zero_flow_epe", motion)
-        self._sum("fl_all", 100.0 * ((error > _OUTLIER_PIXELS) & (error > _OUTLIER_SHARE * motion)))
+        self._sum("fl_all", 100.0 * ((error > OUTLIER_PIXELS) & (error > OUTLIER_SHARE * motion)))
         for name, (least, most) in MOTIONS.items():
             self._sum(f"epe_{name}", error[(motion >= least) & (motion < most)])
         if sample.occluded is not None:

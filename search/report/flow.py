@@ -6,7 +6,7 @@ from typing import Any, List, NamedTuple, Optional, Sequence, Tuple
 import cv2
 import numpy as np
 
-from edgeflownas.data.flow_picture import ERROR_COLOURS, LABELS, draw_panels
+from edgeflownas.data.flow_picture import LABELS, describe_flow, draw_legend, draw_panels
 from edgeflownas.errors import InputError
 from edgeflownas.network.space import Architecture
 from edgeflownas.progress import phase, progress, say
@@ -57,11 +57,12 @@ def flow_section(
             rows.append(row)
     if not pictures:
         return ReportSection("flow", TITLE, (_explain_absence(pairs),))
-    bounds = [f"{bound:.2g}" for bound, _ in ERROR_COLOURS[:-1]]
+    pictures.append(Picture("Colours of errors", _encode_png([draw_legend()]), ()))
     text = (
-        "Flow is shown in Middlebury's colours: hue is the direction, saturation the length. Errors are shown in "
-        f"KITTI's colours, from dark blue below {bounds[0]} px, in steps of a factor of two, to dark red from "
-        f"{bounds[-1]} px; yellow and red pixels have an error of 3 px or more. In black pixels the flow is not known.",
+        "Flow is shown in Middlebury's colours: hue is the direction, saturation the length, up to that of the longest "
+        "true flow; longer predictions are dark. Errors are shown in KITTI's colours, by the smaller of the absolute "
+        "error and the error relative to the true flow, as in the last picture; yellow and red pixels have an error of "
+        "3 px and 5 % or more. In black pixels the flow is not known.",
     )
     return ReportSection("flow", TITLE, text, pictures=tuple(pictures), data=Table("", _HEADINGS, tuple(rows)))
 
@@ -121,9 +122,9 @@ def _draw_pictures(
                     flow = predicting.flow(sample.images)
                     errors = np.linalg.norm(flow - sample.flow, axis=-1)[sample.valid]
                     epe = float(errors.mean()) if errors.size else None
-                    result = "flow not known" if epe is None else f"EPE {epe:.3f} px"
+                    result = "EPE n/a" if epe is None else f"EPE {epe:.3f} px"
                     prefix = f"{contents.name}, " if several else ""
-                    title = f"{prefix}{name}, {subject.origin}, pair {index}: {result}"
+                    title = f"{prefix}{name}, {subject.origin}, pair {index}: {result}; {describe_flow(sample, flow)}"
                     pictures.append((
                         Picture(title, _encode_png(draw_panels(sample, flow)), LABELS),
                         (contents.name, name, str(subject.weights), index, epe),

@@ -1,4 +1,4 @@
-"""Pictures of flow, and the section of the report that contains them."""
+"""The section of the report with pictures of flow."""
 
 from pathlib import Path
 
@@ -8,9 +8,7 @@ import pytest
 
 from edgeflownas.config import dump
 from edgeflownas.data.datasets import open_part
-from edgeflownas.data.flow_colour import colour_flow
-from edgeflownas.data.flow_picture import ERROR_COLOURS, colour_errors, draw_panels
-from edgeflownas.data.sample import Sample
+from edgeflownas.data.flow_picture import describe_flow, draw_legend, draw_panels
 from edgeflownas.hardware.board import Board
 from edgeflownas.storage.files import write_text
 from search.report.contents import Contents
@@ -24,23 +22,8 @@ def make_contents(run):
     return Contents(run.folder.name, run, board, {}, None, None, None, [], None, [], {}, {}, False)
 
 
-def test_errors_have_the_colour_of_their_interval():
-    bounds = [bound for bound, _ in ERROR_COLOURS]
-    assert bounds[:-1] == [0.1875 * 2**step for step in range(9)] and bounds[4] == 3.0
-    errors = np.array([[0.0, 0.1874, 0.1875, 2.9, 3.0, 47.0, 48.0, 1e6, 0.0]])
-    valid = np.array([[True] * 8 + [False]])
-    expected = [ERROR_COLOURS[step][1] for step in (0, 0, 1, 4, 5, 8, 9, 9)] + [(0, 0, 0)]
-    assert [tuple(colour) for colour in colour_errors(errors, valid)[0]] == expected
-
-
-def test_ground_truth_and_prediction_have_the_same_scale():
-    truth = np.zeros((2, 3, 2), np.float32)
-    truth[0, 0] = (4, 0)
-    sample = Sample(np.full((2, 3, 6), 7, np.uint8), truth, np.ones((2, 3), bool))
-    image, true, predicted, error = draw_panels(sample, truth / 2)
-    assert (image == 7).all() and (predicted == colour_flow(truth / 2, 4.0)).all()
-    assert (true == colour_flow(truth)).all() and (predicted != true).any()
-    assert tuple(error[0, 0]) == ERROR_COLOURS[4][1]  # 2 px
+def pixels(picture):
+    return cv2.imdecode(np.frombuffer(picture.png, np.uint8), cv2.IMREAD_COLOR)[..., ::-1]
 
 
 def test_section_shows_the_epe_and_flow_of_the_network(tmp_path):
@@ -54,10 +37,10 @@ def test_section_shows_the_epe_and_flow_of_the_network(tmp_path):
         flow = predicting.flow(sample.images)
         epe = np.linalg.norm(flow - sample.flow, axis=-1)[sample.valid].mean()
         assert line[1] == "000000000" and line[-1] == pytest.approx(epe, rel=1e-6)
-        assert f"EPE {epe:.3f} px" in picture.title
-        pixels = cv2.imdecode(np.frombuffer(picture.png, np.uint8), cv2.IMREAD_COLOR)[..., ::-1]
-        assert (pixels == np.concatenate(draw_panels(sample, flow), axis=1)).all()
+        assert f"EPE {epe:.3f} px; {describe_flow(sample, flow)}" in picture.title
+        assert (pixels(picture) == np.concatenate(draw_panels(sample, flow), axis=1)).all()
     predicting.close()
+    assert (pixels(section.pictures[2]) == draw_legend()).all() and len(section.pictures) == 3
 
 
 def test_absence_of_pictures_is_explained(tmp_path):
