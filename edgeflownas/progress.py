@@ -8,21 +8,16 @@ from typing import Iterator, List, NamedTuple, Optional
 from rich.console import Console, RenderableType
 from rich.constrain import Constrain
 from rich.errors import LiveError
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    ProgressColumn,
-    Task,
-    TextColumn,
-    TimeElapsedColumn,
-)
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn
 from rich.table import Column
 from rich.text import Text
 
-console = Console(stderr=True, highlight=False)
+from edgeflownas.terminal import open_console
+
+console = open_console(stderr=True)
 
 _PLAIN_EVERY = 15.0  # seconds between plain lines
+_NARROW, _WIDE = 56, 100  # width of a terminal that has no room for a bar, and that has room for two times
 _shown: List[Progress] = []  # live displays, of which a terminal has at most one: nested bars join it
 
 
@@ -49,22 +44,35 @@ class _Count(MofNCompleteColumn):
         return Text() if task.total is None else super().render(task)
 
 
-class _Left(ProgressColumn):
-    """Remaining time at the mean rate so far. Rich's own column shows none if a step takes over half a minute."""
+class _Times(ProgressColumn):
+    """Remaining time at the mean rate so far, and in wide terminals the elapsed time; at the end the total time.
+
+    Rich's own columns do not name their times, and show no remaining time if a step takes over half a minute.
+    """
 
     max_refresh = 0.5
 
     def render(self, task: Task) -> Text:
-        end = task.fields["end"]
-        if task.total is None or end is None:
-            return Text("" if task.total is None else "-:--:--", style="progress.remaining")
-        return Text(format_duration(end - time.monotonic()), style="progress.remaining")
+        elapsed, end = format_duration(task.elapsed or 0.0), task.fields["end"]
+        if task.finished:
+            text = f"in {format_duration(task.finished_time or 0.0)}"
+        elif task.fields["ended"]:
+            text = f"after {elapsed}"
+        elif end is None:
+            text = f"{elapsed} elapsed"
+        else:
+            left = f"{format_duration(end - time.monotonic())} left"
+            text = f"{elapsed} elapsed, {left}" if console.width >= _WIDE else left
+        return Text(text, style="progress.remaining")
 
 
 class _Bars(Progress):
     """Bars that leave room for the ^C that a terminal prints; otherwise it would wrap and shift the bars."""
 
     def get_renderable(self) -> RenderableType:
+        for column in self.columns:
+            if isinstance(column, BarColumn):  # in narrow terminals it gives way to figures
+                column.bar_width = min(max(console.width - _NARROW, 4), 20)
         return Constrain(super().get_renderable(), console.width - len("^C"))
 
 
@@ -74,8 +82,10 @@ class Bar:
     def __init__(self, title: str, total: int, done: int, live: Optional[Progress]) -> None:
         self._title, self._total, self._done = title, total, done
         self._live = live
-        self._task = live.add_task(title, total=total, completed=done, note="", end=None) if live else None
-        self._last = time.monotonic()
+        self._task = None
+        if live is not None:
+            self._task = live.add_task(title, total=total, completed=done, note="", end=None, ended=False)
+        self._start = self._last = time.monotonic()
         self._since = done, self._last  # start of the measurement of the rate
         self._begun = False
 
@@ -93,17 +103,23 @@ class Bar:
         if now - self._last < _PLAIN_EVERY and self._done < self._total:
             return
         self._last = now
-        say(f"{self._title}: {self._done}/{self._total}, {rate:.3g}/s, {format_duration(left)} left {note}".rstrip())
+        times = f", {rate:.3g}/s, {format_duration(left)} left"
+        if self._done >= self._total:
+            times = f" in {format_duration(now - self._start)}"
+        say(f"{self._title}: {self._done}/{self._total}{times} {note}".rstrip())
 
     def note(self, text: str) -> None:
         """Show a note after the bar until the next step; without a bar, do nothing."""
         if self._live is not None and self._task is not None:
             self._live.update(self._task, note=text)
 
-    def remove(self) -> None:
-        """Remove the bar from the screen."""
+    def end(self, remove: bool) -> None:
+        """Show the total instead of the remaining time, or remove the bar from the screen."""
         if self._live is not None and self._task is not None:
-            self._live.remove_task(self._task)
+            if remove:
+                self._live.remove_task(self._task)
+            else:
+                self._live.update(self._task, ended=True)
 
 
 @contextlib.contextmanager
@@ -121,8 +137,7 @@ def progress(title: str, total: int, done: int = 0) -> Iterator[Bar]:
         try:
             yield bar
         finally:
-            if nested:
-                bar.remove()
+            bar.end(remove=nested)
 
 
 @contextlib.contextmanager
@@ -136,7 +151,7 @@ def phase(title: str) -> Iterator[None]:
             say(title)
             yield
             return
-        task = live.add_task(title, total=None, note="", end=None)
+        task = live.add_task(title, total=None, note="", end=None, ended=False)
         try:
             yield
         finally:
@@ -146,16 +161,16 @@ def phase(title: str) -> Iterator[None]:
 @contextlib.contextmanager
 def _display(transient: bool) -> Iterator[Optional[Progress]]:
     """Yield the bars on the terminal; None outside a terminal, or if another live display is on it."""
-    if not console.is_terminal or _shown:
+    if not console.is_interactive or _shown:
         yield _shown[-1] if _shown else None
         return
+    rest = Column(ratio=1, no_wrap=True)  # takes the remaining width
     columns = (
-        TextColumn("{task.description}"),
-        BarColumn(bar_width=20),
+        TextColumn("{task.description}", markup=False, table_column=Column()),  # wrapped, so that no figure is cut
+        BarColumn(),
         _Count(),
-        TimeElapsedColumn(),
-        _Left(),
-        TextColumn("{task.fields[note]}", table_column=Column(ratio=1, no_wrap=True)),  # takes the remaining width
+        _Times(),
+        TextColumn("{task.fields[note]}", markup=False, table_column=rest),
     )
     live = _Bars(*columns, console=console, expand=True, transient=transient)
     try:
@@ -178,14 +193,14 @@ def format_duration(seconds: float) -> str:
 
 
 def say(text: str, on: Optional[Console] = None) -> None:
-    """Print a line; on a terminal it is wrapped between words, so that paths can still be copied.
+    """Print a line; on a terminal it is wrapped between words, so that paths and commands can still be copied.
 
     Args:
         text: Text of the line.
         on: Console to print to; None: standard error, above any bar.
     """
     on = on or console
-    if on.is_terminal:
-        wrap = TextWrapper(on.width, break_long_words=False, break_on_hyphens=False).fill
+    if on.is_interactive:
+        wrap = TextWrapper(max(on.width, 1), break_long_words=False, break_on_hyphens=False).fill
         text = "\n".join(map(wrap, text.split("\n")))
     on.print(text, soft_wrap=True, markup=False)

@@ -17,6 +17,7 @@ import click
 from edgeflownas import __version__
 from edgeflownas.errors import FailedError, InputError
 from edgeflownas.signals import Interrupted
+from edgeflownas.terminal import replace_unencodable
 
 _PROGRAM = "edgeflownas-search"
 
@@ -95,6 +96,7 @@ def cli() -> None:
 
 def main() -> None:
     """Run a command and exit with its exit code."""
+    replace_unencodable()
     _configure_libraries()
     try:
         code = cli.main(prog_name=_PROGRAM, standalone_mode=False) or 0

@@ -108,7 +108,7 @@ def _acquire(path: Path, what: str, stale_after: float) -> str:
         except OSError as error:
             raise _unwritable(path, what, error) from error
         try:
-            with os.fdopen(handle, "w") as file:
+            with os.fdopen(handle, "w", encoding="utf-8") as file:
                 file.write(holder)
                 file.flush()
                 sync(file.fileno())
@@ -156,7 +156,7 @@ def _unlink(path: Path, holder: str) -> None:
     and hard links two processes may pass at the same moment; ``beat`` detects this.
     """
     second = path.with_name(f".{path.name}.{hashlib.sha256(holder.encode()).hexdigest()[:16]}.stale")
-    with contextlib.suppress(FileNotFoundError), path.open() as stale:
+    with contextlib.suppress(FileNotFoundError), path.open(encoding="utf-8", errors="replace") as stale:
         with contextlib.suppress(OSError):
             fcntl.flock(stale, fcntl.LOCK_EX)
         this = os.fstat(stale.fileno())
@@ -222,6 +222,6 @@ def _describe(holder: str) -> str:
 def _read(path: Path) -> Optional[str]:
     """Return the content of a lock file; None if there is none."""
     try:
-        return path.read_text(errors="replace")
+        return path.read_text(encoding="utf-8", errors="replace")
     except FileNotFoundError:
         return None

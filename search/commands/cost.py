@@ -18,6 +18,7 @@ from edgeflownas.hardware.networks import RANDOM
 from edgeflownas.progress import progress, say
 from edgeflownas.storage import checkpoint
 from edgeflownas.storage.files import use_previous
+from edgeflownas.terminal import open_console, print_table
 from search.commands import layer_view
 from search.commands.options import OrderedGroup, json_option, print_json, run_options
 from search.run import Run
@@ -85,8 +86,8 @@ def show(run: Run, architectures: Tuple[str, ...], compiled: bool, layers: bool,
     if as_json:
         print_json(records)
     else:
-        console = Console(highlight=False)
-        console.print(_render_costs(run, records, settings))
+        console = open_console()
+        print_table(_render_costs(run, records, settings), console)
         _say_misfits(console, Board.load(Path(run.config.hardware.board)), records)
 
 
@@ -182,7 +183,7 @@ def _show_layers(run: Run, architectures: Tuple[str, ...], as_json: bool) -> Non
         table = layer_view.render_parts(architectures[0], views[0])
     else:
         table = layer_view.render_comparison(architectures, views)
-    console = Console(highlight=False)
-    console.print(table)
+    console = open_console()
+    print_table(table, console)
     say(f"{board.settings.name}: {board.summary(vela)}; {run.describe_weights()}", console)
     _say_misfits(console, board, records)

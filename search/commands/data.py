@@ -5,7 +5,6 @@ from typing import Any, Dict, List, Optional, Tuple
 
 import click
 from rich.box import SIMPLE_HEAD
-from rich.console import Console
 from rich.table import Table
 
 from edgeflownas.config import DataConfig, FileData, TrainConfig
@@ -13,6 +12,7 @@ from edgeflownas.data.check import Findings, check
 from edgeflownas.data.exclusion import write_exclusion
 from edgeflownas.errors import InputError
 from edgeflownas.progress import say
+from edgeflownas.terminal import open_console, print_table
 from search.commands.options import OrderedGroup, data_options, json_option, print_json, run_options
 from search.run import Run
 
@@ -86,12 +86,12 @@ def _to_record(key: str, config: FileData, findings: Findings, path: Path) -> Di
 def _show(result: Dict[str, Any], excluded: bool) -> None:
     """Print the findings; ``excluded`` says whether the configuration already excludes the bad files."""
     bad, missing, pairs = result["bad"], result["missing"], result["pairs"]
-    console = Console(highlight=False, soft_wrap=True)
-    console.print(
+    console = open_console()
+    say(
         f"{result['key']}: {result['kind']}, {pairs['train']:,} training and {pairs['val']:,} validation pairs in "
         f"{result['files']:,} files; bad files: {len(bad):,}, affected pairs: {result['spoilt_pairs']:,}, "
         f"missing files: {len(missing):,}",
-        markup=False,
+        console,
     )
     if bad or missing:
         table = Table(box=SIMPLE_HEAD, pad_edge=False)
@@ -100,8 +100,8 @@ def _show(result: Dict[str, Any], excluded: bool) -> None:
         rows = [*sorted(bad.items()), *((name, "is missing; its pair is left out") for name in missing)]
         for row in rows[:_MAX_ROWS]:
             table.add_row(*row)
-        console.print(table, markup=False)
+        print_table(table, console)
         if len(rows) > _MAX_ROWS:
-            console.print(f"and {len(rows) - _MAX_ROWS:,} more", markup=False)
+            say(f"and {len(rows) - _MAX_ROWS:,} more", console)
     advice = f"; to exclude them from training and evaluation, set {result['key']}.exclude to this file"
     say(f"list of bad files: {result['list']}{advice if bad and not excluded else ''}")

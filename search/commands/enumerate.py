@@ -4,13 +4,13 @@ import contextlib
 from typing import Optional
 
 import click
-from rich.console import Console
 
 from edgeflownas.hardware.board import Board
 from edgeflownas.progress import say
 from edgeflownas.storage.checkpoint import digest
 from edgeflownas.storage.files import remove_leftovers, use_previous
 from edgeflownas.storage.lock import locked
+from edgeflownas.terminal import open_console, print_table
 from search.commands.options import json_option, print_json, run_options
 from search.nsga2.compiled_front import FrontCompiler
 from search.nsga2.evolution import Evolution
@@ -85,9 +85,9 @@ def _show(run: Run, file: SpaceFile, evolution: Evolution, board: Board, vela: s
     if as_json:
         print_json(result)
         return
-    console = Console(highlight=False)
+    console = open_console()
     if len(front):
-        console.print(front_table(evolution.archive, front))
+        print_table(front_table(evolution.archive, front), console)
         say(f"{board.settings.name}: {board.summary(vela)}.", console)
     scored = f"{len(file.archive):,} of {run.space.size:,} architectures scored"
     if file.complete:

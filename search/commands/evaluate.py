@@ -6,7 +6,6 @@ from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 import click
 from rich.box import SIMPLE_HEAD
-from rich.console import Console
 from rich.table import Table
 
 from edgeflownas.config import DataConfig
@@ -15,6 +14,7 @@ from edgeflownas.errors import InputError
 from edgeflownas.network.space import Architecture
 from edgeflownas.progress import phase, progress
 from edgeflownas.storage.files import write_csv
+from edgeflownas.terminal import open_console, print_table
 from search.commands.options import data_options, json_option, print_json, run_options
 from search.run import Run
 
@@ -167,4 +167,4 @@ def _print(result: Dict[str, Any]) -> None:
         table.add_row(row["architecture"], *figures, f"{row['macs'] / 1e6:.1f}")
     zero = f"{result['zero_flow_epe']:.3f}"
     table.add_row("zero flow", *(zero if key == "epe" else "" for key, _ in columns), "0")
-    Console(highlight=False).print(table)
+    print_table(table, open_console())

@@ -5,7 +5,6 @@ from typing import Any, Dict, Iterator, Mapping, NamedTuple, Optional
 
 import click
 import numpy as np
-from rich.console import Console
 
 from edgeflownas.errors import InputError
 from edgeflownas.hardware.board import Board
@@ -13,6 +12,7 @@ from edgeflownas.hardware.cost import CostTable
 from edgeflownas.progress import say
 from edgeflownas.storage.files import remove_leftovers, use_previous, write_json
 from edgeflownas.storage.lock import locked
+from edgeflownas.terminal import open_console, print_table
 from search.commands.options import json_option, print_json, run_options
 from search.nsga2.compiled_front import FrontCompiler
 from search.nsga2.evolution import Evolution
@@ -183,8 +183,8 @@ def _measure_share(prepared: _PreparedSearch) -> Optional[float]:
 
 def _print(evolution: Evolution, result: Mapping[str, Any], front: np.ndarray, hardware: str) -> None:
     """Print the front and the figures of a search."""
-    console = Console(highlight=False)
-    console.print(front_table(evolution.archive, front))
+    console = open_console()
+    print_table(front_table(evolution.archive, front), console)
     best, zero = result["best_epe"], result["zero_flow_epe"]
     lines = [
         f"{result['hardware']['board']}: {hardware}.",

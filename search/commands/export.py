@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any, Dict, Optional, Tuple
 
 import click
 import numpy as np
-from rich.console import Console
 
 from edgeflownas.data.datasets import open_datasets
 from edgeflownas.evaluation.recalibration import select_statistics
@@ -17,6 +16,7 @@ from edgeflownas.hardware.report import Compiled
 from edgeflownas.network.space import Architecture
 from edgeflownas.progress import phase, progress, say
 from edgeflownas.storage.files import replacing, write_json
+from edgeflownas.terminal import open_console
 from search.commands.options import json_option, print_json, run_options
 from search.run import SCORING_THREADS, Run
 
@@ -156,6 +156,6 @@ def _print(result: Dict[str, Any], board: Board) -> None:
         result["settings"],
         *(f"{key}: {result[key]}" for key in ("network", "compiled", "record")),
     ]
-    console = Console(highlight=False)
+    console = open_console()
     for line in lines:
         say(line, console)

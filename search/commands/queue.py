@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any, Dict, Sequence, Tuple
 
 import click
-from rich.console import Console
 
 from edgeflownas.errors import InputError
 from edgeflownas.hardware.compiler import Compiler
@@ -14,6 +13,7 @@ from edgeflownas.hardware.cost import CostTable
 from edgeflownas.progress import say
 from edgeflownas.storage.checkpoint import digest
 from edgeflownas.storage.lock import locked
+from edgeflownas.terminal import open_console, print_table
 from search.commands.options import OrderedGroup, json_option, print_json, run_options
 from search.nsga2.evolution import Evolution
 from search.queue import build as building
@@ -28,8 +28,6 @@ from search.run import Run
 from search.storage.identity import Identity
 from search.storage.search_file import SearchFile
 from search.strategies.independent import INDEPENDENT, build_sample
-
-_MIN_COLUMNS = 100  # width of tables where the output is not a terminal
 
 _indices = click.argument("indices", metavar="[INDEX]...", nargs=-1, type=click.IntRange(min=0))
 
@@ -176,9 +174,9 @@ def collect(run: Run, as_json: bool) -> None:
         }
         print_json(result)
         return
-    console = _open_console()
-    console.print(final_front.render_final_table(collection, EDGEFLOWNET if comparable else None))
-    console.print(final_front.render_epe_table(collection))
+    console = open_console()
+    print_table(final_front.render_final_table(collection, EDGEFLOWNET if comparable else None), console)
+    print_table(final_front.render_epe_table(collection), console)
     lines = [
         f"{board}: {compiler.board.summary(vela)}.",
         f"Kendall tau of supernet EPE and retrained EPE: {ranking}. Table: {run.final_front_file}"
@@ -201,12 +199,7 @@ def _show(rows: Sequence[status.Row], as_json: bool) -> None:
     if as_json:
         print_json(status.to_records(rows))
         return
-    console = _open_console()
-    console.print(status.render_table(rows))
+    console = open_console()
+    print_table(status.render_table(rows), console)
     for line in status.format_remarks(rows):
         say(line, console)
-
-
-def _open_console() -> Console:
-    console = Console(highlight=False)
-    return console if console.is_terminal else Console(highlight=False, width=max(console.width, _MIN_COLUMNS))

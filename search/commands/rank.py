@@ -5,12 +5,12 @@ from typing import Any, List, Optional, Sequence, Tuple
 
 import click
 from rich.box import SIMPLE_HEAD
-from rich.console import Console
 from rich.table import Table
 
 from edgeflownas.progress import phase, progress, say
 from edgeflownas.storage import checkpoint
 from edgeflownas.storage.files import replacing, write_json
+from edgeflownas.terminal import open_console, print_table
 from search.commands.options import json_option, print_json, run_options
 from search.ranking import rank
 from search.ranking.rank import Ranking
@@ -117,8 +117,8 @@ def _print(run: Run, result: Any) -> None:
             f"{tau['value']:.3f} ({tau['low']:.2f} to {tau['high']:.2f})",
             *(f"{ranking[name]['value']:.3f}" for name in ("spearman_rho", "pearson_r", top)),
         )
-    console = Console(highlight=False)
-    console.print(table)
+    console = open_console()
+    print_table(table, console)
     for line in _describe(run, result):
         say(line, console)
 

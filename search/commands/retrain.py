@@ -3,6 +3,7 @@
 import contextlib
 import faulthandler
 import os
+import sys
 from pathlib import Path
 from typing import Dict, Iterator, List, Optional, Tuple, TypeVar
 
@@ -97,8 +98,9 @@ def _with_devices(config: Child, devices: Optional[List[int]]) -> Child:
 @contextlib.contextmanager
 def _show_progress(queue: Queue, index: int) -> Iterator[None]:
     """Show the progress of a task on the terminal; its output goes to its log."""
-    if not console.is_terminal:
+    if not console.is_interactive:
         yield
         return
-    with os.fdopen(os.dup(2), "w") as terminal, show_tasks(lambda: [read_row(queue, index)], Console(file=terminal)):
+    copy = os.fdopen(os.dup(2), "w", encoding=sys.stderr.encoding, errors=sys.stderr.errors)
+    with copy as terminal, show_tasks(lambda: [read_row(queue, index)], Console(file=terminal)):
         yield

@@ -96,8 +96,9 @@ def _call(words: List[str], timeout: float = _TIMEOUT) -> str:
     """Run a command and return its output."""
     try:
         done = subprocess.run(
-            words, check=False, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=timeout
-        )
+            words, check=False, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace",
+            timeout=timeout,
+        )  # fmt: skip
     except OSError as error:
         raise SlurmError(f"{words[0]}: {error.strerror or error}: is Slurm installed on this machine?") from None
     except subprocess.TimeoutExpired:

@@ -46,7 +46,7 @@ def write_script(queue: Queue, config: ClusterConfig) -> str:
     path = queue.paths.script
     text = render_batch_script(queue.paths, queue.file.id, queue.file.tasks, config)
     if path.exists():
-        if path.read_text(errors="replace") == text:
+        if path.read_text(encoding="utf-8", errors="replace") == text:
             return text
         say(f"{path}: the existing script differs (other settings or edits); it is now {set_aside(path).name}")
     write_text(path, text)

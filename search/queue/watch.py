@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.live import Live
 
 from edgeflownas.progress import console, say
+from edgeflownas.terminal import FittedTable
 from search.queue import slurm
 from search.queue.queue import Queue
 from search.queue.script import job_name
@@ -85,11 +86,13 @@ def show_tasks(get_rows: Rows, on: Console = console) -> Iterator[Callable[[], N
     Yields:
         A function to be called regularly, which updates the display.
     """
-    if not on.is_terminal:
+    if not on.is_interactive:
         known: Dict[int, Tuple[str, int]] = {}
         yield lambda: _print_changes(get_rows(), known)
         return
-    show = Live(get_renderable=lambda: render_table(get_rows()), console=on, refresh_per_second=1, transient=True)
+    show = Live(
+        get_renderable=lambda: FittedTable(render_table(get_rows())), console=on, refresh_per_second=1, transient=True
+    )
     with show as live:
         try:
             yield lambda: None

@@ -20,7 +20,6 @@ from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tup
 
 import numpy as np
 from rich.box import SIMPLE_HEAD
-from rich.console import Console
 from rich.table import Table
 
 from edgeflownas.errors import InputError
@@ -29,6 +28,7 @@ from edgeflownas.progress import phase, progress, say
 from edgeflownas.storage import checkpoint, record
 from edgeflownas.storage.files import write_csv
 from edgeflownas.storage.lock import Lock
+from edgeflownas.terminal import open_console, print_table
 from search.nsga2.competition import resolve_sram_cap
 from search.nsga2.objectives import compute_points
 from search.nsga2.operators import Fitness, Individual, select
@@ -294,7 +294,7 @@ def _show_table(space: Space, candidates: Sequence[Candidate], title: str) -> No
             )  # fmt: skip
         if len(labelled) > _SHOWN:
             table.add_row("...", "", "", "", f"{len(labelled) - _SHOWN:,} more {label}")
-    Console(highlight=False).print(table)
+    print_table(table, open_console())
 
 
 STAGED = Strategy(shares_weights=True, run=run_strategy)

@@ -1,5 +1,6 @@
 """Display of a running search: a live table on a terminal, plain lines elsewhere."""
 
+import itertools
 import time
 from types import TracebackType
 from typing import List, Optional, Tuple, Type
@@ -14,6 +15,7 @@ from search.nsga2.evolution import Evolution
 from search.strategies.loop import Status
 
 _PLAIN_EVERY = 15.0  # seconds between plain lines within a generation
+_TWO_FIGURES = 80  # columns of a terminal that two figures per line need
 
 
 class SearchView:
@@ -30,7 +32,7 @@ class SearchView:
 
     def __enter__(self) -> "SearchView":
         """Start the live table, if there is a terminal."""
-        if console.is_terminal:
+        if console.is_interactive:
             self._live = Live(console=console, auto_refresh=False)
             self._live.start()
         return self
@@ -50,7 +52,8 @@ class SearchView:
         self._since = time.monotonic()
         self._generation = self._format_generation(status.generation)
         figures = [self._generation, *self._figures, ("duplicates avoided", f"{status.duplicates:,}")]
-        figures.append(("time left at most", format_duration(status.seconds_left)))
+        if not complete or self._evolution.stop_reason() is None:
+            figures.append(("time left at most", format_duration(status.seconds_left)))
         if self._live is not None:
             table = _make_table(figures, "this generation", status.done, status.total, "scored")
             self._live.update(table, refresh=True)
@@ -90,12 +93,15 @@ class SearchView:
 
 
 def _make_table(figures: List[Tuple[str, str]], work: str, done: int, total: int, unit: str) -> Table:
-    """Return a table with two figures per line and a progress bar, within 80 columns."""
-    table = Table.grid(padding=(0, 2))
-    for style in ("dim", "bold", "dim", "bold"):
-        table.add_column(style=style)
-    for first, second in zip(figures[::2], figures[1::2] + [("", "")]):
-        table.add_row(*first, *second)
-    bar = ProgressBar(total=total, completed=done, width=20)
-    table.add_row(work, bar, f"{done:,} of {total:,}", unit)
+    """Return a table with two figures per line, or one in a narrow terminal, and a progress bar."""
+    table, per_line = Table.grid(padding=(0, 2)), 2 if console.width >= _TWO_FIGURES else 1
+    for style in ("dim", "bold") * per_line:
+        table.add_column(style=style, no_wrap=True)
+    for place in range(0, len(figures), per_line):
+        table.add_row(*itertools.chain.from_iterable(figures[place : place + per_line]))
+    counted = f"{done:,} of {total:,}"
+    if per_line == 1:
+        table.add_row(work, f"{counted} {unit}")
+    else:
+        table.add_row(work, ProgressBar(total=total, completed=done, width=20), counted, unit)
     return table

@@ -43,6 +43,11 @@ def test_plain_lines_are_printed_every_15_seconds(monkeypatch):
             bar.advance()
     lines = text.getvalue().splitlines()
     assert lines[0] == "work: 15/100, 1/s, 0:01:25 left" and len(lines) == 6
+    with progress("more work", 2) as bar:
+        for _ in range(2):
+            now[0] += 5.0
+            bar.advance("loss 0.5")
+    assert text.getvalue().splitlines()[6:] == ["more work: 2/2 in 0:00:10 loss 0.5"]
 
 
 def test_terminal_shows_a_bar_with_count_and_note(monkeypatch):
@@ -96,10 +101,21 @@ def test_bar_shows_the_remaining_time_if_a_step_takes_minutes(monkeypatch):
             now[0] += 120.0
             bar.advance()
         module._shown[-1].refresh()
-        assert re.search(r"3/5 .*0:04:00", strip_codes(text))
+        assert re.search(r"3/5 .*0:04:00 left", strip_codes(text))
         now[0] += 60.0
         module._shown[-1].refresh()
-        assert re.search(r"3/5 .*0:03:00", strip_codes(text))
+        assert re.search(r"3/5 .*0:03:00 left", strip_codes(text))
+    ended = strip_codes(text).splitlines()[-1]
+    assert re.search(r"3/5 after \d:\d\d:\d\d", ended) and "left" not in ended
+
+
+def test_complete_bar_shows_how_long_it_took_instead_of_the_remaining_time(monkeypatch):
+    text = capture(monkeypatch, terminal=True)
+    with progress("work", 2) as bar:
+        bar.advance()
+        bar.advance()
+    ended = strip_codes(text).splitlines()[-1]
+    assert re.search(r"2/2 in 0:00:00", ended) and "left" not in ended
 
 
 def test_phase_shows_a_moving_bar_that_disappears(monkeypatch):
@@ -107,6 +123,7 @@ def test_phase_shows_a_moving_bar_that_disappears(monkeypatch):
     with phase("building the supernet"):
         first = text.getvalue()
         time.sleep(0.35)
+        assert "0:00:00 elapsed" in strip_codes(text)
         assert text.getvalue().count("building the supernet") >= first.count("building the supernet") + 2, "it moves"
         with progress("scoring", 4) as bar:
             bar.advance()

@@ -1,3 +1,4 @@
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -33,6 +34,37 @@ def helps(command, context):
 def test_help_is_ascii_for_terminals_with_other_encodings():
     texts = list(helps(cli.cli, click.Context(cli.cli)))
     assert len(texts) > 20 and all(text.isascii() for text in texts)
+
+
+ALL_HELP = """
+import os, sys
+from search import cli
+for words in sys.argv[1:]:
+    sys.argv = ["edgeflownas-search", *words.split(), "--help"]
+    if not os.fork():
+        cli.main()
+    if os.wait()[1]:
+        sys.exit(f"{words}: failed")
+"""
+
+
+def command_paths(command, path):
+    yield " ".join(path)
+    if isinstance(command, click.Group):
+        context = click.Context(command)
+        for name in command.list_commands(context):
+            yield from command_paths(command.get_command(context, name), [*path, name])
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "iso-8859-1"])
+def test_help_of_every_command_can_be_printed_in_other_encodings(encoding):
+    paths = list(command_paths(cli.cli, []))
+    environment = {**os.environ, "PYTHONIOENCODING": encoding, "COLUMNS": "60"}
+    done = subprocess.run(
+        [sys.executable, "-c", ALL_HELP, *paths], cwd=ROOT, env=environment, stdout=-1, stderr=-1, check=False
+    )
+    assert done.returncode == 0 and not done.stderr, done.stderr
+    assert done.stdout.decode("ascii").count("Usage: edgeflownas-search") == len(paths) > 20
 
 
 @pytest.mark.parametrize("name", list(cli.COMMANDS))

@@ -1,0 +1,123 @@
+"""Consoles and tables that suit terminals of any width and encoding, files and pipes."""
+
+import codecs
+import copy
+import shutil
+import sys
+from typing import Iterator, List, Sequence, Tuple, Union
+
+from rich.console import Console, ConsoleOptions, RenderResult
+from rich.table import Column, Table
+
+_UNLIMITED = 100_000  # columns, where the output is not a terminal: nothing is wrapped or cut
+_FOLDED = 12  # columns that a column of text needs, since it is wrapped
+_REPLACEMENT = "edgeflownas"  # name of the handler of encoding errors
+_SUBSTITUTES = {
+    "\u2026": "...", "\u2013": "-", "\u2014": "-", "\u2212": "-", "\u00d7": "x", "\u2018": "'", "\u2019": "'",
+    "\u201c": '"', "\u201d": '"', "\u2265": ">=", "\u2264": "<=", "\u2192": "->", "\u00b5": "u", "\u03bc": "u",
+}  # fmt: skip
+
+
+def open_console(stderr: bool = False) -> Console:
+    """Return a console for standard output or standard error.
+
+    Text is printed as it is: nothing is highlighted or read as markup. Where the output is not a terminal, lines have
+    no limit, and there are no live displays, even if FORCE_COLOR asks for colours.
+
+    Args:
+        stderr: Whether to print to standard error.
+    """
+    stream = sys.stderr if stderr else sys.stdout
+    is_terminal = stream is not None and stream.isatty()
+    console = Console(
+        stderr=stderr,
+        highlight=False,
+        markup=False,
+        emoji=False,
+        force_interactive=None if is_terminal else False,
+        width=None if is_terminal else _UNLIMITED,
+    )
+    if console.is_dumb_terminal:  # rich assumes 80 columns
+        console.width = shutil.get_terminal_size().columns
+    return console
+
+
+def print_table(table: Table, console: Console) -> None:
+    """Print a table; one that is wider than the terminal is printed in parts below each other, so that nothing is cut.
+
+    Args:
+        table: Table to print.
+        console: Console to print to.
+    """
+    console.print(FittedTable(table))
+
+
+class FittedTable:
+    """A table that is shown in parts below each other if it is wider than the console; each has the first column."""
+
+    def __init__(self, table: Table) -> None:
+        self._table = table
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """Yield the parts that fit in the present width."""
+        groups = _group_columns(self._table, console, options)
+        for number, columns in enumerate(groups):
+            part = self._table if len(groups) == 1 else _take(self._table, columns)
+            part.title = self._table.title if number == 0 else None
+            part.caption = self._table.caption if number == len(groups) - 1 else None
+            yield part
+
+
+def _group_columns(table: Table, console: Console, options: ConsoleOptions) -> List[List[Column]]:
+    """Return the columns of each part, the first column being in all of them."""
+    first, *others = table.columns
+    groups = [[first]]
+    for column in others:
+        if len(groups[-1]) > 1 and _measure(table, [*groups[-1], column], console, options) > options.max_width:
+            groups.append([first])
+        groups[-1].append(column)
+    return groups
+
+
+def _measure(table: Table, columns: Sequence[Column], console: Console, options: ConsoleOptions) -> int:
+    """Return the width that some columns need so that no figure is cut; text can be wrapped."""
+    part = _take(table, columns, wrapped="x" * _FOLDED)
+    part.title = part.caption = None
+    return console.measure(part, options=options.update(max_width=_UNLIMITED)).maximum
+
+
+def _take(table: Table, columns: Sequence[Column], wrapped: str = "") -> Table:
+    """Return a table with some columns of another, whose text is replaced by ``wrapped`` if that is given."""
+    part = copy.copy(table)
+    part.columns, part.rows = [], []
+    for column in columns:
+        part.add_column(
+            wrapped if wrapped and not column.no_wrap else column.header,
+            justify=column.justify, no_wrap=column.no_wrap, overflow=column.overflow, min_width=column.min_width,
+        )  # fmt: skip
+    cells = [[wrapped] * len(table.rows) if wrapped and not column.no_wrap else column.cells for column in columns]
+    for row, values in zip(table.rows, zip(*cells)):
+        part.add_row(*values, style=row.style, end_section=row.end_section)
+    return part
+
+
+def replace_unencodable() -> None:
+    """Let standard output and standard error replace characters that the terminal's encoding does not have."""
+    codecs.register_error(_REPLACEMENT, _replace)
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors=_REPLACEMENT)
+
+
+def _replace(error: UnicodeError) -> Tuple[Union[str, bytes], int]:
+    """Return similar ASCII characters where there are any, otherwise hexadecimal escapes."""
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    return "".join(_substitutes(error.object[error.start : error.end])), error.end
+
+
+def _substitutes(text: str) -> Iterator[str]:
+    for letter in text:
+        undecoded = "\udc80" <= letter <= "\udcff"  # a byte of a file name that is not UTF-8
+        escaped = f"\\x{ord(letter) - 0xDC00:02x}" if undecoded else letter.encode("ascii", "backslashreplace").decode()
+        yield _SUBSTITUTES.get(letter, escaped)

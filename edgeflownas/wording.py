@@ -1,0 +1,26 @@
+"""Parts of messages: counted things, lists and suggestions."""
+
+import difflib
+from typing import Iterable, Optional, Sequence
+
+
+def count(number: int, thing: str, plural: Optional[str] = None) -> str:
+    """Return a number with its noun, such as "1 generation" or "2,673 architectures".
+
+    Args:
+        number: Number of things.
+        thing: Noun for one thing, with its adjectives.
+        plural: Noun for several things; None: ``thing`` with an s.
+    """
+    return f"{number:,} {thing if number == 1 else plural or f'{thing}s'}"
+
+
+def join(words: Sequence[str]) -> str:
+    """Return words as a list in a sentence, such as "a, b and c"."""
+    return " and ".join(filter(None, [", ".join(words[:-1]), *words[-1:]]))
+
+
+def suggest(word: str, known: Iterable[str]) -> Optional[str]:
+    """Return the known word that a misspelt one most likely stands for; None if none is similar."""
+    similar = difflib.get_close_matches(word.lower(), known, n=1, cutoff=0.7)
+    return similar[0] if similar else None
