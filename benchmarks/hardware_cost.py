@@ -19,7 +19,8 @@ from rich.table import Table
 
 from edgeflownas.hardware.board import Board
 from edgeflownas.hardware.build import build_tables
-from edgeflownas.hardware.compiler import Compiler, user_cache_folder
+from edgeflownas.hardware.cache import user_cache_folder
+from edgeflownas.hardware.compiler import Compiler
 from edgeflownas.hardware.cost import CostTable
 from edgeflownas.hardware.networks import Networks
 from edgeflownas.hardware.vela import default_command

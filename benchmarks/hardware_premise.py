@@ -18,7 +18,8 @@ from rich.console import Console
 from rich.table import Table
 
 from edgeflownas.hardware.board import Board
-from edgeflownas.hardware.compiler import Compiler, user_cache_folder
+from edgeflownas.hardware.cache import user_cache_folder
+from edgeflownas.hardware.compiler import Compiler
 from edgeflownas.hardware.cost import Figures
 from edgeflownas.hardware.networks import Networks
 from edgeflownas.hardware.vela import default_command

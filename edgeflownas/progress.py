@@ -1,6 +1,7 @@
 """Progress of long-running work: a live bar with the remaining time on a terminal, plain lines elsewhere."""
 
 import contextlib
+import functools
 import time
 from textwrap import TextWrapper
 from typing import Iterator, List, NamedTuple, Optional
@@ -204,3 +205,9 @@ def say(text: str, on: Optional[Console] = None) -> None:
         wrap = TextWrapper(max(on.width, 1), break_long_words=False, break_on_hyphens=False).fill
         text = "\n".join(map(wrap, text.split("\n")))
     on.print(text, soft_wrap=True, markup=False)
+
+
+@functools.lru_cache(maxsize=None)
+def say_once(text: str) -> None:
+    """Print a line unless this process has printed the same line before."""
+    say(text)

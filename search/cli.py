@@ -52,6 +52,8 @@ COMMANDS: Dict[str, _Entry] = {
     "completion": _Entry("Print the script for shell completion.", 'eval "$({program} completion bash)"'),
 }
 
+_NO_HOME = "/nonexistent"  # as Debian calls the home of users that have none
+
 # Flags that only apply to the start of a run; the command that continues the run leaves them out.
 _START_FLAGS = ("--restart", "--from-previous", "--no-resume")
 
@@ -131,7 +133,9 @@ def _find_program() -> str:
 
 
 def _configure_libraries() -> None:
-    """Silence warnings about the internals of libraries, and keep NumPy's threads from busy waiting."""
+    """Silence warnings about internals of libraries, keep NumPy's threads from busy waiting, and provide a home."""
+    if not os.path.isabs(os.path.expanduser("~")):  # an unknown user: matplotlib and others fail without any home
+        os.environ["HOME"] = _NO_HOME
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # NumPy's threads wait busily and take TensorFlow's cores
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     warnings.filterwarnings("ignore", category=FutureWarning, module=r"tensor(flow|board).*")

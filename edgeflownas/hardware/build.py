@@ -10,7 +10,8 @@ from typing import Dict, List, Sequence, Set
 import numpy as np
 
 from edgeflownas.errors import InputError
-from edgeflownas.hardware.compiler import CacheEntry, Compiler
+from edgeflownas.hardware.cache import CacheEntry
+from edgeflownas.hardware.compiler import Compiler
 from edgeflownas.hardware.cost import (
     CostPredictor,
     CostTable,

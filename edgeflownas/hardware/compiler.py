@@ -1,29 +1,16 @@
 """Compiled figures of architectures; each architecture is compiled once and its figures are cached on disk."""
 
 import copy
-import hashlib
-import json
-import os
 from pathlib import Path
-from typing import Any, Dict, List, Optional, Sequence, Tuple
+from typing import Any, Dict, List, Optional, Sequence
 
-from pydantic import Field
-
-from edgeflownas.config import HardwareConfig, Section, validate
-from edgeflownas.errors import InputError
+from edgeflownas.config import HardwareConfig
 from edgeflownas.hardware.board import Board
-from edgeflownas.hardware.cost import Cost, Figures
+from edgeflownas.hardware.cache import Cache, CacheEntry, user_cache_folder
+from edgeflownas.hardware.cost import Cost
 from edgeflownas.hardware.networks import Networks
-from edgeflownas.hardware.report import Compiled, CompiledLayer
+from edgeflownas.hardware.report import Compiled
 from edgeflownas.hardware.vela import VERSION, Vela, default_command
-from edgeflownas.storage import record
-
-
-class CacheEntry(Section):
-    """The cached result of a compile."""
-
-    figures: Figures
-    layers: List[CompiledLayer] = Field(description="operators in execution order")
 
 
 class Compiler:
@@ -32,21 +19,24 @@ class Compiler:
     Attributes:
         board: Board to compile for.
         vela: The Vela program.
+        cache: Figures of earlier compiles.
     """
 
-    def __init__(self, board: Board, vela: str, timeout: float, cache: Path, version: str = VERSION) -> None:
+    def __init__(
+        self, board: Board, vela: str, timeout: float, cache: Optional[Path], version: str = VERSION
+    ) -> None:
         """Initialise the compiler.
 
         Args:
             board: Board to compile for.
             vela: Command that runs Vela.
             timeout: Time limit of one compile, in seconds.
-            cache: Folder of the cached figures.
+            cache: Folder of the cached figures; None: nothing is cached.
             version: Required version of Vela.
         """
         self.board = board
         self.vela = Vela(vela, timeout, version)
-        self._cache = cache
+        self.cache = Cache(cache)
 
     @classmethod
     def from_config(cls, config: HardwareConfig) -> "Compiler":
@@ -87,7 +77,7 @@ class Compiler:
         Raises:
             InputError: Vela is not installed; its version is part of the cache key.
         """
-        return _read_entry(*self._locate(networks, architecture))
+        return self.cache.read(self._key(networks, architecture))
 
     def inspect(self, networks: Networks, architecture: Sequence[int]) -> CacheEntry:
         """Return an architecture's figures and operators, from the cache if possible.
@@ -98,21 +88,19 @@ class Compiler:
         return inspect_for_boards([self], networks, architecture)[0]
 
     def store(self, networks: Networks, architecture: Sequence[int], compiled: Compiled) -> CacheEntry:
-        """Write the result of a compile to the cache."""
+        """Write the result of a compile to the cache, if possible."""
         entry = CacheEntry(figures=compiled.figures, layers=list(compiled.layers))
-        path, key = self._locate(networks, architecture)
-        record.write(path, {"key": key, **entry.model_dump()})
+        self.cache.write(self._key(networks, architecture), entry)
         return entry
 
     def compile(self, name: str, model: bytes) -> Compiled:
         """Compile an exported network without consulting the cache; raise the same errors as ``inspect``."""
-        return self.vela.compile(name, model, self.board, self._cache / "failed")
+        logs = None if self.cache.folder is None else self.cache.folder / "failed"
+        return self.vela.compile(name, model, self.board, logs)
 
-    def _locate(self, networks: Networks, architecture: Sequence[int]) -> Tuple[Path, Dict[str, Any]]:
-        """Return the path of an architecture's cache entry, and the key: everything its figures depend on."""
-        key = {"vela": self.vela.version, "board": self.board.description(), **networks.key(architecture)}
-        digest = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()
-        return self._cache / f"{digest}.json", key
+    def _key(self, networks: Networks, architecture: Sequence[int]) -> Dict[str, Any]:
+        """Return everything that an architecture's figures depend on."""
+        return {"vela": self.vela.version, "board": self.board.description(), **networks.key(architecture)}
 
 
 def inspect_for_boards(
@@ -135,22 +123,3 @@ def inspect_for_boards(
             entry = compiler.store(networks, architecture, compiled)
         entries.append(entry)
     return entries
-
-
-def user_cache_folder() -> Path:
-    """Return the folder of the figures that are cached between runs."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "edgeflownas" / "compiled"
-
-
-def _read_entry(path: Path, key: Dict[str, Any]) -> Optional[CacheEntry]:
-    """Read an entry of the cache; return None if it is missing, damaged or has another key."""
-    if not path.exists():
-        return None
-    try:
-        content = record.read(path)
-        if content.pop("key", None) != key:
-            return None
-        entry: CacheEntry = validate(content, CacheEntry, str(path))
-        return entry
-    except InputError:
-        return None

@@ -5,10 +5,12 @@ from concurrent.futures.process import BrokenProcessPool
 from types import TracebackType
 from typing import Callable, Dict, List, Optional, Sequence, Tuple, Type
 
-from edgeflownas.hardware.compiler import CacheEntry, Compiler, inspect_for_boards
+from edgeflownas.hardware.cache import CacheEntry
+from edgeflownas.hardware.compiler import Compiler, inspect_for_boards
 from edgeflownas.hardware.networks import Networks
 from edgeflownas.network.space import Architecture
 from edgeflownas.process_pool import ProcessPool
+from edgeflownas.progress import say_once
 from edgeflownas.signals import stop_flag
 
 Entries = List[CacheEntry]  # of one architecture, one per compiler
@@ -106,13 +108,19 @@ def _set_work(compilers: Sequence[Compiler], networks: Networks) -> None:
     _work = compilers, networks
 
 
-def _inspect(architecture: Architecture) -> Entries:
-    return inspect_for_boards(*_work, architecture)
+def _inspect(architecture: Architecture) -> Tuple[Entries, Optional[str]]:
+    """Compile an architecture in a worker; also return the message of a cache that cannot be written."""
+    compilers, networks = _work
+    entries = inspect_for_boards(compilers, networks, architecture)
+    return entries, compilers[0].cache.problem
 
 
-def _get_result(future: "concurrent.futures.Future[Entries]") -> Entries:
+def _get_result(future: "concurrent.futures.Future[Tuple[Entries, Optional[str]]]") -> Entries:
     try:
-        return future.result()
+        entries, problem = future.result()
+        if problem is not None:
+            say_once(problem)
+        return entries
     except BrokenProcessPool:
         raise OSError(
             "a compiling process was killed, perhaps for lack of memory; try again with fewer jobs in parallel"

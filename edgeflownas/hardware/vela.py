@@ -4,6 +4,8 @@ Vela needs a newer Python than TensorFlow 1.15 does, so on the legacy stack it i
 the modern stack it is in the same environment. Either way it is called as a command.
 """
 
+import errno
+import os
 import re
 import shutil
 import subprocess
@@ -18,6 +20,7 @@ from edgeflownas.hardware.report import Compiled
 from edgeflownas.progress import say
 from edgeflownas.storage.files import temporary_folder, write_text
 
+_PROJECT = Path(__file__).parents[2]  # where ``make env`` is called
 _LOG_LINES = 200  # lines of Vela's output that are kept after a failed compile
 _VERSION_TIMEOUT = 60.0  # seconds in which Vela must report its version
 
@@ -32,8 +35,9 @@ _WARNING = (
 
 def default_command() -> str:
     """Return the path of the Vela installed beside the running Python or, if there is none, by ``make env``."""
-    beside = Path(sys.executable).parent / "vela"
-    return str(beside) if beside.exists() else ".venv-vela/bin/vela"
+    installed = Path(".venv-vela", "bin", "vela")
+    places = (Path(sys.executable).parent / "vela", _PROJECT / installed)
+    return str(next((place for place in places if place.exists()), installed))
 
 
 class CompileError(InputError):
@@ -76,18 +80,19 @@ class Vela:
             self._version = version
         return self._version
 
-    def compile(self, name: str, model: bytes, board: Board, logs: Path) -> Compiled:
+    def compile(self, name: str, model: bytes, board: Board, logs: Optional[Path]) -> Compiled:
         """Compile a network.
 
         Args:
             name: Name of the network in messages and file names.
             model: Content of a TFLite file.
             board: Board to compile for.
-            logs: Folder for Vela's output if the compile fails.
+            logs: Folder for Vela's output if the compile fails; None: it is not kept.
 
         Raises:
             CompileError: Vela fails, exceeds the time limit, or its output cannot be read.
             InputError: Vela is not installed.
+            OSError: The folder for temporary files is full.
         """
         with temporary_folder("edgeflownas-vela") as folder:
             source, config, output = (folder / part for part in (f"{name}.tflite", "board.ini", "output"))
@@ -97,10 +102,10 @@ class Vela:
             try:
                 result = self._call([*board.vela_arguments(config), *options, str(source)], str(folder), self._timeout)
             except subprocess.TimeoutExpired as expired:
-                log = _write_log(logs, name, board, _decode(expired.stdout) + _decode(expired.stderr))
+                output_so_far = _decode(expired.stdout) + _decode(expired.stderr)
                 raise CompileError(
                     f"vela: {name} took longer than {self._timeout:g} s; set hardware.vela_timeout higher; "
-                    f"its output so far is in {log}"
+                    f"{_keep_log(logs, name, board, output_so_far)}"
                 ) from None
             log_text = result.stdout + result.stderr
             try:
@@ -108,9 +113,11 @@ class Vela:
                     raise ValueError(f"exit code {result.returncode}")
                 return report.read(output, result.stdout)
             except (OSError, KeyError, IndexError, ValueError) as error:
+                if os.strerror(errno.ENOSPC) in log_text:  # Vela writes only to the temporary folder
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) from None
                 raise CompileError(
                     f"vela: {name} was not compiled for {board.settings.name} ({error}: {_last_line(log_text)}); "
-                    f"the end of its output is in {_write_log(logs, name, board, log_text)}"
+                    f"{_keep_log(logs, name, board, log_text)}"
                 ) from None
 
     def _query_version(self) -> str:
@@ -157,10 +164,16 @@ def _make_target(version: str) -> str:
     return "make vela38" if version == OLD_VERSION else "make env"
 
 
-def _write_log(logs: Path, name: str, board: Board, output: str) -> Path:
+def _keep_log(logs: Optional[Path], name: str, board: Board, output: str) -> str:
+    """Write the end of Vela's output to a file if possible, and return where it is."""
+    if logs is None:
+        return "its output is not kept, as there is no folder for a cache"
     path = logs / f"{name}_{board.path.stem}.log"
-    write_text(path, "\n".join(output.splitlines()[-_LOG_LINES:]) + "\n")
-    return path
+    try:
+        write_text(path, "\n".join(output.splitlines()[-_LOG_LINES:]) + "\n")
+    except OSError as error:
+        return f"its output is not kept: {error}"
+    return f"the end of its output is in {path}"
 
 
 def _last_line(output: str) -> str:

@@ -8,16 +8,24 @@ import contextlib
 import os
 import sys
 import tempfile
-from typing import Iterator
+from typing import IO, Iterator
 
 __all__ = ["MODERN", "hide_native_messages", "tf"]
+
+
+def _open_scratch() -> IO[bytes]:
+    """Open a temporary file; without space for one, what is written to it is lost."""
+    try:
+        return tempfile.TemporaryFile()
+    except OSError:
+        return open(os.devnull, "w+b")
 
 
 @contextlib.contextmanager
 def hide_native_messages() -> Iterator[None]:
     """Hide what native code prints to standard error, unless the block fails."""
     sys.stderr.flush()
-    with tempfile.TemporaryFile() as messages:
+    with _open_scratch() as messages:
         original = os.dup(2)
         os.dup2(messages.fileno(), 2)
         try:

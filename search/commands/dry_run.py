@@ -2,9 +2,7 @@
 
 import resource
 import sys
-import tempfile
 import time
-from pathlib import Path
 from typing import Callable, Mapping, Optional, Sequence, Tuple
 
 import click
@@ -19,6 +17,7 @@ from edgeflownas.network.initialisation import draw_initial_weights
 from edgeflownas.network.skeleton import Skeleton
 from edgeflownas.network.space import Architecture, Space
 from edgeflownas.progress import format_duration, phase
+from edgeflownas.storage.files import temporary_folder
 from edgeflownas.training.child import prepare_child_training
 from edgeflownas.training.loop import Training
 from edgeflownas.training.stages import open_stages
@@ -45,8 +44,8 @@ def show_supernet_training(run: Run, weights: Optional[Mapping[str, np.ndarray]]
     heaviest = [len(gene.options) - 1 for gene in run.space.genes]
     parts = {part: open_part(config.data, part) for part in ("train", "val")}
     measuring = phase(f"building the supernet and timing {_STEPS} cycles")
-    with measuring, tempfile.TemporaryDirectory() as folder:
-        training = prepare_supernet_training(config, Path(folder), {}, weights)
+    with measuring, temporary_folder("edgeflownas-dry-run") as folder:
+        training = prepare_supernet_training(config, folder, {}, weights)
         seconds = training.schedule.time_steps(_STEPS)
     _show_files(config.data, parts)
     _show_network(run.skeleton, config.data.padded_size, [lightest, heaviest], run.skeleton.parameters())
@@ -72,8 +71,8 @@ def show_retraining(config: ChildConfig, weights: Optional[Mapping[str, np.ndarr
     _show_config(config)
     skeleton = Skeleton(config.network.width)
     architecture = Space.from_skeleton(skeleton).parse(config.architecture)
-    with tempfile.TemporaryDirectory() as folder:
-        stages = open_stages(config, Path(folder))
+    with temporary_folder("edgeflownas-dry-run") as folder:
+        stages = open_stages(config, folder)
         for number, stage in enumerate(stages, 1):
             click.echo(f"stage {number} of {len(stages)}")
             with phase(f"building the network and timing {_STEPS} steps"):

@@ -8,7 +8,8 @@ from importlib_metadata import version
 from edgeflownas.errors import InputError
 from edgeflownas.hardware.board import Board
 from edgeflownas.hardware.build import SRAM_PEAK, build_tables, combine_options, find_interactions
-from edgeflownas.hardware.compiler import CacheEntry, Compiler
+from edgeflownas.hardware.cache import CacheEntry
+from edgeflownas.hardware.compiler import Compiler
 from edgeflownas.hardware.cost import CostPredictor, CostTable, Figures, prediction_errors, single_changes
 from edgeflownas.hardware.networks import Networks, random_network
 from edgeflownas.hardware.report import CompiledLayer

@@ -198,6 +198,13 @@ def test_slow_compile_is_stopped_and_its_output_logged(program: Callable[[str], 
         os.kill(int((tmp_path / "pid").read_text()), signal.SIGCONT)
 
 
+def test_full_temporary_folder_is_named(program: Callable[[str], str], tmp_path: Path) -> None:
+    command = program("echo 'OSError: [Errno 28] No space left on device' >&2; exit 1")
+    with pytest.raises(OSError, match="temporary folder .*: No space left on device: .*set TMPDIR"):
+        compile_with(command, tmp_path)
+    assert not (tmp_path / "logs").exists()
+
+
 def test_real_vela_compiles_a_real_network(tmp_path: Path) -> None:
     vela = Vela(VELA, 120.0)
     assert vela.version == "5.2.0"

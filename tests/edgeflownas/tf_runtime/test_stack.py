@@ -1,6 +1,7 @@
 import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -35,3 +36,12 @@ def test_native_messages_appear_only_if_the_block_fails(capfd: pytest.CaptureFix
     assert capfd.readouterr().err == "the reason"
     os.write(2, b"later")
     assert capfd.readouterr().err == "later"
+
+
+def test_full_temporary_folder_does_not_stop_a_block_that_succeeds(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse() -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(tempfile, "TemporaryFile", refuse)
+    with hide_native_messages():
+        os.write(2, b"a note")

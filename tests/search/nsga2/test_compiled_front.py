@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from edgeflownas.config import load
-from edgeflownas.hardware.compiler import CacheEntry
+from edgeflownas.hardware.cache import CacheEntry
 from edgeflownas.hardware.cost import CostTable, Figures
 from edgeflownas.hardware.pool import Pool
 from edgeflownas.network.initialisation import draw_initial_weights
