@@ -187,9 +187,14 @@ def _display(transient: bool) -> Iterator[Optional[Progress]]:
         live.stop()
 
 
-def format_duration(seconds: float) -> str:
-    """Return a duration as hours, minutes and seconds, such as 0:05:03."""
+def format_duration(seconds: float, compact: bool = False) -> str:
+    """Return a duration such as 0:05:03; with ``compact``, in at most five characters: 42s, 5m03, 3h20 or 2d04."""
     whole = max(0, round(seconds))
+    if compact:
+        for unit, length, part in (("d", 86400, 3600), ("h", 3600, 60), ("m", 60, 1)):
+            if whole >= length:
+                return f"{whole // length}{unit}{whole % length // part:02d}"
+        return f"{whole}s"
     return f"{whole // 3600}:{whole // 60 % 60:02d}:{whole % 60:02d}"
 
 

@@ -24,7 +24,7 @@ from edgeflownas.errors import InputError
 from edgeflownas.hardware.board import Board
 from edgeflownas.network.skeleton import Skeleton
 from edgeflownas.network.space import Architecture, Space
-from edgeflownas.storage.files import keep, previous, replacing
+from edgeflownas.storage.files import choose_remedy, keep, replacing
 
 # Figures depend on how well the weights compress: those of other weights differ by up to 0.5 %. This is the allowed
 # error beyond the recorded one, in percentage points; a larger error has another cause than the weights.
@@ -242,11 +242,8 @@ class CostTable:
         try:
             return cls._load(path)
         except InputError as error:
-            if not previous(path).exists():
-                raise
-            raise InputError(
-                f"{error}; or restore the previous one ({previous(path).name}) with `cost build --from-previous`"
-            ) from None
+            remedy = choose_remedy(path, cls._load, "or restore {} with `cost build --from-previous`", "")
+            raise InputError(f"{error}; {remedy}" if remedy else str(error)) from None
 
     @classmethod
     def _load(cls, path: Path) -> "CostTable":

@@ -110,7 +110,7 @@ def use_previous(path: Path, read: Callable[[Path], Any]) -> bool:
 
     Args:
         path: Path of the file.
-        read: Reads such a file; raises InputError if it is damaged.
+        read: Function that reads such a file and raises InputError if it is damaged.
 
     Returns:
         Whether the file was damaged or missing.
@@ -129,6 +129,22 @@ def use_previous(path: Path, read: Callable[[Path], Any]) -> bool:
         duplicate(path, free_name(path))
     previous(path).replace(path)
     return True
+
+
+def choose_remedy(path: Path, read: Callable[[Path], Any], restore: str, otherwise: str) -> str:
+    """Return how to continue without a damaged or missing file.
+
+    Args:
+        path: Path of the file.
+        read: Function that reads such a file and raises an exception if it is damaged.
+        restore: Remedy if the previous file is intact; its name is put in place of ``{}``.
+        otherwise: Remedy without the previous file.
+    """
+    try:
+        read(previous(path))
+    except Exception:  # of any kind: the previous file cannot be used
+        return otherwise
+    return restore.format(previous(path).name)
 
 
 def free_name(path: Path) -> Path:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Dict, Mapping
 
 from edgeflownas.errors import InputError
-from edgeflownas.storage.files import keep, previous, replacing
+from edgeflownas.storage.files import choose_remedy, keep, replacing
 
 _SEAL = "sha256"
 
@@ -27,12 +27,12 @@ def write(path: Path, content: Mapping[str, Any]) -> None:
             keep(path)
 
 
-def read(path: Path, mend: str = "") -> Dict[str, Any]:
+def read(path: Path, restore: str = "") -> Dict[str, Any]:
     """Read a record.
 
     Args:
         path: Path of the file.
-        mend: How to resume from the previous record, offered if that is intact.
+        restore: Remedy to offer if the previous record is intact.
 
     Raises:
         InputError: The record is missing or damaged.
@@ -40,11 +40,8 @@ def read(path: Path, mend: str = "") -> Dict[str, Any]:
     try:
         return _read(path)
     except InputError as error:
-        try:
-            _read(previous(path))
-        except InputError:
-            raise error from None
-        raise InputError(f"{error}{mend and '; '}{mend}") from None
+        remedy = choose_remedy(path, _read, restore, "")
+        raise InputError(f"{error}; {remedy}" if remedy else str(error)) from None
 
 
 def _read(path: Path) -> Dict[str, Any]:

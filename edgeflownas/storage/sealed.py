@@ -15,7 +15,7 @@ from typing import Any, Iterator
 import h5py
 
 from edgeflownas.errors import InputError
-from edgeflownas.storage.files import keep, previous, replacing
+from edgeflownas.storage.files import choose_remedy, keep, replacing
 
 _USER_BLOCK = 512
 _HEAP_MAGIC = b"GCOL\x01"
@@ -95,8 +95,8 @@ def named_errors(path: Path, content: str, resume: str, restart: str) -> Iterato
     Args:
         path: Path of the file.
         content: Expected content, such as "a search".
-        resume: Way to continue with the previous file, offered if that is intact; its name is put in place of ``{}``.
-        restart: Way to continue without the previous file.
+        resume: Remedy if the previous file is intact; its name is put in place of ``{}``.
+        restart: Remedy without the previous file.
 
     Raises:
         InputError: The block raised ``DamagedError`` or one of ``MALFORMED``.
@@ -111,12 +111,8 @@ def named_errors(path: Path, content: str, resume: str, restart: str) -> Iterato
     except MALFORMED as error:
         reason = isinstance(error, OSError) and error.strerror
         problem = f"cannot be read: {reason}" if reason else f"does not contain {content}: {_join_lines(error)}"
-    try:
-        read(previous(path)).close()
-        mend = resume.format(previous(path).name)
-    except (OSError, DamagedError):
-        mend = restart
-    raise InputError(f"{path}: {problem}; {mend}") from None
+    remedy = choose_remedy(path, lambda previous: read(previous).close(), resume, restart)
+    raise InputError(f"{path}: {problem}; {remedy}") from None
 
 
 def check_format(file: File, name: str, version: int) -> None:

@@ -20,7 +20,7 @@ from edgeflownas.storage import checkpoint
 from edgeflownas.storage.files import use_previous
 from edgeflownas.terminal import open_console, print_table
 from search.commands import layer_view
-from search.commands.options import OrderedGroup, json_option, print_json, run_options
+from search.commands.options import OrderedGroup, json_option, print_json, report_restored, run_options
 from search.run import Run
 
 
@@ -55,8 +55,10 @@ def build(run: Run, board: Optional[Path], output: Optional[Path], checks: int, 
         hardware = hardware.model_copy(update={"board": str(board)})
     path = output or Path(hardware.table)
     if from_previous:
-        restored = use_previous(path, CostTable.load)
-        say(f"{path}: was damaged; the previous table replaces it" if restored else f"{path}: is not damaged")
+        if use_previous(path, CostTable.load):
+            report_restored(path)
+        else:
+            say(f"{path}: is not damaged")
         return
     command_line = " ".join(shlex.quote(word) for word in ["edgeflownas-search", *sys.argv[1:]])
     compiler, networks = Compiler.from_config(hardware), run.networks()

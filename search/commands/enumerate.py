@@ -11,7 +11,7 @@ from edgeflownas.storage.checkpoint import digest
 from edgeflownas.storage.files import remove_leftovers, use_previous
 from edgeflownas.storage.lock import locked
 from edgeflownas.terminal import open_console, print_table
-from search.commands.options import json_option, print_json, run_options
+from search.commands.options import json_option, print_json, report_restored, run_options
 from search.nsga2.compiled_front import FrontCompiler
 from search.nsga2.evolution import Evolution
 from search.nsga2.scoring import look_up_cost
@@ -50,9 +50,11 @@ def command(run: Run, backbones: str, heads: str, from_previous: bool, as_json: 
         lock = stack.enter_context(locked(run.folder / "space.lock", f"enumeration {run.folder}"))
         remove_leftovers(run.space_file)
         identity = Identity.of(run, digest(weights))
-        if from_previous:
-            use_previous(run.space_file, lambda path: SpaceFile(path, identity))
+        if from_previous and use_previous(run.space_file, lambda path: SpaceFile(path, identity)):
+            report_restored(run.space_file)
         file = SpaceFile(run.space_file, identity)
+        if file.remark:
+            say(file.remark)
         costs = {architecture: look_up_cost(run.space, table, architecture) for architecture in run.space.all()}
         if any(architecture not in file.archive for architecture in requested):
             say(f"{len(file.archive):,} of {run.space.size:,} architectures are scored")

@@ -13,7 +13,7 @@ from edgeflownas.progress import say
 from edgeflownas.storage.files import remove_leftovers, use_previous, write_json
 from edgeflownas.storage.lock import locked
 from edgeflownas.terminal import open_console, print_table
-from search.commands.options import json_option, print_json, run_options
+from search.commands.options import json_option, print_json, report_restored, run_options
 from search.nsga2.compiled_front import FrontCompiler
 from search.nsga2.evolution import Evolution
 from search.queue.build import build
@@ -104,9 +104,11 @@ def _prepare_search(run: Run, strategy: Strategy, restart: bool, from_previous: 
         if restart:
             set_aside(run.search_file)
         identity = Identity.of(run, source)
-        if from_previous:
-            use_previous(run.search_file, lambda path: SearchFile(path, identity))
+        if from_previous and use_previous(run.search_file, lambda path: SearchFile(path, identity)):
+            report_restored(run.search_file)
         file = SearchFile(run.search_file, identity)
+        if file.remark:
+            say(file.remark)
         evolution = _restore_evolution(run, table, file, compiler)
         yield _PreparedSearch(SearchContext(run, weights, evolution, file, lock), board, table, compiler, identity)
 
@@ -172,9 +174,9 @@ def _summarise(prepared: _PreparedSearch, reason: str, front: np.ndarray) -> Dic
 def _measure_share(prepared: _PreparedSearch) -> Optional[float]:
     """Return the reached share of the exact hypervolume; None if the exact hypervolume is not known."""
     run = prepared.search.run
-    archive, reasons = read_whole_space(run.space_files, prepared.identity)
-    for reason in reasons:
-        say(f"no share of the exact hypervolume: {reason}")
+    archive, remarks = read_whole_space(run.space_files, prepared.identity)
+    for remark in remarks:
+        say(remark)
     if archive is None:
         return None
     exact = Evolution(run.space, run.config.evolution, prepared.table, run.config.seed, archive).hypervolume()

@@ -1,13 +1,15 @@
 """Options and output that several commands share."""
 
 import functools
+import inspect
 import json
 from pathlib import Path
-from typing import Any, Callable, List, Optional, Tuple, TypeVar
+from typing import Any, Callable, List, Optional, TypeVar
 
 import click
 
 from edgeflownas.config import DataConfig, DataFile, read_yaml, validate
+from edgeflownas.progress import say
 from search.run import Run
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -62,7 +64,11 @@ set_option = click.option(
 json_option = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 
 _config_option = click.option(
-    "--config", required=True, type=click.Path(path_type=Path), help="Configuration of the run, a YAML file."
+    "--config",
+    "config_path",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="Configuration of the run, a YAML file.",
 )
 
 _folder_option = click.option(
@@ -79,40 +85,55 @@ _data_option = click.option(
 _root_option = click.option("--root", help="Folder of the data set of --data. Default: the folder that its file names.")
 
 
-def run_options(function: F) -> F:
-    """Add --config, --run and --set to a command, and pass it the run they name as ``run``."""
+def _replace_options(name: str, convert: Callable[..., Any], *options: Callable[[Any], Any]) -> Callable[[F], F]:
+    """Return a decorator that adds options to a command, and replaces their values by one argument.
 
-    @functools.wraps(function)
-    def with_run(config: Path, folder: Optional[Path], overrides: Tuple[str, ...], **others: Any) -> Any:
-        return function(run=Run.open(config, folder, overrides), **others)
+    Args:
+        name: Name of the argument.
+        convert: Function that makes the argument; its parameters are named like those of the options.
+        options: Options, in the order of the help.
+    """
+    parameters = list(inspect.signature(convert).parameters)
 
-    decorated: Any = _config_option(_folder_option(set_option(with_run)))
-    return decorated
+    def decorate(function: F) -> F:
+        @functools.wraps(function)
+        def command(**values: Any) -> Any:
+            values[name] = convert(**{parameter: values.pop(parameter) for parameter in parameters})
+            return function(**values)
+
+        decorated: Any = command
+        for option in reversed(options):
+            decorated = option(decorated)
+        return decorated
+
+    return decorate
 
 
-def data_options(function: F) -> F:
-    """Add --data and --root to a command, and pass it the data set they name, or None, as ``other_data``."""
+def _read_data(data_file: Optional[Path], root: Optional[str]) -> Optional[DataConfig]:
+    """Return the data set that a file describes, with its folder replaced by ``root`` if that is given."""
+    if data_file is None:
+        if root is not None:
+            raise click.UsageError("--root requires --data; for the run's own data set, use --set data.root=DIR")
+        return None
+    content = read_yaml(data_file, "data")
+    if root is not None and isinstance(content.get("data"), dict):
+        content["data"]["root"] = root
+    return validate(content, DataFile, f"data {data_file}").data
 
-    @functools.wraps(function)
-    def with_data(data_file: Optional[Path], root: Optional[str], **others: Any) -> Any:
-        return function(other_data=_read_data(data_file, root), **others)
 
-    decorated: Any = _data_option(_root_option(with_data))
-    return decorated
+# Adds --config, --run and --set to a command, and passes it the run that they name as ``run``.
+run_options = _replace_options("run", Run.open, _config_option, _folder_option, set_option)
+
+# Adds --data and --root to a command, and passes it the data set that they name, or None, as ``other_data``.
+data_options = _replace_options("other_data", _read_data, _data_option, _root_option)
+
+
+def report_restored(*paths: Path) -> None:
+    """Report files that the previous ones have replaced, as done by ``files.use_previous``."""
+    for path in paths:
+        say(f"{path}: was damaged or missing; the previous file replaces it, and a damaged one is renamed")
 
 
 def print_json(record: Any) -> None:
     """Print a value of plain types as JSON."""
     click.echo(json.dumps(record, indent=2, allow_nan=False))
-
-
-def _read_data(path: Optional[Path], root: Optional[str]) -> Optional[DataConfig]:
-    """Return the data set that a file describes, with its folder replaced by ``root`` if one is given."""
-    if path is None:
-        if root is not None:
-            raise click.UsageError("--root requires --data; for the run's own data set, use --set data.root=DIR")
-        return None
-    content = read_yaml(path, "data")
-    if root is not None and isinstance(content.get("data"), dict):
-        content["data"]["root"] = root
-    return validate(content, DataFile, f"data {path}").data

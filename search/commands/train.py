@@ -11,7 +11,7 @@ from edgeflownas.errors import InputError
 from edgeflownas.progress import phase, say
 from edgeflownas.storage import checkpoint
 from edgeflownas.storage.lock import Lock, locked
-from search.commands.options import gpu_option, run_options
+from search.commands.options import gpu_option, report_restored, run_options
 from search.run import Run
 from search.strategies import staged
 
@@ -48,8 +48,7 @@ def command(
         if from_previous:
             folders = staged.stage_folders(run.supernet_folder)
             weights_files = [folder / name for folder in folders for name in ("last.h5", "best.h5")]
-            for path in checkpoint.use_previous(*weights_files):
-                say(f"{path}: was damaged; the previous file replaces it, and the damaged one is renamed")
+            report_restored(*checkpoint.use_previous(*weights_files))
         weights = run.load_weights(init_from) if init_from else None
         if run.config.strategy == "staged":
             _check_resume(run.supernet_folder, resume, any(run.supernet_folder.glob("**/last.h5")))

@@ -8,6 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from edgeflownas.errors import InputError
+from edgeflownas.progress import format_duration
 from search.queue.claim import SILENT_AFTER
 from search.queue.queue import Queue
 from search.queue.task import State, Task, make_printable
@@ -143,8 +144,8 @@ def render_table(rows: Sequence[Row]) -> Table:
             f"{row.epoch}/{row.epochs}" if row.epochs else "",
             "" if row.best_epe is None else f"{row.best_epe:.3f}",
             "" if row.rate is None else f"{row.rate:.1f}",
-            _format_duration(row.seconds_left),
-            _format_duration(row.heartbeat_s),
+            "" if row.seconds_left is None else format_duration(row.seconds_left, compact=True),
+            "" if row.heartbeat_s is None else format_duration(row.heartbeat_s, compact=True),
             str(row.attempts),
             *([str(row.crashes)] if crashed else []),
             Text(make_printable(_format_place(row))),
@@ -175,14 +176,3 @@ def summarize(rows: Sequence[Row]) -> str:
     """Return the number of tasks in each state, as text."""
     words = [row.word for row in rows]
     return ", ".join(f"{words.count(word)} {word}" for word in dict.fromkeys(words))
-
-
-def _format_duration(seconds: Optional[float]) -> str:
-    """Return seconds in at most five characters: 42s, 5m03, 3h20, 2d04."""
-    if seconds is None:
-        return ""
-    whole = round(seconds)
-    for unit, length, part in (("d", 86400, 3600), ("h", 3600, 60), ("m", 60, 1)):
-        if whole >= length:
-            return f"{whole // length}{unit}{whole % length // part:02d}"
-    return f"{whole}s"

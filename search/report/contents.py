@@ -162,9 +162,9 @@ def read(folder: Path, name: Optional[str] = None) -> Contents:
     run = Run(load(path), folder)
     attributes, archive, generations = _read_search(run)
     identity = _make_identity(run, attributes) if attributes else None
-    exact, reasons = (None, []) if identity is None else read_whole_space(run.space_files, identity)
-    for reason in reasons:
-        say(f"no share of the exact hypervolume: {reason}")
+    exact, remarks = (None, []) if identity is None else read_whole_space(run.space_files, identity)
+    for remark in remarks:
+        say(remark)
     return Contents(
         name=name or folder.resolve().name,
         run=run,

@@ -13,7 +13,6 @@ from edgeflownas.data.datasets import open_datasets
 from edgeflownas.data.identity import identify_scoring, identify_training
 from edgeflownas.errors import InputError
 from edgeflownas.network.space import Space
-from edgeflownas.progress import say
 from edgeflownas.storage.files import sha256
 from edgeflownas.storage.pairs import Identities, describe_changes
 from search.run import Run
@@ -117,10 +116,11 @@ class Identity:
                 differences.append(f"the {name} is {attributes[key]:.12} there and {mine[key]:.12} here (sha256)")
         return differences + describe_changes(self._read_pairs(attributes), self.pairs)
 
-    def check_recorded(self, path: Path, attributes: Mapping[str, Any]) -> None:
-        """Report if a file of an earlier version does not record the pairs that it was scored on."""
+    def describe_gap(self, path: Path, attributes: Mapping[str, Any]) -> str:
+        """Return a remark if a file does not record the pairs that it was scored on; otherwise an empty text."""
         if self.pairs and not self._read_pairs(attributes):
-            say(f"{path}: does not record which pairs it was scored on; they are assumed to be the present ones")
+            return f"{path}: does not record which pairs it was scored on; they are assumed to be the present ones"
+        return ""
 
     @staticmethod
     def _read_pairs(attributes: Mapping[str, Any]) -> Identities:

@@ -53,6 +53,7 @@ class SearchFile:
         last: Last generation in the file; None in a new file.
         wall_s: Duration of the search so far, in seconds.
         zero_flow_epe: EPE of predicting no motion, in pixels; NaN until it is set.
+        remark: Remark on the file for the user; empty if there is none.
     """
 
     def __init__(self, path: Path, identity: Identity) -> None:
@@ -66,7 +67,7 @@ class SearchFile:
         self.last: Optional[Generation] = None
         self.wall_s = 0.0
         self._saved, self._due = True, 0.0  # whether everything is on disk; time of the next write
-        self.zero_flow_epe = float("nan")
+        self.zero_flow_epe, self.remark = float("nan"), ""
         if path.exists() or previous(path).exists():
             with sealed.named_errors(path, "a search", _RESUME, _RESTART):
                 self._file = sealed.read(path)
@@ -77,7 +78,7 @@ class SearchFile:
                         f"{path}: belongs to a different search: {'; '.join(differences)}. Undo the change, choose "
                         f"another folder with --run, or start from scratch with --restart (the existing file is kept)"
                     )
-                identity.check_recorded(path, self._file.attrs)
+                self.remark = identity.describe_gap(path, self._file.attrs)
                 self._restore(identity.space)
         else:
             self._file = sealed.create()

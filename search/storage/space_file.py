@@ -41,6 +41,7 @@ class SpaceFile:
         path: Path of the file.
         archive: Archive of the scored architectures; an enumeration replaces it by a larger one.
         zero_flow_epe: EPE of predicting no motion, in pixels; NaN until it is set.
+        remark: Remark on the file for the user; empty if there is none.
     """
 
     def __init__(self, path: Path, identity: Identity) -> None:
@@ -52,7 +53,7 @@ class SpaceFile:
         """
         self.path = path
         self._identity = identity
-        self.zero_flow_epe = float("nan")
+        self.zero_flow_epe, self.remark = float("nan"), ""
         if path.exists() or previous(path).exists():
             with sealed.named_errors(path, "the scores of a space", _RESUME, _RESTART):
                 self.archive = self._read()
@@ -93,7 +94,7 @@ class SpaceFile:
                     f"{self.path}: contains other scores: {'; '.join(differences)}. Undo the change, choose another "
                     f"folder with --run, or move the file away"
                 )
-            self._identity.check_recorded(self.path, attributes)
+            self.remark = self._identity.describe_gap(self.path, attributes)
             self.zero_flow_epe = float(attributes["zero_flow_epe"])
             return read_archive(sealed.member(file, "archive"), self._identity.space)
 
@@ -102,21 +103,21 @@ def read_whole_space(paths: Iterable[Path], identity: Identity) -> Tuple[Optiona
     """Find the scores of the whole space among some files.
 
     Returns:
-        Archive of the first file that contains the whole space with the scores of the identity, or None; and the reason
-        for each file that was skipped because it contains other scores.
+        Archive of the first file that contains the whole space with the scores of the identity, or None; and remarks
+        for the user on files that were skipped because they contain other scores, and on the file that was used.
 
     Raises:
         InputError: A file is damaged.
     """
-    reasons = []
+    remarks = []
     for path in paths:
         if not path.exists():
             continue
         try:
             file = SpaceFile(path, identity)
         except OtherSpaceError as error:
-            reasons.append(str(error))
+            remarks.append(f"no share of the exact hypervolume: {error}")
             continue
         if file.complete:
-            return file.archive, reasons
-    return None, reasons
+            return file.archive, [*remarks, *filter(None, [file.remark])]
+    return None, remarks

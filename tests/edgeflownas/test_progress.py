@@ -168,3 +168,10 @@ def test_progress_prints_plain_lines_beside_another_live_display(monkeypatch):
 )
 def test_duration_has_hours_minutes_and_seconds(seconds, text):
     assert format_duration(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(-1, "0s"), (42.4, "42s"), (59.6, "1m00"), (12_000, "3h20"), (187_200, "2d04")]
+)
+def test_compact_duration_has_two_units(seconds, text):
+    assert format_duration(seconds, compact=True) == text
