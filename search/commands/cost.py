@@ -22,6 +22,7 @@ from edgeflownas.terminal import open_console, print_table
 from search.commands import layer_view
 from search.commands.options import OrderedGroup, json_option, print_json, report_restored, run_options
 from search.run import Run
+from search.storage.compiled_costs import read_compiled_costs
 
 
 @click.group(cls=OrderedGroup)
@@ -76,11 +77,11 @@ def build(run: Run, board: Optional[Path], output: Optional[Path], checks: int, 
 @command.command()
 @run_options
 @click.argument("architectures", nargs=-1, required=True, metavar="ARCH...")
-@click.option("--compile", "compiled", is_flag=True, help="Compile instead of predicting from the table.")
+@click.option("--compile", "compiled", is_flag=True, help="Compile instead of looking the costs up.")
 @click.option("--layers", is_flag=True, help="Compile, and show the parts of one network or the difference of two.")
 @json_option
 def show(run: Run, architectures: Tuple[str, ...], compiled: bool, layers: bool, as_json: bool) -> None:
-    """Show the cost of architectures on the board."""
+    """Show the cost of architectures on the board: as compiled by the run's search, otherwise by the cost table."""
     if layers:
         _show_layers(run, architectures, as_json)
         return
@@ -94,14 +95,19 @@ def show(run: Run, architectures: Tuple[str, ...], compiled: bool, layers: bool,
 
 
 def _look_up(run: Run, architectures: Tuple[str, ...]) -> Tuple[List[Dict[str, Any]], str]:
-    """Return the costs of architectures by the table, and the settings and weights they hold for."""
+    """Return the costs of architectures that the run or the table has, and the settings and weights they hold for."""
     table, board = run.cost_table()
     origin, weights = table.content.origin, table.content.origin.weights
     own_weights = checkpoint.digest(run.supernet_weights()) if run.supernet_file.exists() else RANDOM
     table = table.for_weights(own_weights, run.config.hardware.vela_version)
-    records = [_to_record(text, table.cost(run.space.parse(text)), board, origin.vela) for text in architectures]
-    source = f"table of {'random weights' if weights == RANDOM else f'the weights {weights:.12} (sha256)'}"
-    return records, f"{board.summary(origin.vela)}; {source}"
+    compiled = read_compiled_costs(run)
+    parsed = [run.space.parse(text) for text in architectures]
+    costs = [compiled.get(architecture) or table.cost(architecture) for architecture in parsed]
+    records = [_to_record(text, cost, board, origin.vela) for text, cost in zip(architectures, costs)]
+    known = sum(architecture in compiled for architecture in parsed)
+    sources = [f"{known} compiled by the search or enumeration of this run"] if known else []
+    sources.append(f"table of {'random weights' if weights == RANDOM else f'the weights {weights:.12} (sha256)'}")
+    return records, "; ".join([board.summary(origin.vela), *sources])
 
 
 def _compile(run: Run, architectures: Tuple[str, ...]) -> Tuple[List[Dict[str, Any]], str]:

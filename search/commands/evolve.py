@@ -18,6 +18,7 @@ from search.nsga2.compiled_front import FrontCompiler
 from search.nsga2.evolution import Evolution
 from search.queue.build import build
 from search.run import Run
+from search.storage.compiled_costs import copy_compiled_costs
 from search.storage.front import front_table, records, write_front
 from search.storage.identity import Identity
 from search.storage.search_file import SearchFile, set_aside
@@ -179,6 +180,7 @@ def _measure_share(prepared: _PreparedSearch) -> Optional[float]:
         say(remark)
     if archive is None:
         return None
+    copy_compiled_costs(prepared.search.evolution.archive, archive)
     exact = Evolution(run.space, run.config.evolution, prepared.table, run.config.seed, archive).hypervolume()
     return prepared.search.evolution.hypervolume() / exact if exact else None
 

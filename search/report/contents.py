@@ -21,6 +21,7 @@ from search.nsga2.competition import Competition, resolve_sram_cap
 from search.nsga2.objectives import Objectives
 from search.queue.queue import Queue
 from search.run import Run
+from search.storage.compiled_costs import copy_compiled_costs
 from search.storage.identity import Identity
 from search.storage.search_file import read_archive
 from search.storage.space_file import read_whole_space
@@ -165,6 +166,9 @@ def read(folder: Path, name: Optional[str] = None) -> Contents:
     exact, remarks = (None, []) if identity is None else read_whole_space(run.space_files, identity)
     for remark in remarks:
         say(remark)
+    if archive is not None and exact is not None:
+        copy_compiled_costs(archive, exact)
+        copy_compiled_costs(exact, archive)
     return Contents(
         name=name or folder.resolve().name,
         run=run,
