@@ -6,10 +6,11 @@ routes are fed to the graph, and the activations are passed on without copying.
 """
 
 import functools
-from typing import Callable, List, Sequence, Tuple
+from typing import Callable, List, Sequence
 
 from edgeflownas.network.build import BatchNorm, Weights, accumulate_flow, apply_stage
 from edgeflownas.network.skeleton import Kind, Skeleton, Stage
+from edgeflownas.tf_runtime.gradients import attach_gradient
 from edgeflownas.tf_runtime.stack import tf
 
 
@@ -25,7 +26,7 @@ def compute_chosen(index: tf.Tensor, branches: Sequence[Callable[[], tf.Tensor]]
     )
 
 
-def select_tensor(index: tf.Tensor, tensors: List[tf.Tensor]) -> tf.Tensor:
+def select_tensor(index: tf.Tensor, tensors: Sequence[tf.Tensor]) -> tf.Tensor:
     """Return the tensor at a fed index without copying it."""
     result = compute_chosen(index, [functools.partial(tf.identity, tensor) for tensor in tensors])
     result.set_shape(tensors[0].shape)
@@ -41,14 +42,10 @@ def permute(tensors: List[tf.Tensor], order: tf.Tensor, inverse: tf.Tensor) -> L
         inverse: Inverse permutation, int32 [n].
     """
 
-    @tf.custom_gradient
-    def route(*tensors: tf.Tensor) -> Tuple[List[tf.Tensor], Callable[..., List[tf.Tensor]]]:
-        def back(*upstream: tf.Tensor) -> List[tf.Tensor]:
-            return [select_tensor(inverse[i], list(upstream)) for i in range(len(tensors))]
+    def reorder(tensors: Sequence[tf.Tensor], order: tf.Tensor) -> List[tf.Tensor]:
+        return [select_tensor(order[i], tensors) for i in range(len(tensors))]
 
-        return [select_tensor(order[i], list(tensors)) for i in range(len(tensors))], back
-
-    return list(route(*tensors))
+    return attach_gradient(reorder(tensors, order), tensors, lambda *upstream: reorder(upstream, inverse))
 
 
 def build_fair_cycle(

@@ -15,6 +15,7 @@ On a GPU, and where ``tf_runtime.kernels`` says that it is faster, the built-in 
 from typing import Any, Callable, Sequence, Tuple
 
 from edgeflownas.tf_runtime.devices import is_on_gpu
+from edgeflownas.tf_runtime.gradients import attach_gradient
 from edgeflownas.tf_runtime.kernels import FAST
 from edgeflownas.tf_runtime.stack import tf
 
@@ -107,26 +108,21 @@ def padded_conv2d(
     if not FAST.convolves_gradients:
         return tf.nn.conv2d(rearrange(x), kernel, 1, padding)
 
-    @tf.custom_gradient
-    def convolve(
-        x: tf.Tensor, kernel: tf.Tensor
-    ) -> Tuple[tf.Tensor, Callable[[tf.Tensor], Tuple[tf.Tensor, tf.Tensor]]]:
-        def gradients(upstream: tf.Tensor) -> Tuple[tf.Tensor, tf.Tensor]:
-            rows, columns = ((side - 1 - before, side - 1 - after) for side in sides)
-            rotated = tf.transpose(tf.reverse(kernel, [0, 1]), [0, 1, 3, 2])
-            by_rearranged = tf.nn.conv2d(upstream, rotated, 1, _name_padding(sides, rows, columns))
-            # Batch and channels are swapped, so that each position sums over all images. The convolution's own padding
-            # is slow with so few channels.
-            with tf.control_dependencies([upstream]):  # otherwise it would run as soon as x is known, and take memory
-                rearranged = rearrange(tf.identity(x))
-                swapped = tf.transpose(_pad_with_zeros(rearranged, before, after), [3, 1, 2, 0])
-            by_kernel = tf.nn.conv2d(swapped, tf.transpose(upstream, [1, 2, 0, 3]), 1, "VALID")
-            (by_input,) = tf.gradients(rearranged, x, by_rearranged)
-            return by_input, tf.transpose(by_kernel, [1, 2, 0, 3])
+    def gradient(upstream: tf.Tensor) -> Tuple[tf.Tensor, tf.Tensor]:
+        rows, columns = ((side - 1 - before, side - 1 - after) for side in sides)
+        rotated = tf.transpose(tf.reverse(kernel, [0, 1]), [0, 1, 3, 2])
+        by_rearranged = tf.nn.conv2d(upstream, rotated, 1, _name_padding(sides, rows, columns))
+        # Batch and channels are swapped, so that each position sums over all images. The convolution's own padding is
+        # slow with so few channels.
+        with tf.control_dependencies([upstream]):  # otherwise it would run as soon as x is known, and take memory
+            rearranged = rearrange(tf.identity(x))
+            swapped = tf.transpose(_pad_with_zeros(rearranged, before, after), [3, 1, 2, 0])
+        by_kernel = tf.nn.conv2d(swapped, tf.transpose(upstream, [1, 2, 0, 3]), 1, "VALID")
+        (by_input,) = tf.gradients(rearranged, x, by_rearranged)
+        return by_input, tf.transpose(by_kernel, [1, 2, 0, 3])
 
-        return tf.nn.conv2d(rearrange(x), kernel, 1, padding), gradients
-
-    return convolve(x, kernel)
+    (y,) = attach_gradient([tf.nn.conv2d(rearrange(x), kernel, 1, padding)], [x, kernel], gradient)
+    return y
 
 
 def _name_padding(sides: Sequence[int], rows: Tuple[int, int], columns: Tuple[int, int]) -> Any:

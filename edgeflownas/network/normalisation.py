@@ -4,9 +4,10 @@ TensorFlow 1.15's kernels loop over the channels, so with four or eight of them 
 a row of pixels with all its channels is one long vector, and the channels' factors are repeated along it.
 """
 
-from typing import Callable, Tuple
+from typing import Tuple
 
 from edgeflownas.tf_runtime.devices import is_on_gpu
+from edgeflownas.tf_runtime.gradients import attach_gradient
 from edgeflownas.tf_runtime.kernels import FAST
 from edgeflownas.tf_runtime.stack import tf
 
@@ -44,19 +45,15 @@ def batch_norm(
     variance = sum_per_channel(tf.square(tf.stop_gradient(rows) - repeat(mean))) / count
     deviation = tf.sqrt(variance + epsilon)
 
-    @tf.custom_gradient
-    def normalise(
-        rows: tf.Tensor, gamma: tf.Tensor, beta: tf.Tensor
-    ) -> Tuple[tf.Tensor, Callable[[tf.Tensor], Tuple[tf.Tensor, tf.Tensor, tf.Tensor]]]:
-        def gradients(upstream: tf.Tensor) -> Tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-            # Ioffe & Szegedy 2015, section 3, with the terms grouped by their factor: the upstream, x or 1.
-            by_beta = sum_per_channel(upstream)
-            by_gamma = (sum_per_channel(upstream * rows) - mean * by_beta) / deviation
-            slope = by_gamma / deviation / count
-            by_rows = upstream - rows * repeat(slope) - repeat(by_beta / count - mean * slope)
-            return by_rows * repeat(gamma / deviation), by_gamma, by_beta
+    def gradient(upstream: tf.Tensor) -> Tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        # Ioffe & Szegedy 2015, section 3, with the terms grouped by their factor: the upstream, x or 1.
+        by_beta = sum_per_channel(upstream)
+        by_gamma = (sum_per_channel(upstream * rows) - mean * by_beta) / deviation
+        slope = by_gamma / deviation / count
+        by_rows = upstream - rows * repeat(slope) - repeat(by_beta / count - mean * slope)
+        return by_rows * repeat(gamma / deviation), by_gamma, by_beta
 
-        scale = gamma / deviation
-        return rows * repeat(scale) + repeat(beta - mean * scale), gradients
-
-    return tf.reshape(normalise(rows, gamma, beta), tf.shape(x)), mean, variance
+    scale = gamma / deviation
+    normalised = rows * repeat(scale) + repeat(beta - mean * scale)
+    (normalised,) = attach_gradient([normalised], [rows, gamma, beta], gradient)
+    return tf.reshape(normalised, tf.shape(x)), mean, variance

@@ -19,12 +19,13 @@ In two dimensions the three regions of the rows and the three of the columns giv
 """
 
 import functools
-from typing import Callable, List, NamedTuple, Sequence, Tuple
+from typing import List, NamedTuple, Sequence, Tuple
 
 import numpy as np
 
 from edgeflownas.network.convolution import conv2d, padded_conv2d
 from edgeflownas.tf_runtime.devices import is_on_gpu
+from edgeflownas.tf_runtime.gradients import attach_gradient
 from edgeflownas.tf_runtime.kernels import FAST
 from edgeflownas.tf_runtime.stack import tf
 
@@ -109,15 +110,12 @@ def _slice_map(x: tf.Tensor, rows: Sequence[_Region], columns: Sequence[_Region]
         ]
         return tf.concat(parts, axis)
 
-    @tf.custom_gradient
-    def slice_map(x: tf.Tensor) -> Tuple[List[tf.Tensor], Callable[..., tf.Tensor]]:
-        def gradient(*upstream: tf.Tensor) -> tf.Tensor:
-            bands = [join(upstream[3 * i : 3 * i + 3], columns, 2) for i in range(3)]
-            return join(bands, rows, 1)
+    def gradient(*upstream: tf.Tensor) -> List[tf.Tensor]:
+        bands = [join(upstream[3 * i : 3 * i + 3], columns, 2) for i in range(3)]
+        return [join(bands, rows, 1)]
 
-        return [x[:, row.begin : row.end, column.begin : column.end] for row in rows for column in columns], gradient
-
-    return list(slice_map(x))
+    pieces = [x[:, row.begin : row.end, column.begin : column.end] for row in rows for column in columns]
+    return attach_gradient(pieces, [x], gradient)
 
 
 def _convolve_piece(
