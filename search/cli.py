@@ -18,6 +18,7 @@ from edgeflownas import __version__
 from edgeflownas.errors import FailedError, InputError
 from edgeflownas.signals import Interrupted
 from edgeflownas.terminal import replace_unencodable
+from search.groups import SuggestingGroup
 
 _PROGRAM = "edgeflownas-search"
 
@@ -61,7 +62,7 @@ _START_FLAGS = ("--restart", "--from-previous", "--no-resume")
 _STATELESS = {"data", "evaluate", "rank", "report", "export", "dask", "completion"}
 
 
-class _Commands(click.Group):
+class _Commands(SuggestingGroup):
     """A group that imports the module of a command when it is called."""
 
     def list_commands(self, ctx: click.Context) -> List[str]:

@@ -1,23 +1,23 @@
 """Reading, validating and writing of configuration files."""
 
 import re
-import reprlib
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, Sequence, Type
+from typing import Any, Dict, Sequence, Type
 
 import yaml
-from pydantic import BaseModel, ValidationError
-from typing_extensions import get_args, get_origin
+from pydantic import ValidationError
 
-from edgeflownas.config.data import DATA_KINDS
-from edgeflownas.config.run import FORMS, Config
+from edgeflownas.config.problems import describe_problems
+from edgeflownas.config.run import Config
 from edgeflownas.config.section import Section, WrittenInt
 from edgeflownas.errors import InputError
+from edgeflownas.wording import count
 
 _MAX_BYTES = 1 << 18  # of a file
 _MAX_VALUES = 50_000  # in a file; values that YAML aliases repeat count every time
 _MAX_DIGITS = 100  # of a number
-_SHOWN = 80  # characters of a wrong key or text that a message quotes
+_MAX_PROBLEMS = 10  # wrong keys that a message names
+_SHOWN = 80  # characters of a wrong text that a message quotes
 
 
 # The core rules of YAML 1.2 (section 10.3.2) for plain scalars; those of 1.1, which PyYAML has, read 1:30 as 90 and 010
@@ -105,6 +105,8 @@ def read_yaml(path: Path, what: str) -> Dict[Any, Any]:
         raise InputError(f"{what} {path}: cannot be read: {error}") from None
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise InputError(f"{what} {path}: is not valid YAML: {' '.join(str(error).split())}") from None
+    if content is None:  # an empty file
+        return {}
     if not isinstance(content, dict):
         raise InputError(f"{what} {path}: must contain keys and values, not {type(content).__name__}")
     return content
@@ -160,10 +162,6 @@ def _descend(place: Any, name: str, option: str) -> Any:
     return place[int(name)]
 
 
-_SHORT = reprlib.Repr()  # for values from hostile files, whose full text may not fit into memory
-_SHORT.maxlevel, _SHORT.maxstring, _SHORT.maxother = 2, 80, 80
-
-
 def validate(content: Any, model: Type[Section], source: str) -> Any:
     """Validate content against a model, and return the model.
 
@@ -173,54 +171,15 @@ def validate(content: Any, model: Type[Section], source: str) -> Any:
         source: Origin of the content, for error messages.
 
     Raises:
-        InputError: The content is invalid; the message names the first wrong key and what is allowed.
+        InputError: The content is invalid; the message names all wrong keys and what is allowed.
     """
     try:
         return model.model_validate(content)
     except ValidationError as error:
-        first = error.errors()[0]
-        place = [str(part) for part in first["loc"] if part not in DATA_KINDS and part not in FORMS]
-        key = ".".join(" ".join(part.split())[:_SHOWN] for part in place) or "the content"
-        if first["type"] == "extra_forbidden":
-            allowed = ", ".join(_keys(content, model, place[:-1]))
-            raise InputError(f"{source}: {key}: no such key; allowed here: {allowed}") from None
-        if first["type"] == "missing":
-            raise InputError(f"{source}: {key}: is missing and has no default") from None
-        raise InputError(f"{source}: {key}: {_reword(first['msg'])} (got {_SHORT.repr(first['input'])})") from None
-
-
-def _reword(message: str) -> str:
-    message = message.replace("Value error, ", "").replace("Input should", "should")
-    return message[:1].lower() + message[1:]
-
-
-def _keys(content: Any, model: Type[BaseModel], place: Sequence[str]) -> List[str]:
-    """Return the keys that are allowed in the section at a place."""
-    for part in place:
-        if isinstance(content, list):  # the model is that of its items
-            content = content[int(part)]
-            continue
-        content = content.get(part) if isinstance(content, dict) else None
-        if part not in model.model_fields:  # a key of a mapping: the model is that of its values
-            continue
-        models = list(_models(model.model_fields[part].annotation, isinstance(content, list)))
-        if isinstance(content, dict) and content.get("kind") in DATA_KINDS:
-            models = [DATA_KINDS[content["kind"]]]
-        if not models:
-            return []
-        model = models[0]
-    return list(model.model_fields)
-
-
-def _models(annotation: Any, in_list: bool) -> Iterator[Type[BaseModel]]:
-    """Yield the sections that a type allows, either inside or outside lists."""
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        if not in_list:
-            yield annotation
-        return
-    is_list = get_origin(annotation) is list
-    for argument in get_args(annotation):
-        yield from _models(argument, in_list and not is_list)
+        problems = describe_problems(error, content, model)
+        shown, more = problems[:_MAX_PROBLEMS], len(problems) - _MAX_PROBLEMS
+        rest = f"; and {count(more, 'more problem')}" if more > 0 else ""
+        raise InputError(f"{source}: {'; '.join(shown)}{rest}") from None
 
 
 def dump(config: Section) -> str:

@@ -11,9 +11,9 @@ _HEAD = """# Configuration reference
 
 A configuration is a YAML file. Any key can be overridden on the command line with `--set section.key=VALUE`. An unknown
 key, a wrong type or an invalid value is an error that names the key and what is allowed. Keys without a default are
-*required*. Values follow the core rules of YAML 1.2: `1:30`, `yes` and `1_000` are text, `010` is 10, and `0o10` is 8.
-The digits of architectures are read as written, with or without quotes. `make docs` generates this page from the
-definitions in `edgeflownas/config/`; edit those instead.
+*required*; a section without required keys may be left out. Values follow the core rules of YAML 1.2: `1:30`, `yes`
+and `1_000` are text, `010` is 10, and `0o10` is 8. The digits of architectures are read as written, with or without
+quotes. `make docs` generates this page from the definitions in `edgeflownas/config/`; edit those instead.
 """
 _TABLE = "| key | value | default | meaning |\n|---|---|---|---|"
 _BOUNDS = (
@@ -78,6 +78,8 @@ def _table(properties: Schema, required: List[str]) -> str:
     rows = [_TABLE]
     for name, key in properties.items():
         default = "*required*" if name in required or "default" not in key else f"`{_format(key['default'])}`"
+        if key.get("default") and isinstance(key["default"], dict):
+            default = "the defaults of its keys"
         cells = f"`{name}`", _describe_values(key), default, key.get("description", "")
         rows.append("| " + " | ".join(_join_lines(cell).replace("|", "\\|") for cell in cells) + " |")
     return "\n".join(rows) + "\n"

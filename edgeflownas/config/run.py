@@ -287,7 +287,9 @@ class QueueConfig(Section):
     )
     warm_start: bool = Field(True, description="Begin with the weights of the supernet; false: from scratch.")
     attempts: int = Field(2, ge=1, description="Number of crashes after which a task is not tried again.")
-    train: Recipe = Field(description="Recipe for every architecture; a list: stages that run in this order.")
+    train: Recipe = Field(
+        TrainConfig(), description="Recipe for every architecture; a list: stages that run in this order."
+    )
 
     @model_validator(mode="after")
     def _check_consistency(self) -> "QueueConfig":
@@ -313,13 +315,13 @@ class Config(Section):
     supernet: Optional[str] = Field(
         None, description="Trained weights of the supernet; null: those that `train` wrote into the run folder."
     )
-    network: NetworkConfig
+    network: NetworkConfig = NetworkConfig()
     data: DataConfig
-    train: SupernetTrainConfig
-    evaluation: ScoringConfig
+    train: SupernetTrainConfig = SupernetTrainConfig()
+    evaluation: ScoringConfig = ScoringConfig()
     hardware: HardwareConfig
     evolution: EvolutionConfig
     staged: StagedConfig = StagedConfig()
     independent: IndependentConfig = IndependentConfig()
-    queue: QueueConfig
+    queue: QueueConfig = QueueConfig()
     cluster: ClusterConfig = ClusterConfig()

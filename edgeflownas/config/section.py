@@ -2,7 +2,7 @@
 
 from typing import Any, Type
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, model_validator
 
 
 class WrittenInt(int):
@@ -30,6 +30,11 @@ class WrittenInt(int):
 
 
 class Section(BaseModel):
-    """Section of a configuration; refuses unknown keys and converts no types."""
+    """Section of a configuration; refuses unknown keys and converts no types. An empty one has all defaults."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, validate_default=True, allow_inf_nan=False)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fill_empty(cls, content: Any) -> Any:
+        return {} if content is None else content

@@ -20,7 +20,8 @@ from edgeflownas.storage import checkpoint
 from edgeflownas.storage.files import use_previous
 from edgeflownas.terminal import open_console, print_table
 from search.commands import layer_view
-from search.commands.options import OrderedGroup, json_option, print_json, report_restored, run_options
+from search.commands.options import json_option, print_json, report_restored, run_options
+from search.groups import OrderedGroup
 from search.run import Run
 from search.storage.compiled_costs import read_compiled_costs
 

@@ -6,7 +6,7 @@ Dask's own programs cannot be used: in its last version for Python 3.7 they do n
 import click
 
 from edgeflownas.errors import InputError
-from search.commands.options import OrderedGroup
+from search.groups import OrderedGroup
 
 try:
     from distributed.cli.dask_scheduler import main as scheduler

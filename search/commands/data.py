@@ -13,7 +13,8 @@ from edgeflownas.data.exclusion import write_exclusion
 from edgeflownas.errors import InputError
 from edgeflownas.progress import say
 from edgeflownas.terminal import open_console, print_table
-from search.commands.options import OrderedGroup, data_options, json_option, print_json, run_options
+from search.commands.options import data_options, json_option, print_json, run_options
+from search.groups import OrderedGroup
 from search.run import Run
 
 _MAX_ROWS = 20  # bad files to print; the list on disk is complete

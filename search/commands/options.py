@@ -15,19 +15,6 @@ from search.run import Run
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-class OrderedGroup(click.Group):
-    """A group that lists its commands in the order of definition, each with the whole first sentence of its help."""
-
-    def list_commands(self, ctx: click.Context) -> List[str]:
-        """Return the names of the commands in the order of their definition."""
-        return list(self.commands)
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the list of commands."""
-        with formatter.section("Commands, in the order of the workflow"):
-            formatter.write_dl([(name, command.get_short_help_str(200)) for name, command in self.commands.items()])
-
-
 class GpuDevices(click.ParamType):
     """A parameter that names GPUs by number, such as ``0`` or ``0,1,2``, or is ``none``."""
 

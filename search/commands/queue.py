@@ -14,7 +14,8 @@ from edgeflownas.progress import say
 from edgeflownas.storage.checkpoint import digest
 from edgeflownas.storage.lock import locked
 from edgeflownas.terminal import open_console, print_table
-from search.commands.options import OrderedGroup, json_option, print_json, run_options
+from search.commands.options import json_option, print_json, run_options
+from search.groups import OrderedGroup
 from search.nsga2.evolution import Evolution
 from search.queue import build as building
 from search.queue import collect as collecting

@@ -77,7 +77,9 @@ def test_command_has_help_with_an_example(name):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["fly"], "No such command 'fly'"),
+        (["fly"], "No such command 'fly'; the commands are data, cost, train"),
+        (["evlove"], "No such command 'evlove'; did you mean evolve?"),
+        (["queue", "statsu"], "No such command 'statsu'; did you mean status?"),
         (["train"], "Missing option '--config'"),
         (["train", "--config", "nothing.yaml"], "nothing.yaml: cannot be read"),
         (["evaluate", "00000000", "--config", "configs/demo.yaml"], "architecture '00000000': must be 9 digits"),
