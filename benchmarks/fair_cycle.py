@@ -1,10 +1,10 @@
-"""Compares the time of a fair cycle with the usual method: a graph of all options with a one-hot mask, run per path.
+"""Compare the time of a fair cycle with that of the usual method: a graph of all options and a mask, run once per path.
 
     .venv/bin/python -m benchmarks.fair_cycle --width 8 --height 64 --columns 96 --batch 8
 
-Also compares a step of one child (the middle architecture) with the same step using TensorFlow's own convolutions and
-gradients. All methods get the same batch and take turns on one thread. Processor time is measured, so the ratios are
-valid on a busy machine. Prints tables and writes JSON.
+It also compares a step of one child (the middle architecture) with the same step using TensorFlow's own convolutions
+and gradients. All methods get the same batch and take turns on one thread. Processor time is measured, so the ratios
+are valid on a busy machine. Prints tables and writes JSON.
 """
 
 import argparse
@@ -103,7 +103,7 @@ def build(skeleton: Skeleton, images: np.ndarray, flow: np.ndarray, name: str) -
 
 
 def measure_seconds(methods: Dict[str, Callable[[], None]], rounds: int) -> Dict[str, List[float]]:
-    """Return the processor seconds of each method's cycles, taken in turns, without the first round."""
+    """Run cycles of all methods in turns, and return their processor seconds by method, without the first round."""
     seconds: Dict[str, List[float]] = {name: [] for name in methods}
     for number in range(rounds + 1):
         for name, cycle in methods.items():

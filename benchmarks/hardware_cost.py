@@ -1,8 +1,8 @@
-"""Build the cost tables of the shipped boards, and measure the rate of compiles and the errors of the predictions.
+"""Build the cost tables of the included boards, and measure the speed of compiling and the errors of predictions.
 
     .venv/bin/python -m benchmarks.hardware_cost --width 32 --height 176 --columns 224 --checks 100
 
-Weights are random and always the same. Cached figures are not compiled again, and the rate counts only the compiles of
+Weights are random and always the same. Cached figures are not compiled again, and the speed counts only the compiles of
 this run; ``--cache`` sets a folder other than the user's cache. Prints a table and writes JSON.
 """
 

@@ -1,12 +1,12 @@
-"""Benchmark of the input pipeline: whether reading and augmenting pairs keeps up with training.
+"""Measure whether the input pipeline, which reads and augments pairs, keeps up with training.
 
     .venv/bin/python -m benchmarks.input_pipeline --config configs/demo.yaml
     .venv/bin/python -m benchmarks.input_pipeline --config configs/supernet_flyingchairs2_180x240.yaml \
         --set data.train_dir=/data/FlyingChairs2/train --set data.val_dir=/data/FlyingChairs2/val
 
-Both are measured alone, in images per second. The pipeline uses the number of threads of the run, and its batches are
-discarded. The training step is a fair cycle of the supernet on a batch that is already in memory. Prints a table and
-writes JSON.
+Pipeline and training step are measured separately, in images per second. The pipeline uses the number of threads of the
+run, and its batches are discarded. The training step is a fair cycle of the supernet on a batch that is already in
+memory. Prints a table and writes JSON.
 """
 
 import argparse
@@ -32,7 +32,7 @@ from supernet.training import FairCycle
 
 
 def time_pipeline(run: Run, count: int) -> List[float]:
-    """Return the seconds of every batch, without the batches that are read before the first one is used."""
+    """Return the seconds of every batch, without the batches that are prefetched at the start."""
     train, _ = open_datasets(run.config.data)
     size = run.config.train.batch_size
     indices = np.resize(np.random.default_rng(0).permutation(len(train)), (count + 1) * size).tolist()
@@ -76,7 +76,7 @@ def main() -> None:
     options = parser.parse_args()
     run = Run.open(options.config, None, options.overrides)
     size = run.config.train.batch_size
-    # The sum for batches, which arrive in bursts; the median for steps, as the machine may be busy.
+    # Batches arrive in bursts, so their times are summed; steps have a median, as the machine may be busy.
     pipeline = size * options.batches / sum(time_pipeline(run, options.batches))
     step = size / statistics.median(time_step(run, options.steps))
     data = run.config.data

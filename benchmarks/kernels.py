@@ -2,10 +2,12 @@
 
     .venv/bin/python -m benchmarks.kernels --width 8 --height 64 --columns 96 --batch 8
 
-For each distinct convolution of the supernet: a forward and backward pass on one thread by the built-in convolution, by
-forward convolutions as gradients, with 2 x 2 pixels packed into channels, and, for convolutions of an upsampled map,
-merged with the upsampling. Methods take turns and processor time is counted, so that the ratios hold on a busy machine.
-The choices in ``edgeflownas/tf_runtime/kernels.py`` follow from these tables. Prints a table, writes JSON.
+Each distinct convolution of the supernet is run forward and backward on one thread with several methods: the built-in
+convolution, gradients computed as forward convolutions, 2 x 2 pixels packed into channels, and, for convolutions of an
+upsampled map, a merge with the upsampling. Methods take turns and processor time is counted, so that the ratios hold on
+a busy machine.
+The choices in ``edgeflownas/tf_runtime/kernels.py`` follow from these tables. Prints a table and writes
+JSON.
 """
 
 import argparse

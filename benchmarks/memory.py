@@ -7,10 +7,9 @@ _OWN = Path("/proc/self")
 
 
 def measure_peak_mib(work: Callable[[], object]) -> float:
-    """Return the peak memory of this process while a function runs, less the memory before, in MiB, as Linux counts it.
+    """Return by how many MiB a function raises the peak memory of this process, as counted by Linux.
 
-    Memory that was freed earlier but kept by the process hides some of the function's memory: measure in a fresh
-    process.
+    Memory that was freed earlier, but is still held by the process, hides a part of it, so measure in a new process.
     """
     (_OWN / "clear_refs").write_text("5")  # resets the peak
     before = _peak_kib()

@@ -1,16 +1,16 @@
-"""Benchmark of searches: number of architectures and computation to approach the exact front of a known space.
+"""Compare searches by the architectures and the computation that they need to approach a known exact front.
 
     make peers
     .venv-peers/bin/python -m benchmarks.search_quality --space results/reference/demo/space.h5
 
 Every EPE is read from ``space.h5``, as created by `enumerate`, so nothing is computed. The benchmark counts distinct
 architectures, and multiply-accumulates (both passes through the trunk, one through the flow outputs) relative to those
-of the mean architecture. Our search is counted as ``supernet.tree`` computes, the others as one network per distinct
-architecture; a further column counts the others as if their requests went through our tree. Searches that are not run
-again keep the results for the same seeds in the folder's JSON.
+of the mean architecture. Our search is counted the way ``supernet.tree`` computes, the others as one network per
+distinct architecture; a further column counts the others as if their requests went through our tree. Results of
+searches that are not run again stay in the folder's JSON if their seeds are the same.
 
-The hypervolume has two reference points: the worst value of each objective in the space, so that no volume is
-common to all fronts, and the configured one, which is the only one that our search uses.
+The hypervolume is computed with two reference points: the worst value of each objective in the space, so that no volume
+is common to all fronts, and the configured one, which is the only one that our search uses.
 """
 
 import argparse

@@ -11,8 +11,9 @@ of supernets, one per seed, each with a ``rank.json`` that ``rank`` wrote for th
 The selection of a supernet is the front of the children by its own EPEs. The summary gives its hypervolume by the true
 EPEs, with the reference point of the search, and its share of that of the true front. The tight share uses the
 children's worst EPE and lowest FPS as reference point. It is more informative, because with a distant reference point
-all fronts dominate most of the volume. C selects by one seed. "random" is the mean over random orders of the children,
-that is, the share without any knowledge of the EPE. B's training time excludes the scoring between its stages.
+all fronts dominate most of the volume. C selects by the EPEs of one seed. "random" is the mean over random orders of
+the children, that is, the share without any knowledge of the EPE. B's training time excludes the scoring between its
+stages.
 """
 
 import argparse
@@ -104,7 +105,7 @@ def _make_row(strategy: str, supernet: Supernet, known: Children) -> Dict[str, A
 
 
 def _summarize_taus(runs: Sequence[Supernet]) -> Dict[str, Any]:
-    """Return Kendall's tau by the last weights of each seed, with its interval, and their mean and deviation."""
+    """Return Kendall's tau and its interval for the last weights of each seed, and mean and deviation of all taus."""
     summary: Dict[str, Any] = {}
     for name, recalibrated in (("recalibrated", True), ("not_recalibrated", False)):
         last = [supernet.last(recalibrated) for supernet in runs]

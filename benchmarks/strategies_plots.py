@@ -16,7 +16,7 @@ _COLOURS = ("tab:blue", "tab:orange", "tab:green")  # of the groups
 
 
 def plot_scatter(path: Path, truth: Truth, supernets: Dict[str, List[Supernet]]) -> None:
-    """Plot the children by the last weights of each supernet: one column per group, recalibrated in the first row."""
+    """Plot the children by the last weights of each supernet: a column per group, recalibration in the first row."""
     every = [supernet for runs in supernets.values() for supernet in runs]
     kinds = [kind for kind in (True, False) if any(supernet.last(kind) for supernet in every)]
     figure = Figure(figsize=(4.5 * len(supernets), 4.2 * len(kinds)), dpi=_DPI)

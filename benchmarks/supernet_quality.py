@@ -1,4 +1,4 @@
-"""Checks whether a supernet has learned, and whether its larger architectures are better.
+"""Check whether a supernet has learned, and whether its larger architectures are better.
 
     .venv/bin/python -m benchmarks.supernet_quality --config configs/demo.yaml
 

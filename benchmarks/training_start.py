@@ -1,11 +1,11 @@
-"""Measure how early every training begins to learn: the steps of children until 60 % of zero-flow EPE.
+"""Measure how soon trainings begin to learn: the number of steps until a child reaches 60 % of zero-flow EPE.
 
     python -m benchmarks.training_start
 
-Trains 9 architectures (the lightest, the middle, the heaviest, and two fair cycles) with 5 seeds item on the demo's
+Trains 9 architectures (the lightest, the middle, the heaviest, and two fair cycles) with 5 seeds each on the demo's
 scenes, for the first tenth of 3,000 steps, and scores them every 50 steps with recalibrated BN. ``--start he`` starts
-from He-normal kernels and residual blocks as the identity, for comparison. Prints a table, and writes CSV after every
-child; children that the file already contains are not trained again.
+from He-normal kernels and residual blocks as the identity, for comparison. Prints a table, and writes a CSV file after
+every child; children that the file already contains are not trained again.
 """
 
 import argparse
@@ -33,7 +33,7 @@ from supernet.fairness import draw_fair_sample
 
 ENOUGH = 0.6  # share of zero-flow EPE
 EVERY = 50  # steps
-PAIRS = 3200  # training pairs, item seen at most once
+PAIRS = 3200  # training pairs, each seen at most once
 COLUMNS = ["start", "architecture", "seed", "steps", *(f"share_{EVERY * i}" for i in range(1, 7)), "seconds"]
 
 
@@ -75,7 +75,7 @@ def start_training(
         data: Images for scoring.
 
     Returns:
-        Share of zero-flow EPE by step, the first step below ``ENOUGH`` (0: none), and seconds, by column.
+        Shares of zero-flow EPE by step, the first step below ``ENOUGH`` (0: none), and seconds, by column.
     """
     began, rng = time.monotonic(), np.random.default_rng(seed)
     if start == "he":

@@ -1,16 +1,16 @@
-"""Compares the time of the tree evaluator with scoring one by one, and with the limit set by its arithmetic.
+"""Compare the time of the tree evaluator with that of scoring one by one, and with the limit set by its arithmetic.
 
     .venv/bin/python -m benchmarks.tree --width 32 --height 192 --columns 256 --pairs 4
     .venv/bin/python -m benchmarks.tree --width 8 --height 64 --columns 96 --pairs 64
 
 There are three methods, all with recalibration: the tree; one hard-routed graph per architecture; and the usual graph
-of a supernet, which computes every option and mixes them by a one-hot mask. They take turns on one thread, every few
-backbones, and processor time is measured, so the ratios are valid on a busy machine. Graphs are built beforehand. For
+of a supernet, which computes every option and mixes them by a one-hot mask. They take turns on one thread after every
+few backbones. Processor time is measured, so the ratios are valid on a busy machine. Graphs are built beforehand. For
 scoring one by one, a sample is timed and extrapolated. Prints tables and writes JSON.
 
-The limit: multiply-accumulates of the tree's nodes (two passes through the stages before the flow outputs, for
-recalibration and for the scores, and one through the flow stages) relative to those of one architecture, times the time
-of one architecture.
+The limit is the time of one architecture times the ratio of the multiply-accumulates of the tree's nodes to those of
+one architecture. The stages before the flow outputs count twice, for recalibration and for the scores, the flow stages
+once.
 """
 
 import argparse
@@ -143,7 +143,7 @@ def measure_seconds(work: Callable[[], object]) -> float:
 
 
 def take_turns(work: Iterator[object], other: Callable[[], float], pieces: int) -> Tuple[float, float]:
-    """Time an iterator and, before, after and between groups of its pieces, something else.
+    """Time an iterator, and measure something else before, between and after groups of its pieces.
 
     Args:
         work: Iterator whose pieces are timed.

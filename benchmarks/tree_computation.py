@@ -1,4 +1,4 @@
-"""Counts how much ``supernet.tree`` computes, without computing it, in multiply-accumulates."""
+"""Count the multiply-accumulates of ``supernet.tree`` without computing anything."""
 
 import itertools
 from typing import Dict, List, Sequence, Set, Tuple
@@ -40,7 +40,7 @@ def count_mean_single(skeleton: Skeleton, size: Tuple[int, int], pairs: Tuple[in
 
 
 class TreeComputation:
-    """Counts the computation of one tree evaluator over successive calls.
+    """Counter of the multiply-accumulates of one tree evaluator over successive calls.
 
     Statistics are kept between calls, activations are not: the path to a backbone is computed again for validation in
     every call, and for calibration in every call in which something behind it has no statistics yet. All options of a

@@ -22,7 +22,7 @@ class Interrupted(Exception):
 
 
 class StopFlag:
-    """A flag that signals set.
+    """A flag that is set by signals.
 
     Attributes:
         received: Numbers of the received signals, in order.

@@ -1,4 +1,4 @@
-"""The command line as ``python -m search``, for processes that are started without the console script."""
+"""Entry point of ``python -m search``, for processes that are started without the console script."""
 
 from search.cli import main
 

@@ -1,4 +1,4 @@
-"""The command line ``edgeflownas-search``: runs a command and turns errors into one line and an exit code.
+"""The command line ``edgeflownas-search``, which runs a command and turns errors into one line and an exit code.
 
 Exit codes: 0 done; 1 failed; 2 wrong usage, configuration or data; 130 interrupted, with the command that continues
 or repeats the work.
@@ -58,7 +58,7 @@ _NO_HOME = "/nonexistent"  # as Debian calls the home of users that have none
 # Flags that only apply to the start of a run; the command that continues the run leaves them out.
 _START_FLAGS = ("--restart", "--from-previous", "--no-resume")
 
-# Commands that keep nothing when they are interrupted.
+# Commands that save nothing when they are interrupted.
 _STATELESS = {"data", "evaluate", "rank", "report", "export", "dask", "completion"}
 
 

@@ -18,7 +18,7 @@ Factor = Annotated[float, Field(gt=0, le=16)]
 class _SizedData(Section):
     """Data set of pairs of one size.
 
-    Sizes that are not multiples of 16 are padded for the network, and its flow is cropped.
+    Images whose sides are not multiples of 16 are padded for the network, and the predicted flow is cropped.
     """
 
     height: Side = Field(64, description="Height of the images, in pixels.")

@@ -59,7 +59,7 @@ class _Loader(yaml.SafeLoader):
 
 
 class _Dumper(yaml.SafeDumper):
-    """YAML writer that quotes text which version 1.1 or 1.2 would read as something else."""
+    """YAML writer that quotes text that YAML 1.1 or 1.2 would not read as text."""
 
 
 _Loader.add_constructor("tag:yaml.org,2002:int", _Loader.construct_yaml_int)
@@ -154,7 +154,7 @@ def _override(content: Dict[Any, Any], override: str) -> None:
 
 
 def _descend(place: Any, name: str, option: str) -> Any:
-    """Return the item of a section with a name, created if it is missing, or of a list with a number."""
+    """Return an item of a section by its name, created if it is missing, or an item of a list by its number."""
     if isinstance(place, dict):
         return place.setdefault(name, {})
     if not name.isdecimal() or int(name) >= len(place):

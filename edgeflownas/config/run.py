@@ -192,7 +192,7 @@ Digits = Annotated[str, BeforeValidator(WrittenInt.as_written), Field(pattern=r"
 
 
 class StagedConfig(Section):
-    """The strategy ``staged``: trains backbones, then heads, then the kept ones of both."""
+    """The strategy ``staged``, which trains backbones, then heads, then the selected backbones and heads together."""
 
     template: Optional[Digits] = Field(
         None, description="Heads with which the backbones are trained, one digit per gene; null: the lightest, all 3x3."
@@ -217,7 +217,7 @@ class StagedConfig(Section):
 
 
 class IndependentConfig(Section):
-    """The strategy ``independent``: trains a sample of architectures separately, by the recipe ``queue.train``."""
+    """The strategy ``independent``, which trains a sample of architectures one by one by the recipe ``queue.train``."""
 
     size: int = Field(
         36, ge=1, description="Size of the sample, a multiple of the number of paths of a fair cycle (three)."
@@ -288,7 +288,7 @@ class QueueConfig(Section):
     warm_start: bool = Field(True, description="Begin with the weights of the supernet; false: from scratch.")
     attempts: int = Field(2, ge=1, description="Number of crashes after which a task is not tried again.")
     train: Recipe = Field(
-        TrainConfig(), description="Recipe for every architecture; a list: stages that run in this order."
+        TrainConfig(), description="Recipe for every architecture, or a list of recipes for consecutive stages."
     )
 
     @model_validator(mode="after")

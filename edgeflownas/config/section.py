@@ -6,7 +6,7 @@ from pydantic import BaseModel, ConfigDict, model_validator
 
 
 class WrittenInt(int):
-    """Integer that is written in an unusual way: 000000000 is 0, but also the digits of an architecture.
+    """Integer that keeps its text: 000000000 is 0, but may be the digits of an architecture.
 
     Attributes:
         text: The digits as written.

@@ -82,7 +82,7 @@ def _read_mask_size(path: Path) -> Size:
 
 
 def _plan(pairs: List[Pair]) -> Dict[Path, Callable[[Path], Size]]:
-    """Return the function that reads each file, in the order of the pairs."""
+    """Return by file, in the order of the pairs, the function that reads it."""
     work: Dict[Path, Callable[[Path], Size]] = {}
     for pair in pairs:
         for path in pair.files:

@@ -50,7 +50,8 @@ def identify_training(
 ) -> Identities:
     """Identify the pairs that a training reads, including those that it scores with.
 
-    Long files that are only trained on are compared in parts. Arguments and result are as in ``identify_scoring``.
+    Long files that are used only for training are compared in parts. Arguments and result are as in
+    ``identify_scoring``.
     """
     if not _is_in_files(train):
         return {}
@@ -64,7 +65,7 @@ def identify_pairs(dataset: FlowDataset, indices: Iterable[int], whole: bool, th
     Args:
         dataset: Data set of the pairs.
         indices: Indices of the pairs, in order.
-        whole: Whether to read files as a whole, or only parts of long ones.
+        whole: Whether to read long files as a whole, rather than in parts.
         threads: Number of threads that read files.
 
     Raises:

@@ -52,7 +52,7 @@ class Listing:
 
 
 class Disk:
-    """Cached folder listings: asking a file server for every single file would be slow."""
+    """Cache of folder listings, because looking up every single file on a file server would be slow."""
 
     def __init__(self) -> None:
         self._names: Dict[Path, Set[str]] = {}
@@ -64,7 +64,7 @@ class Disk:
         return self._names[folder]
 
     def add(self, listing: Listing, pair: Pair) -> None:
-        """Add a pair to a listing or, if files are missing, those files."""
+        """Add a pair to a listing or, if the pair is incomplete, its missing files."""
         missing = [file for file in pair.files if file.name not in self.names(file.parent)]
         listing.missing += missing
         if not missing:

@@ -1,6 +1,6 @@
 """Scenes drawn from a seed: textured layers that move by affine maps plus small smooth deformations.
 
-Layers have the coordinates of the first frame. A point x of a layer appears in the second frame at ``A (x + d(x))``,
+Layers use the coordinates of the first frame. A point x of a layer appears in the second frame at ``A (x + d(x))``,
 where ``A`` is affine and ``d`` is a sum of low-frequency waves, so the flow is known exactly. The second frame is
 rendered by inverting that map. Near layers hide those behind them, which gives the occlusion as well.
 """
@@ -102,12 +102,12 @@ def render(rng: np.random.Generator, config: ProceduralData) -> Sample:
         Sample whose flow is known everywhere.
     """
     size = np.array([config.width, config.height], np.float64)
-    margin = np.full(2, np.ceil(1.5 * config.motion + 0.1 * np.min(size)))  # what moves into the frame is textured, too
+    margin = np.full(2, np.ceil(1.5 * config.motion + 0.1 * np.min(size)))  # texture that moves into the frame
     layers = [_draw_layer(rng, size, margin, config.motion, background=True)]
     for _ in range(int(rng.integers(config.layers + 1))):
         layers.append(_draw_layer(rng, size, margin, config.motion, background=False))
     grid = np.stack(np.meshgrid(np.arange(config.width), np.arange(config.height)), -1).astype(np.float32)
-    jitter = rng.uniform(-0.5, 0.5, 2).astype(np.float32)  # both frames are interpolated: equally sharp
+    jitter = rng.uniform(-0.5, 0.5, 2).astype(np.float32)  # interpolates both frames, so that both are equally sharp
     first = [layer.look_up(grid + jitter, margin) for layer in layers]
     second = [layer.look_up(layer.map_backward(grid) + jitter, margin) for layer in layers]
     owner = _find_nearest([layer[..., 3] for layer in first])

@@ -108,7 +108,7 @@ class EvaluationData:
         return total / pixels
 
     def digest(self) -> str:
-        """Return the SHA-256 of all images and flow, which tells whether two processes score with the same data."""
+        """Return the SHA-256 of all images and flow, with which processes check that they use the same data."""
         self._sum_flow()
         digest = self._sha256.copy()
         for batch in self.calibration:

@@ -1,6 +1,7 @@
 """Metrics of predicted flow: the end-point error as the benchmarks report it. Independent of TensorFlow.
 
-Every metric except the mean over images pools its pixels over all images, so an image counts by its valid pixels.
+Every metric except the mean over images pools its pixels over all images, so the weight of an image is its number of
+valid pixels.
 """
 
 from typing import Dict, List, Optional

@@ -24,7 +24,7 @@ class FlowPredictor:
         statistics: Statistics,
         threads: int,
     ) -> None:
-        """Store the weights; graphs are built for each size of images.
+        """Store the weights. The graph for a size of images is built when it is first needed.
 
         Args:
             skeleton: Definition of the network.

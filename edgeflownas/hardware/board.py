@@ -97,7 +97,7 @@ class Board:
         return Board(self.path, self.settings.model_copy(update=changes), self._vela_config)
 
     def summary(self, vela: str) -> str:
-        """Return one line for tables and reports: everything figures depend on, including the compiler's version."""
+        """Return one line for tables and reports with everything that figures depend on, compiler included."""
         settings = self.settings
         return (
             f"Vela {vela}, {settings.accelerator}, {settings.system_config}, {settings.memory_mode}, "
@@ -117,7 +117,7 @@ class Board:
         }
 
     def misfit(self, sram_kib: float) -> Optional[str]:
-        """Return a text saying that a network with this SRAM peak does not fit into the arena, or None if it fits."""
+        """Return a remark that a network with this SRAM peak does not fit into the arena; None if it fits."""
         if sram_kib <= self.arena_kib:
             return None
         return f"DOES NOT FIT into the arena of {self.arena_kib:.1f} KiB"

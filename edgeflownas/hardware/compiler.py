@@ -56,7 +56,7 @@ class Compiler:
         return other
 
     def summary(self) -> str:
-        """Return one line for tables and reports: everything that figures depend on.
+        """Return one line for tables and reports with everything that figures depend on.
 
         Raises:
             InputError: Vela is not installed.

@@ -1,4 +1,4 @@
-"""Export of an architecture as an int8 network to flash, with folded batch normalisation, quantised after training."""
+"""Export of an architecture as the int8 network for a board; it is quantised after training."""
 
 from typing import List, Mapping, Optional, Sequence
 
@@ -21,8 +21,8 @@ def export(
 ) -> bytes:
     """Export an architecture as a quantised TFLite network.
 
-    The names of the operators begin with those of their stages. The order in which Vela runs them follows from that of
-    the summands where ``network.build`` accumulates flow; with the summands swapped, the SRAM peak is the same with
+    The names of the operators begin with those of their stages. The order in which Vela runs them depends on the order
+    of the summands where ``network.build`` accumulates flow; with the summands swapped, the SRAM peak is the same with
     Vela 5.2 and higher with 3.8.
 
     Args:

@@ -55,7 +55,7 @@ class Networks:
     def with_weights(
         cls, skeleton: Skeleton, height: int, width: int, weights: Optional[Mapping[str, np.ndarray]]
     ) -> "Networks":
-        """Return networks for computing compiled figures, with a supernet's weights, or random ones (None).
+        """Return networks to compile, with the weights of a supernet or, for None, with random weights.
 
         Weights affect the figures through how well they compress. BN statistics and images do not: they determine
         scales and biases, whose size does not depend on their values. But they have to match: with statistics of

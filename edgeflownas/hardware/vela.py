@@ -22,7 +22,7 @@ from edgeflownas.storage.files import temporary_folder, write_text
 
 _PROJECT = Path(__file__).parents[2]  # where ``make env`` is called
 _LOG_LINES = 200  # lines of Vela's output that are kept after a failed compile
-_VERSION_TIMEOUT = 60.0  # seconds in which Vela must report its version
+_VERSION_TIMEOUT = 60.0  # seconds within which Vela must report its version
 
 VERSION = "5.2.0"  # the version whose figures this project reports
 OLD_VERSION = "3.8.0"  # the last version for Python 3.7

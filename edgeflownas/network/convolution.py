@@ -53,7 +53,7 @@ def _convolve_packed(x: tf.Tensor, kernel: tf.Tensor, before: int, positions: in
 
     The output at pixel 2i + a reads the k inputs from 2i + a - before onwards. One window of whole blocks that begins
     at 2i - before covers both a = 0 and a = 1, with the kernel shifted and zero-padded. If ``before`` is odd, a pixel
-    is added before the map, or before the kernel where that does not take another block.
+    is added before the map, or before the kernel where that needs no further block.
 
     Args:
         x: Map [B, 2h, 2w, I].
@@ -126,7 +126,7 @@ def padded_conv2d(
 
 
 def _name_padding(sides: Sequence[int], rows: Tuple[int, int], columns: Tuple[int, int]) -> Any:
-    """Return TensorFlow's name for a zero padding, or the padding if it has none: oneDNN is slow without a name."""
+    """Return TensorFlow's name for a padding, or the padding itself if it has none; oneDNN is slow without a name."""
     if all(padding == ((side - 1) // 2, side // 2) for side, padding in zip(sides, (rows, columns))):
         return "SAME"
     return "VALID" if rows == columns == (0, 0) else [(0, 0), rows, columns, (0, 0)]

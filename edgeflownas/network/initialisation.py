@@ -1,7 +1,8 @@
 """The weights with which training from scratch starts.
 
-With random kernels, a training stays for a random time at zero flow, and then at one component of the flow. Here the
-first kernels compare the two frames from the start, and later ones pool (results/reference/training_start).
+With random kernels, a training predicts zero flow for a random number of steps, and then only one component of the
+flow. Here the first kernels compare the two frames from the start, and later kernels pool
+(results/reference/training_start).
 """
 
 from typing import Dict, Mapping, Optional, Sequence, Tuple
@@ -24,7 +25,7 @@ def draw_training_weights(
 
     Args:
         skeleton: Definition of the network.
-        rng: Source of all draws.
+        rng: Random generator.
         architecture: One option per gene; None: the whole supernet.
     """
     weights = draw_initial_weights(skeleton.parameters(architecture), rng)
@@ -79,7 +80,7 @@ def make_motion_filters(
     Args:
         weights: Initial weights by name.
         names: Names of the kernels on images, of shape [k, k, 6, O].
-        rng: Source of the phases.
+        rng: Random generator for the phases.
 
     Returns:
         The weights with these kernels replaced. Each filter keeps the energy of a He-normal one.
@@ -108,7 +109,7 @@ def make_motion_filters(
 
 
 def correlate_taps(weights: Mapping[str, np.ndarray], names: Sequence[str]) -> Dict[str, np.ndarray]:
-    """Give the taps of kernels a common part, so that the kernels pool: flow is smooth where texture is not.
+    """Give the taps of kernels a common part, so that the kernels pool, as flow is smoother than texture.
 
     Args:
         weights: Initial weights by name.

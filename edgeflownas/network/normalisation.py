@@ -1,4 +1,4 @@
-"""Batch normalisation that runs fast on a CPU where channels are few.
+"""Batch normalisation that runs fast on a CPU for maps with few channels.
 
 TensorFlow 1.15's kernels loop over the channels, so with four or eight of them most time goes into loop overhead. Here
 a row of pixels with all its channels is one long vector, and the channels' factors are repeated along it.
@@ -32,7 +32,7 @@ def batch_norm(
     count = tf.cast(tf.shape(x)[0] * (height * width), tf.float32)
     if channels > FAST.normalised_rows or height * width < _SMALL or is_on_gpu(x):
         y, mean, variance = tf.nn.fused_batch_norm(x, gamma, beta, epsilon=epsilon, is_training=True)
-        return y, tf.stop_gradient(mean), tf.stop_gradient(variance * ((count - 1.0) / count))  # the op's is unbiased
+        return y, tf.stop_gradient(mean), tf.stop_gradient(variance * ((count - 1.0) / count))  # it is unbiased
 
     def sum_per_channel(rows: tf.Tensor) -> tf.Tensor:
         return tf.reduce_sum(tf.reshape(tf.reduce_sum(rows, 0), [width, channels]), 0)

@@ -49,7 +49,7 @@ class _Region(NamedTuple):
 
 
 def upsample(x: tf.Tensor) -> tf.Tensor:
-    """Double height and width bilinearly as the NPU does: no aligned corners, no half-pixel centres.
+    """Double height and width bilinearly as the NPU does, without aligned corners or half-pixel centres.
 
     Args:
         x: Map [B, H, W, C] of known height and width.

@@ -181,7 +181,7 @@ def draft_folder(path: Path) -> Path:
 
 @contextlib.contextmanager
 def temporary_folder(prefix: str) -> Iterator[Path]:
-    """Yield a folder that is removed after the block, and remove those that killed processes left under this prefix.
+    """Yield a folder that is removed after the block; also remove those that killed processes left with this prefix.
 
     Raises:
         OSError: The folder, or a file in it, cannot be written; the message names the folder.

@@ -70,7 +70,7 @@ def locked(path: Path, what: str, stale_after: float = STALE_AFTER) -> Iterator[
 
     Args:
         path: Path of the lock file.
-        what: Name of the locked thing, for messages to other processes.
+        what: Description of what is locked, for messages to other processes.
         stale_after: Time without a heartbeat, in seconds, after which processes on other machines regard the lock as
             stale.
 

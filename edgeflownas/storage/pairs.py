@@ -7,7 +7,7 @@ Identities = Dict[str, Fingerprint]  # by use: "training", "calibration", "valid
 
 
 def describe_changes(before: Mapping[str, Fingerprint], now: Mapping[str, Fingerprint]) -> List[str]:
-    """Describe how pairs differ, once per use that both know."""
+    """Describe how two sets of fingerprints differ, with one sentence per use that both contain."""
     changes = []
     for use in now:
         then, today = before.get(use, now[use]), now[use]

@@ -1,4 +1,4 @@
-"""Identity of processes: distinguishes leftovers of killed processes from files that are in use."""
+"""Identity of processes, which distinguishes leftovers of killed processes from files in use."""
 
 import contextlib
 import functools

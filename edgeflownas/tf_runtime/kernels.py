@@ -27,6 +27,6 @@ class Kernels(NamedTuple):
 # By `python -m benchmarks.kernels` and `python -m benchmarks.fair_cycle`. TensorFlow 1.15's kernels for gradients are
 # up to twelve times slower than those for forward passes, and slow where channels are few.
 LEGACY = Kernels(convolves_gradients=True, packed_outputs=8, packs_strides=True, merged_outputs=16, normalised_rows=8)
-# oneDNN's kernels are fast in both directions and with few channels; what remains to be gained is less arithmetic.
+# oneDNN's kernels are fast in both directions and with few channels, so only less arithmetic is a gain.
 ONEDNN = Kernels(convolves_gradients=False, packed_outputs=0, packs_strides=False, merged_outputs=16, normalised_rows=0)
 FAST = ONEDNN if MODERN else LEGACY

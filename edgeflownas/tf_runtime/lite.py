@@ -23,7 +23,7 @@ def open_interpreter(model: bytes) -> Any:
             tf.lite.experimental.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
         )
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # an announcement of the interpreter's successor, addressed to developers
+        warnings.simplefilter("ignore")  # a note to developers on the interpreter's successor
         interpreter = tf.lite.Interpreter(model_content=model, **options)
     interpreter.allocate_tensors()
     return interpreter

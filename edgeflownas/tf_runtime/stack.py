@@ -1,7 +1,7 @@
-"""TensorFlow as every module of the project imports it: graph mode, on either of the two supported stacks.
+"""The only import of TensorFlow: graph mode, on either of the two supported stacks.
 
-The *legacy* stack is TensorFlow 1.15 on Python 3.7, the reference. The *modern* stack is TensorFlow 2.16 or newer, of
-which the version 1 interface is used, with version 2 behaviour switched off. No other module asks which one runs.
+The *legacy* stack is TensorFlow 1.15 on Python 3.7, the reference. The *modern* stack is TensorFlow 2.16 or newer, used
+through its version 1 interface with version 2 behaviour switched off. Outside this folder, no module asks which runs.
 """
 
 import contextlib
@@ -44,7 +44,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # no notes on CPU features o
 # Otherwise every session gets the thread pool of the first one, such as the two threads of an image reader.
 os.environ["TF_OVERRIDE_GLOBAL_THREADPOOL"] = "1"
 
-with hide_native_messages():  # while it starts and looks for GPUs, TensorFlow ignores that level
+with hide_native_messages():  # TensorFlow ignores that level while it starts and looks for GPUs
     import tensorflow.compat.v1 as tf
 
     MODERN = not tf.__version__.startswith("1.")

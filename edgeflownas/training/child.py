@@ -32,8 +32,8 @@ class ChildStep(GraphStep):
     Several devices process equal parts of the batch, as *towers* with their own BN statistics and losses. The loss, and
     therefore the gradient, is the mean over the towers.
 
-    The weights are saved with the BN statistics of their last evaluation, so that the scored network can be run: mean
-    and variance, [C] each, next to gamma and beta.
+    The weights are saved with the BN statistics of their last evaluation (mean and variance, [C] each, next to gamma
+    and beta), so that the scored network can be run.
     """
 
     def __init__(

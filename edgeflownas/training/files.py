@@ -38,7 +38,7 @@ class TrainingFiles:
         Args:
             folder: Folder of the training.
             identity: Values that must not change between stopping and resuming, by name.
-            keep_every: Number of epochs after which weights are kept; 0: never.
+            keep_every: Interval in epochs at which weights are kept; 0: never.
         """
         self._last, self._best, self._folder = folder / "last.h5", folder / "best.h5", folder
         self._identity, self._keep_every = dict(identity), keep_every
@@ -63,7 +63,7 @@ class TrainingFiles:
         return SavedTraining(tensors, Place(**state["place"]), state["step"], remark)
 
     def save(self, step: Step, place: Place) -> None:
-        """Write the checkpoints; the best weights come first, so that they exist when ``last.h5`` refers to them."""
+        """Write the checkpoints, the best weights first, so that they exist when ``last.h5`` refers to them."""
         tensors = step.tensors()
         weights = {name: tensors[name] for name in step.weight_names()}
         if place.batch == 0 and place.best_epoch == place.epoch:

@@ -32,6 +32,6 @@ def report_epoch(line: Mapping[str, float], epochs: int, zero_flow_epe: float, e
 
 
 def write_log(folder: Path, history: Sequence[Mapping[str, float]]) -> None:
-    """Write ``log.csv``, with a row per completed epoch; nothing before the first one."""
+    """Write ``log.csv`` with a row per completed epoch; before the first, write nothing."""
     if history:
         write_csv(folder / "log.csv", [{name: line[name] for name in _COLUMNS} for line in history])

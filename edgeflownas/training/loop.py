@@ -1,7 +1,7 @@
 """The training loop, shared by supernet and children, which differ in their steps.
 
-The state is saved after every epoch and when a signal is received. Wherever a training was stopped, it resumes exactly
-there: weights, optimizer, sampler, and position in the order of the data.
+The state is saved after every epoch and when a signal is received. A training resumes exactly
+where it was stopped: with the same weights, optimizer, sampler and position in the order of the data.
 """
 
 import contextlib
@@ -29,7 +29,7 @@ class Training:
     """A training in a folder, which holds ``last.h5`` (all state), ``best.h5`` (weights), ``log.csv`` and events.
 
     Attributes:
-        schedule: The steps of the training.
+        schedule: Steps of the training.
     """
 
     def __init__(
@@ -85,7 +85,7 @@ class Training:
         """Train to the end.
 
         Args:
-            beat: Function that is called at every step and before every write, as the heartbeat of a lock.
+            beat: Function that is called after every step and before every write, such as the heartbeat of a lock.
 
         Returns:
             The last line of the log.
@@ -139,7 +139,7 @@ class Training:
         self._write_reports()
 
     def _write_reports(self) -> None:
-        """Write the files that people read."""
+        """Write the files that are meant for people."""
         self._step.write_epoch_files(self._folder)
         write_log(self._folder, self._place.history)
 

@@ -41,10 +41,10 @@ class TrainingStage(NamedTuple):
 
 
 class StagedTraining:
-    """Consecutive trainings that are used like a single one."""
+    """Consecutive trainings that can be used like a single one."""
 
     def __init__(self, config: ChildConfig, folder: Path, weights: Optional[Weights] = None) -> None:
-        """Open the data of all stages, so that missing data is found at the start, and find the stage to resume.
+        """Open the data of all stages, so that missing data are noticed at the start, and find the stage to resume.
 
         Args:
             config: Architecture to train, with data and recipes.
@@ -75,7 +75,7 @@ class StagedTraining:
         """Train to the end of the last stage; see ``Training.run``.
 
         Returns:
-            The last line of the last stage's log, with the seconds of all stages.
+            The last line of the last stage's log, with the total time of all stages.
         """
         while True:
             number, training = self._current
@@ -109,7 +109,7 @@ class StagedTraining:
         return prepare_child_training(stage.config, stage.folder, weights, stage.datasets)
 
     def _load_finished(self, stage: TrainingStage, weights: Optional[Weights]) -> Weights:
-        """Return the best weights of a finished stage after checking that it is the configured one."""
+        """Check that a finished stage was trained as configured, and return its best weights."""
         path = stage.folder / "best.h5"
         best, state = checkpoint.load(path)
         identity = child_identity(stage.config, make_first_weights(stage.config, weights), stage.datasets)

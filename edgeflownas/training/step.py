@@ -35,7 +35,7 @@ class Step(Protocol):
         """Restore saved tensors and a saved state."""
 
     def state(self) -> Dict[str, Any]:
-        """Return everything else that the next step depends on, for JSON."""
+        """Return everything else that the next step depends on, as JSON data."""
 
     def write_epoch_files(self, folder: Path) -> None:
         """Write the step's own files next to the checkpoints."""

@@ -96,7 +96,7 @@ def show(run: Run, architectures: Tuple[str, ...], compiled: bool, layers: bool,
 
 
 def _look_up(run: Run, architectures: Tuple[str, ...]) -> Tuple[List[Dict[str, Any]], str]:
-    """Return the costs of architectures that the run or the table has, and the settings and weights they hold for."""
+    """Return the costs of architectures known to the run or the table, and the settings and weights they apply to."""
     table, board = run.cost_table()
     origin, weights = table.content.origin, table.content.origin.weights
     own_weights = checkpoint.digest(run.supernet_weights()) if run.supernet_file.exists() else RANDOM
@@ -112,7 +112,7 @@ def _look_up(run: Run, architectures: Tuple[str, ...]) -> Tuple[List[Dict[str, A
 
 
 def _compile(run: Run, architectures: Tuple[str, ...]) -> Tuple[List[Dict[str, Any]], str]:
-    """Return the compiled costs of architectures, and the settings and weights they hold for."""
+    """Return the compiled costs of architectures, and the settings and weights that the costs apply to."""
     from edgeflownas.hardware.compiler import Compiler
 
     parsed = [run.space.parse(text) for text in architectures]
@@ -134,7 +134,7 @@ def _to_record(architecture: str, cost: Cost, board: Board, vela: str) -> Dict[s
 
 
 def _say_misfits(console: Console, board: Board, records: Sequence[Mapping[str, Any]]) -> None:
-    """Name the networks that do not fit on the board."""
+    """Print the networks that do not fit on the board."""
     for record in records:
         misfit = board.misfit(record["sram_kib"])
         if misfit is not None:

@@ -17,7 +17,7 @@ from search.commands.options import data_options, json_option, print_json, run_o
 from search.groups import OrderedGroup
 from search.run import Run
 
-_MAX_ROWS = 20  # bad files to print; the list on disk is complete
+_MAX_ROWS = 20  # number of bad files to print; the list on disk is complete
 
 
 @click.group(cls=OrderedGroup)
@@ -58,13 +58,13 @@ def check_(run: Run, other_data: Optional[DataConfig], output: Optional[Path], t
 
 
 def _data_sets(run: Run) -> List[Tuple[str, DataConfig]]:
-    """Return the run's data set and those of the stages of retraining; those with the same files are named once."""
+    """Return the data sets of the run and of the stages of retraining, without repeating those with the same files."""
     recipe = run.config.queue.train
     named = [("data", run.config.data)]
     for number, stage in enumerate([] if isinstance(recipe, TrainConfig) else recipe):
         if stage.data is not None:
             named.append((f"queue.train.{number}.data", stage.data))
-    usage = set(FileData.model_fields) - {"kind"}  # keys that say how the files are used, not which files
+    usage = set(FileData.model_fields) - {"kind"}  # keys that do not affect which files are read
     unique: Dict[str, Tuple[str, DataConfig]] = {}
     for key, config in named:
         unique.setdefault(config.model_dump_json(exclude=usage), (key, config))
@@ -96,7 +96,7 @@ def _show(result: Dict[str, Any], excluded: bool) -> None:
     )
     if bad or missing:
         table = Table(box=SIMPLE_HEAD, pad_edge=False)
-        table.add_column("file", overflow="fold")  # never shorten a name
+        table.add_column("file", overflow="fold")  # names are never shortened
         table.add_column("problem")
         rows = [*sorted(bad.items()), *((name, "is missing; its pair is left out") for name in missing)]
         for row in rows[:_MAX_ROWS]:

@@ -1,4 +1,4 @@
-"""``enumerate``: the exact score of every architecture, and thus the true front."""
+"""``enumerate``: the score of every architecture, and thus the true front."""
 
 import contextlib
 from typing import Optional

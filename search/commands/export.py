@@ -1,4 +1,4 @@
-"""``export``: the file to flash for one architecture, and the effect of quantisation on its EPE."""
+"""``export``: the file of one architecture for the board, and the effect of quantisation on its EPE."""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -23,7 +23,7 @@ from search.run import SCORING_THREADS, Run
 if TYPE_CHECKING:  # otherwise --help would load TensorFlow
     from edgeflownas.evaluation.child import EvaluationData
 
-_REPRESENTATIVE = 16  # training pairs to measure the ranges of activations on
+_REPRESENTATIVE = 16  # training pairs on which the ranges of activations are measured
 
 
 @click.command()
@@ -85,7 +85,7 @@ def command(
 
 
 def _open_compiler(run: Run, board: Optional[Path], int8_io: Optional[bool]) -> Compiler:
-    """Return the compiler for a board, with the requested type of input and output; None: the configured ones."""
+    """Return the compiler for a board and a type of input and output; None: those of the configuration."""
     compiler = Compiler.from_config(run.config.hardware)
     chosen = compiler.board if board is None else Board.load(board)
     return compiler.for_board(chosen if int8_io is None else chosen.with_settings(int8_io=int8_io))

@@ -1,4 +1,4 @@
-"""``queue``: the retrain queue: build it, run it here or on a cluster, show its state, and collect the results."""
+"""``queue``: commands that build, run, submit, show and collect the retrain queue."""
 
 import shlex
 from dataclasses import asdict
@@ -117,7 +117,7 @@ def submit_(run: Run, dry_run: bool) -> None:
 @_indices
 @click.option("--all", "everything", is_flag=True, help="Cancel all tasks.")
 def cancel(run: Run, indices: Tuple[int, ...], everything: bool) -> None:
-    """Cancel tasks: queued ones are marked as failed, running ones save and stop, here and on a cluster.
+    """Cancel tasks. Queued tasks are marked as failed; running tasks save and stop, here and on a cluster.
 
     `queue retry` queues them again.
     """
@@ -133,7 +133,7 @@ def cancel(run: Run, indices: Tuple[int, ...], everything: bool) -> None:
 @_indices
 @click.option("--from-previous", is_flag=True, help="Replace damaged files by the previous ones.")
 def retry(run: Run, indices: Tuple[int, ...], from_previous: bool) -> None:
-    """Queue failed and cancelled tasks again, to resume where they stopped; without numbers, all of them.
+    """Queue failed and cancelled tasks again, to resume where they stopped. Without numbers, queue all of them.
 
     They then wait for `queue run` or `queue submit`.
     """

@@ -1,8 +1,8 @@
 """The archive: every architecture ever scored, with its EPE, its cost and its origin.
 
 The archive is the single source of truth: population, front and hypervolume are read from it. Rows are never removed,
-and never changed, except that a compiled cost replaces a predicted one. An architecture has failed if its EPE is not a
-valid EPE or its compiled cost is invalid: it is kept with EPE NaN, so that it is not requested again, and is ignored
+and never changed, except that a compiled cost replaces a predicted one. An architecture has failed if its EPE or
+its compiled cost is invalid. It is kept with EPE NaN, so that it is not requested again, and is ignored
 otherwise.
 """
 
@@ -13,7 +13,7 @@ import numpy as np
 from edgeflownas.network.space import Architecture, Space
 from search.nsga2.scoring import COST_FIGURES, COST_SOURCES, CostFigures, Score
 
-LARGEST_EPE = 1e6  # pixels; a larger one, though finite, would spoil every mean and prediction that it contributes to
+LARGEST_EPE = 1e6  # pixels; even a finite larger EPE would spoil every mean and prediction that it contributes to
 
 # The columns besides the genes, as they are stored in files.
 COLUMNS: Dict[str, type] = {
@@ -191,6 +191,6 @@ class Archive:
 
 
 def _is_valid_epe(epe: np.ndarray) -> np.ndarray:
-    """Return which values are valid in the EPE column: lengths up to ``LARGEST_EPE``, and NaN."""
+    """Return which values are valid in the EPE column: from 0 to ``LARGEST_EPE``, and NaN."""
     with np.errstate(invalid="ignore"):
         return np.isnan(epe) | ((epe >= 0) & (epe <= LARGEST_EPE))

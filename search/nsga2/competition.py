@@ -1,4 +1,4 @@
-"""The competition in an archive: the architectures that compete, their front and its hypervolume, kept up to date."""
+"""The architectures of an archive that compete, with their front and its hypervolume, updated as it grows."""
 
 from typing import Dict, Optional
 
@@ -33,7 +33,7 @@ class Competition:
         self.reset()
 
     def reset(self) -> None:
-        """Discard all results; has to be called when costs or scores have changed."""
+        """Discard all results; must be called when costs or scores have changed."""
         self._front, self._seen = np.empty(0, int), 0  # the front of the first rows, and their number
         self._volume: Optional[float] = None  # hypervolume of that front
         self._volumes: Dict[int, float] = {}  # hypervolume before a generation

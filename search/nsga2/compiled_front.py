@@ -1,4 +1,4 @@
-"""Compiled figures for the front of a search, and how far they are from the predictions of the cost table."""
+"""Compiled figures for the front of a search, and their deviation from the predictions of the cost table."""
 
 import os
 from typing import Any, Dict, List, Mapping, Sequence

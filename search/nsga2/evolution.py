@@ -1,6 +1,6 @@
 """NSGA-II over a search space, with an ask-and-tell interface.
 
-It differs from the standard algorithm as follows:
+It differs from the standard algorithm in the following points:
 
 - No architecture is scored twice. A child that is already in the archive is drawn again. If the operators produce
   nothing new, architectures are drawn at random; if none are left, the search ends.
@@ -173,7 +173,8 @@ class Evolution:
 
         Args:
             requested: Architectures that ``ask`` returned.
-            scores: Scores of these, and of the architectures scored together with them; a non-finite EPE is a failure.
+            scores: Scores of ``requested`` and of the architectures scored together with them. A non-finite EPE is a
+                failure.
             on_compiled: Callback that is called after each compiled architecture of the front.
 
         Returns:
@@ -236,7 +237,7 @@ class Evolution:
         return self._competition.best_epe()
 
     def _find_feasible(self, sram_kib: np.ndarray) -> np.ndarray:
-        """Return which architectures fit the cap, bool, from the SRAM peaks of all, both by index in the space."""
+        """Return which architectures fit the cap; argument and result are in the order of ``Space.all``."""
         if self._cap is None:
             return np.ones(len(sram_kib), bool)
         if sram_kib.min() > self._cap:
@@ -267,7 +268,7 @@ class Evolution:
         return [Individual(genes, fitness) for genes, fitness in zip(self.archive.architectures(rows), fitnesses)]
 
     def _generate_children(self, size: int) -> List[Architecture]:
-        """Return feasible children that were never scored; drawn at random where the operators produce nothing new."""
+        """Return feasible children that were never scored, drawn at random if the operators produce nothing new."""
         children: Dict[Architecture, None] = {}
         population = select(self._make_individuals(self._population), self.config.population)
         for _ in range(_ROUNDS if self.unscored > size else 0):

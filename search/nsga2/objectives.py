@@ -8,7 +8,7 @@ import numpy as np
 from edgeflownas.config import Objective
 from search.nsga2.archive import Archive
 
-# Returns a figure of architectures by its name: "epe", or one of ``scoring.COST_FIGURES``.
+# Function that returns a figure of architectures by its name: "epe", or one of ``scoring.COST_FIGURES``.
 Figures = Callable[[str], np.ndarray]
 
 
@@ -95,7 +95,7 @@ def hypervolume(points: np.ndarray, reference: np.ndarray) -> float:
 
 
 def find_nondominated(points: np.ndarray) -> np.ndarray:
-    """Return the ascending indices of the non-dominated points; lower is better, and all equal points stay.
+    """Return the ascending indices of the non-dominated points, including duplicates; lower is better.
 
     Among the remaining points, the lexicographically first is non-dominated. It and its duplicates are kept, and all
     points that are not better than it in any objective are removed.
@@ -112,7 +112,7 @@ def find_nondominated(points: np.ndarray) -> np.ndarray:
 
 
 def _find_lowest_so_far(points: np.ndarray) -> np.ndarray:
-    """Return which of sorted points with two objectives are non-dominated, bool: the second is a new minimum."""
+    """Return which of sorted points with two objectives are non-dominated: those with a new second minimum."""
     new = np.append(True, (points[1:] != points[:-1]).any(axis=1))[: len(points)]  # differs from the previous point
     second = points[new, 1]
     lower = np.append(True, second[1:] < np.minimum.accumulate(second)[:-1])

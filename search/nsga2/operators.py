@@ -19,7 +19,7 @@ _SWAPPED = 0.5  # probability that uniform crossover swaps a gene
 
 
 class Fitness(base.Fitness):
-    """Objectives and the violation of a constraint: a feasible individual dominates every infeasible one.
+    """Objectives and the violation of a constraint; a feasible individual dominates every infeasible one.
 
     A penalty on the objectives would have the same effect, but an infinite one makes crowding distances NaN.
     """
@@ -47,7 +47,7 @@ class Individual(List[int]):
 
 @contextlib.contextmanager
 def lend_to_deap(rng: random.Random) -> Iterator[None]:
-    """Let DEAP, which draws from the global random generator, draw from the given one within the block."""
+    """Make DEAP, which uses the global random generator, draw from the given one while the block runs."""
     outside = random.getstate()
     random.setstate(rng.getstate())
     try:
@@ -58,7 +58,7 @@ def lend_to_deap(rng: random.Random) -> Iterator[None]:
 
 
 def dump_rng(rng: random.Random) -> str:
-    """Return the state of a generator as JSON: version, words (base64 of 32-bit little-endian), pending Gaussian."""
+    """Return the state of a generator as JSON: version, words (32-bit little-endian, base64), pending Gaussian."""
     version, words, gaussian = rng.getstate()
     return json.dumps([version, base64.b64encode(np.array(words, "<u4").tobytes()).decode(), gaussian])
 
@@ -79,7 +79,7 @@ def load_rng(text: str) -> random.Random:
 
 
 def select(individuals: Sequence[Individual], size: int) -> List[Individual]:
-    """Select survivors and set their crowding distances: feasible ones by NSGA-II, then those that violate least."""
+    """Select survivors, feasible ones by NSGA-II, then those with the least violation; set their crowding distances."""
     feasible = [individual for individual in individuals if not individual.fitness.violation]
     # DEAP's faster sort fails with a single objective.
     several = any(len(individual.fitness.wvalues) > 1 for individual in feasible)

@@ -83,8 +83,8 @@ def score_all(evaluator: Evaluator, space: Space, architectures: Sequence[Archit
     Architectures without a result have failed: their EPE is NaN, and a message names one of them.
 
     Raises:
-        EvaluatorError: The evaluator returned an architecture that was not requested, or one twice, or an EPE that is
-            not a number, or nothing at all.
+        EvaluatorError: The evaluator returned an architecture that was not requested, an architecture twice, an EPE
+            that is not a number, or nothing at all.
     """
     missing = set(architectures)
     scored: Set[Architecture] = set()

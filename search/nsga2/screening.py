@@ -1,7 +1,7 @@
-"""Screening: select the architectures to score next, those with the largest predicted gain in hypervolume.
+"""Screening: the selection of the architectures to score next by their predicted gain in hypervolume.
 
-Where all flow outputs are scored, an architecture is requested on behalf of its trunk, that is, its genes without those
-of flow outputs. The cost of a generation is proportional to its number of trunks. Hardware costs are known beforehand;
+If all flow outputs are scored, an architecture stands for its trunk, that is, its genes without those of the flow
+outputs. The cost of a generation is proportional to its number of trunks. Hardware costs are known beforehand;
 the EPE is predicted by a surrogate: Bayesian ridge regression on everything scored so far, whose features are the
 options of genes and of pairs of genes. The prediction is lowered by its uncertainty, so that the search also explores.
 
@@ -26,11 +26,11 @@ from search.nsga2.objectives import Objectives, compute_points
 _RIDGE = 1e-3  # penalty of the option of a gene
 _PAIR_RIDGE = 16e-3  # penalty of the options of a pair of genes
 _OPTIMISM = 1.0  # standard deviations by which a prediction is lowered
-_TRUNKS = 4  # trunks of a generation: more keep more workers busy, fewer are chosen with more knowledge
+_TRUNKS = 4  # trunks per generation: more keep more workers busy, fewer are chosen with more knowledge
 
 
 class Screening:
-    """Selects the architectures that a search requests, each on behalf of its trunk."""
+    """Selects the architectures that a search requests, at most one per trunk."""
 
     def __init__(self, space: Space, objectives: Objectives, costs: Dict[str, np.ndarray]) -> None:
         """Initialise the screening.
@@ -70,7 +70,7 @@ class Screening:
     def select_most_promising(
         self, archive: Archive, front: np.ndarray, may_be_requested: np.ndarray, candidates: Sequence[Architecture]
     ) -> List[Architecture]:
-        """Select the candidates whose trunks have the largest predicted gain; if none has a gain, the first ones.
+        """Select the candidates whose trunks have the largest predicted gain; without any gain, the first ones.
 
         Args:
             archive: Archive of everything scored so far.

@@ -138,14 +138,14 @@ def _make_task(run: Run, archive: Archive, row: int, supernet_sha256: str) -> Ta
 def make_task(
     run: Run, architecture: str, source: str, first_weights: Optional[str], figures: SearchFigures
 ) -> TaskConfig:
-    """Return the task that trains an architecture according to a run's configuration.
+    """Return the task that trains an architecture as configured in a run.
 
     Args:
         run: Run with the configuration.
         architecture: Digits of the architecture.
         source: Digest of the weights or data that the search used.
         first_weights: File in the queue's folder with the initial weights; None for random ones.
-        figures: EPE and cost that the search knew.
+        figures: EPE and cost of the architecture in the search.
     """
     return TaskConfig(
         **dict(run.retraining(architecture)),
@@ -186,7 +186,7 @@ def _check_replaceable(folder: Path, rebuild: bool) -> None:
 
 
 def _clear_away(folder: Path, rebuild: bool) -> None:
-    """Move a queue out of the way atomically: a partly removed folder would look like a damaged queue."""
+    """Move a queue out of the way atomically, because a partly removed folder would look like a damaged queue."""
     if rebuild:
         say(f"queue {folder}: the existing queue is now {set_aside(folder)}")
         return
@@ -196,7 +196,7 @@ def _clear_away(folder: Path, rebuild: bool) -> None:
 
 
 def _check_jobs(paths: QueuePaths) -> None:
-    """Check that Slurm has no job of a queue, which would otherwise run tasks of the new queue.
+    """Check that Slurm has no job of a queue, because such a job would run tasks of the new queue.
 
     Raises:
         InputError: Slurm has a job of the queue.

@@ -1,4 +1,4 @@
-"""A claim on a task: the right to run it, held by one process at a time, and the only way to change its state."""
+"""A claim on a task: the right to run the task and to change its state, held by one process at a time."""
 
 import contextlib
 import os
@@ -52,7 +52,7 @@ class Claim:
             record.write(path, self.state.model_dump())
 
     def check(self) -> None:
-        """Check that the claim is still held; to be called before every write in the task's folder.
+        """Check that the claim is still held; must be called before every write in the task's folder.
 
         Raises:
             InputError: The claim is lost: another process may run the task by now.
@@ -75,7 +75,7 @@ class Claim:
         )
 
     def record_crash(self, reason: str) -> None:
-        """Count a crash: the task is queued again, or has failed."""
+        """Count a crash, and queue the task again or mark it as failed."""
         crashes = self.state.crashes + 1
         state = "failed" if crashes >= self._task.config.attempts else "queued"
         self.change(state=state, crashes=crashes, reason=make_printable(reason)[:_REASON])
@@ -88,7 +88,7 @@ class Claim:
             self.change(state="preempted", reason=reason)
 
     def track(self, standing: Callable[[], Standing]) -> None:
-        """Record the progress of a training in the state from now on."""
+        """Record the progress of a training in the state with every heartbeat."""
         self._tracked_since = time.monotonic(), standing().step
         self._standing = standing
         self.beat()

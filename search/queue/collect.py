@@ -1,4 +1,4 @@
-"""Collects the retrained children: final EPE, compiled cost and the final front."""
+"""Collection of the retrained children, with final EPEs, compiled costs and the final front."""
 
 from dataclasses import asdict, dataclass
 from typing import Callable, Dict, List, Mapping, Optional, Tuple
@@ -22,7 +22,7 @@ from search.queue.retrain import load_result
 from search.queue.status import read_rows, summarize
 from search.queue.task import Task
 
-_IMAGES = 4  # used to find the ranges of activations, which affect accuracy but hardly cost
+_IMAGES = 4  # used to find the ranges of activations, which affect the accuracy but hardly the cost
 
 
 @dataclass(frozen=True)
@@ -108,7 +108,7 @@ def collect(queue: Queue, compiler: Compiler, scorer: Scorer) -> Collection:
 
 
 def _load_survivor(task: Task, compiler: Optional[Compiler], scorer: Scorer) -> Survivor:
-    """Load a task's result; without a compiler, keep the cost that the search knew."""
+    """Load a task's result; without a compiler, keep the cost recorded by the search."""
     config, paths = task.config, task.paths
     result = load_result(task)
     tensors, _ = checkpoint.load(paths.best)
@@ -139,7 +139,7 @@ def _check_vela(compiler: Compiler) -> bool:
 
 
 def _compile(task: Task, tensors: Dict[str, np.ndarray], compiler: Compiler) -> Cost:
-    """Return the compiled cost of the retrained network; if compiling fails, the cost that the search knew."""
+    """Return the compiled cost of the retrained network or, if compiling fails, the cost recorded by the search."""
     config = task.config
     skeleton = Skeleton(config.network.width)
     architecture = Space.from_skeleton(skeleton).parse(config.architecture)

@@ -1,4 +1,4 @@
-"""Cancelling, retrying and repairing tasks."""
+"""Functions that cancel, retry and repair tasks."""
 
 import contextlib
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Final EPE of a retrained child on each data set of its recipe, on whole images, without recalibration."""
+"""Final EPEs of a retrained child on whole images of the data sets in its recipe, without recalibration."""
 
 from typing import Any, Dict, List, Mapping
 
@@ -42,7 +42,7 @@ def score_final_epes(task: Task, tensors: Mapping[str, np.ndarray]) -> Dict[str,
         tensors: Weights and BN statistics of the child.
 
     Returns:
-        The final EPE by name of the data set.
+        Final EPE by name of the data set.
     """
     digest = checkpoint.digest(tensors)
     sections = _name_data_sets([stage.data.model_dump() for stage in task.config.stages])
@@ -62,7 +62,7 @@ def score_final_epes(task: Task, tensors: Mapping[str, np.ndarray]) -> Dict[str,
 
 
 def _name_data_sets(sections: List[Dict[str, Any]]) -> Dict[str, Dict[str, Any]]:
-    """Return the distinct data sets by name, the last stage's first: the kind, numbered if it occurs again."""
+    """Return the distinct data sets by name, from the last stage to the first. A name is the kind, numbered if repeated."""
     named: Dict[str, Dict[str, Any]] = {}
     for data in reversed(sections):
         if data not in named.values():

@@ -27,7 +27,7 @@ class Published(NamedTuple):
         return board == self.board and padded == self.padded
 
     def describe(self, board: str, padded: Tuple[int, int]) -> str:
-        """Return a sentence with the figures that says whether they can be compared with those of a front."""
+        """Return a sentence with the figures, and with a reason if they cannot be compared with those of a front."""
         height, width = self.size
         figures = f"{self.name}, as published: {self.sram_kib:g} KiB of SRAM and {self.fps:g} FPS"
         place = f"on the {self.board} at {height}x{width}"

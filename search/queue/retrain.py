@@ -1,4 +1,4 @@
-"""Runs one task: the command ``retrain``, on a laptop or as an element of an array job."""
+"""Execution of one task, on any machine or as an element of an array job."""
 
 import contextlib
 import os
@@ -74,7 +74,7 @@ def _attempt(task: Task, claim: Claim, stop: StopFlag) -> None:
             record.write(task.paths.result, result.model_dump())
     except (Interrupted, KeyboardInterrupt) as stopped:
         claim.record_stop(str(stopped) or "stopped by SIGINT")
-    except Exception as error:  # whatever it is, the state must record it
+    except Exception as error:  # the state must record errors of any kind
         traceback.print_exc()
         claim.record_crash(f"{type(error).__name__}: {error}")
     else:

@@ -1,4 +1,4 @@
-"""Runs the tasks of a queue on this machine, one by one, each in a process of its own."""
+"""Execution of the tasks of a queue on this machine, one after another, in separate processes."""
 
 import contextlib
 import signal
@@ -16,7 +16,7 @@ from search.queue.status import Row, read_row, read_rows
 from search.queue.task import Task
 from search.queue.watch import show_tasks
 
-_POLL = 0.5  # seconds between looks at the process and the tasks
+_POLL = 0.5  # seconds between checks of the process and the tasks
 
 
 def run(queue: Queue, beat: Callable[[], None] = lambda: None) -> List[Row]:

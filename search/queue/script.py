@@ -13,7 +13,7 @@ from edgeflownas.errors import InputError
 from search.queue.paths import QueuePaths
 
 # scripts/slurm/search.sbatch contains these three parts, too. The program is started between the first two; afterwards
-# `code` is its exit code, and `stopped` is set if a signal came.
+# `code` is its exit code, and `stopped` is set if a signal was received.
 SIGNALS = """\
 # Slurm sends its warning to this shell only: pass it on, and wait until the program has saved.
 stopped=

@@ -1,4 +1,4 @@
-"""Submits, cancels and lists jobs with Slurm's commands. Does not need Slurm's accounting."""
+"""Submission, cancellation and listing of jobs with Slurm's commands; Slurm's accounting is not needed."""
 
 import subprocess
 from typing import Dict, List, NamedTuple, Sequence
@@ -28,7 +28,7 @@ class Element(NamedTuple):
 
     @property
     def description(self) -> str:
-        """State for display, with the reason if the element waits for more than its turn."""
+        """State for display, with the reason unless the element only waits for its turn."""
         reason = "" if self.state != "PENDING" or self.reason in _USUAL else f", {self.reason}"
         return self.state.lower() + reason
 

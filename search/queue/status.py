@@ -41,7 +41,7 @@ class Row:
         seconds_left: Remaining seconds at this rate.
         host: Machine on which the task runs or last ran.
         pid: Id of the process.
-        job: Slurm job in which the task runs or last ran, or that was submitted for it.
+        job: Slurm job in which the task runs or last ran, or which was submitted for it.
         slurm: State of that job, if Slurm was asked; "gone" if Slurm no longer has it.
         heartbeat_s: Seconds since the last heartbeat.
         reason: Why the task crashed or was stopped, or what is damaged.

@@ -1,4 +1,4 @@
-"""Submits the remaining tasks to Slurm, without submitting a task twice."""
+"""Submission of the remaining tasks to Slurm; no task is submitted twice."""
 
 import time
 from typing import Dict, List, Optional

@@ -31,7 +31,7 @@ StateName = Literal["queued", "running", "preempted", "failed", "done"]
 
 
 class SearchFigures(Section):
-    """EPE and cost of the architecture as the search knew them when it was selected."""
+    """EPE and cost of the architecture in the search when it was selected."""
 
     epe: Optional[float] = Field(
         ge=0, allow_inf_nan=False, description="EPE with the supernet's weights, pixels; null without a supernet"

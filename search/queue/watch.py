@@ -1,4 +1,4 @@
-"""Displays the tasks of a queue while they run, on this machine or on a cluster."""
+"""Display of the tasks of a queue while they run, on this machine or on a cluster."""
 
 import contextlib
 import time
@@ -16,9 +16,9 @@ from search.queue.script import job_name
 from search.queue.status import LOG_LINES, Row, read_rows, render_table
 from search.queue.submit import read_submitted
 
-_POLL = 1.0  # seconds between looks at the tasks' files
+_POLL = 1.0  # seconds between readings of the tasks' files
 _SLURM_POLL = 15.0  # seconds between queries to Slurm, which all users share
-_SLURM_TIMEOUT = 3.0  # seconds to wait for Slurm, whose answer only complements the tasks' files
+_SLURM_TIMEOUT = 3.0  # seconds to wait for Slurm, whose answer is not essential
 
 Rows = Callable[[], List[Row]]
 

@@ -155,7 +155,7 @@ def _compute_spearmans(before: np.ndarray, after: np.ndarray, axis: int = -1) ->
 
 
 def _compute_overlaps(top: int, before: np.ndarray, after: np.ndarray, axis: int = -1) -> np.ndarray:
-    """Return the share of the truly best that are also predicted to be best, for many resamples at once."""
+    """Return the share of the truly best items that are predicted to be best, for many resamples at once."""
     first, second = (values.argsort(-1, kind="stable").argsort(-1, kind="stable") < top for values in (before, after))
     shares: np.ndarray = (first & second).sum(-1) / min(top, before.shape[-1])
     return shares

@@ -1,4 +1,4 @@
-"""Rankings by shared weights: the supernet's EPEs against those of children that were trained alone."""
+"""Rankings by shared weights, compared with the EPEs of children that were trained alone."""
 
 from pathlib import Path
 from typing import Any, Dict, Mapping, NamedTuple, Optional, Sequence
@@ -11,7 +11,7 @@ from edgeflownas.storage.files import write_csv
 from search.ranking.agreement import Figure, compute_figures, find_inversions
 from search.ranking.truth import Truth
 
-_INVERSIONS = 5  # largest inversions that are listed
+_INVERSIONS = 5  # number of largest inversions that are listed
 
 
 class Ranking(NamedTuple):
@@ -119,7 +119,7 @@ def _ranking_as_json(space: Space, truth: Truth, ranking: Ranking) -> Dict[str, 
 
 
 def write_table(path: Path, space: Space, truth: Truth, rankings: Sequence[Ranking]) -> None:
-    """Write ``rank.csv``: the EPE of each child, its mean and by seed, and its EPE with each of the weights."""
+    """Write ``rank.csv``: the mean EPE of each child, its EPE by seed, and its EPE with each file of weights."""
     rows = []
     for index, architecture in enumerate(truth.architectures):
         row = {"architecture": space.format(architecture), "child": truth.epe[index]}

@@ -1,8 +1,9 @@
-"""The truth: children that were trained alone, which a supernet's ranking is compared with, and its noise.
+"""The truth that a supernet's ranking is compared with: children that were trained alone, and their noise.
 
 Children of several seeds form a two-way layout: the EPE of a child with a seed is the sum of the child's own EPE, an
-offset of the seed that is the same for all children, and noise. Least squares estimate all three. So a child that was
-trained with every seed has the mean of its EPEs, and one that was trained with only some seeds is comparable with it.
+offset of the seed that is the same for all children, and noise. Least squares estimate all three. The
+estimate for a child that was trained with every seed is the mean of its EPEs, and children that were trained with only
+some seeds remain comparable.
 """
 
 from dataclasses import dataclass
@@ -87,7 +88,7 @@ class Truth:
 
     @property
     def attainable_tau(self) -> Optional[float]:
-        """Kendall's tau that a perfect prediction is expected to reach, as the truth is noisy; None without noise.
+        """Kendall's tau that a perfect prediction is expected to reach with this noisy truth; None if noise is unknown.
 
         For normal variables, it is 2/pi asin r, where r^2 is the share of the children's variance that is not
         noise.

@@ -23,7 +23,7 @@ class Series:
         dashed: Whether the line is dashed, as for a bound.
         labels: Labels of the values, shown on hovering; none, or as many as in ``x``.
         low: Lower ends of the values' intervals, for bars and lines; none, or as many as in ``x``.
-        high: Upper ends of the intervals, likewise.
+        high: Upper ends of the values' intervals, for bars and lines; none, or as many as in ``x``.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""Reader of a run's folder, finished or not. It changes nothing and needs no TensorFlow."""
+"""Reader of the folder of a run, finished or not; it changes nothing and does not need TensorFlow."""
 
 import csv
 import json
@@ -75,7 +75,7 @@ class Contents:
         attributes: Attributes of search.h5, or of space.h5 if there was no search.
         archive: Archive of the search.
         generations: Course of the search.
-        exact: Archive of the whole space, scored in the same way as in the search.
+        exact: Archive of the whole space, with the same scores as in the search.
         trainings: Records of the supernet's training, one per stage.
         queue: Retrain queue.
         final: Rows of final_front.csv.
@@ -128,7 +128,7 @@ class Contents:
 
 
 def name_runs(folders: Sequence[Path]) -> List[str]:
-    """Return the names of runs on the page: their folders, with as much of the path as makes them unique.
+    """Return the names of runs on the page: their folders, with as much of the path as is needed to be unique.
 
     Raises:
         InputError: A folder is named twice.
@@ -231,7 +231,7 @@ def _check_space(run: Run, path: Path, attributes: Mapping[str, Any]) -> None:
 
 
 def _make_identity(run: Run, attributes: Mapping[str, Any]) -> Identity:
-    """Return the identity that another file must have if its scores are comparable with those of the search."""
+    """Return the identity that files must have for their scores to be comparable with those of the search."""
     config = validate(yaml.safe_load(attributes["config_yaml"]), Config, "config_yaml")
     skeleton, supernet, table = (str(attributes[f"{name}_sha256"]) for name in ("skeleton", "supernet", "cost_table"))
     return Identity(config, run.space, skeleton, supernet, table, json.loads(attributes.get("pairs", "{}")))

@@ -1,4 +1,4 @@
-"""Sections on the course of a search: hypervolume reached and computation spent."""
+"""Sections on the course of a search: the hypervolume that it reached, and the computation that it took."""
 
 from typing import Dict, List, Sequence, Tuple
 
@@ -13,7 +13,7 @@ _REQUESTED = "requested architectures"
 
 
 def hypervolume_section(runs: Sequence[Contents]) -> ReportSection:
-    """Return the section with the hypervolume over generations and over computation, and the exact one as a line."""
+    """Return the section with the hypervolume by generation and by computation, and the exact one as a line."""
     title = "Hypervolume"
     searched = [(number, run, run.generations) for number, run in enumerate(runs) if run.generations is not None]
     if not searched:

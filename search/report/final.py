@@ -55,7 +55,7 @@ def _parse_row(contents: Contents, row: Dict[str, str]) -> Dict[str, Any]:
 
 
 def _make_series(name: str, role: str, networks: Sequence[Dict[str, Any]]) -> List[Series]:
-    """Return all networks as points, and a line through those not dominated in EPE and FPS."""
+    """Return all networks as points, and a line through those that are not dominated in EPE and FPS."""
     fps, epe = [network["fps"] for network in networks], [network["epe"] for network in networks]
     best = find_nondominated(np.stack([np.array(epe), -np.array(fps)], axis=1))
     best = best[np.argsort(np.array(fps)[best])]

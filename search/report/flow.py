@@ -100,7 +100,7 @@ def _select_subjects(contents: Contents, points: Optional[Points], wanted: Seque
 def _draw_pictures(
     contents: Contents, subjects: Sequence[_Subject], pairs: int, several: bool
 ) -> List[Tuple[Picture, Tuple[Any, ...]]]:
-    """Return pictures and their rows of data; if images or weights cannot be read, say so and return none."""
+    """Return pictures and their rows of data; if images or weights cannot be read, report it and return none."""
     if not subjects:
         return []
     with phase("loading TensorFlow"):

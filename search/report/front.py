@@ -17,7 +17,7 @@ def front_section(runs: Sequence[Contents], points: Sequence[Points]) -> ReportS
 
     Args:
         runs: Runs of the report.
-        points: Points of those runs that have any, and only of those.
+        points: Points of the runs that have any.
     """
     scored = [run for run in runs if run.has_scores]
     if not scored:

@@ -11,7 +11,7 @@ TITLE = "Genes"
 
 
 def genes_section(runs: Sequence[Contents]) -> ReportSection:
-    """Return the section with a chart for each gene of each run: the shares of its options in the population."""
+    """Return the section with a chart per run and gene, which shows the shares of the options in the population."""
     charts: List[Chart] = []
     text: List[str] = []
     for contents in runs:

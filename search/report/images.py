@@ -27,8 +27,8 @@ _STYLE: Any = {
     "legend.edgecolor": "none",
 }  # fmt: skip
 _DRAW_STYLES = {"line": "default", "steps": "steps-post", "front": "steps-pre"}
-_MANY_POINTS = 500  # more points than this are drawn small
-_MAX_LEGEND = 12  # series that fit into a legend
+_MANY_POINTS = 500  # larger numbers of points are drawn small
+_MAX_LEGEND = 12  # number of series that fit into a legend
 _LINE_LENGTH = 112  # characters per line of text
 _BAR_WIDTH = 0.8  # fraction of the space of a group of bars
 

@@ -71,7 +71,7 @@ def _collect_facts(contents: Contents) -> List[Tuple[str, Any]]:
 
 
 def _list_versions() -> List[str]:
-    """Return the versions of the libraries that are installed where the report is made."""
+    """Return the versions of the libraries that are installed on this machine."""
     versions = []
     for name in _LIBRARIES:
         with contextlib.suppress(PackageNotFoundError):
@@ -80,7 +80,7 @@ def _list_versions() -> List[str]:
 
 
 def _describe_commit() -> str:
-    """Return the commit of the checkout that makes the report, after a comma; empty if there is none."""
+    """Return the commit of this checkout, after a comma; empty if there is none."""
     command = ["git", "-C", str(_TOP), "describe", "--always", "--dirty", "--abbrev=12"]
     try:
         commit = subprocess.run(command, capture_output=True, text=True, check=True, timeout=10).stdout.strip()

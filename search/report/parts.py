@@ -1,8 +1,8 @@
-"""Cycles of the parts of any architecture, from as few compiles as the largest gene has options.
+"""Cycles of the parts of all architectures, from one compile per option of the largest gene.
 
-The cycles in which the NPU computes a part depend only on the option of that part. So the architectures with the same
-option at every gene determine the cycles of all parts of all architectures. The cycles of an architecture beyond their
-sum are spent waiting for memory.
+The cycles in which the NPU computes a part depend only on the option of that part. The architectures with the same
+option at every gene therefore determine the cycles of all parts of all architectures. The cycles of an architecture
+beyond their sum are spent waiting for memory.
 """
 
 from typing import Dict, List, Optional

@@ -32,7 +32,7 @@ Ranked = Union[RankedRun, Contents]
 
 
 def ranking_section(runs: Sequence[Ranked]) -> Optional[ReportSection]:
-    """Return the section on the agreement of supernet EPE and EPE of children trained alone; None without rankings.
+    """Return the section on the agreement of a supernet and children trained alone; None without rankings.
 
     Raises:
         InputError: A file of rankings is damaged, or from an earlier version.
@@ -114,7 +114,7 @@ def _agreement_figures(ranking: Mapping[str, Any]) -> Dict[str, Figure]:
 
 
 def _trend_series(contents: Ranked, role: str) -> List[Series]:
-    """Return Kendall's tau of the weights of each epoch."""
+    """Return Kendall's tau by epoch of the weights."""
     series = []
     for rankings, colour in _split_rankings(contents, role):
         with_epoch = [ranking for ranking in rankings if ranking["epoch"] is not None]
@@ -127,7 +127,7 @@ def _trend_series(contents: Ranked, role: str) -> List[Series]:
 
 
 def _agreement_series(contents: Ranked, role: str) -> List[Series]:
-    """Return all figures of agreement by the last weights."""
+    """Return all figures of agreement for the last weights."""
     series = []
     for (*_, last), colour in _split_rankings(contents, role):
         figures, name = _agreement_figures(last), f"{contents.name}, {_name_weights(last)}"

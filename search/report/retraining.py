@@ -16,9 +16,9 @@ Done = Tuple[Row, Result]
 
 
 def retraining_section(runs: Sequence[Contents]) -> ReportSection:
-    """Return the section with supernet EPE against retrained EPE, Kendall's tau, and curves and a table of the tasks.
+    """Return the section with supernet EPE against retrained EPE, Kendall's tau, learning curves, and the tasks.
 
-    Without shared weights there is no supernet EPE; FPS against EPE is shown instead.
+    Without shared weights there is no supernet EPE, so FPS against EPE is shown instead.
     """
     text: List[str] = []
     curves: List[Chart] = []

@@ -27,7 +27,7 @@ def training_section(runs: Sequence[Contents]) -> ReportSection:
 
 
 def _list_trainings(runs: Sequence[Contents]) -> List[Tuple[str, str, TrainingRecord]]:
-    """Return all trainings with their colour role and name; the last stage of a run has the run's colour."""
+    """Return all trainings with their colour roles and names; the last stage of a run has the colour of the run."""
     trainings = []
     further = len(runs)
     for number, contents in enumerate(runs):
@@ -88,7 +88,7 @@ def fairness_section(runs: Sequence[Contents]) -> ReportSection:
 
 
 def _describe_fairness(counts: Mapping[str, Sequence[int]]) -> str:
-    """Describe how fair the counts are; if the paths are not a multiple of the options, a difference of one is fair."""
+    """Describe how fair the counts are. A difference of one is fair if paths are not a multiple of options."""
     gaps = {gene: max(values) - min(values) for gene, values in counts.items()}
     paths = max(sum(values) for values in counts.values())
     if any(gap > (paths % len(counts[gene]) > 0) for gene, gap in gaps.items()):
@@ -101,6 +101,6 @@ def _describe_fairness(counts: Mapping[str, Sequence[int]]) -> str:
 
 
 def _shorten(gene: str) -> str:
-    """Return a short name of genes that are trained together: the first and the last of them."""
+    """Return a short name for genes that are trained together, made of the first and the last."""
     first, *others = gene.split("+")
     return f"{first} to {others[-1]}" if others else gene
