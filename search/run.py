@@ -1,4 +1,4 @@
-"""A run: a folder under results/ with all files of one search, and its configuration."""
+"""A run: the folder of one search, usually under results/, and its configuration."""
 
 import shlex
 from pathlib import Path
@@ -20,7 +20,7 @@ from edgeflownas.storage.files import write_text
 # the same EPE on any number of cores.
 SCORING_THREADS = 1
 
-_LARGEST_WIDTH = 128  # largest width that is tried in order to name the width of other weights
+_LARGEST_WIDTH = 128  # largest width that is tried to find the width of other weights
 
 
 class Run:
@@ -71,7 +71,7 @@ class Run:
 
     @property
     def space_files(self) -> Tuple[Path, Path]:
-        """Possible places of the scores of the whole space: here, or next to the supernet's weights."""
+        """Possible paths of the scores of the whole space: in this run, or next to the supernet's weights."""
         return self.space_file, self.supernet_file.with_name("space.h5")
 
     @property
@@ -101,7 +101,7 @@ class Run:
 
     @property
     def supernet_file(self) -> Path:
-        """Weights to search with: those that the configuration names, otherwise those trained in this run."""
+        """Weights to search with: those named in the configuration, otherwise those trained in this run."""
         return Path(self.config.supernet) if self.config.supernet else self.supernet_folder / "best.h5"
 
     @property
@@ -159,7 +159,7 @@ class Run:
         return tensors
 
     def _describe_mismatch(self, network: str) -> str:
-        """Return how the network with the given digest differs from this run's, and what to do about it."""
+        """Return how the network with the given digest differs from this run's, and the remedy."""
         width = self.config.network.width
         candidates = range(2, _LARGEST_WIDTH + 1, 2)
         trained = next((other for other in candidates if Skeleton(other).digest() == network), None)
@@ -183,7 +183,7 @@ class Run:
         return table, board
 
     def networks(self) -> Networks:
-        """Return the space's networks to compile, with the supernet's weights, or random ones if there are none.
+        """Return the networks of the space to compile, with the supernet's weights or, if there are none, random ones.
 
         Raises:
             InputError: The weights are damaged, or belong to a different network.

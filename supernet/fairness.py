@@ -6,7 +6,7 @@ counts never differ by more than one.
 
 Options are assigned to *groups* of genes: usually each gene is a group with all its options. Fixed genes form a group
 with a single option; several kept backbones form a group whose options are these backbones. If a group has more
-options than a cycle has paths, the least frequently drawn ones come first.
+options than a cycle has paths, those that were drawn least often come first.
 """
 
 from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
@@ -121,7 +121,7 @@ class FairSampler(Sampler):
 
     def _draw_options(self, counts: np.ndarray) -> np.ndarray:
         order = self._rng.permutation(len(counts))
-        order = order[np.argsort(counts[order], kind="stable")]  # the least trained first
+        order = order[np.argsort(counts[order], kind="stable")]  # those that were trained least come first
         repeated = np.resize(order, max(self.paths - len(order), 0))
         return self._rng.permutation(np.concatenate([np.sort(order[: self.paths]), repeated]))
 
@@ -147,13 +147,13 @@ SAMPLERS = {"strict": FairSampler, "uniform": UniformSampler}
 def draw_covering_pool(
     space: Space, cycles: int, seed: int, groups: Optional[Sequence[Group]] = None
 ) -> List[Architecture]:
-    """Draw the paths of some fair cycles: a fixed sample in which all options of a gene are equally frequent."""
+    """Draw the paths of some fair cycles, always the same, in which all options of a gene are equally frequent."""
     sampler = FairSampler(space, np.random.default_rng(seed), groups)
     return [architecture for _ in range(cycles) for architecture in sampler.draw_cycle()]
 
 
 def draw_fair_sample(space: Space, count: int, seed: int) -> List[Architecture]:
-    """Draw the paths of some fair cycles: distinct architectures in which all options of a gene are equally frequent.
+    """Draw the paths of fair cycles until there are enough distinct architectures with equally frequent options.
 
     A cycle that repeats an architecture of the sample is drawn again.
 
@@ -209,6 +209,6 @@ def route_paths(space: Space, architectures: List[Architecture]) -> Tuple[np.nda
 
 
 def assign_own_slots(architectures: List[Architecture]) -> Tuple[np.ndarray, np.ndarray]:
-    """Return the routes of paths that may take the same options: each path has its own slot at every gene."""
+    """Return the routes of paths that may take the same options, with a slot of its own for each path at every gene."""
     option_of = np.array(architectures, np.int32).T
     return np.tile(np.arange(len(architectures), dtype=np.int32), (len(option_of), 1)), option_of

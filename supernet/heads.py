@@ -1,4 +1,4 @@
-"""All heads of a backbone: one graph of their convolutions, and the errors of their combinations.
+"""All heads of a backbone: one graph of their convolutions, and the errors of all their combinations.
 
 The *path* of a head consists of its stages that are not flow stages. The flow of an architecture is the sum of its flow
 stages' outputs, each upsampled to full size, and the output of a flow stage depends only on the path before it. With
@@ -24,7 +24,7 @@ from edgeflownas.tf_runtime.stack import tf
 Options = Tuple[int, ...]
 FlowKey = Tuple[int, Options]
 
-_TILE = 16384  # pixels whose errors are computed at once: the working set fits the second-level cache
+_TILE = 16384  # pixels whose errors are computed at once, so that the working set fits the second-level cache
 
 
 class Heads:
@@ -151,7 +151,7 @@ def sum_errors(earlier: Sequence[np.ndarray], last: Sequence[np.ndarray], target
 
     Args:
         earlier: Outputs of each flow stage except the last, [options, 2, pixels].
-        last: Outputs of the last flow stage, [2, pixels] each; of several paths if they share the earlier stages.
+        last: Outputs of the last flow stage, [2, pixels] each, possibly of several paths that share the earlier stages.
         target: True flow, [2, pixels].
 
     Returns:

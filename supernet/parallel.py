@@ -47,7 +47,7 @@ def build_parallel_cycle(
 def _build_path(
     skeleton: Skeleton, stages: Sequence[Stage], x: tf.Tensor, norm: BatchNorm, options: Sequence[tf.Tensor]
 ) -> List[tf.Tensor]:
-    """Build the path that follows the stem, with fed options."""
+    """Build the path after the stem, whose options are fed."""
     genes = iter(options)
     flows: List[tf.Tensor] = []
     for stage in stages:

@@ -1,4 +1,4 @@
-"""The EPE of architectures without recalibration, with BN statistics that all of them share.
+"""The EPE of architectures without recalibration, that is, with BN statistics that all of them share.
 
 Training keeps no moving averages. Moving averages over fair cycles with these weights would approach the average over
 architectures that cover every option equally often, so this average takes their place here. It serves only to show how
@@ -43,7 +43,7 @@ class SharedNormEvaluator:
         return scores
 
     def statistics(self, weights: Mapping[str, np.ndarray]) -> Statistics:
-        """Return mean and variance of each BN, averaged over the architectures that have it, like moving averages."""
+        """Return mean and variance of each BN, averaged over the architectures that contain it."""
         pairs_by_name: Dict[str, List[Tuple[np.ndarray, np.ndarray]]] = {}
         for architecture in self._pool:
             for name, pair in self._evaluators[architecture].recalibrate(weights).items():

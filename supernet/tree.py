@@ -1,8 +1,8 @@
 """Scores of many architectures, computed by walking the tree of their common prefixes.
 
-An activation and the recalibrated statistics of a BN depend only on the preceding genes, so whatever two architectures
-have in common is computed once. The walk visits the genes of the backbone depth first, and ``heads`` computes the
-errors of all heads of each backbone.
+An activation and the recalibrated statistics of a BN depend only on the preceding genes, so the common part of two
+architectures is computed once. The walk visits the genes of the backbone depth first, and ``heads`` computes the errors
+of all heads of each backbone.
 
 Every computation has the same shape and the same inputs regardless of the other requests, so results do not depend on
 the order or grouping of requests. Statistics are kept between calls; activations only while a deeper node needs them.
@@ -33,7 +33,7 @@ from supernet.heads import Heads, Options, split_into_tiles, sum_errors
 
 Score = Tuple[Architecture, float]
 
-_PIXELS = 2**17  # pixels of the images scored at once: few enough for little memory, enough for fast convolutions
+_PIXELS = 2**17  # pixels of the images scored at once: a compromise between memory and the speed of convolutions
 
 
 class _Piece(NamedTuple):
@@ -41,8 +41,8 @@ class _Piece(NamedTuple):
 
     Attributes:
         x: Placeholder of the input.
-        calibrated: Output with the batch's own statistics.
-        batch_statistics: These statistics.
+        calibrated: Output with the statistics of the batch.
+        batch_statistics: Statistics of the batch.
         statistics: Placeholders for recalibrated statistics.
         output: Output with the recalibrated statistics.
     """

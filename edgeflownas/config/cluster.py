@@ -23,9 +23,9 @@ _RESERVED = (
 
 
 class ClusterConfig(Section):
-    """Resources of the Slurm jobs of the retrain queue. Null leaves a setting to the cluster's default."""
+    """Resources of the Slurm jobs of the retrain queue. For null, the cluster's default applies."""
 
-    partition: Optional[str] = Field(None, pattern=_NAME, description="Partition to submit to, or several.")
+    partition: Optional[str] = Field(None, pattern=_NAME, description="Partition to submit to, or several partitions.")
     account: Optional[str] = Field(None, pattern=_NAME, description="Account that is charged.")
     qos: Optional[str] = Field(None, pattern=_NAME, description="Quality of service.")
     hours: Optional[float] = Field(
@@ -34,11 +34,11 @@ class ClusterConfig(Section):
     save_seconds: int = Field(
         300, ge=1, le=65535, description="Seconds before the time limit at which a task saves and is requeued."
     )
-    gpus: int = Field(0, ge=0, description="GPUs per task.")
+    gpus: int = Field(0, ge=0, description="Number of GPUs per task.")
     gpu_type: Optional[str] = Field(
-        None, pattern=_NAME, description="Type of GPU, by the cluster's name for it, such as `a100`."
+        None, pattern=_NAME, description="Type of the GPUs, as named by the cluster, such as `a100`."
     )
-    cpus: int = Field(2, ge=1, description="CPU cores per task.")
+    cpus: int = Field(2, ge=1, description="Number of CPU cores per task.")
     memory_gb: Optional[int] = Field(None, ge=1, description="Memory per task, in GB.")
     throttle: Optional[int] = Field(
         None, ge=1, description="Largest number of tasks of one submission that run at once; null: no limit."

@@ -90,7 +90,7 @@ class FlyingChairsData(FileData):
     kind: Literal["flyingchairs"]
     root: Place = Field(description="Folder that contains data/.")
     split: Optional[Place] = Field(
-        None, description="File with 1 (train) or 2 (validation) per pair; null: FlyingChairs_train_val.txt in root."
+        None, description="File with 1 (training) or 2 (validation) per pair; null: FlyingChairs_train_val.txt in root."
     )
 
 
@@ -136,7 +136,7 @@ class _UnsplitData(FileData):
     val_every: int = Field(
         1,
         ge=1,
-        description="Every `val_every`-th pair of the complete data set is for validation, the other pairs are for "
+        description="Every `val_every`-th pair of the complete data set is for validation; the other pairs are for "
         "training. 1: all are for validation.",
     )
 
@@ -166,7 +166,7 @@ class ListData(FileData):
     """
 
     kind: Literal["list"]
-    train_list: Optional[Place] = Field(None, description="List of the training pairs; null: there are none.")
+    train_list: Optional[Place] = Field(None, description="List of the training pairs; null: no training pairs.")
     val_list: Place = Field(description="List of the validation pairs.")
 
 

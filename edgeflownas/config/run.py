@@ -20,11 +20,11 @@ class TrainConfig(Section):
     """Training of the supernet, where a step is a fair cycle, or of one child, where a step is one batch."""
 
     epochs: int = Field(200, ge=1, description="Number of passes over the training pairs.")
-    batch_size: int = Field(8, ge=1, description="Pairs per step.")
+    batch_size: int = Field(8, ge=1, description="Number of pairs per step.")
     learning_rate: float = Field(1e-4, gt=0, description="Peak learning rate; it decays to 0 along a cosine.")
     warmup_steps: int = Field(0, ge=0, description="Number of steps over which the learning rate rises from 0.")
     weight_decay: float = Field(4e-5, ge=0, description="Decoupled weight decay of the convolution kernels.")
-    clip_norm: float = Field(10.0, gt=0, description="Global norm to which larger gradients are scaled down.")
+    clip_norm: float = Field(10.0, gt=0, description="Largest global norm of a gradient; larger ones are scaled down.")
     uncertainty_from: float = Field(
         0.5, ge=0, le=1, description="Fraction of the steps after which the uncertainty loss is added to the L1 loss."
     )
@@ -96,19 +96,19 @@ class EvaluationConfig(Section):
     """How architectures are scored."""
 
     calibration_pairs: int = Field(
-        64, ge=1, description="Number of training pairs from which BN statistics are computed; fewer are an error."
+        64, ge=1, description="Number of training pairs from which BN statistics are computed, not more than there are."
     )
-    calibration_batch: int = Field(32, ge=1, description="Pairs per batch when BN statistics are computed.")
+    calibration_batch: int = Field(32, ge=1, description="Number of pairs per batch when BN statistics are computed.")
     val_pairs: int = Field(
-        0, ge=0, description="Number of validation pairs over which the EPE is computed; fewer are an error; 0: all."
+        0, ge=0, description="Number of validation pairs that are scored, not more than there are; 0: all."
     )
-    batch_size: int = Field(32, ge=1, description="Validation pairs per batch.")
+    batch_size: int = Field(32, ge=1, description="Number of validation pairs per batch.")
 
 
 class ScoringConfig(EvaluationConfig):
     """How architectures are scored, and by which workers. Scores do not depend on the workers."""
 
-    workers: int = Field(1, ge=1, description="Worker processes on this machine; 1: the command scores by itself.")
+    workers: int = Field(1, ge=1, description="Number of worker processes on this machine; 1: score without workers.")
     devices: List[Annotated[int, Field(ge=0)]] = Field(
         [], description="Numbers of the GPUs to score on, with at least one worker each; []: the CPU."
     )
@@ -134,10 +134,10 @@ class HardwareConfig(Section):
     board: str = Field("configs/hardware/grove_vision_ai_v2.yaml", description="File that describes the board.")
     table: str = Field(description="Cost table of this board, base width and image size; `cost build` writes it.")
     vela: Optional[str] = Field(
-        None, description="Command that runs Vela; null: the one beside the running Python, or .venv-vela/bin/vela."
+        None, description="Command that runs Vela; null: the command beside the running Python, or .venv-vela/bin/vela."
     )
     vela_version: Literal["5.2.0", "3.8.0"] = Field(
-        "5.2.0", description="Version of Vela. 3.8.0, the last one for Python 3.7, reports far more SRAM."
+        "5.2.0", description="Version of Vela. 3.8.0, the last version for Python 3.7, reports far more SRAM."
     )
     vela_timeout: float = Field(600.0, gt=0, description="Time limit of one compile, in seconds.")
     compile_front: bool = Field(
@@ -232,7 +232,7 @@ class ChildConfig(Section):
     """All settings of the training of one architecture."""
 
     architecture: Digits = Field(description="Architecture to train, one digit per gene.")
-    seed: int = Field(ge=0, description="Seed of the order of the data, and of the weights if they start at random.")
+    seed: int = Field(ge=0, description="Seed of the order of the data, and of random initial weights.")
     threads: int = Field(ge=1, description="Number of CPU threads of TensorFlow.")
     network: NetworkConfig
     data: DataConfig
@@ -280,10 +280,10 @@ class QueueConfig(Section):
         "`architectures`.",
     )
     fps_targets: List[Annotated[float, Field(gt=0)]] = Field(
-        [], description="For rule fps_targets: frame rates; for each, the best EPE at that rate or higher."
+        [], description="Frame rates for the rule fps_targets, which selects the best EPE at each rate or above."
     )
     architectures: List[Digits] = Field(
-        [], description="For rule list: these architectures, whether or not they are on the front."
+        [], description="Architectures for the rule list, whether or not they are on the front."
     )
     warm_start: bool = Field(True, description="Begin with the weights of the supernet; false: from scratch.")
     attempts: int = Field(2, ge=1, description="Number of crashes after which a task is not tried again.")

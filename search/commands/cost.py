@@ -35,13 +35,13 @@ def command() -> None:
 @run_options
 @click.option("--board", type=click.Path(path_type=Path), help="Board to build for. Default: hardware.board.")
 @click.option("--output", type=click.Path(path_type=Path), help="File of the table. Default: hardware.table.")
-@click.option("--checks", default=20, show_default=True, type=click.IntRange(1), help="Architectures to check it on.")
+@click.option("--checks", default=20, show_default=True, type=click.IntRange(1), help="Architectures for the check.")
 @click.option("--jobs", default=2, show_default=True, type=click.IntRange(1), help="Parallel compilations.")
 @click.option("--from-previous", is_flag=True, help="Only replace a damaged table by the previous one.")
 def build(run: Run, board: Optional[Path], output: Optional[Path], checks: int, jobs: int, from_previous: bool) -> None:
     """Build the cost table of the space for a board: compile a few architectures, then check the table on others.
 
-    The table is for the supernet's weights, or for random weights as long as there is no supernet. Architectures that
+    The table applies to the supernet's weights, or to random weights if there is no supernet yet. Architectures that
     were compiled before, even by an interrupted build, are not compiled again.
     """
     from edgeflownas.hardware.build import build_tables

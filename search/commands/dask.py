@@ -15,13 +15,13 @@ except ImportError:
     raise InputError("dask: is not installed; pip install .[dask]") from None
 
 
-scheduler.help = "Start a scheduler; evaluation.scheduler holds its address."
-worker.help = "Start a worker that scores for the searches of a scheduler."
+scheduler.help = "Start a scheduler, whose address is to be set in evaluation.scheduler."
+worker.help = "Start a worker that scores for searches that use a scheduler."
 
 
 @click.group(cls=OrderedGroup)
 def command() -> None:
-    """Start a scheduler, or workers that score for evaluation.scheduler."""
+    """Start a Dask scheduler, or workers that score for a search."""
 
 
 command.add_command(scheduler, "scheduler")

@@ -68,7 +68,7 @@ def command(
 ) -> None:
     """Score architectures on the run's validation pairs, or on all full-size pairs of another data set.
 
-    A retrained child is scored with the BN statistics stored with it, a child of the supernet with statistics that are
+    A retrained child is scored with the BN statistics stored with it. For a child of the supernet, they are
     recalibrated on the run's training pairs.
     """
     requests = _list_requests(run, architectures, weights, tasks, trained=not dry_run)

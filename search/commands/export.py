@@ -31,7 +31,7 @@ _REPRESENTATIVE = 16  # training pairs on which the ranges of activations are me
 @click.argument("architecture", metavar="ARCH")
 @click.option("--weights", type=click.Path(path_type=Path), help="Supernet or retrained child. Default: the supernet.")
 @click.option("--board", type=click.Path(path_type=Path), help="Board to compile for. Default: hardware.board.")
-@click.option("--int8-io/--float-io", default=None, help="Type of input and output. Default: by the board's file.")
+@click.option("--int8-io/--float-io", default=None, help="Type of input and output. Default: as in the board's file.")
 @click.option("--pairs", default=64, show_default=True, type=click.IntRange(1), help="Validation pairs to score.")
 @click.option("--output", type=click.Path(path_type=Path), help="Folder of the files. Default: RUN/export.")
 @json_option
@@ -47,8 +47,8 @@ def command(
 ) -> None:
     """Quantise an architecture to int8 TFLite, and compile it with Vela.
 
-    The BN statistics are those stored with a retrained child, or else recalibrated. The quantised network is scored on
-    validation pairs, and its EPE is shown next to that of the float32 network.
+    The BN statistics are those stored with a retrained child; for a supernet, they are recalibrated. The quantised
+    network is scored on validation pairs, and its EPE is shown next to that of the float32 network.
     """
     chosen = run.space.parse(architecture)
     compiler = _open_compiler(run, board, int8_io)

@@ -40,11 +40,11 @@ def command() -> None:
 
 @command.command()
 @run_options
-@click.option("--rebuild", is_flag=True, help="Rename a queue that has started, and build a new one.")
+@click.option("--rebuild", is_flag=True, help="Rename a queue that has been started, and build a new one.")
 def build(run: Run, rebuild: bool) -> None:
     """Select architectures from the front of search.h5, and create a task for each.
 
-    With strategy: independent, the tasks are the sample, and `evolve` reads the finished ones.
+    With strategy: independent, the tasks are those of the sample, and `evolve` reads their results.
     """
     if run.config.strategy == "independent":
         source = INDEPENDENT.source(run, {})
@@ -75,7 +75,7 @@ def run_(run: Run) -> None:
 
 @command.command(name="status")
 @run_options
-@click.option("--watch", "watching", is_flag=True, help="Keep showing the tasks until all are finished.")
+@click.option("--watch", "watching", is_flag=True, help="Keep showing the tasks until all of them are finished.")
 @json_option
 def status_(run: Run, watching: bool, as_json: bool) -> None:
     """Show the state of the tasks, including those that run here or on another machine.
@@ -117,9 +117,9 @@ def submit_(run: Run, dry_run: bool) -> None:
 @_indices
 @click.option("--all", "everything", is_flag=True, help="Cancel all tasks.")
 def cancel(run: Run, indices: Tuple[int, ...], everything: bool) -> None:
-    """Cancel tasks. Queued tasks are marked as failed; running tasks save and stop, here and on a cluster.
+    """Cancel tasks, here and on a cluster.
 
-    `queue retry` queues them again.
+    Queued tasks are marked as failed; running tasks save and stop. `queue retry` queues them again.
     """
     queue = Queue(run.queue_folder)
     if bool(indices) == everything:

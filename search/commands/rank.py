@@ -26,7 +26,7 @@ from search.run import SCORING_THREADS, Run
     multiple=True,
     type=click.Path(path_type=Path),
     help="Queue of children trained from scratch. Repeat it for queues of the same children with other seeds: their "
-    "mean EPE is then the truth, their difference the noise. Default: the queue of the run.",
+    "mean EPE is then the truth, and their differences are the noise. Default: the queue of the run.",
 )
 @click.option(
     "--weights",
@@ -43,7 +43,7 @@ def command(
     """Compare the supernet's EPEs with those of the same architectures trained from scratch.
 
     Kendall's tau, Spearman's rho, Pearson's r and the overlap of the best quarter, each with a bootstrap interval, are
-    written to rank.json in the run folder, the scores to rank.csv, and a plot to rank.png.
+    written to rank.json in the run folder. The scores are written to rank.csv, and a plot to rank.png.
     """
     truth = read_truth(run, children or [run.queue_folder])
     paths = list(files) or _default_weights(run)

@@ -34,7 +34,7 @@ Examples:
     help="Compile what is needed to show the cycles of each part of the network.",
 )
 def command(folders: Sequence[Path], output: Optional[Path], wanted: Sequence[str], pairs: int, parts: bool) -> None:
-    """Show runs, finished or not, on one page: report.html, with a folder of PNG and CSV files next to it.
+    """Show runs, finished or not, on one page, report.html, with a folder of PNG and CSV files next to it.
 
     The page works offline, and lists the results that a run does not have yet.
     """

@@ -46,11 +46,11 @@ def command(
     overrides: Tuple[str, ...],
     devices: Optional[List[int]],
 ) -> int:
-    """Retrain one task of the queue, or resume it; with --config and --dry-run, show the plan for an architecture.
+    """Retrain one task of the queue, or resume it. With --config and --dry-run, show the plan for an architecture.
 
-    Exit codes: 0 done; 1 failed for good; 75 crashed, to be tried again; 130 stopped by a signal, to be continued; 2
-    not started, because another process works on the task, the queue is damaged or has been rebuilt, or a GPU is
-    missing.
+    Exit codes: 0 done; 1 failed, not to be tried again; 75 crashed, to be tried again; 130 stopped by a signal, to be
+    resumed; 2 not started, because another process works on the task, the queue is damaged or has been rebuilt, or a
+    GPU is missing.
     """
     faulthandler.enable(2)
     if config is not None:

@@ -62,7 +62,7 @@ def score_final_epes(task: Task, tensors: Mapping[str, np.ndarray]) -> Dict[str,
 
 
 def _name_data_sets(sections: List[Dict[str, Any]]) -> Dict[str, Dict[str, Any]]:
-    """Return the distinct data sets by name, from the last stage to the first. A name is the kind, numbered if repeated."""
+    """Return the distinct data sets by name, the last stage's first; the name is the kind, numbered if repeated."""
     named: Dict[str, Dict[str, Any]] = {}
     for data in reversed(sections):
         if data not in named.values():

@@ -1,4 +1,4 @@
-"""Identity of a search: a checkpoint must not be continued by a different search."""
+"""Identity of a search, which prevents that a different search continues a checkpoint."""
 
 import hashlib
 import json
@@ -24,7 +24,7 @@ _FREE = (
     "hardware.vela_timeout", "queue", "cluster", "evolution.generations", "evolution.patience",
     "evaluation.workers", "evaluation.devices", "evaluation.scheduler",
 )  # fmt: skip
-# Those that may differ, too, if only the scores of architectures have to be the same.
+# Keys and sections that may differ as well if only the scores of architectures have to be the same.
 _FREE_FOR_SCORES = (*_FREE, "seed", "evolution", "strategy", "staged", "independent")
 
 
@@ -50,7 +50,7 @@ class Identity:
 
     @classmethod
     def of(cls, run: Run, supernet_sha256: str) -> "Identity":
-        """Return the identity of a run with these weights and its present data.
+        """Return the identity of a run with the given weights and the present data.
 
         Raises:
             InputError: The data or the cost table cannot be read.
@@ -78,7 +78,7 @@ class Identity:
         }
 
     def differences(self, attributes: Mapping[str, Any], scores_only: bool = False) -> List[str]:
-        """Describe how the identity in the attributes of a file differs.
+        """Describe how the identity in the attributes of a file differs from this one.
 
         Args:
             attributes: Attributes of the file.

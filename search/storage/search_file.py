@@ -39,7 +39,7 @@ FORMAT_VERSION = 1
 
 _CHUNK = 1024  # rows
 _SMALL = 1 << 20  # bytes; a file up to this size is written after every generation
-_APART = 20.0  # minimum time between two writes of a larger file, as a multiple of the time that a write takes
+_APART = 20.0  # minimum time between two writes of a larger file, in multiples of the time of a write
 _RESUME = "resume from {} with --from-previous, or start from scratch with --restart (the existing file is kept)"
 _RESTART = "start from scratch with --restart (the existing file is kept)"
 

@@ -2,12 +2,12 @@
 
 The file is sealed (``edgeflownas.storage.sealed``) and contains:
 
-- Root attributes as in ``search.h5``, with ``format`` "edgeflownas-space"; ``complete``: whether the whole space is
-  scored.
-- ``archive/``: as in ``search.h5``, with rows in the order of the architectures' digits, so that the content does not
+- Root attributes as in ``search.h5``, with ``format`` "edgeflownas-space", and ``complete``, which is true if the whole
+  space is scored.
+- ``archive/`` as in ``search.h5``, with rows in the order of the architectures' digits, so that the content does not
   depend on the order of scoring.
-- If it is complete: attribute ``hypervolume``, and ``front/genes`` uint8 [F, genes], sorted by the first objective,
-  best first.
+- In a complete file, the attribute ``hypervolume``, and ``front/genes`` uint8 [F, genes], sorted by the first
+  objective, best first.
 """
 
 from pathlib import Path
@@ -45,7 +45,7 @@ class SpaceFile:
     """
 
     def __init__(self, path: Path, identity: Identity) -> None:
-        """Open the file; a missing file counts as empty. The disk is not changed.
+        """Open the file; a missing file counts as empty. Nothing is written.
 
         Raises:
             InputError: The file is damaged or missing, or its scores depend on another supernet, other data or another

@@ -26,7 +26,7 @@ def select_by_digits(space: Space, backbones: str, heads: str) -> List[Architect
         heads: Digits of the heads, separated by commas; empty: all.
 
     Raises:
-        InputError: A backbone or head has a wrong number of digits, or names an option that its gene does not have.
+        InputError: A backbone or head has the wrong number of digits, or names an option that its gene does not have.
     """
     parts = []
     for part, text, counts in (
@@ -83,7 +83,7 @@ def enumerate_space(
 
 
 def _save(file: SpaceFile, scores: Dict[Architecture, float], cost: Callable[[Architecture], CostFigures]) -> None:
-    """Save scores together with those that the file already has."""
+    """Save scores together with those that are already in the file."""
     known = file.archive
     rows: List[Score] = list(zip(known.architectures(range(len(known))), known.column("epe").tolist()))
     rows = sorted({**dict(rows), **scores}.items())

@@ -4,7 +4,7 @@ The queue of such a run is the sample: ``queue build`` creates it, ``queue run``
 ``evolve`` reads the finished results, and derives table and front from them, at any time. If nothing was submitted to
 Slurm, ``evolve`` trains on this machine, task by task.
 
-The EPE of an architecture is that of its trained child; its cost is that of the cost table. ``queue collect`` compiles
+An architecture has the EPE of its trained child and the cost from the cost table. ``queue collect`` compiles
 every child with its own weights.
 """
 
@@ -60,7 +60,7 @@ def build_sample(run: Run, source: str, rebuild: bool = False) -> Queue:
 
 
 def run_strategy(context: SearchContext) -> str:
-    """Train the rest of the sample, unless Slurm does, and read all finished children into the archive."""
+    """Train the rest of the sample, unless Slurm trains it, and read all finished children into the archive."""
     run = context.run
     queue = build_sample(run, INDEPENDENT.source(run, {}))
     reader = _ResultReader(context, queue)
@@ -79,13 +79,13 @@ def run_strategy(context: SearchContext) -> str:
 
 
 class _ResultReader:
-    """Reads results into the archive as they are finished; the new results of a call form a generation."""
+    """Reader of finished results into the archive; all results that are new in a call form a generation."""
 
     def __init__(self, context: SearchContext, queue: Queue) -> None:
         self._context, self._queue = context, queue
 
     def update(self) -> None:
-        """Read the results that are new."""
+        """Read the new results."""
         context, space = self._context, self._context.run.space
         context.lock.beat()
         scores: List[Score] = []

@@ -19,7 +19,7 @@ class Status(NamedTuple):
         done: Number of architectures of this generation that are scored.
         total: Number of architectures of this generation.
         duplicates: Number of children so far that were drawn again because they were already scored.
-        seconds_left: Longest remaining time at the rate so far, in seconds.
+        seconds_left: Upper bound of the remaining time at the rate so far, in seconds.
     """
 
     generation: int
@@ -88,7 +88,7 @@ def evolve(
 
 @contextlib.contextmanager
 def _save_at_exit(file: SearchFile, lock: Lock) -> Iterator[None]:
-    """Save the file however the block ends, unless the lock was lost: another process may then write the file."""
+    """Save the file at the end of a block, even after an error, unless the lock was lost to another process."""
     try:
         yield
     finally:
@@ -97,7 +97,7 @@ def _save_at_exit(file: SearchFile, lock: Lock) -> Iterator[None]:
 
 
 class _Pace:
-    """Rate of a search, and the longest remaining time that follows from it."""
+    """Rate of a search, and the upper bound of the remaining time that follows from it."""
 
     def __init__(self, evolution: Evolution) -> None:
         self._start = time.monotonic()
@@ -112,7 +112,7 @@ class _Pace:
         self._total = total
 
     def seconds_left(self, generation: int, done: int) -> float:
-        """Return the longest remaining time, given the number of scored architectures of the current generation."""
+        """Return the upper bound of the remaining time when some architectures of the generation are scored."""
         scored = self._begun - self._total + done
         mean = self._begun / (generation - self._first + 1)
         planned = (self._generations - generation - 1) * mean + self._total - done

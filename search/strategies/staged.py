@@ -1,16 +1,16 @@
-"""Strategy B: first the backbones under fixed heads, then the heads on the best backbones, then both together.
+"""Strategy B: backbones are trained with fixed heads, then heads on the best backbones, then both together.
 
 1. Heads are fixed to a template. A supernet is trained with fairness among the backbones; all of them are scored, and
    the best are kept.
-2. Only kept backbones are sampled, with every option of every head gene, fairly. All heads on all kept backbones are
-   scored, and the heads that are best on average over the backbones are kept.
+2. Only kept backbones are sampled, with every option of every head gene equally often. All heads on all kept backbones
+   are scored, and the heads that are best on average over the backbones are kept.
 3. Kept backbones and kept heads are trained together, and ``evolve`` scores all of their combinations.
 
 A stage starts from the best weights of the previous stage. "Best" architectures are those that NSGA-II would let
 survive, by the objectives of the search. Only the choice of a fixed part is fixed; its weights are still trained.
 
-The files of stages 1 and 2 are in ``stage1`` and ``stage2`` below the supernet's folder, and those of the last stage in
-the folder itself, where readers expect the result of a joint training. ``kept.csv`` lists what each stage kept and
+The files of stages 1 and 2 are in ``stage1`` and ``stage2`` below the supernet's folder. Those of the last stage are in
+the folder itself, like those of a joint training. ``kept.csv`` lists what each stage kept and
 discarded.
 """
 
@@ -38,7 +38,7 @@ from search.strategies.strategy import SearchContext, Strategy
 from search.workers.evaluator import open_evaluator
 from supernet.fairness import Group, free_groups
 
-_SHOWN = 10  # rows of kept, and of discarded options in a printed table
+_SHOWN = 10  # number of kept options, and of discarded ones, in a printed table
 
 Weights = Mapping[str, np.ndarray]
 
@@ -63,7 +63,7 @@ class Kept(NamedTuple):
         return [backbone + head for backbone in backbones for head in heads]
 
     def as_json(self, space: Space) -> Dict[str, Any]:
-        """Return the options in plain types, as they identify the weights that were trained under them."""
+        """Return the options in plain types, by which weights that were trained with them are identified."""
         return {
             name: None if options is None else [space.format(option) for option in options]
             for name, options in self._asdict().items()
@@ -97,7 +97,7 @@ def train(run: Run, weights: Optional[Weights], lock: Lock) -> None:
         Interrupted: A signal was received; everything is saved.
     """
     space, config = run.space, run.config.staged
-    run.cost_table()  # reports an unusable one before days of training
+    run.cost_table()  # so that an unusable one is reported before days of training
     template = _parse_template(space, config.template)
     phases = [SearchPhase(run, number, lock) for number in range(3)]
     weights, backbones = phases[0].select(Kept(None, (template,)), weights, slice(0, space.backbone), config.backbones)
@@ -247,7 +247,7 @@ def _all_options(space: Space, first: int, end: int) -> Tuple[Architecture, ...]
 
 
 def _rank_options(run: Run, scores: Sequence[Score], part: slice, size: int) -> List[Candidate]:
-    """Return the options of a part of the genes, kept or discarded, sorted by EPE, best first."""
+    """Return all options of a part of the genes, marked as kept or discarded, sorted by EPE from best to worst."""
     table, _ = run.cost_table()
     config = run.config.evolution
     names = ["epe", *COST_FIGURES]

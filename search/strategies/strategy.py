@@ -18,7 +18,7 @@ class SearchContext(NamedTuple):
 
     Attributes:
         run: Run of the search.
-        weights: Weights of the supernet; empty where no weights are shared.
+        weights: Weights of the supernet; empty if no weights are shared.
         evolution: Evolution with archive, costs and objectives.
         file: Checkpoint of the search.
         lock: Lock on the run.
@@ -43,7 +43,7 @@ class Strategy(NamedTuple):
     run: Callable[[SearchContext], str]
 
     def weights(self, run: Run) -> Dict[str, np.ndarray]:
-        """Return the weights that architectures are scored with; empty where each has its own.
+        """Return the weights that architectures are scored with; empty if each architecture has its own.
 
         Raises:
             InputError: The weights are missing or damaged, or belong to a different network.

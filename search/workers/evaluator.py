@@ -1,4 +1,4 @@
-"""The evaluator of a run, in this process or shared by workers."""
+"""The evaluator of a run, in this process or in workers."""
 
 import contextlib
 from concurrent.futures.process import BrokenProcessPool

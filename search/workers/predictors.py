@@ -18,7 +18,7 @@ Images = Callable[[], EvaluationData]
 
 
 def calibration_images(run: Run) -> Images:
-    """Return a function that reads the images for recalibration at its first call, and caches them."""
+    """Return a function that returns the images for recalibration, which it reads at its first call."""
     return functools.lru_cache(maxsize=None)(
         lambda: EvaluationData(*open_datasets(run.config.data), run.config.evaluation, run.config.threads)
     )

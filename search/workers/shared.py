@@ -22,7 +22,7 @@ class WorkerGroup(NamedTuple):
     Attributes:
         executor: Executor that gives them work, and repeats the work of a worker that is killed.
         size: Function that returns the current number of workers.
-        killed: Exception raised by work whose worker was killed at every attempt.
+        killed: Exception that is raised if a worker was killed at every attempt of a piece of work.
     """
 
     executor: concurrent.futures.Executor

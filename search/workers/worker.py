@@ -89,7 +89,7 @@ class _Built(NamedTuple):
 
 
 def answer(code: str, setup: str, architectures: Sequence[Architecture]) -> Answer:
-    """Score architectures; the function that workers execute.
+    """Score architectures, in a worker.
 
     The arguments have built-in types, so that a worker with different code can read them.
 
@@ -114,7 +114,7 @@ def answer(code: str, setup: str, architectures: Sequence[Architecture]) -> Answ
             raise InputError(f"worker {_describe_worker()}: {error}") from None
         except (OSError, MemoryError):
             raise
-        except Exception as error:  # its type may not be serialisable
+        except Exception as error:  # because the type of the error may not be serialisable
             raise RuntimeError(f"worker {_describe_worker()}: {type(error).__name__}: {error}") from error
     return Answer(groups, built.zero_flow_epe, built.basis, _describe_worker())
 
