@@ -7,6 +7,8 @@ import numpy as np
 from edgeflownas.data.pipeline import Batch
 from edgeflownas.tf_runtime.lite import open_interpreter
 
+_TOLERANCE = 1e-3  # of an integer
+
 
 class Quantisation(NamedTuple):
     """Quantisation of an input or output: real value = scale * (integer - zero_point); scale 0: float32."""
@@ -23,24 +25,40 @@ class QuantisedNetwork:
         output: Quantisation of the output, flow and uncertainty.
     """
 
-    def __init__(self, model: bytes) -> None:
-        """Load a TFLite network from the content of its file."""
-        self._interpreter = open_interpreter(model)
+    def __init__(self, model: bytes, reference: bool = False) -> None:
+        """Load a TFLite network.
+
+        Args:
+            model: Content of its file.
+            reference: Whether to use the reference kernels, whose results equal those of TensorFlow Lite Micro.
+        """
+        self._interpreter = open_interpreter(model, reference)
         (self._input,) = self._interpreter.get_input_details()
         (self._output,) = self._interpreter.get_output_details()
         self.input, self.output = _quantisation(self._input), _quantisation(self._output)
 
     def predict(self, image: np.ndarray) -> np.ndarray:
         """Predict flow and uncertainty, float32, shape [H, W, 4], from a pair of images, uint8, shape [H, W, 6]."""
-        x = image[None].astype(np.float32) / 127.5 - 1.0
-        if self.input.scale:
-            x = np.clip(np.round(x / self.input.scale) + self.input.zero_point, -128, 127).astype(np.int8)
-        self._interpreter.set_tensor(self._input["index"], x)
-        self._interpreter.invoke()
-        y = self._interpreter.get_tensor(self._output["index"])[0]
+        y = self.run(self.quantise(image))
         if self.output.scale:
             y = (y.astype(np.float32) - self.output.zero_point) * self.output.scale
         return np.asarray(y, np.float32)
+
+    def quantise(self, image: np.ndarray) -> np.ndarray:
+        """Return the input for images, uint8 of any shape, as int8, or as float32 if the network takes that."""
+        values = np.arange(256) / 127.5 - 1.0
+        if not self.input.scale:
+            return values.astype(np.float32)[image]
+        # With ranges from -1 to 1, every pixel lies halfway between two integers. Halves are rounded up, so that no
+        # two pixels get the same integer; the scale is a float32, hence the tolerance.
+        integers = np.floor(values / self.input.scale + 0.5 + _TOLERANCE) + self.input.zero_point
+        return np.clip(integers, -128, 127).astype(np.int8)[image]
+
+    def run(self, x: np.ndarray) -> np.ndarray:
+        """Return the output for an input, [H, W, 6] and [H, W, 4], both as they are stored in the network's arena."""
+        self._interpreter.set_tensor(self._input["index"], x[None])
+        self._interpreter.invoke()
+        return np.asarray(self._interpreter.get_tensor(self._output["index"])[0])
 
     def epe(self, batches: Sequence[Batch], done: Callable[[], None]) -> float:
         """Return the EPE over all valid pixels of the batches, in pixels.

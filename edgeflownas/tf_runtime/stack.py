@@ -22,14 +22,14 @@ def _open_scratch() -> IO[bytes]:
 
 
 @contextlib.contextmanager
-def hide_native_messages() -> Iterator[None]:
-    """Hide what native code prints to standard error, unless the block fails."""
+def hide_native_messages() -> Iterator[IO[bytes]]:
+    """Hide what native code prints to standard error, unless the block fails, and yield the file that receives it."""
     sys.stderr.flush()
     with _open_scratch() as messages:
         original = os.dup(2)
         os.dup2(messages.fileno(), 2)
         try:
-            yield
+            yield messages
         except BaseException:
             messages.seek(0)
             os.write(original, messages.read())

@@ -34,6 +34,7 @@ _REPRESENTATIVE = 16  # training pairs on which the ranges of activations are me
 @click.option("--int8-io/--float-io", default=None, help="Type of input and output. Default: as in the board's file.")
 @click.option("--pairs", default=64, show_default=True, type=click.IntRange(1), help="Validation pairs to score.")
 @click.option("--output", type=click.Path(path_type=Path), help="Folder of the files. Default: RUN/export.")
+@click.option("--bundle", type=click.Path(path_type=Path), help="New folder for firmware: network, C header, samples.")
 @json_option
 def command(
     run: Run,
@@ -43,6 +44,7 @@ def command(
     int8_io: Optional[bool],
     pairs: int,
     output: Optional[Path],
+    bundle: Optional[Path],
     as_json: bool,
 ) -> None:
     """Quantise an architecture to int8 TFLite, and compile it with Vela.
@@ -78,6 +80,8 @@ def command(
     }
     folder = output or run.folder / "export"
     result.update(_write(folder, architecture, compiler, model, compiled, result))
+    if bundle is not None:
+        _write_bundle(bundle, run, compiler.board, model, compiled, data, result)
     if as_json:
         print_json(result)
     else:
@@ -142,6 +146,34 @@ def _write(
     return names
 
 
+def _write_bundle(
+    folder: Path,
+    run: Run,
+    board: Board,
+    model: bytes,
+    compiled: Compiled,
+    data: "EvaluationData",
+    result: Dict[str, Any],
+) -> None:
+    """Write the folder for a firmware, with the first validation pairs as samples."""
+    from edgeflownas.hardware.bundle import SAMPLES, Export, write_bundle
+
+    size = run.config.data.height, run.config.data.width
+    names = ("weights", "vela", "board", "accelerator", "system_config", "memory_mode", "fps", "epe_int8")
+    export = Export(
+        result["architecture"],
+        model,
+        compiled.model,
+        result["sram_kib"],
+        size,
+        run.config.data.padded_size,
+        {name: result[name] for name in names},
+    )
+    images = np.concatenate([batch.images for batch in data.validation])[:SAMPLES]
+    write_bundle(folder, export, board, images)
+    result["bundle"] = str(folder)
+
+
 def _print(result: Dict[str, Any], board: Board) -> None:
     """Print the result."""
     float_epe, int8_epe = result["epe_float32"], result["epe_int8"]
@@ -154,7 +186,7 @@ def _print(result: Dict[str, Any], board: Board) -> None:
         f"zero flow {result['zero_flow_epe']:.4f} px",
         f"On the CPU, whose time FPS and ms do not include: {on_cpu}" if on_cpu else "All operators run on the NPU",
         result["settings"],
-        *(f"{key}: {result[key]}" for key in ("network", "compiled", "record")),
+        *(f"{key}: {result[key]}" for key in ("network", "compiled", "record", "bundle") if key in result),
     ]
     console = open_console()
     for line in lines:

@@ -70,6 +70,18 @@ def test_export_writes_both_files_and_compares_int8_with_float32(call: Any, weig
     assert again == record
 
 
+def test_bundle_is_written_beside_the_record(call: Any, weights: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "firmware"
+    record = result(call(ARCHITECTURE, "--weights", str(weights), "--json", "--bundle", str(folder)))
+    assert record["bundle"] == str(folder)
+    assert (folder / "network_vela.tflite").read_bytes() == Path(record["compiled"]).read_bytes()
+    io = json.loads((folder / "io.json").read_text())
+    assert (io["architecture"], io["vela"], io["fps"]) == (ARCHITECTURE, "5.2.0", record["fps"])
+    assert io["input"]["shape"] == [1, 32, 48, 6] and len(io["samples"]) == 2
+    code, _, error = call(ARCHITECTURE, "--weights", str(weights), "--bundle", str(folder))
+    assert code == 2 and f"{folder}: is not empty; choose a new folder" in error
+
+
 def test_float_input_and_output_are_reported_to_run_on_the_cpu(call: Any, weights: Path) -> None:
     code, out, error = call(ARCHITECTURE, "--weights", str(weights), "--float-io")
     assert code == 0, error
