@@ -119,7 +119,7 @@ class Methods:
 
 
 def make_requests(methods: Methods, search: Path) -> Dict[str, List[List[Architecture]]]:
-    """Return the requests by name: lists of architectures, each of which is scored by itself."""
+    """Return the requests by name. A request is a list of architectures, and is scored independently of the others."""
     rng = np.random.default_rng(1)
     requests = {
         "1 architecture": [[methods.space.sample(rng)]],

@@ -21,8 +21,8 @@ _SUBSTITUTES = {
 def open_console(stderr: bool = False) -> Console:
     """Return a console for standard output or standard error.
 
-    Text is printed as it is: nothing is highlighted or read as markup. Where the output is not a terminal, lines have
-    no limit, and there are no live displays, even if FORCE_COLOR asks for colours.
+    Text is printed as it is: nothing is highlighted or read as markup. Where the output is not a terminal, lines may
+    be of any length, and there are no live displays, even if FORCE_COLOR asks for colours.
 
     Args:
         stderr: Whether to print to standard error.
@@ -53,7 +53,7 @@ def print_table(table: Table, console: Console) -> None:
 
 
 class FittedTable:
-    """A table that is shown in parts below each other if it is wider than the console; each has the first column."""
+    """A table that is shown in parts below each other if it is wider than the console; all have the first column."""
 
     def __init__(self, table: Table) -> None:
         self._table = table
@@ -102,7 +102,7 @@ def _take(table: Table, columns: Sequence[Column], wrapped: str = "") -> Table:
 
 
 def replace_unencodable() -> None:
-    """Let standard output and standard error replace characters that the terminal's encoding does not have."""
+    """Make standard output and standard error replace characters that their encoding does not have."""
     codecs.register_error(_REPLACEMENT, _replace)
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):

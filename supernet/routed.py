@@ -34,7 +34,7 @@ def select_tensor(index: tf.Tensor, tensors: Sequence[tf.Tensor]) -> tf.Tensor:
 
 
 def permute(tensors: List[tf.Tensor], order: tf.Tensor, inverse: tf.Tensor) -> List[tf.Tensor]:
-    """Reorder tensors so that result i is tensor order[i]; the gradient is reordered back.
+    """Reorder tensors so that result i is tensor order[i]; gradients are returned to the original order.
 
     Args:
         tensors: Tensors of the same shape.

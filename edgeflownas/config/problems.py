@@ -60,7 +60,7 @@ def describe_problems(error: ValidationError, content: Any, model: Type[BaseMode
 
 
 def _describe_unknown(place: Place, likely: Any, allowed: Sequence[str], model: Type[BaseModel]) -> str:
-    """Describe a key that does not exist, by a similar key, one of this name in another section, or all keys."""
+    """Describe an unknown key, and suggest a similar key, a key of this name in another section, or all keys."""
     elsewhere = dict.fromkeys(_format(other) for other in _all_keys(model) if other[-1] == place[-1])
     if likely or elsewhere:
         return f"no such key (did you mean {likely or ' or '.join(list(elsewhere)[:_MAX_PLACES])}?)"
@@ -98,12 +98,12 @@ def _find_required(content: Any, model: Type[BaseModel], place: Place) -> List[P
 
 
 def _keys(content: Any, model: Type[BaseModel], place: Sequence[str]) -> List[str]:
-    """Return the keys that are allowed in the section at a place."""
+    """Return the keys that are allowed in the section at a location."""
     return list(_fields(content, model, place))
 
 
 def _fields(content: Any, model: Type[BaseModel], place: Sequence[str]) -> Mapping[str, Any]:
-    """Return the keys of the section at a place, with their definitions."""
+    """Return the keys of the section at a location, with their definitions."""
     for part in place:
         if isinstance(content, list):  # the model is that of its items
             content = content[int(part)]

@@ -27,7 +27,8 @@ def to_8_bits(data: bytes) -> bytes:
         data: Content of the file.
 
     Raises:
-        ValueError: The header is damaged, or the file is shorter than its header says; the message has no subject.
+        ValueError: The header is damaged, or the file is shorter than its header says; the message does not name the
+            file.
     """
     header = _HEADER.match(data[:1024])
     if header is None:

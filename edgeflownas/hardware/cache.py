@@ -28,7 +28,7 @@ class Cache:
 
     Attributes:
         folder: The folder; None: nothing is cached.
-        problem: Message that says why an entry could not be written; None if all were.
+        problem: Message with the reason why an entry could not be written; None if all entries were written.
     """
 
     def __init__(self, folder: Optional[Path]) -> None:
@@ -50,7 +50,7 @@ class Cache:
             return None
 
     def write(self, key: Dict[str, Any], entry: CacheEntry) -> None:
-        """Write an entry; if that is impossible, say so at the first time."""
+        """Write an entry; only the first failure is reported."""
         if self.folder is None:
             self.problem = "there is no home folder for a cache, so later runs compile the same networks again"
         else:

@@ -131,8 +131,8 @@ class CostPredictor:
     architecture contributes the *joint* effect of its genes: the difference between its cycles and the prediction
     without it.
 
-    The SRAM peak is looked up for the architecture's options of all genes that change it: for options compiled
-    together, their joint peak; otherwise, the highest of the peaks.
+    The SRAM peak depends on the architecture's options of all genes that change it. If these options were compiled
+    together, it is the peak of that compile, otherwise the highest of the peaks of compiled subsets.
     """
 
     def __init__(self, counts: Sequence[int], compiled: Mapping[Architecture, Figures]) -> None:
@@ -287,7 +287,7 @@ class CostTable:
         return self._predictor.figures(key).cost(self._clock_hz, "predicted")
 
     def for_weights(self, weights_sha256: str, vela: str) -> "CostTable":
-        """Return the table for these weights and Vela version; if it is for others, all figures become predictions."""
+        """Return this table; if it was made for other weights or another Vela version, all figures are predictions."""
         origin = self.content.origin
         table = copy.copy(self)
         if (origin.weights, origin.vela) != (weights_sha256, vela):

@@ -11,15 +11,15 @@ _OPERATOR = "EdgeFlowNASGradient"
 
 
 def attach_gradient(outputs: Sequence[tf.Tensor], inputs: Sequence[tf.Tensor], gradient: Gradient) -> List[tf.Tensor]:
-    """Replace the gradient of outputs by inputs with a function.
+    """Replace the gradient of outputs with respect to inputs by a function.
 
     ``tf.custom_gradient`` does the same, but it registers the function for the lifetime of the process. The function
-    holds tensors, hence graphs would never be freed; here they own their gradients. It also searches the whole graph
-    for variables at every call.
+    holds tensors, so graphs would never be freed. Here, every graph owns its gradients. ``tf.custom_gradient`` also
+    searches the whole graph for variables at every call.
 
     Args:
         outputs: Tensors computed from the inputs.
-        inputs: Tensors that the outputs depend on; the gradients by all others are cut off.
+        inputs: Tensors that the outputs depend on; gradients with respect to other tensors are cut off.
         gradient: Function from a gradient for each output to one for each input.
 
     Returns:

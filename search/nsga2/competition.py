@@ -64,7 +64,7 @@ class Competition:
         return self._volumes[generation]
 
     def record_hypervolume(self, generation: int, patience: int) -> None:
-        """Store the hypervolume before the next generation, and drop the one that is no longer needed."""
+        """Store the hypervolume before the next generation, and drop the hypervolume that is no longer needed."""
         self._volumes[generation] = self.hypervolume()
         self._volumes.pop(generation - patience - 1, None)
 

@@ -54,7 +54,7 @@ class Generation(NamedTuple):
         rng_state: State of the random generator after this generation, JSON.
         evaluations: Number of architectures requested so far.
         backbones: Number of distinct backbones scored so far.
-        duplicates: Number of children so far that were drawn again because they were already scored.
+        duplicates: Number of children that were drawn again so far because they were already scored.
     """
 
     number: int
@@ -75,7 +75,7 @@ class Evolution:
         config: Configuration of the search.
         archive: All architectures scored so far.
         number: Number of the next generation.
-        duplicates: Number of children so far that were drawn again because they were already scored.
+        duplicates: Number of children that were drawn again so far because they were already scored.
     """
 
     def __init__(

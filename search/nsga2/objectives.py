@@ -112,7 +112,7 @@ def find_nondominated(points: np.ndarray) -> np.ndarray:
 
 
 def _find_lowest_so_far(points: np.ndarray) -> np.ndarray:
-    """Return which of sorted points with two objectives are non-dominated: those with a new second minimum."""
+    """Return which points, sorted by two objectives, have a new minimum in the second and are thus non-dominated."""
     new = np.append(True, (points[1:] != points[:-1]).any(axis=1))[: len(points)]  # differs from the previous point
     second = points[new, 1]
     lower = np.append(True, second[1:] < np.minimum.accumulate(second)[:-1])

@@ -59,7 +59,7 @@ def select_knees(front: Front, size: int) -> List[int]:
     Marginal utility follows Branke, Deb, Dierolf and Osswald ("Finding knees in multi-objective optimization", PPSN
     2004). The objectives are scaled to the range of the front and weighted in evenly spaced ways. For each weighting
     under which a point is the best, its utility grows by the distance to the second best. Ties go to the first point,
-    so if fewer points are ever the best than are requested, the others follow in their order.
+    so if fewer points than requested are ever the best, further points follow in their order.
     """
     points = _scale(front.points)
     count = points.shape[1]

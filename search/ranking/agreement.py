@@ -1,8 +1,8 @@
 """Agreement of two rankings.
 
 Intervals are those of Efron's percentile bootstrap (1979) over the pairs, as implemented in SciPy, with a fixed seed. A
-resample in which a figure is not defined, because all values are equal, counts as 0 agreement; so a small number of
-architectures gives a wide interval.
+resample in which a figure is not defined, because all values are equal, counts as an agreement of 0, so intervals are
+wide for a small number of architectures.
 """
 
 import functools

@@ -203,7 +203,7 @@ def read_log(path: Path) -> Log:
 
 
 def _read_search(run: Run) -> Any:
-    """Return attributes, archive and course of the search; only the attributes of the space if there was no search."""
+    """Return attributes, archive and course of the search; without a search, only the attributes of the space."""
     path = run.search_file if run.search_file.exists() else run.space_file
     if not path.exists():
         return {}, None, None

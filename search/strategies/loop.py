@@ -18,7 +18,7 @@ class Status(NamedTuple):
         generation: Number of the generation that is being scored, or was just completed.
         done: Number of architectures of this generation that are scored.
         total: Number of architectures of this generation.
-        duplicates: Number of children so far that were drawn again because they were already scored.
+        duplicates: Number of children that were drawn again so far because they were already scored.
         seconds_left: Upper bound of the remaining time at the rate so far, in seconds.
     """
 
