@@ -16,7 +16,9 @@ from edgeflownas.terminal import open_console, print_table
 from search.commands.options import json_option, print_json, report_restored, run_options
 from search.nsga2.compiled_front import FrontCompiler
 from search.nsga2.evolution import Evolution
-from search.queue.build import build
+from search.queue.build import QueueInUseError, build
+from search.queue.outdated import describe_dominated, list_dominated
+from search.queue.queue import Queue
 from search.run import Run
 from search.storage.compiled_costs import copy_compiled_costs
 from search.storage.front import front_table, records, write_front
@@ -59,9 +61,7 @@ def command(run: Run, restart: bool, from_previous: bool, as_json: bool) -> None
         else:
             _print(search.evolution, result, front, prepared.board.summary(prepared.vela))
         if strategy.shares_weights:
-            queue = build(run, search.evolution.archive, front)
-            queued = f"{len(queue.indices)} of {len(front)} architectures of the front"
-            say(f"queued {queued} in {run.queue_folder}; retrain with `queue run`")
+            _queue_survivors(search, front)
         else:
             say(f"the children are in {run.queue_folder}; `queue collect` compiles each with its own weights")
 
@@ -138,6 +138,24 @@ def _explain_empty_front(search: SearchContext, strategy: Strategy) -> str:
         f"{origin}: no architecture that fits the SRAM cap has a finite EPE ({archive.failed:,} of {len(archive):,} "
         f"failed); train from scratch with another recipe"
     )
+
+
+def _queue_survivors(search: SearchContext, front: np.ndarray) -> None:
+    """Build the queue, unless one with other tasks is in use, which is kept and compared with the front."""
+    run, archive = search.run, search.evolution.archive
+    try:
+        queue = build(run, archive, front)
+    except QueueInUseError as error:
+        queue = Queue(run.queue_folder)
+        dominated = list_dominated(queue, run.space, set(archive.architectures(front)))
+        changes = describe_dominated(queue, dominated) if dominated else "it would now get other tasks"
+        say(
+            f"{error.reason}; the queue is kept, although {changes}. To rename it and build a new one: "
+            f"{run.command('queue build', '--rebuild')}"
+        )
+        return
+    queued = f"{len(queue.indices)} of {len(front)} architectures of the front"
+    say(f"queued {queued} in {run.queue_folder}; retrain with `queue run`")
 
 
 def _write_files(prepared: _PreparedSearch, front: np.ndarray) -> None:

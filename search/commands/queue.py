@@ -21,6 +21,7 @@ from search.queue import build as building
 from search.queue import collect as collecting
 from search.queue import control, final_front, runner, status, submit
 from search.queue.final_epe import score_final_epes
+from search.queue.outdated import describe_dominated, list_dominated, read_search_front
 from search.queue.published import EDGEFLOWNET
 from search.queue.queue import Queue
 from search.queue.watch import Overview, watch
@@ -162,11 +163,14 @@ def collect(run: Run, as_json: bool) -> None:
     ranking = measure_agreement([before for before, _ in pairs], [after for _, after in pairs])
     board = compiler.board.settings.name
     comparable = EDGEFLOWNET.is_comparable(board, collection.size)
+    front = read_search_front(run)
+    dominated = [] if front is None else list_dominated(queue, run.space, front)
     if as_json:
         result = {
             "survivors": [_to_record(child) for child in collection.survivors],
             "front": [_to_record(child) for child in collection.front],
             "missing": collection.missing,
+            "dominated_since": dominated,
             "hardware": hardware,
             "kendall_tau": ranking.tau,
             "n": ranking.n,
@@ -185,6 +189,11 @@ def collect(run: Run, as_json: bool) -> None:
         else f"Table: {run.final_front_file}",
         EDGEFLOWNET.describe(board, collection.size),
     ]
+    if dominated:
+        lines.append(
+            f"{describe_dominated(queue, dominated)}; to build a new queue from the present front: "
+            f"{run.command('queue build', '--rebuild')}"
+        )
     if any(child.cost_source == "predicted" for child in collection.survivors):
         lines.append("Hardware figures marked `predicted` were not compiled.")
     for line in lines:

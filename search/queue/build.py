@@ -26,6 +26,18 @@ from search.queue.task import SearchFigures, State, TaskConfig
 from search.run import Run
 
 
+class QueueInUseError(InputError):
+    """A queue with other tasks is in use: it has been started, is running or has jobs in Slurm.
+
+    Attributes:
+        reason: What is in use, and how.
+    """
+
+    def __init__(self, reason: str, remedy: str) -> None:
+        super().__init__(f"{reason}; {remedy}")
+        self.reason = reason
+
+
 def build(run: Run, archive: Archive, front: np.ndarray, rebuild: bool = False) -> Queue:
     """Select architectures from a front and write a queue with a task for each of them.
 
@@ -42,8 +54,8 @@ def build(run: Run, archive: Archive, front: np.ndarray, rebuild: bool = False) 
         The queue.
 
     Raises:
-        InputError: The front is empty; or a different queue exists and has been started, is running, or has jobs in
-            Slurm.
+        InputError: The front is empty.
+        QueueInUseError: A different queue exists and has been started, is running, or has jobs in Slurm.
     """
     weights = run.supernet_weights()
     tasks = [_make_task(run, archive, row, checkpoint.digest(weights)) for row in _select(run, archive, front)]
@@ -70,7 +82,7 @@ def write_queue(
         The queue.
 
     Raises:
-        InputError: A different queue exists and has been started, is running, or has jobs in Slurm.
+        QueueInUseError: A different queue exists and has been started, is running, or has jobs in Slurm.
     """
     folder = run.queue_folder
     if folder.exists():
@@ -166,22 +178,22 @@ def _check_replaceable(folder: Path, rebuild: bool) -> None:
     """Check that a queue may be replaced.
 
     Raises:
-        InputError: The queue has been started and ``rebuild`` is not set; or it is running, or has jobs in Slurm.
+        QueueInUseError: The queue has been started and ``rebuild`` is not set; or it is running, or has jobs in Slurm.
     """
     paths = QueuePaths(folder)
     for claim in paths.claims():
         if held(claim):
-            raise InputError(f"queue {folder}: task {int(claim.parent.name)} is still running; stop it first")
+            raise QueueInUseError(f"queue {folder}: task {int(claim.parent.name)} is still running", "stop it first")
     if held(paths.submitting):
-        raise InputError(f"queue {folder}: `queue submit` is still running; wait for it to end")
+        raise QueueInUseError(f"queue {folder}: `queue submit` is still running", "wait for it to end")
     if paths.script.exists():
         _check_jobs(paths)
     if not rebuild:
         queue = Queue(folder)
         if any(queue.task(index).state().attempts for index in queue.indices):
-            raise InputError(
-                f"queue {folder}: has been started with other tasks; to rename it and build a new queue, use "
-                f"`queue build --rebuild`"
+            raise QueueInUseError(
+                f"queue {folder}: has been started with other tasks",
+                "to rename it and build a new queue, use `queue build --rebuild`",
             )
 
 
@@ -190,6 +202,7 @@ def _clear_away(folder: Path, rebuild: bool) -> None:
     if rebuild:
         say(f"queue {folder}: the existing queue is now {set_aside(folder)}")
         return
+    say(f"queue {folder}: a new queue replaces the existing one, of which nothing was started")
     old = draft_folder(folder)
     folder.rename(old)
     shutil.rmtree(str(old))
@@ -199,7 +212,7 @@ def _check_jobs(paths: QueuePaths) -> None:
     """Check that Slurm has no job of a queue, because such a job would run tasks of the new queue.
 
     Raises:
-        InputError: Slurm has a job of the queue.
+        QueueInUseError: Slurm has a job of the queue.
     """
     name = job_name(paths)
     try:
@@ -210,9 +223,9 @@ def _check_jobs(paths: QueuePaths) -> None:
         return
     if elements:
         first = elements[min(elements)]
-        raise InputError(
-            f"queue {paths.folder}: job {first.job} is still in Slurm ({first.description}); cancel it first with "
-            f"`queue cancel --all` (or `scancel --name={name}`)"
+        raise QueueInUseError(
+            f"queue {paths.folder}: job {first.job} is still in Slurm ({first.description})",
+            f"cancel it first with `queue cancel --all` (or `scancel --name={name}`)",
         )
 
 

@@ -6,15 +6,18 @@ import numpy as np
 
 from edgeflownas.errors import InputError
 from search.nsga2.objectives import find_nondominated
+from search.queue.outdated import describe_dominated, list_dominated
 from search.queue.published import EDGEFLOWNET
+from search.queue.status import read_rows
 from search.report.chart import Chart, ReportSection, Series, Table, format_count
 from search.report.contents import Contents
 
 TITLE = "Final front"
 _NUMBERS = ("epe", "zero_flow_epe", "fps", "latency_ms", "sram_kib", "npu_cycles")
-_SHOWN = ("architecture", "epe", "supernet_epe", "fps", "sram_kib", "npu_cycles", "cost_source", "on_front")
+_SHOWN = ("architecture", "epe", "supernet_epe", "fps", "sram_kib", "npu_cycles", "cost_source", "on_front", "since")
 _HEADINGS = (
     "architecture", "EPE, px", "supernet EPE, px", "FPS", "SRAM, KiB", "NPU cycles", "cost source", "on the front",
+    "in the search",
 )  # fmt: skip
 
 
@@ -32,6 +35,10 @@ def final_section(runs: Sequence[Contents]) -> ReportSection:
         board, size = contents.board.settings.name, contents.run.config.data.padded_size
         retrained = f"{format_count(len(networks), 'architecture')} retrained"
         text.append(f"{contents.name}: {retrained}. {EDGEFLOWNET.describe(board, size)}")
+        dominated = _list_dominated(contents)
+        for network in networks:
+            network["since"] = "dominated since" if network["architecture"] in dominated else ""
+        text += _describe_changes(contents, networks, dominated)
         comparable = comparable or EDGEFLOWNET.is_comparable(board, size)
         tables.append(_make_table(contents.name, networks, EDGEFLOWNET.is_comparable(board, size)))
     if not text:
@@ -43,6 +50,34 @@ def final_section(runs: Sequence[Contents]) -> ReportSection:
         series.append(Series("EdgeFlowNet, FPS as published", [EDGEFLOWNET.fps] * 2, ends, "exact", dashed=True))
     chart = Chart("After retraining", "FPS (higher is better)", "EPE, px (lower is better)", tuple(series))
     return ReportSection("final", TITLE, tuple(text), (chart,), tuple(tables))
+
+
+def _list_dominated(contents: Contents) -> List[str]:
+    """Return the architectures of the queue that the search, extended since, has dominated."""
+    if contents.queue is None or contents.archive is None or not contents.shares_weights:
+        return []
+    front = set(contents.archive.architectures(contents.front(contents.archive)))
+    return list_dominated(contents.queue, contents.run.space, front)
+
+
+def _describe_changes(contents: Contents, networks: Sequence[Dict[str, Any]], dominated: Sequence[str]) -> List[str]:
+    """Return sentences on what has changed since the networks were selected and collected."""
+    if contents.queue is None:
+        return []
+    sentences = []
+    if dominated:
+        sentences.append(
+            f"{contents.name}: the search was extended after the queue was built: "
+            f"{describe_dominated(contents.queue, dominated)}. They are marked below."
+        )
+    collected = [network["architecture"] for network in networks]
+    done = [row.architecture for row in read_rows(contents.queue) if row.word == "done"]
+    if sorted(collected) != sorted(name or "" for name in done):
+        sentences.append(
+            f"{contents.name}: these networks are not those that the queue has retrained by now; `queue collect` "
+            f"updates them."
+        )
+    return sentences
 
 
 def _parse_row(contents: Contents, row: Dict[str, str]) -> Dict[str, Any]:
@@ -70,5 +105,5 @@ def _make_table(name: str, networks: Sequence[Dict[str, Any]], comparable: bool)
         for network in networks
     ]
     if comparable:
-        rows.append((EDGEFLOWNET.name, None, None, EDGEFLOWNET.fps, EDGEFLOWNET.sram_kib, None, "published", ""))
+        rows.append((EDGEFLOWNET.name, None, None, EDGEFLOWNET.fps, EDGEFLOWNET.sram_kib, None, "published", "", ""))
     return Table(name, _HEADINGS, tuple(rows))

@@ -21,6 +21,7 @@ from edgeflownas.network.space import Architecture
 from edgeflownas.storage import checkpoint, record
 from search import cli
 from search.nsga2.scoring import Evaluator
+from search.queue.queue import Queue
 from search.run import Run
 from search.strategies import one_shot
 from search.workers.evaluator import Opened, open_evaluator
@@ -227,13 +228,31 @@ def test_cost_table_for_another_board_is_refused(command: Command) -> None:
     assert result.code == 2 and "another board" in result.error
 
 
-def test_front_is_shown_even_if_a_started_queue_holds_other_tasks(command: Command) -> None:
+def test_extended_search_keeps_a_started_queue_and_names_what_is_dominated_since(command: Command) -> None:
+    assert command("--set", "evolution.generations=1").code == 0
+    folder = command.folder / "queue"
+    state = folder / "tasks" / "000" / "state.json"
+    record.write(state, {**record.read(state), "attempts": 1})
+    before = (folder / "queue.yaml").read_bytes()
+    result = command("--json", "--set", "evolution.generations=6")
+    assert result.code == 0 and (folder / "queue.yaml").read_bytes() == before
+    front = {row["architecture"] for row in json.loads(result.out)["front"]}
+    tasks = [Queue(folder).task(index).config.architecture for index in Queue(folder).indices]
+    dominated = [name for name in tasks if name not in front]
+    assert dominated, "the test needs a search that improves"
+    count = f"{len(dominated)} of the queue's {len(tasks)} architectures"
+    note = f"the search has since dominated {count} ({', '.join(dominated)})"
+    assert f"has been started with other tasks; the queue is kept, although {note}" in result.error
+    rebuild = re.search(r"edgeflownas-search (queue build .*)", result.error)
+    assert rebuild is not None and f"--run={command.folder} --rebuild" in rebuild.group(1)
+
+
+def test_started_queue_is_kept_if_its_settings_change(command: Command) -> None:
     assert command().code == 0
     state = command.folder / "queue" / "tasks" / "000" / "state.json"
     record.write(state, {**record.read(state), "attempts": 1})
-    result = command("--json", "--set", "queue.size=2")
-    assert result.code == 2 and "queue build --rebuild" in result.error
-    assert json.loads(result.out)["front"]
+    result = command("--set", "queue.size=2")
+    assert result.code == 0 and "although it would now get other tasks" in result.error
 
 
 def test_search_is_not_resumed_on_other_pairs(command: Command, tmp_path: Path) -> None:

@@ -6,7 +6,8 @@ from search.report.contents import read
 from search.report.final import final_section
 from search.report.retraining import retraining_section
 from search.run import Run
-from tests.search.report.made import CONFIG
+from tests.search.queue.small import finish
+from tests.search.report.made import CONFIG, queued, searched
 
 
 def test_sections_show_the_queue_and_the_final_front(demo):
@@ -26,3 +27,27 @@ def test_edgeflownet_is_shown_where_it_is_comparable(demo, tmp_path):
     section = final_section([read(run.folder)])
     assert section.tables[0].rows[-1][0] == "EdgeFlowNet"
     assert section.charts[0].series[-1].x == [5.32, 5.32]
+
+
+def test_architectures_dominated_since_are_marked_in_the_final_front(demo, tmp_path):
+    run = queued(searched(tmp_path / "run", 1))
+    section = final_section([read(run.folder)])
+    assert len(section.text) == 1 and {row[-1] for row in section.tables[0].rows} == {""}
+    shutil.copy(str(searched(tmp_path / "longer", 4).search_file), str(run.search_file))
+    contents = read(run.folder)
+    front = {run.space.format(genes) for genes in contents.archive.architectures(contents.front(contents.archive))}
+    section = final_section([contents])
+    marks = {row[0]: row[-1] for row in section.tables[0].rows}
+    assert marks == {name: "" if name in front else "dominated since" for name in marks}
+    tasks = [contents.queue.task(index).config.architecture for index in contents.queue.indices]
+    dominated = [name for name in tasks if name not in front]
+    assert dominated and f"dominated {len(dominated)} of the queue's 4 architectures ({', '.join(dominated)})" in (
+        section.text[1]
+    )
+
+
+def test_final_front_says_if_it_is_not_that_of_the_queue(demo, tmp_path):
+    run = queued(searched(tmp_path / "run", 2))
+    contents = read(run.folder)
+    finish(contents.queue, 2, 1.5)
+    assert "`queue collect` updates them" in final_section([read(run.folder)]).text[-1]
