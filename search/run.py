@@ -2,7 +2,7 @@
 
 import shlex
 from pathlib import Path
-from typing import Any, Dict, Optional, Sequence, Tuple
+from typing import Any, Dict, Mapping, Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -10,11 +10,13 @@ from edgeflownas.config import ChildConfig, Config, dump, load
 from edgeflownas.errors import InputError
 from edgeflownas.hardware.board import Board
 from edgeflownas.hardware.cost import CostTable
-from edgeflownas.hardware.networks import Networks
+from edgeflownas.hardware.networks import RANDOM, Networks
 from edgeflownas.network.skeleton import Skeleton
 from edgeflownas.network.space import Architecture, Space
+from edgeflownas.progress import say_once
 from edgeflownas.storage import checkpoint
 from edgeflownas.storage.files import write_text
+from search.weights import WeightsOrigin
 
 # The last digits of a sum that is shared among threads depend on their number. With one thread, an architecture gets
 # the same EPE on any number of cores.
@@ -33,9 +35,17 @@ class Run:
         space: Search space.
     """
 
-    def __init__(self, config: Config, folder: Path) -> None:
+    def __init__(self, config: Config, folder: Path, weights: Optional[Path] = None) -> None:
+        """Describe a run; nothing is read or written yet.
+
+        Args:
+            config: Resolved configuration.
+            folder: Folder of the run.
+            weights: Weights of the supernet, such as those of a stage of its training; None: those of the run.
+        """
         self.config = config
         self.folder = folder
+        self._weights = weights
         self.skeleton = Skeleton(config.network.width)
         self.space = Space.from_skeleton(self.skeleton)
 
@@ -101,8 +111,21 @@ class Run:
 
     @property
     def supernet_file(self) -> Path:
-        """Weights to search with: those named in the configuration, otherwise those trained in this run."""
-        return Path(self.config.supernet) if self.config.supernet else self.supernet_folder / "best.h5"
+        """Weights to search with: those trained in this run or, without a training, those of the configuration."""
+        if self._weights is not None:
+            return self._weights
+        named = self.config.supernet
+        return self._own_weights if named is None or self.has_training else Path(named)
+
+    @property
+    def has_training(self) -> bool:
+        """Whether the run has trained a supernet of its own, or has begun to."""
+        checkpoints = (self._own_weights, *self.supernet_folder.glob("**/last.h5"))
+        return any(path.exists() for path in checkpoints)
+
+    @property
+    def _own_weights(self) -> Path:
+        return self.supernet_folder / "best.h5"
 
     @property
     def config_file(self) -> Path:
@@ -126,6 +149,10 @@ class Run:
         """
         return self.load_weights(self.supernet_file)
 
+    def origin(self, path: Path, tensors: Mapping[str, np.ndarray]) -> WeightsOrigin:
+        """Return the origin of weights of this run's network, which results name."""
+        return WeightsOrigin.of(path, tensors, self.skeleton)
+
     def load_weights(self, path: Path) -> Dict[str, np.ndarray]:
         """Return weights of this run's supernet from a file.
 
@@ -145,6 +172,9 @@ class Run:
         Raises:
             InputError: The weights are missing or damaged, or belong to a different network.
         """
+        named = self.config.supernet
+        if named is not None and path == self._own_weights and self._weights is None and path != Path(named):
+            say_once(f"{path}: this run's own training is used, not supernet: {named} of the configuration")
         tensors, state = checkpoint.load(path)
         network = state.get("identity", {}).get("network", self.skeleton.digest())
         if network != self.skeleton.digest():
@@ -191,9 +221,11 @@ class Run:
         weights = self.supernet_weights() if self.supernet_file.exists() else None
         return Networks.with_weights(self.skeleton, *self.config.data.padded_size, weights)
 
-    def describe_weights(self) -> str:
-        """Return a phrase for the weights that ``networks`` uses."""
-        return f"weights of {self.supernet_file}" if self.supernet_file.exists() else "random weights"
+    def networks_origin(self) -> WeightsOrigin:
+        """Return the origin of the weights that ``networks`` uses."""
+        if not self.supernet_file.exists():
+            return WeightsOrigin(RANDOM, RANDOM)
+        return self.origin(self.supernet_file, self.supernet_weights())
 
     def retraining(self, architecture: str) -> ChildConfig:
         """Return the configuration of an architecture's retraining.

@@ -313,7 +313,8 @@ class Config(Section):
     seed: int = Field(0, ge=0, lt=2**63, description="Seed of training, search and retraining.")
     threads: int = Field(2, ge=1, description="Number of CPU threads of TensorFlow, and of threads that read images.")
     supernet: Optional[str] = Field(
-        None, description="Trained weights of the supernet; null: those that `train` wrote into the run folder."
+        None,
+        description="Trained weights of the supernet, used unless the run has trained its own; null: only its own.",
     )
     network: NetworkConfig = NetworkConfig()
     data: DataConfig

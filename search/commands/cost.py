@@ -16,7 +16,6 @@ from edgeflownas.hardware.board import Board
 from edgeflownas.hardware.cost import Cost, CostTable
 from edgeflownas.hardware.networks import RANDOM
 from edgeflownas.progress import progress, say
-from edgeflownas.storage import checkpoint
 from edgeflownas.storage.files import use_previous
 from edgeflownas.terminal import open_console, print_table
 from search.commands import layer_view
@@ -24,6 +23,7 @@ from search.commands.options import json_option, print_json, report_restored, ru
 from search.groups import OrderedGroup
 from search.run import Run
 from search.storage.compiled_costs import read_compiled_costs
+from search.weights import WeightsOrigin
 
 
 @click.group(cls=OrderedGroup)
@@ -64,7 +64,7 @@ def build(run: Run, board: Optional[Path], output: Optional[Path], checks: int, 
         return
     command_line = " ".join(shlex.quote(word) for word in ["edgeflownas-search", *sys.argv[1:]])
     compiler, networks = Compiler.from_config(hardware), run.networks()
-    say(f"{run.describe_weights()}; {compiler.summary()}")
+    say(f"weights: {run.networks_origin()}; {compiler.summary()}")
     (table,) = build_tables([compiler], networks, checks, jobs, command_line)
     table.save(path)
     content = table.content
@@ -99,16 +99,16 @@ def _look_up(run: Run, architectures: Tuple[str, ...]) -> Tuple[List[Dict[str, A
     """Return the costs of architectures known to the run or the table, and the settings and weights they apply to."""
     table, board = run.cost_table()
     origin, weights = table.content.origin, table.content.origin.weights
-    own_weights = checkpoint.digest(run.supernet_weights()) if run.supernet_file.exists() else RANDOM
-    table = table.for_weights(own_weights, run.config.hardware.vela_version)
+    own = run.networks_origin()
+    table = table.for_weights(own.sha256, run.config.hardware.vela_version)
     compiled = read_compiled_costs(run)
     parsed = [run.space.parse(text) for text in architectures]
     costs = [compiled.get(architecture) or table.cost(architecture) for architecture in parsed]
-    records = [_to_record(text, cost, board, origin.vela) for text, cost in zip(architectures, costs)]
+    records = [_to_record(text, cost, board, origin.vela, own) for text, cost in zip(architectures, costs)]
     known = sum(architecture in compiled for architecture in parsed)
     sources = [f"{known} compiled by the search or enumeration of this run"] if known else []
     sources.append(f"table of {'random weights' if weights == RANDOM else f'the weights {weights:.12} (sha256)'}")
-    return records, "; ".join([board.summary(origin.vela), *sources])
+    return records, "; ".join([board.summary(origin.vela), *sources, f"weights: {own}"])
 
 
 def _compile(run: Run, architectures: Tuple[str, ...]) -> Tuple[List[Dict[str, Any]], str]:
@@ -117,20 +117,20 @@ def _compile(run: Run, architectures: Tuple[str, ...]) -> Tuple[List[Dict[str, A
 
     parsed = [run.space.parse(text) for text in architectures]
     compiler = Compiler.from_config(run.config.hardware)
-    settings, networks = f"{compiler.summary()}; {run.describe_weights()}", run.networks()
+    origin, networks = run.networks_origin(), run.networks()
     records = []
     with progress(f"compiling for {compiler.board.settings.name}", len(parsed)) as bar:
         for text, architecture in zip(architectures, parsed):
             cost = compiler.cost(networks, architecture)
-            records.append(_to_record(text, cost, compiler.board, compiler.vela.version))
+            records.append(_to_record(text, cost, compiler.board, compiler.vela.version, origin))
             bar.advance(text)
-    return records, settings
+    return records, f"{compiler.summary()}; weights: {origin}"
 
 
-def _to_record(architecture: str, cost: Cost, board: Board, vela: str) -> Dict[str, Any]:
-    """Return the cost of an architecture and the settings it depends on, in plain types."""
+def _to_record(architecture: str, cost: Cost, board: Board, vela: str, origin: WeightsOrigin) -> Dict[str, Any]:
+    """Return the cost of an architecture and everything it depends on, in plain types."""
     fits = board.misfit(cost.sram_kib) is None
-    return {"architecture": architecture, **asdict(cost), "fits": fits, **board.provenance(vela)}
+    return {"architecture": architecture, **asdict(cost), "fits": fits, **board.provenance(vela), **origin.record()}
 
 
 def _say_misfits(console: Console, board: Board, records: Sequence[Mapping[str, Any]]) -> None:
@@ -180,9 +180,10 @@ def _show_layers(run: Run, architectures: Tuple[str, ...], as_json: bool) -> Non
             views.append(layer_view.inspect_layers(compiler, networks, run.space.parse(text)))
             bar.advance(text)
     board, vela = compiler.board, compiler.vela.version
+    origin = run.networks_origin()
     records = [
         {"architecture": text, **view.record(), "fits": board.misfit(view.figures.sram_kib) is None,
-         **board.provenance(vela)}
+         **board.provenance(vela), **origin.record()}
         for text, view in zip(architectures, views)
     ]  # fmt: skip
     if as_json:
@@ -194,5 +195,5 @@ def _show_layers(run: Run, architectures: Tuple[str, ...], as_json: bool) -> Non
         table = layer_view.render_comparison(architectures, views)
     console = open_console()
     print_table(table, console)
-    say(f"{board.settings.name}: {board.summary(vela)}; {run.describe_weights()}", console)
+    say(f"{board.settings.name}: {board.summary(vela)}; weights: {origin}", console)
     _say_misfits(console, board, records)

@@ -1,7 +1,7 @@
 """``enumerate``: the score of every architecture, and thus the true front."""
 
 import contextlib
-from typing import Optional
+from typing import Dict, Optional
 
 import click
 
@@ -20,6 +20,7 @@ from search.storage.front import front_table, records
 from search.storage.identity import Identity
 from search.storage.space_file import SpaceFile
 from search.strategies.enumeration import enumerate_space, select_by_digits
+from search.weights import WeightsOrigin
 from search.workers.evaluator import open_evaluator
 
 
@@ -68,10 +69,19 @@ def command(run: Run, backbones: str, heads: str, from_previous: bool, as_json: 
         if file.complete:
             evolution.compile_front(lambda done, total: lock.beat())
             file.write(evolution.front(), evolution.hypervolume())
-        _show(run, file, evolution, board, table.content.origin.vela if compiler is None else compiler.vela, as_json)
+        hardware = board.provenance(table.content.origin.vela if compiler is None else compiler.vela)
+        _show(run, file, evolution, run.origin(run.supernet_file, weights), board, hardware, as_json)
 
 
-def _show(run: Run, file: SpaceFile, evolution: Evolution, board: Board, vela: str, as_json: bool) -> None:
+def _show(
+    run: Run,
+    file: SpaceFile,
+    evolution: Evolution,
+    origin: WeightsOrigin,
+    board: Board,
+    hardware: Dict[str, str],
+    as_json: bool,
+) -> None:
     """Print the front of the architectures that are scored so far."""
     front, failed = evolution.front(), evolution.archive.failed
     result = {
@@ -80,8 +90,9 @@ def _show(run: Run, file: SpaceFile, evolution: Evolution, board: Board, vela: s
         "complete": file.complete,
         "hypervolume": evolution.hypervolume(),
         "zero_flow_epe": file.zero_flow_epe,
+        **origin.record(),
         "space_file": str(run.space_file),
-        "hardware": board.provenance(vela),
+        "hardware": hardware,
         "front": records(evolution.archive, front) if len(front) else [],
     }
     if as_json:
@@ -90,13 +101,14 @@ def _show(run: Run, file: SpaceFile, evolution: Evolution, board: Board, vela: s
     console = open_console()
     if len(front):
         print_table(front_table(evolution.archive, front), console)
-        say(f"{board.settings.name}: {board.summary(vela)}.", console)
+        say(f"{board.settings.name}: {board.summary(hardware['vela'])}.", console)
     scored = f"{len(file.archive):,} of {run.space.size:,} architectures scored"
     if file.complete:
         scored += f"; this is the exact front, with a hypervolume of {evolution.hypervolume():.6g}"
     else:
         scored += "; this is the front of the scored architectures only"
     say(f"{scored}.", console)
+    say(f"Weights: {origin}.", console)
     say(f"Scores: {run.space_file}.", console)
     if failed:
         say(f"{failed:,} architectures have no finite EPE.", console)

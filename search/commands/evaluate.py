@@ -12,11 +12,12 @@ from edgeflownas.config import DataConfig
 from edgeflownas.data.sample import FlowDataset
 from edgeflownas.errors import InputError
 from edgeflownas.network.space import Architecture
-from edgeflownas.progress import phase, progress
+from edgeflownas.progress import phase, progress, say
 from edgeflownas.storage.files import write_csv
 from edgeflownas.terminal import open_console, print_table
 from search.commands.options import data_options, json_option, print_json, run_options
 from search.run import Run
+from search.weights import WeightsOrigin
 
 # Columns of the printed table, in order: key and heading.
 _COLUMNS = (
@@ -146,7 +147,8 @@ def _assess(
                     for index, (files, epe) in enumerate(assessment.pairs)
                 ]
                 write_csv(folder / "pairs.csv", lines)
-            row = {"architecture": name, "weights": str(request.weights), "share_of_zero_flow": epe / zero, **figures}
+            origin = run.origin(request.weights, run.load_tensors(request.weights, request.architecture))
+            row = {"architecture": name, **origin.record(), "share_of_zero_flow": epe / zero, **figures}
             macs = run.skeleton.macs(request.architecture, *run.config.data.padded_size)
             rows.append({**row, "macs": macs})
     pixels = assessment.metrics.pixels
@@ -167,4 +169,7 @@ def _print(result: Dict[str, Any]) -> None:
         table.add_row(row["architecture"], *figures, f"{row['macs'] / 1e6:.1f}")
     zero = f"{result['zero_flow_epe']:.3f}"
     table.add_row("zero flow", *(zero if key == "epe" else "" for key, _ in columns), "0")
-    print_table(table, open_console())
+    console = open_console()
+    print_table(table, console)
+    for origin in dict.fromkeys(WeightsOrigin(row["weights"], row["weights_sha256"]) for row in rows):
+        say(f"Weights: {origin}.", console)

@@ -29,6 +29,7 @@ from search.strategies.independent import INDEPENDENT
 from search.strategies.one_shot import ONE_SHOT
 from search.strategies.staged import STAGED
 from search.strategies.strategy import SearchContext, Strategy
+from search.weights import WeightsOrigin
 
 STRATEGIES = {"one_shot": ONE_SHOT, "staged": STAGED, "independent": INDEPENDENT}
 
@@ -75,6 +76,7 @@ class _PreparedSearch(NamedTuple):
         table: The cost table for the weights of the search.
         compiler: The compiler of the front; None if the front is not compiled.
         identity: Everything that must not change when the search is resumed.
+        origin: Origin of the weights of the supernet; None where no weights are shared.
     """
 
     search: SearchContext
@@ -82,6 +84,7 @@ class _PreparedSearch(NamedTuple):
     table: CostTable
     compiler: Optional[FrontCompiler]
     identity: Identity
+    origin: Optional[WeightsOrigin]
 
     @property
     def vela(self) -> str:
@@ -111,7 +114,9 @@ def _prepare_search(run: Run, strategy: Strategy, restart: bool, from_previous: 
         if file.remark:
             say(file.remark)
         evolution = _restore_evolution(run, table, file, compiler)
-        yield _PreparedSearch(SearchContext(run, weights, evolution, file, lock), board, table, compiler, identity)
+        origin = run.origin(run.supernet_file, weights) if strategy.shares_weights else None
+        context = SearchContext(run, weights, evolution, file, lock)
+        yield _PreparedSearch(context, board, table, compiler, identity, origin)
 
 
 def _restore_evolution(run: Run, table: CostTable, file: SearchFile, compiler: Optional[FrontCompiler]) -> Evolution:
@@ -161,7 +166,8 @@ def _queue_survivors(search: SearchContext, front: np.ndarray) -> None:
 def _write_files(prepared: _PreparedSearch, front: np.ndarray) -> None:
     """Write front.csv and, for a compiled front, hardware.json."""
     run, archive, compiler = prepared.search.run, prepared.search.evolution.archive, prepared.compiler
-    write_front(run.front_file, archive, front, prepared.board.provenance(prepared.vela))
+    origin = {} if prepared.origin is None else prepared.origin.record()
+    write_front(run.front_file, archive, front, {**prepared.board.provenance(prepared.vela), **origin})
     if compiler is not None:
         write_json(run.hardware_file, compiler.record(archive))
 
@@ -182,6 +188,8 @@ def _summarise(prepared: _PreparedSearch, reason: str, front: np.ndarray) -> Dic
         "best_epe": evolution.best_epe(),
         "zero_flow_epe": file.zero_flow_epe,
         "wall_s": round(file.wall_s, 3),
+        "weights": None if prepared.origin is None else prepared.origin.path,
+        "weights_sha256": None if prepared.origin is None else prepared.origin.sha256,
         "search_file": str(run.search_file),
         "front_file": str(run.front_file),
         "front": records(archive, front),
@@ -215,6 +223,8 @@ def _print(evolution: Evolution, result: Mapping[str, Any], front: np.ndarray, h
         f"Architectures: {result['requested']:,} requested, {result['scored']:,} scored in {result['wall_s']:.0f} s.",
         f"Checkpoint: {result['search_file']}. Front: {result['front_file']}.",
     ]
+    if result["weights"] is not None:
+        lines.append(f"Weights: {WeightsOrigin(result['weights'], result['weights_sha256'])}.")
     if result["hypervolume_share"] is not None:
         lines.insert(2, f"The front reaches {result['hypervolume_share']:.3%} of the exact hypervolume of the space.")
     if result["failed"]:

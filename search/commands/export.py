@@ -19,6 +19,7 @@ from edgeflownas.storage.files import replacing, write_json
 from edgeflownas.terminal import open_console
 from search.commands.options import json_option, print_json, run_options
 from search.run import SCORING_THREADS, Run
+from search.weights import WeightsOrigin
 
 if TYPE_CHECKING:  # otherwise --help would load TensorFlow
     from edgeflownas.evaluation.child import EvaluationData
@@ -68,7 +69,7 @@ def command(
     int8_epe, scales = _score_quantised(model, data)
     result = {
         "architecture": architecture,
-        "weights": str(path),
+        **run.origin(path, tensors).record(),
         "settings": settings,
         **compiler.board.provenance(compiler.vela.version),
         "epe_float32": float_epe,
@@ -185,6 +186,7 @@ def _print(result: Dict[str, Any], board: Board) -> None:
         f"EPE {float_epe:.4f} px in float32, {int8_epe:.4f} px in int8 ({100 * (int8_epe / float_epe - 1):+.2f} %); "
         f"zero flow {result['zero_flow_epe']:.4f} px",
         f"On the CPU, whose time FPS and ms do not include: {on_cpu}" if on_cpu else "All operators run on the NPU",
+        f"Weights: {WeightsOrigin(result['weights'], result['weights_sha256'])}",
         result["settings"],
         *(f"{key}: {result[key]}" for key in ("network", "compiled", "record", "bundle") if key in result),
     ]

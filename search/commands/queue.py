@@ -30,6 +30,7 @@ from search.run import Run
 from search.storage.identity import Identity
 from search.storage.search_file import SearchFile
 from search.strategies.independent import INDEPENDENT, build_sample
+from search.weights import WeightsOrigin
 
 _indices = click.argument("indices", metavar="[INDEX]...", nargs=-1, type=click.IntRange(min=0))
 
@@ -171,6 +172,7 @@ def collect(run: Run, as_json: bool) -> None:
             "front": [_to_record(child) for child in collection.front],
             "missing": collection.missing,
             "dominated_since": dominated,
+            "supernet_sha256": queue.file.supernet_sha256,
             "hardware": hardware,
             "kendall_tau": ranking.tau,
             "n": ranking.n,
@@ -194,6 +196,10 @@ def collect(run: Run, as_json: bool) -> None:
             f"{describe_dominated(queue, dominated)}; to build a new queue from the present front: "
             f"{run.command('queue build', '--rebuild')}"
         )
+    lines += [
+        f"Weights of {child.architecture}: {WeightsOrigin(child.weights, child.weights_sha256)}."
+        for child in collection.survivors
+    ]
     if any(child.cost_source == "predicted" for child in collection.survivors):
         lines.append("Hardware figures marked `predicted` were not compiled.")
     for line in lines:
@@ -213,3 +219,5 @@ def _show(rows: Sequence[status.Row], as_json: bool) -> None:
     print_table(status.render_table(rows), console)
     for line in status.format_remarks(rows):
         say(line, console)
+    for path, sha256 in dict.fromkeys((row.initial_weights, row.initial_weights_sha256) for row in rows):
+        say(f"Initial weights: {WeightsOrigin(path, sha256) if path and sha256 else 'random'}.", console)

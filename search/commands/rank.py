@@ -17,6 +17,7 @@ from search.ranking.rank import Ranking
 from search.ranking.truth import Truth, read_truth
 from search.report.ranking import RankedRun, ranking_section
 from search.run import SCORING_THREADS, Run
+from search.weights import WeightsOrigin
 
 
 @click.command()
@@ -53,6 +54,9 @@ def command(
     from search.report.images import section_png
 
     result = rank.as_json(run.space, truth, rankings, zero)
+    for ranking in result["rankings"]:
+        path = Path(ranking["weights"])
+        ranking.update(run.origin(path, run.load_weights(path)).record())
     rank.write_table(run.rank_file.with_suffix(".csv"), run.space, truth, rankings)
     section = ranking_section([RankedRun(run.folder.name, run, result)])
     assert section is not None
@@ -147,6 +151,8 @@ def _describe(run: Run, result: Any) -> List[str]:
             f"Inverted pairs of {Path(last['weights']).name}: {last['inversions']}. The worst: {worst['better']} is "
             f"better than {worst['ranked_before_it']} by {worst['better_by']:.3f} px but was ranked behind it."
         )
+    origins = dict.fromkeys(WeightsOrigin(row["weights"], row["weights_sha256"]) for row in result["rankings"])
+    lines += [f"Weights: {origin}." for origin in origins]
     return [*lines, f"Written to {run.folder}: rank.json, rank.csv, rank.png."]
 
 

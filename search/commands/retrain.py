@@ -15,10 +15,11 @@ from edgeflownas.config import ChildConfig
 from edgeflownas.progress import console, phase, say
 from search.commands.options import gpu_option, set_option
 from search.queue.queue import Queue
-from search.queue.retrain import retrain
+from search.queue.retrain import load_result, retrain
 from search.queue.status import read_row
 from search.queue.watch import show_tasks
 from search.run import Run
+from search.weights import WeightsOrigin
 
 Child = TypeVar("Child", bound=ChildConfig)
 
@@ -58,6 +59,7 @@ def command(
             raise click.UsageError("--config requires --architecture and --dry-run; name a task by --queue and --index")
         run = Run.open(config, None, overrides)
         warm = run.config.queue.warm_start and run.supernet_file.exists()
+        say(f"initial weights: {run.networks_origin() if warm else 'random'}")
         _show_plan(run.retraining(architecture), run.supernet_weights() if warm else None, devices)
         return 0
     if folder is None or index is None or architecture is not None or overrides:
@@ -67,13 +69,17 @@ def command(
         queue.check(identity)
     task = queue.task(index)
     if dry_run:
+        say(f"initial weights: {task.first_weights or 'random'}")
         _show_plan(task.config, task.load_first_weights(), devices)
         return 0
     task.config = _with_devices(task.config, devices)
     with _show_progress(queue, index):
         state = retrain(task)
     reason = task.state().reason
-    say(f"task {index}: {state}" + (f": {reason}" if reason else ""))
+    result = ""
+    if state == "done" and task.paths.result.exists():
+        result = f"; weights: {WeightsOrigin(str(task.paths.best), load_result(task).weights_sha256)}"
+    say(f"task {index}: {state}" + (f": {reason}" if reason else "") + result)
     return EXIT_CODES[state]
 
 

@@ -50,6 +50,13 @@ def command(
             weights_files = [folder / name for folder in folders for name in ("last.h5", "best.h5")]
             report_restored(*checkpoint.use_previous(*weights_files))
         weights = run.load_weights(init_from) if init_from else None
+        if init_from and weights:
+            say(f"initial weights: {run.origin(init_from, weights)}")
+        if run.config.supernet is not None:
+            say(
+                f"supernet: {run.config.supernet} of the configuration is not used here; from now on this run uses the "
+                f"weights that it trains"
+            )
         if run.config.strategy == "staged":
             _check_resume(run.supernet_folder, resume, any(run.supernet_folder.glob("**/last.h5")))
             run.write_config()
@@ -82,8 +89,9 @@ def _train(run: Run, resume: Optional[bool], weights: Optional[Dict[str, np.ndar
 
 def _say_done(run: Run) -> None:
     path = run.supernet_folder / "best.h5"
-    _, state = checkpoint.load(path)
-    say(f"training finished: best EPE {state['epe']:.3f} px in epoch {state['epoch']}; weights: {path}")
+    tensors, state = checkpoint.load(path)
+    origin = run.origin(path, tensors)
+    say(f"training finished: best EPE {state['epe']:.3f} px in epoch {state['epoch']}; weights: {origin}")
 
 
 def _override(run: Run, overrides: Dict[str, Any]) -> Run:

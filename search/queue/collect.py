@@ -41,6 +41,7 @@ class Survivor:
         npu_cycles: Cycles of the NPU itself.
         cost_source: Source of the four cost figures, "compiled" or "predicted".
         weights: File of the retrained weights and BN statistics.
+        weights_sha256: Digest of these weights and statistics.
     """
 
     architecture: str
@@ -54,6 +55,7 @@ class Survivor:
     npu_cycles: float
     cost_source: str
     weights: str
+    weights_sha256: str
 
 
 @dataclass(frozen=True)
@@ -124,6 +126,7 @@ def _load_survivor(task: Task, compiler: Optional[Compiler], scorer: Scorer) -> 
         final=scorer(task, tensors),
         cost_source=figures.pop("source"),
         weights=str(paths.best),
+        weights_sha256=result.weights_sha256,
         **figures,
     )
 

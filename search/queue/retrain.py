@@ -89,7 +89,8 @@ def _train(task: Task, claim: Claim, stop: StopFlag) -> Result:
     stop.raise_if_set()
     training = prepare_retraining(task.config, task.paths.folder, weights)
     resumed = training.resume()
-    say(f"architecture {task.config.architecture}: {'resuming' if resumed else 'starting'}")
+    start = f"initial weights: {task.first_weights or 'random'}"
+    say(f"architecture {task.config.architecture}: {'resuming' if resumed else 'starting'}; {start}")
     claim.track(training.standing)
     stop.raise_if_set()
     last = training.run(claim.check)

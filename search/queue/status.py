@@ -37,6 +37,8 @@ class Row:
         epoch: Epochs completed.
         best_epe: Best EPE so far, in pixels.
         supernet_epe: EPE with the supernet's weights, in pixels.
+        initial_weights: File of the weights that the training starts from; None for random ones.
+        initial_weights_sha256: Digest of these weights.
         rate: Steps per second.
         seconds_left: Remaining seconds at this rate.
         host: Machine on which the task runs or last ran.
@@ -57,6 +59,8 @@ class Row:
     epoch: int = 0
     best_epe: Optional[float] = None
     supernet_epe: Optional[float] = None
+    initial_weights: Optional[str] = None
+    initial_weights_sha256: Optional[str] = None
     rate: Optional[float] = None
     seconds_left: Optional[float] = None
     host: Optional[str] = None
@@ -96,7 +100,7 @@ def read_row(queue: Queue, index: int) -> Row:
 
 
 def _make_row(task: Task, state: State, word: str, heartbeat: Optional[float]) -> Row:
-    running = word in ("running", "silent")
+    running, first = word in ("running", "silent"), task.first_weights
     left = None
     if running and state.rate and state.steps is not None:
         left = (state.steps - state.step) / state.rate
@@ -110,6 +114,8 @@ def _make_row(task: Task, state: State, word: str, heartbeat: Optional[float]) -
         epoch=state.epoch,
         best_epe=state.best_epe,
         supernet_epe=task.config.found.epe,
+        initial_weights=None if first is None else first.path,
+        initial_weights_sha256=None if first is None else first.sha256,
         rate=state.rate if running else None,
         seconds_left=left,
         host=state.host,

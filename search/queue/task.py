@@ -24,6 +24,7 @@ from edgeflownas.hardware.cost import Cost
 from edgeflownas.storage import checkpoint, record
 from edgeflownas.storage.lock import held
 from search.queue.paths import QueuePaths
+from search.weights import WeightsOrigin
 
 _TAIL_BYTES = 4096  # read from the end of a log; enough for the lines that are shown
 
@@ -135,6 +136,12 @@ class Task:
             return max(0.0, time.time() - self.paths.claim.stat().st_mtime)
         except FileNotFoundError:
             return None
+
+    @property
+    def first_weights(self) -> Optional[WeightsOrigin]:
+        """Origin of the initial weights; None for random ones."""
+        name = self.config.first_weights
+        return None if name is None else WeightsOrigin(str(self.queue.folder / name), self.config.supernet_sha256)
 
     def load_first_weights(self) -> Optional[Dict[str, np.ndarray]]:
         """Return the initial weights; None for random ones.

@@ -26,6 +26,7 @@ from search.storage.identity import Identity
 from search.storage.search_file import read_archive
 from search.storage.space_file import read_whole_space
 from search.strategies.staged import stage_folders
+from search.weights import WeightsOrigin
 
 Log = List[Dict[str, float]]  # rows of a training log, one per epoch
 
@@ -81,6 +82,7 @@ class Contents:
         final: Rows of final_front.csv.
         hardware: Content of hardware.json.
         ranking: Content of rank.json.
+        supernet: Origin of the supernet's weights that the run uses now; None without any.
         searching: Whether a process is running the search now.
     """
 
@@ -96,12 +98,18 @@ class Contents:
     final: List[Dict[str, str]]
     hardware: Mapping[str, Any]
     ranking: Mapping[str, Any]
+    supernet: Optional[WeightsOrigin]
     searching: bool
 
     @property
     def shares_weights(self) -> bool:
         """Whether architectures are scored with a supernet's weights instead of being trained one by one."""
         return self.run.config.strategy != "independent"
+
+    @property
+    def has_other_supernet(self) -> bool:
+        """Whether the scores were computed with another supernet than the run uses now."""
+        return self.supernet is not None and self.attributes.get("supernet_sha256") not in (None, self.supernet.sha256)
 
     @property
     def has_scores(self) -> bool:
@@ -182,8 +190,20 @@ def read(folder: Path, name: Optional[str] = None) -> Contents:
         final=_read_rows(run.final_front_file),
         hardware=_read_json_if_present(run.hardware_file),
         ranking=_read_json_if_present(run.rank_file),
+        supernet=_find_supernet(run),
         searching=held(folder / "search.lock"),
     )
+
+
+def _find_supernet(run: Run) -> Optional[WeightsOrigin]:
+    """Return the origin of the supernet's weights; None, with a message, if they cannot be read."""
+    if run.config.strategy == "independent" or not run.supernet_file.exists():
+        return None
+    try:
+        return run.origin(run.supernet_file, run.supernet_weights())
+    except InputError as error:
+        say(f"no weights of the supernet: {error}")
+        return None
 
 
 def _read_json_if_present(path: Path) -> Any:

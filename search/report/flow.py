@@ -92,7 +92,7 @@ def _select_subjects(contents: Contents, points: Optional[Points], wanted: Seque
         own_weights = retrained.get(run.space.format(architecture))
         if own_weights is not None:
             subjects.append(_Subject(architecture, own_weights, "retrained"))
-        elif run.supernet_file.exists():
+        elif contents.supernet is not None and not contents.has_other_supernet:
             subjects.append(_Subject(architecture, run.supernet_file, "supernet weights"))
     return subjects
 

@@ -40,7 +40,7 @@ def origin_section(runs: Sequence[Contents]) -> ReportSection:
 def _format_commands(contents: Contents) -> str:
     """Return the commands that repeat the search, including the training of a supernet that the run trained itself."""
     path = shlex.quote(str(contents.run.folder / "config.yaml"))
-    trains = contents.shares_weights and contents.run.config.supernet is None
+    trains = contents.shares_weights and contents.run.supernet_file.parent == contents.run.supernet_folder
     names = ["train", "evolve"] if trains else ["evolve"]
     lines = [f"`edgeflownas-search {name} --config {path} --run NEW_FOLDER`" for name in names]
     return f"{contents.name}: {', then '.join(lines)}"
@@ -54,6 +54,7 @@ def _collect_facts(contents: Contents) -> List[Tuple[str, Any]]:
         ("seed", config.seed),
         ("code version", attributes.get("code_version", __version__)),
         ("supernet, SHA-256" if contents.shares_weights else "recipe, SHA-256", attributes.get("supernet_sha256", "")),
+        ("weights", _describe_weights(contents)),
         ("configuration, SHA-256", attributes.get("config_sha256", "")),
         ("network definition, SHA-256", attributes.get("skeleton_sha256", contents.run.skeleton.digest())),
         ("cost table, SHA-256", attributes.get("cost_table_sha256", "")),
@@ -68,6 +69,13 @@ def _collect_facts(contents: Contents) -> List[Tuple[str, Any]]:
         ("libraries of the report", ", ".join([f"Python {sys.version.split()[0]}", *_list_versions()])),
     ]
     return [(name, value.item() if isinstance(value, np.generic) else value) for name, value in facts if value != ""]
+
+
+def _describe_weights(contents: Contents) -> str:
+    """Return the file of the supernet's weights, and whether the scores were computed with it."""
+    if contents.supernet is None:
+        return ""
+    return f"{contents.supernet}{'; the scores are of other weights' if contents.has_other_supernet else ''}"
 
 
 def _list_versions() -> List[str]:

@@ -128,8 +128,7 @@ class SearchPhase:
         )
         self._number, self._lock = number, lock
         self.folder = stage_folders(run.supernet_folder)[number]
-        supernet = str(self.folder / "best.h5")
-        self._run = Run(config.model_copy(update={"train": recipe, "supernet": supernet}), run.folder)
+        self._run = Run(config.model_copy(update={"train": recipe}), run.folder, self.folder / "best.h5")
 
     def train(self, kept: Kept, weights: Optional[Weights]) -> Weights:
         """Train the stage to its end, and return the weights of its best epoch."""

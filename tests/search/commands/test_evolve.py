@@ -99,6 +99,9 @@ def test_search_writes_its_front_and_its_checkpoint(command: Command) -> None:
         front = list(csv.DictReader(file))
     assert [row["architecture"] for row in front] == [row["architecture"] for row in summary["front"]]
     assert {(row["vela"], row["board"]) for row in front} == {("5.2.0", "Grove Vision AI V2")}
+    origin = summary["weights"], summary["weights_sha256"]
+    assert origin == (str(command.weights), checkpoint.digest(checkpoint.load(command.weights)[0]))
+    assert {(row["weights"], row["weights_sha256"]) for row in front} == {origin}
     assert summary["hardware"]["vela"] == "5.2.0" and summary["hardware"]["accelerator"] == "ethos-u55-64"
     assert {row["cost_source"] for row in front} == {"predicted"}, "the table is for other weights"
     assert float(front[0]["epe"]) == summary["best_epe"] == min(float(row["epe"]) for row in front)

@@ -87,7 +87,7 @@ def test_front_uses_retrained_epe_and_compiled_cost(tmp_path: Path, capfd: pytes
 
 
 def test_table_fits_80_columns() -> None:
-    figures: Any = (1061.45, 0.94, 1690.2, 1e6, "predicted", "best.h5")
+    figures: Any = (1061.45, 0.94, 1690.2, 1e6, "predicted", "best.h5", "0" * 64)
     survivor = Survivor("021122100", 11.874, 12.1719, 14.7371, {}, *figures)
     console = Console(width=80, record=True, file=io.StringIO())
     console.print(render_final_table(Collection([survivor], [survivor], 0, (32, 48)), EDGEFLOWNET))

@@ -115,7 +115,7 @@ def alone(folder: Path) -> Run:
     survivors = [
         Survivor(
             queue.task(index).config.architecture, 2.5 - index / 4, None, 9.0, {}, cost.fps, cost.latency_ms,
-            cost.sram_kib, cost.npu_cycles, "compiled", "best.h5",
+            cost.sram_kib, cost.npu_cycles, "compiled", "best.h5", "0" * 64,
         )
         for index, cost in enumerate(costs)
     ]  # fmt: skip
@@ -153,7 +153,7 @@ def queued(run: Run) -> Run:
         task.paths.curve.write_text("epoch,steps,loss,epe,share,wall_s\n1,9,2.0,2.5,0.54,1\n2,18,1.0,1.5,0.33,2\n")
         survivors.append(Survivor(
             task.config.architecture, 1.0 + index, cost.epe, 4.6, {}, cost.fps, cost.latency_ms, cost.sram_kib,
-            cost.npu_cycles, "compiled", str(task.paths.best),
+            cost.npu_cycles, "compiled", str(task.paths.best), "0" * 64,
         ))  # fmt: skip
     collection = Collection(survivors, survivors[:1], 2, (64, 96))
     write_final_front(run.final_front_file, collection, {"board": "Grove Vision AI V2"})

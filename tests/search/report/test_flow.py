@@ -19,7 +19,8 @@ from tests.search.queue.small import small_run
 
 def make_contents(run):
     board = Board.load(Path("configs/hardware/grove_vision_ai_v2.yaml"))
-    return Contents(run.folder.name, run, board, {}, None, None, None, [], None, [], {}, {}, False)
+    supernet = run.origin(run.supernet_file, run.supernet_weights())
+    return Contents(run.folder.name, run, board, {}, None, None, None, [], None, [], {}, {}, supernet, False)
 
 
 def pixels(picture):
