@@ -26,7 +26,7 @@ class TableCost(NamedTuple):
     source: str = "predicted"
 
 
-class Table:
+class KnownSpace:
     """A space whose scores and costs are all known.
 
     Attributes:
@@ -59,10 +59,10 @@ class Table:
         return [(architecture, float(self._epe[self.index(architecture)])) for architecture in architectures]
 
 
-Search = Callable[[Table, EvolutionConfig, int], Iterator[List[Architecture]]]
+Search = Callable[[KnownSpace, EvolutionConfig, int], Iterator[List[Architecture]]]
 
 
-def search_ours(table: Table, config: EvolutionConfig, seed: int) -> Iterator[List[Architecture]]:
+def search_ours(table: KnownSpace, config: EvolutionConfig, seed: int) -> Iterator[List[Architecture]]:
     """Run this project's evolution."""
     evolution = Evolution(table.space, config, table, seed)
     while evolution.stop_reason() is None:
@@ -71,12 +71,12 @@ def search_ours(table: Table, config: EvolutionConfig, seed: int) -> Iterator[Li
         evolution.tell(requested, table.scores(evolution.expand_outputs(requested)))
 
 
-def search_ours_plain(table: Table, config: EvolutionConfig, seed: int) -> Iterator[List[Architecture]]:
+def search_ours_plain(table: KnownSpace, config: EvolutionConfig, seed: int) -> Iterator[List[Architecture]]:
     """Run this project's evolution without completed outputs: plain NSGA-II without repeated requests."""
     yield from search_ours(table, config.model_copy(update={"complete_outputs": False}), seed)
 
 
-def search_randomly(table: Table, config: EvolutionConfig, seed: int) -> Iterator[List[Architecture]]:
+def search_randomly(table: KnownSpace, config: EvolutionConfig, seed: int) -> Iterator[List[Architecture]]:
     """Run random search without replacement."""
     order = list(table.space.all())
     random.Random(seed).shuffle(order)
@@ -84,7 +84,7 @@ def search_randomly(table: Table, config: EvolutionConfig, seed: int) -> Iterato
         yield order[start : start + _BATCH]
 
 
-def search_pymoo_nsga2(table: Table, config: EvolutionConfig, seed: int) -> Iterator[List[Architecture]]:
+def search_pymoo_nsga2(table: KnownSpace, config: EvolutionConfig, seed: int) -> Iterator[List[Architecture]]:
     """Run pymoo's NSGA-II with the operators that its guide recommends for integers, and duplicate elimination."""
     from pymoo.algorithms.moo.nsga2 import NSGA2
     from pymoo.core.problem import Problem
@@ -115,7 +115,7 @@ def search_pymoo_nsga2(table: Table, config: EvolutionConfig, seed: int) -> Iter
         algorithm.tell(infills=children)
 
 
-def _search_optuna(table: Table, sampler: object) -> Iterator[List[Architecture]]:
+def _search_optuna(table: KnownSpace, sampler: object) -> Iterator[List[Architecture]]:
     import optuna
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)
@@ -128,21 +128,21 @@ def _search_optuna(table: Table, sampler: object) -> Iterator[List[Architecture]
         study.tell(trial, table.points[table.index(architecture)].tolist())
 
 
-def search_optuna_nsga2(table: Table, config: EvolutionConfig, seed: int) -> Iterator[List[Architecture]]:
+def search_optuna_nsga2(table: KnownSpace, config: EvolutionConfig, seed: int) -> Iterator[List[Architecture]]:
     """Run Optuna's NSGA-II."""
     import optuna
 
     yield from _search_optuna(table, optuna.samplers.NSGAIISampler(population_size=_PEER_POPULATION, seed=seed))
 
 
-def search_optuna_tpe(table: Table, config: EvolutionConfig, seed: int) -> Iterator[List[Architecture]]:
+def search_optuna_tpe(table: KnownSpace, config: EvolutionConfig, seed: int) -> Iterator[List[Architecture]]:
     """Run Optuna's multi-objective tree-structured Parzen estimator."""
     import optuna
 
     yield from _search_optuna(table, optuna.samplers.TPESampler(seed=seed))
 
 
-def search_optuna_joint_tpe(table: Table, config: EvolutionConfig, seed: int) -> Iterator[List[Architecture]]:
+def search_optuna_joint_tpe(table: KnownSpace, config: EvolutionConfig, seed: int) -> Iterator[List[Architecture]]:
     """Run TPE that draws all genes of an architecture from one joint estimate; it takes a ninth of the time."""
     import optuna
 

@@ -25,7 +25,7 @@ import yaml
 from rich.console import Console
 from rich.table import Table as RichTable
 
-from benchmarks.peers import SEARCHES, Table
+from benchmarks.peers import SEARCHES, KnownSpace
 from benchmarks.tree_computation import TreeComputation, count_mean_single, count_single
 from edgeflownas.config import Config, validate
 from edgeflownas.network.skeleton import Skeleton
@@ -45,7 +45,7 @@ class Count:
         reached: Measures at which each share was reached, by reference point and share.
     """
 
-    def __init__(self, table: Table, bounds: Dict[str, Objectives], skeleton: Skeleton, config: Config) -> None:
+    def __init__(self, table: KnownSpace, bounds: Dict[str, Objectives], skeleton: Skeleton, config: Config) -> None:
         """Initialise the count.
 
         Args:
@@ -130,7 +130,7 @@ def measure(
     config, file = read(path)
     skeleton = Skeleton(config.network.width)
     archive = read_archive(file["archive"], Space.from_skeleton(skeleton))
-    table = Table(archive, Objectives(config.evolution.objectives, config.evolution.reference_point))
+    table = KnownSpace(archive, Objectives(config.evolution.objectives, config.evolution.reference_point))
     bounds = make_bounds(config, table.points)
     settings = config.evolution.model_copy(update={"generations": 10**6, "patience": 0})
     references = {name: bound.reference.tolist() for name, bound in bounds.items()}

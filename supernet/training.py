@@ -21,7 +21,7 @@ from edgeflownas.storage.files import write_json
 from edgeflownas.tf_runtime.devices import Devices, select_devices
 from edgeflownas.tf_runtime.stack import tf
 from edgeflownas.training.loop import Training
-from edgeflownas.training.schedule import check_batch_size
+from edgeflownas.training.schedule import Schedule, check_batch_size
 from edgeflownas.training.step import GraphStep, Inputs, Objective
 from supernet.fairness import SAMPLERS, Group, Sampler, assign_own_slots, draw_covering_pool, route_paths
 from supernet.parallel import build_parallel_cycle
@@ -148,4 +148,5 @@ def prepare_supernet_training(
     sampler = SAMPLERS[config.train.sampling](Space.from_skeleton(skeleton), rng, groups)
     step = FairCycle(skeleton, weights, config.train, data, sampler, config.threads, devices)
     identity = {**identity, PAIRS: identify_training(train, val, config.evaluation, config.threads)}
-    return Training(step, train, config.train, config.seed, folder, identity, data.zero_flow_epe(), config.threads)
+    schedule = Schedule(step, train, config.train, config.seed, folder, config.threads)
+    return Training(schedule, identity, data.zero_flow_epe())

@@ -22,7 +22,7 @@ from edgeflownas.storage import checkpoint
 from edgeflownas.tf_runtime.devices import HOST, Devices, select_devices
 from edgeflownas.tf_runtime.stack import tf
 from edgeflownas.training.loop import Training
-from edgeflownas.training.schedule import check_batch_size
+from edgeflownas.training.schedule import Schedule, check_batch_size
 from edgeflownas.training.step import GraphStep, Inputs, Objective
 
 
@@ -138,7 +138,8 @@ def prepare_child_training(
     architecture = Space.from_skeleton(skeleton).parse(config.architecture)
     step = ChildStep(skeleton, architecture, first, recipe, data, config.threads, devices)
     identity = child_identity(config, first, (train, val))
-    return Training(step, train, recipe, config.seed, folder, identity, data.zero_flow_epe(), config.threads)
+    schedule = Schedule(step, train, recipe, config.seed, folder, config.threads)
+    return Training(schedule, identity, data.zero_flow_epe())
 
 
 def make_first_weights(config: ChildConfig, weights: Optional[Mapping[str, np.ndarray]]) -> Dict[str, np.ndarray]:

@@ -11,8 +11,6 @@ from typing import Any, Callable, Dict, Mapping
 
 import numpy as np
 
-from edgeflownas.config import TrainConfig
-from edgeflownas.data.sample import FlowDataset
 from edgeflownas.progress import Bar, Standing, progress, say
 from edgeflownas.signals import StopFlag, stop_flag
 from edgeflownas.tf_runtime.stack import tf
@@ -32,35 +30,17 @@ class Training:
         schedule: Steps of the training.
     """
 
-    def __init__(
-        self,
-        step: Step,
-        dataset: FlowDataset,
-        config: TrainConfig,
-        seed: int,
-        folder: Path,
-        identity: Mapping[str, Any],
-        zero_flow_epe: float,
-        threads: int,
-    ) -> None:
+    def __init__(self, schedule: Schedule, identity: Mapping[str, Any], zero_flow_epe: float) -> None:
         """Describe a training; ``resume`` and ``run`` do the work.
 
         Args:
-            step: Step of the training.
-            dataset: Data set of the training pairs.
-            config: Recipe of the training.
-            seed: Seed of the data's order and augmentation.
-            folder: Folder of the training's files.
+            schedule: Steps of the training.
             identity: Values that must not change between stopping and resuming, by name.
             zero_flow_epe: EPE of predicting no motion, in pixels.
-            threads: Number of threads that read data.
-
-        Raises:
-            InputError: The data set is smaller than a batch.
         """
-        self._step, self._config, self._folder, self._zero_flow_epe = step, config, folder, zero_flow_epe
-        self.schedule = Schedule(step, dataset, config, seed, folder, threads)
-        self._files = TrainingFiles(folder, identity, config.keep_every)
+        self.schedule, self._zero_flow_epe = schedule, zero_flow_epe
+        self._step, self._config, self._folder = schedule.step, schedule.config, schedule.folder
+        self._files = TrainingFiles(self._folder, identity, self._config.keep_every)
         self._place = Place()
 
     def resume(self) -> bool:

@@ -28,6 +28,9 @@ class Schedule:
     """The steps of a training. The order of the data depends only on the seed and the epoch.
 
     Attributes:
+        step: Step of the training.
+        config: Recipe of the training.
+        folder: Folder of the training's files.
         steps_per_epoch: Number of steps per epoch. Pairs that do not fill a batch are left out, different pairs in each
             epoch.
         steps: Number of steps of all epochs.
@@ -43,15 +46,15 @@ class Schedule:
             dataset: Data set of the training pairs.
             config: Recipe of the training.
             seed: Seed of the data's order and augmentation.
-            folder: Folder for the batch of a failed step.
+            folder: Folder of the training's files, such as the batch of a failed step.
             threads: Number of threads that read data.
 
         Raises:
             InputError: The data set is smaller than a batch.
         """
         check_batch_size(dataset, config)
-        self._step, self._dataset, self._config, self._seed = step, dataset, config, seed
-        self._folder, self._threads = folder, threads
+        self.step, self.config, self.folder = step, config, folder
+        self._dataset, self._seed, self._threads = dataset, seed, threads
         self.steps_per_epoch = len(dataset) // config.batch_size
         self.steps = config.epochs * self.steps_per_epoch
 
@@ -68,7 +71,7 @@ class Schedule:
         Raises:
             FloatingPointError: The loss or the gradient is not finite; the batch is saved.
         """
-        size = self._config.batch_size
+        size = self.config.batch_size
         order = shuffle_indices(len(self._dataset), self._seed, epoch)[: self.steps_per_epoch * size].tolist()
         batches = read_batches(self._dataset, order, size, (self._seed, epoch), start, self._threads)
         for number, batch in enumerate(batches, start):
@@ -80,31 +83,31 @@ class Schedule:
         Returns:
             Median time of a step in seconds, including reading its batch, after one warm-up step.
         """
-        size, seconds = self._config.batch_size, []
+        size, seconds = self.config.batch_size, []
         order = np.resize(shuffle_indices(len(self._dataset), self._seed, 0), (steps + 1) * size)
         reader = read_batches(self._dataset, order.tolist(), size, (self._seed, 0), threads=self._threads)
         for _ in range(steps + 1):
             started = time.monotonic()
-            self._step.run(next(reader), 0.0, 0.0)
+            self.step.run(next(reader), 0.0, 0.0)
             seconds.append(time.monotonic() - started)
         return float(np.median(seconds[1:]))
 
     def _take_step(self, number: int, batch: Batch, indices: Sequence[int]) -> float:
         """Take one step and return its loss; if that is not finite, save the batch and end the training."""
-        rate = learning_rate(self._config, number, self.steps)
-        uncertainty_weight = float(number >= self._config.uncertainty_from * self.steps)
+        rate = learning_rate(self.config, number, self.steps)
+        uncertainty_weight = float(number >= self.config.uncertainty_from * self.steps)
         try:
-            loss = self._step.run(batch, rate, uncertainty_weight)
+            loss = self.step.run(batch, rate, uncertainty_weight)
         except tf.errors.InvalidArgumentError as error:
             if "not finite" not in str(error):
                 raise
             loss = float("nan")
         if not np.isfinite(loss):
             files = [self._dataset.files(index) for index in indices]
-            np.savez(str(self._folder / "not-finite.npz"), **batch._asdict())
-            write_json(self._folder / "not-finite.json", {"step": number, "files": files})
+            np.savez(str(self.folder / "not-finite.npz"), **batch._asdict())
+            write_json(self.folder / "not-finite.json", {"step": number, "files": files})
             raise FloatingPointError(
-                f"training in {self._folder}: loss or gradient is not finite in step {number}; its batch is in "
+                f"training in {self.folder}: loss or gradient is not finite in step {number}; its batch is in "
                 f"not-finite.npz, the names of its files are in not-finite.json, the last checkpoint is good: "
                 f"check the data (`data check`) or lower train.learning_rate"
             )

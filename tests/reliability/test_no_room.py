@@ -21,6 +21,7 @@ from edgeflownas.storage.lock import locked
 from edgeflownas.tf_runtime.session import open_session
 from edgeflownas.tf_runtime.stack import tf
 from edgeflownas.training.loop import Training
+from edgeflownas.training.schedule import Schedule
 from search.storage.search_file import SearchFile
 from tests.reliability import damage
 from tests.reliability.hungry import Hungry
@@ -142,7 +143,7 @@ class Flows:
 def train(folder: Path, data: Flows, step: Optional[Cycle] = None) -> Dict[str, Any]:
     recipe = TrainConfig(epochs=4, batch_size=2, learning_rate=1e-3)
     step = step or Cycle({"kernel": np.ones((3, 3), np.float32)}, None)
-    training = Training(step, data, recipe, 1, folder, {}, 2.0, 1)
+    training = Training(Schedule(step, data, recipe, 1, folder, 1), {}, 2.0)
     training.resume()
     training.run()
     return {name: value.tobytes() for name, value in checkpoint.load(folder / "last.h5")[0].items()}
