@@ -1,6 +1,9 @@
 """Errors that are reported to the user in one line."""
 
 import errno
+from typing import Any, Collection
+
+_NAMED = 3  # things that a message names
 
 # Errors of calls that a file system does not support, such as EPERM for changing a mode on CIFS.
 UNSUPPORTED = frozenset({errno.EINVAL, errno.EPERM, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOTTY})
@@ -33,3 +36,11 @@ def suggest_remedy(error: OSError) -> str:
     """Return the end of a message about a file that cannot be written: what the user can do."""
     remedy = _REMEDIES.get(error.errno or 0, "free some space or grant write permission")
     return f"{remedy}, then run the same command again"
+
+
+def name_first(things: Collection[Any]) -> str:
+    """Return the names of the first things and the number of the others, such as "a, b, c and 4 others"."""
+    names = list(map(str, things))
+    rest = len(names) - _NAMED
+    others = "" if rest <= 0 else f" and {rest:,} other{'s' if rest > 1 else ''}"
+    return ", ".join(names[:_NAMED]) + others

@@ -23,6 +23,7 @@ class Findings:
         files: Number of files that were read.
         bad: Unusable files: reason by name of the file.
         missing: Names of missing files. Their pairs are not listed.
+        ignored: Names of files and folders of pairs that do not match the official layout.
         spoilt: Number of pairs with a bad file.
     """
 
@@ -30,6 +31,7 @@ class Findings:
     files: int = 0
     bad: Dict[str, str] = field(default_factory=dict)
     missing: List[str] = field(default_factory=list)
+    ignored: List[str] = field(default_factory=list)
     spoilt: int = 0
 
 
@@ -63,6 +65,7 @@ def check(config: FileData, threads: int, key: str = "data") -> Findings:
     findings.spoilt = sum(any(name(file) in findings.bad for file in pair.files) for pair in pairs)
     missing = {name(file) for listing in listings.values() for file in listing.missing}
     findings.missing = sorted(missing)
+    findings.ignored = sorted({name(path) for listing in listings.values() for path in listing.ignored})
     return findings
 
 

@@ -8,11 +8,11 @@ import numpy as np
 from edgeflownas.config import DataConfig, FileData, ProceduralData
 from edgeflownas.data.exclusion import read_exclusion
 from edgeflownas.data.layouts import list_pairs
-from edgeflownas.data.listing import Listing, PlaceFinder
+from edgeflownas.data.listing import Listing, PlaceFinder, show_name
 from edgeflownas.data.pairs import PairDataset
 from edgeflownas.data.procedural import ProceduralDataset
 from edgeflownas.data.sample import FlowDataset, Sample, pad
-from edgeflownas.errors import InputError
+from edgeflownas.errors import InputError, name_first
 from edgeflownas.progress import say
 
 
@@ -87,9 +87,16 @@ def open_part(config: DataConfig, part: str, key: str = "data", quiet: bool = Fa
         return ProceduralDataset(config, part)
     listing = list_pairs(config, part, key)
     if listing.missing and not quiet:
+        missing = name_first([show_name(str(file)) for file in listing.missing])
         say(
-            f"{key}: pairs with missing files are left out ({len(listing.missing)} missing, the first is "
-            f"{listing.missing[0]}); {part} pairs left: {len(listing.pairs)}"
+            f"{key}: pairs with missing files are left out ({len(listing.missing)} missing: {missing}); {part} pairs "
+            f"left: {len(listing.pairs)}"
+        )
+    if listing.ignored and part == "val" and not quiet:
+        ignored = name_first([show_name(listing.name(path)) for path in listing.ignored])
+        say(
+            f"{key}: ignored, as the names are not of the official {config.kind} ({len(listing.ignored)}): {ignored}; "
+            f"to use them, name their pairs in lists (kind: list)"
         )
     _leave_out(listing, config, part, key, quiet)
     if part == "val" and not listing.pairs:
@@ -105,16 +112,17 @@ def _leave_out(listing: Listing, config: FileData, part: str, key: str, quiet: b
     entries = {name: places.of_entry(name) for name in read_exclusion(Path(config.exclude), f"{key}.exclude")}
     bad = {path for paths in entries.values() for path in paths}
     kept = [pair for pair in listing.pairs if not any(places.of_file(file) in bad for file in pair.files)]
-    if part == "val" and not quiet:
+    if part == "val":
         listings = [listing, list_pairs(config, "train", key)]
         known = {places.of_file(file) for one in listings for pair in one.pairs for file in pair.files}
         known |= {places.of_file(file) for one in listings for file in one.missing}
-        unknown = [name for name, paths in entries.items() if not known.intersection(paths)]
-        if unknown:
+        listing.unmatched = [show_name(name) for name, paths in entries.items() if not known.intersection(paths)]
+        if listing.unmatched and not quiet:
             say(
-                f"{key}: {config.exclude}: entries without a file in the data set: {len(unknown)}, "
-                f"such as {unknown[0]}"
+                f"{key}: {config.exclude}: entries without a file in the data set: {len(listing.unmatched)}, "
+                f"such as {name_first(listing.unmatched)}"
             )
+    listing.excluded = len(listing.pairs) - len(kept)
     if not quiet:
-        say(f"{key}: {config.exclude} excludes {len(listing.pairs) - len(kept)} of {len(listing.pairs)} {part} pairs")
+        say(f"{key}: {config.exclude} excludes {listing.excluded} of {len(listing.pairs)} {part} pairs")
     listing.pairs[:] = kept

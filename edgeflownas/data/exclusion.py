@@ -17,7 +17,7 @@ def write_exclusion(path: Path, bad: Mapping[str, str]) -> None:
         bad: Reason by name of the file, as returned by ``Listing.name``.
     """
     lines = [f"{name}\t{' '.join(reason.split())}" for name, reason in sorted(bad.items())]
-    write_text(path, "\n".join([_HEADING, *lines]) + "\n")
+    write_text(path, "\n".join([_HEADING, *lines]) + "\n")  # names that are not UTF-8 are written as they are
 
 
 def read_exclusion(path: Path, key: str) -> Dict[str, str]:
@@ -34,8 +34,8 @@ def read_exclusion(path: Path, key: str) -> Dict[str, str]:
         InputError: The list cannot be read.
     """
     try:
-        lines = path.read_text(encoding="utf-8-sig").split("\n")
-    except (OSError, UnicodeDecodeError) as error:
+        lines = path.read_text(encoding="utf-8-sig", errors="surrogateescape").split("\n")
+    except OSError as error:
         raise InputError(
             f"{key}: {path}: cannot be read: {error}; create it with `data check`, or set {key} to null"
         ) from None

@@ -64,15 +64,19 @@ def read_mask(path: Path) -> np.ndarray:
     return np.asarray(_decode("mask", path, cv2.IMREAD_GRAYSCALE) > 127)
 
 
-def read_flow(path: Path) -> Tuple[np.ndarray, np.ndarray]:
+def read_flow(path: Path, may_be_unlabelled: bool = False) -> Tuple[np.ndarray, np.ndarray]:
     """Read a flow file: .flo, .pfm, or KITTI's 16-bit .png.
+
+    Args:
+        path: Path of the file.
+        may_be_unlabelled: Whether flow that is not finite anywhere is unknown, rather than an error.
 
     Returns:
         Flow (u, v) in pixels, float32 [H, W, 2], finite and 0 where it is unknown; and a mask of the pixels with known
         flow, bool [H, W].
 
     Raises:
-        BadFileError: The file is missing or damaged, or contains values that are not finite.
+        BadFileError: The file is missing or damaged, or some of its values are not finite.
     """
     suffix = path.suffix.lower()
     if suffix == ".png":
@@ -80,10 +84,12 @@ def read_flow(path: Path) -> Tuple[np.ndarray, np.ndarray]:
     if suffix not in _FLOW_READERS:
         raise BadFileError("flow", path, "is not a .flo, .pfm or .png file")
     flow = _FLOW_READERS[suffix](path)
-    if not np.isfinite(flow).all():
+    finite = np.isfinite(flow).all(axis=-1)
+    if may_be_unlabelled and not finite.any():
+        return np.zeros(flow.shape, np.float32), finite
+    if not finite.all():
         kind = "NaN" if np.isnan(flow).any() else "infinity"
-        count = np.sum(~np.isfinite(flow).all(axis=-1))
-        raise BadFileError("flow", path, f"contains {kind}; non-finite pixels: {count}")
+        raise BadFileError("flow", path, f"contains {kind}; non-finite pixels: {np.sum(~finite)}")
     valid = (np.abs(flow) < UNKNOWN_FLOW).all(axis=-1)
     return np.where(valid[..., None], flow, np.float32(0)), valid
 

@@ -15,8 +15,8 @@ from edgeflownas.config import (
     MiddleburyData,
     SintelData,
 )
-from edgeflownas.data.listing import Disk, Listing, Pair
-from edgeflownas.errors import InputError
+from edgeflownas.data.listing import Disk, Listing, Pair, show_name
+from edgeflownas.errors import InputError, name_first
 
 PARTS = ("train", "val")
 
@@ -48,8 +48,10 @@ def list_pairs(config: FileData, part: str, key: str = "data") -> Listing:
     listing = _LAYOUTS[type(config)](config, part, key)
     listing.missing = list(dict.fromkeys(listing.missing))  # several pairs may lack the same file
     if not listing.pairs and listing.missing:
-        missing = listing.missing[0]
-        raise InputError(f"{key}: {listing.root} contains no complete pair; the first missing file is {missing}")
+        missing = name_first([show_name(str(file)) for file in listing.missing])
+        raise InputError(
+            f"{key}: {listing.root} contains no complete pair; missing files ({len(listing.missing):,}): {missing}"
+        )
     return listing
 
 
@@ -84,7 +86,7 @@ def _flyingchairs(config: FlyingChairsData, part: str, key: str) -> Listing:
             f"{key}.split: {split} has {len(labels)} lines, but {data} has pairs {stems[0]} to {stems[-1]}; "
             f"use both from the same release"
         )
-    listing = Listing(root)
+    listing = Listing(root, ignored=_find_ignored(data, r"\d+_flow\.flo", _CHAIRS, disk))
     for stem, number in zip(stems, numbers):
         if labels[number - 1] == str(1 + PARTS.index(part)):
             disk.add(listing, Pair(*(data / f"{stem}_{end}" for end in ("img1.ppm", "img2.ppm", "flow.flo"))))
@@ -101,7 +103,7 @@ def _flyingchairs2(config: FlyingChairs2Data, part: str, key: str) -> Listing:
     # Both parts number their pairs from 0, so names of files include the folder.
     common = Path(os.path.commonpath([os.path.dirname(os.path.abspath(str(path))) for path in folders.values()]))
     folder = Path(os.path.abspath(str(folder)))
-    listing = Listing(common)
+    listing = Listing(common, ignored=_find_ignored(folder, r"\d+-flow_01\.flo", _CHAIRS2, disk))
     for stem in stems:
         disk.add(listing, Pair(*(folder / (stem + end) for end in ends)))
     return listing
@@ -144,6 +146,18 @@ def _numbers(pattern: Pattern[str], names: Iterable[str]) -> Set[int]:
     return set(map(int, _match_names(pattern, names)))
 
 
+def _find_ignored(folder: Path, similar: str, official: Pattern[str], disk: Disk) -> List[Path]:
+    """Return the files whose names are like those of pairs, but not official ones."""
+    names = sorted(filter(re.compile(similar).fullmatch, disk.names(folder)))
+    return [folder / name for name in names if not official.fullmatch(name)]
+
+
+def _find_ignored_scenes(folder: Path, flow: str, official: Pattern[str], disk: Disk) -> List[Path]:
+    """Return the folders that contain flow files, but do not have the name of an official scene."""
+    paths = [folder / name for name in sorted(disk.names(folder)) if not official.fullmatch(name)]
+    return [path for path in paths if any(map(re.compile(flow).fullmatch, disk.names(path)))]
+
+
 def _full_range(numbers: Set[int]) -> range:
     """Return all numbers from the first to the last; those of missing frames are included."""
     return range(min(numbers), max(numbers) + 1) if numbers else range(0)
@@ -172,7 +186,7 @@ def _sintel(config: SintelData, part: str, key: str) -> Listing:
         scenes = [scene for scene in scenes if (scene in config.val_scenes) == (part == "val")]
     elif part == "train":
         scenes = []
-    listing = Listing(root)
+    listing = Listing(root, ignored=_find_ignored_scenes(flows, r"frame_\d+\.flo", _SINTEL_SCENE, disk))
     for name in config.passes:
         _require_folder(training / name, f"{key}.root", f"MPI-Sintel's training/{name} is")
         for scene in scenes:
@@ -205,7 +219,7 @@ def _kitti(config: KittiData, part: str, key: str) -> Listing:
     images, flows = [*used, training / folders[0]][0], training / f"flow_{config.flow}"
     stems = _match_names(_KITTI, disk.names(images) | disk.names(flows))
     _require_items(stems, f"{key}.root", training, f"{images.name}/*_10.png", name)
-    listing = Listing(Path(config.root))
+    listing = Listing(Path(config.root), ignored=_find_ignored(images, r"\d+_10\.png", _KITTI, disk))
     for stem in stems:
         if not _belongs_to_part(int(stem), config.val_every, part):
             continue
@@ -219,7 +233,8 @@ def _middlebury(config: MiddleburyData, part: str, key: str) -> Listing:
     flows = _require_folder(root / "other-gt-flow", f"{key}.root", "Middlebury's other-gt-flow/ is")
     scenes = [scene for scene in _MIDDLEBURY if scene in disk.names(flows)]
     _require_items(scenes, f"{key}.root", flows, "scenes", "Middlebury")
-    listing = Listing(root)
+    official = re.compile("|".join(_MIDDLEBURY))
+    listing = Listing(root, ignored=_find_ignored_scenes(flows, r"flow10\.flo", official, disk))
     for scene in scenes:
         if not _belongs_to_part(_MIDDLEBURY.index(scene), config.val_every, part):
             continue
@@ -277,9 +292,12 @@ def _unquote(word: str) -> str:
 
 def _read_text(path: Path, key: str) -> str:
     try:
-        return path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
+        text = path.read_text(encoding="utf-8-sig", errors="surrogateescape")  # names need not be UTF-8
+    except OSError as error:
         raise InputError(f"{key}: {path}: cannot be read: {error}; set it to an existing text file") from None
+    if "\0" in text:
+        raise InputError(f"{key}: {path}: is not a text file in UTF-8; save it in that encoding")
+    return text
 
 
 _LAYOUTS: Dict[type, Callable[[Any, str, str], Listing]] = {

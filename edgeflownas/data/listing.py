@@ -1,9 +1,11 @@
-"""Listing of the files that form the pairs of a data set, and of missing files."""
+"""Listing of the files that form the pairs of a data set, and of what is left out."""
 
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Dict, List, Optional, Set
+from typing import Any, Dict, List, Optional, Set
+
+from edgeflownas.errors import name_first
 
 
 @dataclass(frozen=True)
@@ -32,23 +34,59 @@ class Pair:
 
 @dataclass
 class Listing:
-    """Pairs of one part of a data set.
+    """Pairs of one part of a data set, and what is left out.
 
     Attributes:
         root: Folder to which the names of files are relative.
         pairs: Complete pairs, in a fixed order.
         missing: Missing files of incomplete pairs.
+        incomplete: Number of incomplete pairs.
+        ignored: Files and folders of pairs whose names do not match the official layout.
+        excluded: Number of pairs that a list of bad files excludes.
+        unmatched: Entries of that list that name no file of the data set.
     """
 
     root: Path
     pairs: List[Pair] = field(default_factory=list)
     missing: List[Path] = field(default_factory=list)
+    incomplete: int = 0
+    ignored: List[Path] = field(default_factory=list)
+    excluded: int = 0
+    unmatched: List[str] = field(default_factory=list)
 
     def name(self, file: Path) -> str:
         """Return the name of a file relative to the root, which does not depend on where the data set is stored."""
         text = file.as_posix()
         prefix = self.root.as_posix().rstrip("/") + "/"
         return text[len(prefix) :] if text.startswith(prefix) else text
+
+    def describe_omissions(self) -> List[str]:
+        """Return a phrase for every kind of omission."""
+        phrases = {
+            f"pairs with missing files: {self.incomplete:,} ({self._name_first(self.missing)})": self.missing,
+            f"excluded pairs: {self.excluded:,}": self.excluded,
+            f"entries of the list of bad files that name no file: {name_first(self.unmatched)}": self.unmatched,
+            f"names that are not of the official layout: {self._name_first(self.ignored)}": self.ignored,
+        }
+        return [phrase for phrase, applies in phrases.items() if applies]
+
+    def record_omissions(self) -> Dict[str, Any]:
+        """Return the omissions in plain types, for JSON."""
+        return {
+            "incomplete_pairs": self.incomplete,
+            "missing_files": [show_name(self.name(file)) for file in self.missing],
+            "excluded_pairs": self.excluded,
+            "unmatched_exclusions": self.unmatched,
+            "ignored": [show_name(self.name(path)) for path in self.ignored],
+        }
+
+    def _name_first(self, files: List[Path]) -> str:
+        return name_first([show_name(self.name(file)) for file in files])
+
+
+def show_name(name: str) -> str:
+    """Return the name of a file as text, in which bytes that are not UTF-8 are escaped."""
+    return os.fsencode(name).decode("utf-8", "backslashreplace")
 
 
 class Disk:
@@ -67,7 +105,9 @@ class Disk:
         """Add a pair to a listing or, if the pair is incomplete, its missing files."""
         missing = [file for file in pair.files if file.name not in self.names(file.parent)]
         listing.missing += missing
-        if not missing:
+        if missing:
+            listing.incomplete += 1
+        else:
             listing.pairs.append(pair)
 
 

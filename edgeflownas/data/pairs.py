@@ -8,7 +8,7 @@ import numpy as np
 from edgeflownas.config import FileData
 from edgeflownas.data.augmentation import augment, crop
 from edgeflownas.data.formats import BadFileError, read_flow, read_image, read_mask
-from edgeflownas.data.listing import Listing
+from edgeflownas.data.listing import Listing, show_name
 from edgeflownas.data.sample import Sample
 from edgeflownas.errors import InputError
 
@@ -41,15 +41,18 @@ class PairDataset:
         return [i * len(self) // count for i in range(count)]
 
     def files(self, index: int) -> Tuple[str, ...]:
-        """Return the names of the images and of the flow of a pair."""
+        """Return the names of the images and of the flow of a pair, in which bytes that are not UTF-8 are escaped."""
         pair = self.listing.pairs[index]
-        return tuple(self.listing.name(file) for file in (pair.first, pair.second, pair.flow))
+        return tuple(show_name(self.listing.name(file)) for file in (pair.first, pair.second, pair.flow))
 
     def full_sample(self, index: int) -> Sample:
-        """Read a pair at its full size."""
+        """Read a pair at its full size. Flow that is NaN or infinite everywhere is unknown, not an error."""
+        return self._read(index, may_be_unlabelled=True)
+
+    def _read(self, index: int, may_be_unlabelled: bool) -> Sample:
         pair = self.listing.pairs[index]
         images = [read_image(path) for path in (pair.first, pair.second)]
-        flow, valid = read_flow(pair.flow)
+        flow, valid = read_flow(pair.flow, may_be_unlabelled)
         occluded = None
         for path, image in zip((pair.first, pair.second), images):
             if image.shape[:2] != valid.shape:
@@ -69,7 +72,7 @@ class PairDataset:
 
     def sample(self, index: int, rng: Optional[np.random.Generator]) -> Sample:
         """Read a pair: augmented if there is a generator, otherwise cropped at its centre."""
-        sample = self.full_sample(index)
+        sample = self._read(index, may_be_unlabelled=False)
         height, width = sample.valid.shape
         zoom = 1.0 if rng is None else max(1.0, self._config.scale[1])
         if height * zoom < self._config.height or width * zoom < self._config.width:

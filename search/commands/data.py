@@ -10,7 +10,8 @@ from rich.table import Table
 from edgeflownas.config import DataConfig, FileData, TrainConfig
 from edgeflownas.data.check import Findings, check
 from edgeflownas.data.exclusion import write_exclusion
-from edgeflownas.errors import InputError
+from edgeflownas.data.listing import show_name
+from edgeflownas.errors import InputError, name_first
 from edgeflownas.progress import say
 from edgeflownas.terminal import open_console, print_table
 from search.commands.options import data_options, json_option, print_json, run_options
@@ -77,10 +78,11 @@ def _to_record(key: str, config: FileData, findings: Findings, path: Path) -> Di
         "kind": config.kind,
         "pairs": findings.pairs,
         "files": findings.files,
-        "bad": findings.bad,
+        "bad": {show_name(name): show_name(reason) for name, reason in findings.bad.items()},
         "spoilt_pairs": findings.spoilt,
-        "missing": findings.missing,
-        "list": str(path),
+        "missing": list(map(show_name, findings.missing)),
+        "ignored": list(map(show_name, findings.ignored)),
+        "list": show_name(str(path)),
     }
 
 
@@ -104,5 +106,11 @@ def _show(result: Dict[str, Any], excluded: bool) -> None:
         print_table(table, console)
         if len(rows) > _MAX_ROWS:
             say(f"and {len(rows) - _MAX_ROWS:,} more", console)
+    if result["ignored"]:
+        say(
+            f"ignored, as the names are not of the official {result['kind']} ({len(result['ignored']):,}): "
+            f"{name_first(result['ignored'])}; to use them, name their pairs in lists (kind: list)",
+            console,
+        )
     advice = f"; to exclude them from training and evaluation, set {result['key']}.exclude to this file"
     say(f"list of bad files: {result['list']}{advice if bad and not excluded else ''}")

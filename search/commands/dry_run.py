@@ -109,8 +109,11 @@ def show_evaluation(
     _show_files(other_data or run.config.data, {"val": dataset})
     measured = [indices[place * len(indices) // (_STEPS + 1)] for place in range(_STEPS + 1)]
     read = dataset.full_sample if other_data is not None else lambda index: dataset.sample(index, None)
-    size = read(measured[0]).valid.shape
-    height, width = (side + -side % run.skeleton.multiple for side in size)
+    sizes = [read(index).valid.shape for index in measured]
+    if len(set(sizes)) > 1:
+        height, width = sizes[0]
+        click.echo(f"images differ in size; MACs are those of the first pair, which has {height}x{width} pixels")
+    height, width = (side + -side % run.skeleton.multiple for side in sizes[0])
     seconds = 0.0
     for architecture in architectures:
         _show_network(run.skeleton, (height, width), [architecture], run.skeleton.parameters(architecture))

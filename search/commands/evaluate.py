@@ -2,7 +2,7 @@
 
 import shlex
 from pathlib import Path
-from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
 import click
 from rich.box import SIMPLE_HEAD
@@ -11,11 +11,12 @@ from rich.table import Table
 from edgeflownas.config import DataConfig
 from edgeflownas.data.sample import FlowDataset
 from edgeflownas.errors import InputError
-from edgeflownas.network.space import Architecture
+from edgeflownas.network.skeleton import Skeleton
 from edgeflownas.progress import phase, progress, say
-from edgeflownas.storage.files import write_csv
+from edgeflownas.storage.files import write_csv, write_json
 from edgeflownas.terminal import open_console, print_table
 from search.commands.options import data_options, json_option, print_json, run_options
+from search.commands.request import Request, list_requests
 from search.run import Run
 from search.weights import WeightsOrigin
 
@@ -29,13 +30,6 @@ _COLUMNS = (
     ("epe_s40", "s40+"),
     ("fl_all", "Fl %"),
 )
-
-
-class _Request(NamedTuple):
-    """An architecture to score, and the file of its weights."""
-
-    architecture: Architecture
-    weights: Path
 
 
 @click.command()
@@ -52,7 +46,11 @@ class _Request(NamedTuple):
 @click.option(
     "--save",
     type=click.Path(path_type=Path),
-    help="Folder for the predicted flow (.flo, and colour images next to the ground truth) and the EPE of each pair.",
+    help="New folder for the predicted flow (.flo, and colour images next to the ground truth), the EPE of each pair, "
+    "and the result as JSON.",
+)
+@click.option(
+    "--strict", is_flag=True, help="Refuse data with missing files, excluded pairs or names that are ignored."
 )
 @json_option
 @click.option("--dry-run", is_flag=True, help="Show the plan and time three pairs, but score nothing.")
@@ -64,112 +62,152 @@ def command(
     tasks: Tuple[int, ...],
     other_data: Optional[DataConfig],
     save: Optional[Path],
+    strict: bool,
     as_json: bool,
     dry_run: bool,
 ) -> None:
     """Score architectures on the run's validation pairs, or on all full-size pairs of another data set.
 
     A retrained child is scored with the BN statistics stored with it. For a child of the supernet, they are
-    recalibrated on the run's training pairs.
+    recalibrated on the run's training pairs. Figures that the pairs do not determine are n/a, or null with --json.
     """
-    requests = _list_requests(run, architectures, weights, tasks, trained=not dry_run)
+    requests = list_requests(run, architectures, weights, tasks, trained=not dry_run)
     if not requests:
         raise click.UsageError("name an architecture, or a task of the queue with --task")
+    if save is not None and save.exists() and not (save.is_dir() and not any(save.iterdir())):
+        raise InputError(f"--save {save}: exists and is not an empty folder; name a new folder, or remove this one")
+    config = other_data or run.config.data
+    dataset, indices = _open_pairs(run, other_data, strict)
     if dry_run:
         with phase("loading TensorFlow"):
             from search.commands.dry_run import show_evaluation
 
-        show_evaluation(run, other_data, [request.architecture for request in requests], *_open_pairs(run, other_data))
+        show_evaluation(run, other_data, [request.architecture for request in requests], dataset, indices)
         return
-    result = _assess(run, requests, other_data, save)
+    result = {"data": config.kind, "data_set": config.model_dump(), **_describe_pairs(run, dataset, indices)}
+    result.update(_assess(run, requests, dataset, indices, other_data is not None, save))
+    if save is not None:
+        write_json(save / "evaluation.json", result)
     if as_json:
         print_json(result)
     else:
         _print(result)
 
 
-def _list_requests(
-    run: Run, architectures: Sequence[str], weights: Optional[Path], tasks: Sequence[int], trained: bool
-) -> List[_Request]:
-    """Return the architectures to score; with ``trained``, check that their weights exist before any long work."""
-    requests = [_Request(run.space.parse(text), weights or run.supernet_file) for text in architectures]
-    if tasks:
-        from search.queue.queue import Queue
-
-        queue = Queue(run.queue_folder)
-        for index in tasks:
-            task = queue.task(index)
-            if trained and not task.paths.best.exists():
-                raise InputError(f"--task {index}: {task.paths.best} does not exist yet; `queue run` trains it")
-            requests.append(_Request(run.space.parse(task.config.architecture), task.paths.best))
-    for request in requests if trained else []:
-        run.load_tensors(request.weights, request.architecture)
-    return requests
-
-
-def _open_pairs(run: Run, other_data: Optional[DataConfig]) -> Tuple[FlowDataset, Sequence[int]]:
+def _open_pairs(run: Run, other_data: Optional[DataConfig], strict: bool) -> Tuple[FlowDataset, Sequence[int]]:
     """Return the validation pairs and the indices of the pairs to score."""
     from edgeflownas.data.datasets import open_part
+    from edgeflownas.data.pairs import PairDataset
 
     dataset = open_part(other_data or run.config.data, "val")
+    omissions = dataset.listing.describe_omissions() if isinstance(dataset, PairDataset) else []
+    if strict and omissions:
+        raise InputError(f"data: --strict: {'; '.join(omissions)}; complete the data set, or leave out --strict")
     limit = run.config.evaluation.val_pairs if other_data is None else 0
     return dataset, dataset.select(limit or len(dataset))
 
 
+def _describe_pairs(run: Run, dataset: FlowDataset, indices: Sequence[int]) -> Dict[str, Any]:
+    """Return which pairs are scored, and what is left out of the data set."""
+    from edgeflownas.data.identity import identify_pairs
+    from edgeflownas.data.pairs import PairDataset
+
+    numbers = {"pairs": len(indices), "available_pairs": len(dataset)}
+    if not isinstance(dataset, PairDataset):
+        return {**numbers, "fingerprint": None, "left_out": None}
+    with phase("computing the fingerprint of the pairs"):
+        fingerprint = identify_pairs(dataset, indices, True, run.config.threads)
+    return {**numbers, "fingerprint": fingerprint, "left_out": dataset.listing.record_omissions()}
+
+
 def _assess(
-    run: Run, requests: Sequence[_Request], other_data: Optional[DataConfig], save: Optional[Path]
+    run: Run,
+    requests: Sequence[Request],
+    dataset: FlowDataset,
+    indices: Sequence[int],
+    whole: bool,
+    save: Optional[Path],
 ) -> Dict[str, Any]:
     """Score all requests on the same pairs."""
     with phase("loading TensorFlow"):
-        from edgeflownas.evaluation.assessment import assess
+        from edgeflownas.evaluation.assessment import assess, name_predictions
         from search.workers.predictors import calibration_images, open_predictor
 
-    config = other_data or run.config.data
     calibration = calibration_images(run)
-    dataset, indices = _open_pairs(run, other_data)
+    names = name_predictions([dataset.files(index) for index in indices])
     rows: List[Dict[str, Any]] = []
     with progress("scoring", len(requests) * len(indices)) as bar:
         for request in requests:
-            name = run.space.format(request.architecture)
+            architecture = run.space.format(request.architecture)
             predicting = open_predictor(run, request.architecture, request.weights, calibration)
-            folder = None if save is None else save / f"{name}_{len(rows)}"
-            assessment = assess(
-                predicting, dataset, indices, other_data is not None, run.config.threads, folder, bar.advance
-            )
+            folder = None if save is None else save / f"{architecture}_{len(rows)}"
+            assessment = assess(predicting, dataset, indices, whole, run.config.threads, folder, bar.advance)
             predicting.close()
-            figures = assessment.metrics.figures()
-            epe, zero = figures.get("epe"), figures.pop("zero_flow_epe", None)
-            if epe is None or not zero:
-                raise InputError("data: no pair has known motion, so there is nothing to score; name other pairs")
             if folder is not None:
-                lines = [
-                    {"pair": index, "files": " ".join(map(shlex.quote, files)), "epe": epe}
-                    for index, (files, epe) in enumerate(assessment.pairs)
-                ]
-                write_csv(folder / "pairs.csv", lines)
-            origin = run.origin(request.weights, run.load_tensors(request.weights, request.architecture))
-            row = {"architecture": name, **origin.record(), "share_of_zero_flow": epe / zero, **figures}
-            macs = run.skeleton.macs(request.architecture, *run.config.data.padded_size)
-            rows.append({**row, "macs": macs})
-    pixels = assessment.metrics.pixels
-    return {"data": config.kind, "pairs": len(indices), "pixels": pixels, "zero_flow_epe": zero, "architectures": rows}
+                write_pairs(folder / "pairs.csv", names, assessment.pairs)
+            figures = assessment.metrics.figures()
+            epe, zero = figures["epe"], figures.pop("zero_flow_epe")
+            row = {
+                "architecture": architecture,
+                **run.origin(request.weights, request.load_tensors(run)).record(),
+                "task": request.task,
+                "share_of_zero_flow": epe / zero if epe is not None and zero else None,
+                **figures,
+                "macs": _mean_macs(run.skeleton, request, assessment.sizes),
+            }
+            rows.append(row)
+    return {
+        "labelled_pairs": sum(epe is not None for _, epe in assessment.pairs),
+        "pixels": assessment.metrics.pixels,
+        "sizes": {f"{height}x{width}": count for (height, width), count in sorted(assessment.sizes.items())},
+        "zero_flow_epe": zero,
+        "architectures": rows,
+    }
+
+
+def write_pairs(path: Path, names: Sequence[str], pairs: Sequence[Tuple[Tuple[str, ...], Optional[float]]]) -> None:
+    """Write the files and the EPE of each pair; the EPE is empty if no flow of the pair is known."""
+    lines = [
+        {"pair": place, "saved": name, "files": " ".join(map(shlex.quote, files)), "epe": epe}
+        for place, (name, (files, epe)) in enumerate(zip(names, pairs))
+    ]
+    write_csv(path, lines)
+
+
+def _mean_macs(skeleton: Skeleton, request: Request, sizes: Mapping[Tuple[int, int], int]) -> float:
+    """Return the mean number of multiply-accumulates on the scored images, padded as the network needs it."""
+    total = 0
+    for (height, width), count in sizes.items():
+        padded = height + -height % skeleton.multiple, width + -width % skeleton.multiple
+        total += count * skeleton.macs(request.architecture, *padded)
+    return total / sum(sizes.values())
 
 
 def _print(result: Dict[str, Any]) -> None:
     """Print the figures as a table."""
+    sizes = list(result["sizes"])
+    size = f"of {sizes[0]}" if len(sizes) == 1 else f"of {len(sizes)} sizes"
     title = f"{result['data']}: {result['pairs']:,} pairs, {result['pixels']:,} pixels with known flow"
-    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
+    table = Table(title=f"{title}, images {size}", title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
+    table.collapse_padding = True
     table.add_column("architecture", no_wrap=True)
     rows = result["architectures"]
-    columns = [(key, heading) for key, heading in _COLUMNS if any(row.get(key) is not None for row in rows)]
+    always = [key for key, _ in _COLUMNS[:2]]
+    columns = [column for column in _COLUMNS if column[0] in always or any(row[column[0]] is not None for row in rows)]
     for _, heading in [*columns, ("macs", "MMAC")]:
         table.add_column(heading, justify="right", no_wrap=True)
     for row in rows:
-        figures = ["" if row[key] is None else f"{row[key]:.3f}" for key, _ in columns]
-        table.add_row(row["architecture"], *figures, f"{row['macs'] / 1e6:.1f}")
-    zero = f"{result['zero_flow_epe']:.3f}"
+        table.add_row(row["architecture"], *(_format(row[key]) for key, _ in columns), f"{row['macs'] / 1e6:.1f}")
+    zero = _format(result["zero_flow_epe"])
     table.add_row("zero flow", *(zero if key == "epe" else "" for key, _ in columns), "0")
     console = open_console()
     print_table(table, console)
+    unlabelled = result["pairs"] - result["labelled_pairs"]
+    if unlabelled:
+        say(f"Pairs without known flow, which have no EPE: {unlabelled:,}.", console)
     for origin in dict.fromkeys(WeightsOrigin(row["weights"], row["weights_sha256"]) for row in rows):
         say(f"Weights: {origin}.", console)
+
+
+def _format(figure: Optional[float]) -> str:
+    return "n/a" if figure is None else f"{figure:.3f}"

@@ -7,7 +7,7 @@ import json
 import random
 import struct
 from pathlib import Path
-from typing import Any, Callable, Dict, List, NamedTuple
+from typing import Any, Callable, Dict, List, NamedTuple, Sequence
 
 import cv2
 import h5py
@@ -144,7 +144,8 @@ def _reading(suffix: str, read: Callable[[Path], Any], before: Callable[[bytes],
 
 
 def _read_picture(path: Path) -> None:
-    for read in (read_image, read_flow):
+    readers: Sequence[Callable[[Path], Any]] = (read_image, read_flow)
+    for read in readers:
         with contextlib.suppress(InputError):
             read(path)
 

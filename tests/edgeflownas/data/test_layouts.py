@@ -146,7 +146,7 @@ def test_missing_files_are_counted_and_reported(tmp_path, capsys):
     train, _ = open_datasets(config)
     assert len(train) == 1
     said = " ".join(capsys.readouterr().err.split())
-    assert "data: pairs with missing files are left out (2 missing, the first is " in said
+    assert "data: pairs with missing files are left out (2 missing: " in said
     assert "0000001-flow_01.flo" in said and "train pairs left: 1" in said
 
 
@@ -169,7 +169,7 @@ def test_missing_frame_is_counted_and_its_neighbours_do_not_form_a_pair(kind, lo
     left = names(open_part(config, "val"))
     assert set(left) < set(before) and len(left) == len(before) - pairs
     said = " ".join(capsys.readouterr().err.split())
-    assert "data: pairs with missing files are left out (1 missing, the first is " in said
+    assert "data: pairs with missing files are left out (1 missing: " in said
     assert f"val pairs left: {len(left)}" in said and lost in said
 
 
@@ -178,7 +178,7 @@ def test_sequence_without_images_is_counted(tmp_path, capsys):
     shutil.rmtree(str(tmp_path / "frames_cleanpass" / "TRAIN" / "A" / "0000" / "left"))
     shutil.rmtree(str(tmp_path / "frames_cleanpass" / "TRAIN" / "C"))
     assert len(open_part(config, "train")) == 4
-    assert "are left out (9 missing, " in capsys.readouterr().err
+    assert "are left out (9 missing: " in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("kind", sorted(WRITERS))

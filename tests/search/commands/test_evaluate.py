@@ -1,51 +1,29 @@
-"""``evaluate``, ``data check`` and ``--dry-run`` on a small run, called in this process."""
+"""``evaluate`` on a small run, called in this process."""
 
 import csv
 import json
+import shlex
 from pathlib import Path
 
-import click
 import cv2
 import numpy as np
 import pytest
 import yaml
 
-from edgeflownas.config import Config, dump, validate
 from edgeflownas.data.datasets import open_datasets
 from edgeflownas.evaluation.child import ChildEvaluator, EvaluationData
 from edgeflownas.evaluation.metrics import FlowMetrics
 from edgeflownas.evaluation.recalibration import statistics_to_tensors
 from edgeflownas.storage import checkpoint
-from search.cli import cli
+from search.commands.evaluate import write_pairs
 from tests.edgeflownas.data.test_layouts import configured
-from tests.edgeflownas.data.written import WRITERS, flow, put_flo
-from tests.search.queue.small import CONTENT, small_queue, small_run
-from tests.terminal import make_runner
-
-LIGHT = "000000000"
+from tests.edgeflownas.data.written import flow, put_flo, put_image
+from tests.search.commands.calls import LIGHT, NAMES, call, data_file, error, make_run, write_list_of
 
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("run")
-    small_queue(folder)
-    run = small_run(folder)
-    (folder / "config.yaml").write_text(dump(run.config))
-    return run
-
-
-def call(run, *words):
-    config = run.folder.parent / "config.yaml"
-    arguments = [*words, "--config", str(config), "--run", str(run.folder)]
-    runner = make_runner()
-    return runner.invoke(cli, arguments, catch_exceptions=False, standalone_mode=False)
-
-
-def data_file(folder, kind, **changes):
-    content = {**WRITERS[kind](folder / kind), **changes}
-    path = folder / f"{kind}.yaml"
-    path.write_text(yaml.safe_dump({"data": content}))
-    return str(path)
+    return make_run(tmp_path_factory.mktemp("run"))
 
 
 def evaluator(run):
@@ -93,16 +71,19 @@ def test_save_writes_the_predicted_flow_and_images_next_to_the_truth(run, tmp_pa
     assert "middlebury: 2 pairs, 4,796 pixels with known flow" in result.stdout and "Fl %" in result.stdout
     folder = tmp_path / "out" / f"{LIGHT}_0"
     assert sorted(path.name for path in folder.iterdir()) == [
-        "00000_flow10.flo", "00000_flow10.png", "00001_flow10.flo", "00001_flow10.png", "pairs.csv",
+        "00000_Dimetrodon_frame10.flo", "00000_Dimetrodon_frame10.png", "00001_Venus_frame10.flo",
+        "00001_Venus_frame10.png", "pairs.csv",
     ]  # fmt: skip
-    saved = cv2.readOpticalFlow(str(folder / "00001_flow10.flo"))
+    saved = cv2.readOpticalFlow(str(folder / "00001_Venus_frame10.flo"))
     truth = flow(1)
     valid = np.ones((40, 60), bool)
     valid[0, 0] = valid[1, 1] = False
     with (folder / "pairs.csv").open() as file:
-        epe = float(list(csv.DictReader(file))[1]["epe"])
+        rows = list(csv.DictReader(file))
+    assert [row["saved"] for row in rows] == ["00000_Dimetrodon_frame10", "00001_Venus_frame10"]
+    epe = float(rows[1]["epe"])
     assert epe == pytest.approx(np.linalg.norm(saved - truth, axis=-1)[valid].mean(), rel=1e-5)
-    picture = cv2.imread(str(folder / "00001_flow10.png"))
+    picture = cv2.imread(str(folder / "00001_Venus_frame10.png"))
     assert not picture[1, 61].any() and not picture[1, 181].any(), "unknown truth and its error are black"
     assert (picture[:40, 240:] == 255).all() and picture[40:].min() < 255, "the EPE and the legend are below"
 
@@ -124,13 +105,7 @@ def test_retrained_child_is_scored_with_its_own_statistics(run, tmp_path):
     assert row["epe_visible"] > 0 and row["epe_occluded"] > 0
 
 
-def error(run, *words):
-    with pytest.raises(Exception) as raised:
-        call(run, *words)
-    return str(getattr(raised.value, "message", raised.value))
-
-
-def test_unusable_subjects_and_data_are_refused(run, tmp_path):
+def test_unusable_requests_and_data_are_refused(run, tmp_path):
     assert "name an architecture" in error(run, "evaluate")
     assert "best.h5 does not exist yet; `queue run` trains it" in error(run, "evaluate", "--task", "0")
     assert "--root requires --data" in error(run, "evaluate", LIGHT, "--root", "x")
@@ -139,97 +114,153 @@ def test_unusable_subjects_and_data_are_refused(run, tmp_path):
     other = tmp_path / "other.h5"
     checkpoint.save(other, run.supernet_weights(), {"identity": {"network": "another"}})
     assert "belong to a different network" in error(run, "evaluate", LIGHT, "--weights", str(other))
-    for flo in (tmp_path / "middlebury").rglob("*.flo"):
-        put_flo(flo, np.full((40, 60, 2), 1e10, np.float32))
-    assert "no pair has known motion" in error(run, "evaluate", LIGHT, "--data", path)
+    (tmp_path / "used").mkdir()
+    (tmp_path / "used" / "old.png").write_text("")
+    for used in (tmp_path / "used", tmp_path / "used" / "old.png"):
+        said = error(run, "evaluate", LIGHT, "--save", str(used))
+        assert f"--save {used}: exists and is not an empty folder; name a new folder" in said
 
 
-def test_data_check_lists_bad_files_and_evaluation_excludes_them(run, tmp_path):
-    path = data_file(tmp_path, "sintel", exclude=str(tmp_path / "bad.txt"))
-    put_flo(tmp_path / "sintel" / "training" / "flow" / "alley_1" / "frame_0001.flo", np.full((40, 60, 2), np.nan))
-    result = call(run, "data", "check", "--data", path)
-    assert result.return_value == 1
-    assert "bad files: 1, affected pairs: 2" in result.stdout and "frame_0001.flo" in result.stdout
-    result = call(run, "evaluate", LIGHT, "--data", path, "--json")
-    assert json.loads(result.stdout)["pairs"] == 6
-    assert "excludes 2 of 8 val pairs" in " ".join(result.stderr.split())
-    put_flo(tmp_path / "sintel" / "training" / "flow" / "alley_1" / "frame_0001.flo", flow(1))
-    result = call(run, "data", "check", "--data", path, "--json")
-    assert result.return_value == 0 and json.loads(result.stdout)[0]["bad"] == {}
-    assert "no files to check" in error(run, "data", "check")
+def evaluate_saved(run, tmp_path, *words):
+    """Return the record of an evaluation that is printed and saved, its output, and the rows of ``pairs.csv``."""
+    folder = tmp_path / f"out{len(list(tmp_path.iterdir()))}"
+    result = call(run, "evaluate", LIGHT, "--save", str(folder), "--json", *words)
+    record = json.loads(result.stdout, parse_constant=pytest.fail)  # NaN and Infinity are not JSON
+    assert json.loads((folder / "evaluation.json").read_text()) == record
+    with (folder / f"{LIGHT}_0" / "pairs.csv").open(encoding="utf-8", newline="") as file:
+        return record, result, list(csv.DictReader(file))
 
 
-def test_data_check_reads_each_data_set_of_a_run_once(run, tmp_path):
-    sets = {kind: WRITERS[kind](tmp_path / kind) for kind in ("flyingchairs2", "flyingthings3d")}
-    stages = [
-        {"epochs": 1, "data": {**sets["flyingchairs2"], "height": 32, "width": 48}},
-        {"epochs": 1, "data": sets["flyingthings3d"]},
-    ]
-    content = {**CONTENT, "data": sets["flyingchairs2"], "queue": {"train": stages}}
-    path = tmp_path / "config.yaml"
-    path.write_text(dump(validate(content, Config, "test")))
-    words = ["data", "check", "--json", "--config", str(path), "--run", str(tmp_path / "run")]
-    result = make_runner().invoke(cli, words, catch_exceptions=False, standalone_mode=False)
-    assert [record["key"] for record in json.loads(result.stdout)] == ["data", "queue.train.1.data"]
-    assert sorted(path.name for path in (tmp_path / "run").iterdir()) == [
-        "bad_files_flyingchairs2.txt", "bad_files_flyingthings3d.txt",
-    ]  # fmt: skip
+def spoil_kitti(root, valid):
+    for path in sorted(root.rglob("flow_occ/*.png"))[:valid]:
+        pixels = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+        assert cv2.imwrite(str(path), pixels * 0)
 
 
-def test_dry_run_shows_the_plan_and_writes_nothing(run):
-    before = sorted(run.folder.rglob("*"))
-    shown = call(run, "train", "--dry-run").stdout
-    assert validate(yaml.safe_load(shown.split("\ntrain: 8 pairs")[0]), Config, "shown") == run.config
-    assert "train: 8 pairs of procedural" in shown and "steps: 4 per epoch, 8 in 2 epochs" in shown
-    assert "million MACs on a pair of 32x32" in shown and "GiB" in shown and "per epoch" in shown
-    shown = call(run, "train", "--dry-run", "--set", "strategy=staged", "--set", "staged.epochs=[3,2,2]").stdout
-    assert "stages: 3, 2, 2 epochs" in shown and "28 in 7 epochs; a cycle of 3 paths takes" in shown
-    shown = call(run, "train", "--dry-run", "--set", "train.sampling=uniform").stdout
-    assert "a cycle of 1 path takes" in shown
-    shown = cli_retrain(run)
-    assert "stage 1 of 1" in shown and "architecture: '000000000'" in shown and "a step takes" in shown
-    shown = call(run, "evaluate", LIGHT, "--task", "2", "--dry-run").stdout
-    assert shown.count("million MACs") == 2
-    assert "val: 2 pairs of procedural" in shown and "s per pair" in shown and "for 2 pairs" in shown and "GiB" in shown
-    assert sorted(run.folder.rglob("*")) == before
+def spoil_sintel(root, count):
+    for path in sorted((root / "training" / "invalid").rglob("*.png"))[:count]:
+        put_image(path, np.full((40, 60), 255, np.uint8))
 
 
-def test_dry_run_needs_no_trained_weights(tmp_path):
-    content = yaml.safe_load(dump(validate(CONTENT, Config, "test")))
-    tall = {**content["data"], "height": 48}
-    content["queue"]["train"] = [{"epochs": 2}, {"epochs": 3, "batch_size": 4, "data": tall}]
-    config = tmp_path / "config.yaml"
-    config.write_text(yaml.safe_dump(content))
-    options = ["--config", str(config), "--set", f"name={tmp_path.name}"]
-    path = data_file(tmp_path, "sintel")
-    shown = invoked("evaluate", LIGHT, "222222222", *options, "--data", path, "--dry-run").stdout
-    assert "val: 8 pairs of sintel, the first is training/clean/alley_1/frame_0001.png" in shown
-    assert shown.count("million MACs on a pair of 48x64 pixels") == 2, "of 40x60"
-    options += ["--set", "queue.train.1.epochs=7"]
-    shown = invoked("retrain", *options, "--architecture", "012012012", "--dry-run").stdout
-    assert "architecture: '012012012'" in shown and "stage 2 of 2" in shown and "per epoch, 14 in 7 epochs" in shown
-    assert "million MACs on a pair of 48x32 pixels" in shown
-    assert not (Path("results") / tmp_path.name).exists()
+def spoil_middlebury(value):
+    def spoil(root, count):
+        for path in sorted(root.rglob("*.flo"))[:count]:
+            put_flo(path, np.full((40, 60, 2), value, np.float32))
+
+    return spoil
 
 
-@pytest.mark.parametrize(
-    ("words", "message"),
-    [
-        (["--config", "x.yaml", "--architecture", LIGHT], "--config requires --architecture and --dry-run"),
-        (["--config", "x.yaml", "--dry-run"], "--config requires --architecture and --dry-run"),
-        (["--config", "x.yaml", "--architecture", LIGHT, "--dry-run", "--index", "0"], "name a task by --queue"),
-        (["--queue", "x"], "name a task by --queue and --index"),
-        (["--queue", "x", "--index", "0", "--set", "seed=2"], "name a task by --queue and --index"),
-    ],
-)
-def test_retraining_is_named_by_task_or_by_architecture(words, message):
-    with pytest.raises(click.UsageError, match=message):
-        invoked("retrain", *words)
+UNLABELLED = {
+    "unknown": ("middlebury", spoil_middlebury(1e10), 1, 2),
+    "nan": ("middlebury", spoil_middlebury(np.nan), 1, 2),
+    "masked": ("sintel", spoil_sintel, 2, 4),
+    "kitti": ("kitti2015", spoil_kitti, 1, 4),
+}
 
 
-def invoked(*words):
-    return make_runner().invoke(cli, list(words), catch_exceptions=False, standalone_mode=False)
+@pytest.mark.parametrize("case", sorted(UNLABELLED))
+def test_pairs_without_known_flow_have_no_figures_and_the_others_have_theirs(run, tmp_path, case):
+    kind, spoil, some, everything = UNLABELLED[case]
+    path = data_file(tmp_path, kind, **({"passes": ["final"]} if kind == "sintel" else {}))
+    spoil(tmp_path / kind, some)
+    record, _, rows = evaluate_saved(run, tmp_path, "--data", path)
+    figures = record["architectures"][0]
+    assert (record["pairs"], record["labelled_pairs"]) == (everything, everything - some)
+    assert [row["epe"] == "" for row in rows] == [True] * some + [False] * (everything - some)
+    known = [float(row["epe"]) for row in rows[some:]]
+    assert figures["epe_per_image"] == pytest.approx(np.mean(known)) and record["zero_flow_epe"] > 0
+
+    spoil(tmp_path / kind, everything)
+    record, _, rows = evaluate_saved(run, tmp_path, "--data", path)
+    assert (record["labelled_pairs"], record["pixels"], record["zero_flow_epe"]) == (0, 0, None)
+    row = record["architectures"][0]
+    names = ("epe", "share_of_zero_flow", "epe_per_image", "fl_all", "epe_s0_10")
+    assert [row[name] for name in names] == [None] * 5 and row["macs"] > 0
+    assert [pair["epe"] for pair in rows] == [""] * everything
+    printed = call(run, "evaluate", LIGHT, "--data", path).stdout
+    assert "n/a" in printed and f"Pairs without known flow, which have no EPE: {everything}." in printed
 
 
-def cli_retrain(run):
-    return invoked("retrain", "--queue", str(run.queue_folder), "--index", "2", "--dry-run").stdout
+def test_static_pairs_have_an_epe_but_no_share_of_that_of_zero_flow(run, tmp_path):
+    path = data_file(tmp_path, "middlebury")
+    spoil_middlebury(0.0)(tmp_path / "middlebury", 2)
+    record, _, rows = evaluate_saved(run, tmp_path, "--data", path)
+    row = record["architectures"][0]
+    assert row["epe"] > 0 and row["share_of_zero_flow"] is None and record["zero_flow_epe"] == 0
+    assert row["epe"] == pytest.approx(np.mean([float(pair["epe"]) for pair in rows]))
+    assert "n/a" in call(run, "evaluate", LIGHT, "--data", path).stdout
+
+
+@pytest.mark.parametrize("kind", ["middlebury", "kitti2015"])
+def test_macs_are_those_of_the_images_whatever_the_size_of_the_run(run, tmp_path, kind):
+    path = data_file(tmp_path, kind)
+    sizes = {"middlebury": [(48, 64)] * 2, "kitti2015": [(48, 64), (48, 64), (48, 64), (48, 80)]}[kind]
+    expected = np.mean([run.skeleton.macs((0,) * 9, *size) for size in sizes])
+    for size in (32, 64):
+        words = ["--set", f"data.height={size}", "--set", f"data.width={size}"]
+        record = json.loads(call(run, "evaluate", LIGHT, "--data", path, "--json", *words).stdout)
+        assert record["architectures"][0]["macs"] == pytest.approx(expected, rel=1e-12)
+    assert sum(record["sizes"].values()) == len(sizes) and "40x60" in record["sizes"]
+    shown = call(run, "evaluate", LIGHT, "--data", path, "--dry-run").stdout
+    first = run.skeleton.macs((0,) * 9, *sizes[0]) / 1e6
+    assert f"a path takes {first:,.1f} million MACs on a pair of 48x64 pixels" in shown
+    assert ("images differ in size; MACs are those of the first pair, which has 40x60 pixels" in shown) == (
+        kind == "kitti2015"
+    )
+    own = json.loads(call(run, "evaluate", LIGHT, "--json").stdout)
+    assert own["architectures"][0]["macs"] == run.skeleton.macs((0,) * 9, 32, 32) and own["sizes"] == {"32x32": 2}
+
+
+def test_result_says_what_was_scored_and_what_was_left_out_and_strict_refuses_omissions(run, tmp_path):
+    path = data_file(tmp_path, "sintel", exclude=str(tmp_path / "bad.txt"), passes=["clean"])
+    (tmp_path / "bad.txt").write_text("training/clean/bamboo_2/frame_0001.png\nnothing.png\n")
+    words = ["evaluate", LIGHT, "--data", path, "--json"]
+    root = tmp_path / "sintel" / "training"
+    assert "--strict: excluded pairs: 1; entries of the list of bad files that name no file: nothing.png" in error(
+        run, *words, "--strict"
+    )
+    (root / "clean" / "alley_1" / "frame_0003.png").unlink()
+    put_flo(root / "flow" / "mine" / "frame_0001.flo", flow(1))
+    result = call(run, *words)
+    record = json.loads(result.stdout)
+    assert record["left_out"] == {
+        "incomplete_pairs": 1,
+        "missing_files": ["training/clean/alley_1/frame_0003.png"],
+        "excluded_pairs": 1,
+        "unmatched_exclusions": ["nothing.png"],
+        "ignored": ["training/flow/mine"],
+    }
+    said = " ".join(result.stderr.split())
+    assert "names are not of the official sintel (1): training/flow/mine" in said
+    assert record["data_set"]["root"] == str(tmp_path / "sintel") and record["fingerprint"]["pairs"] == 2
+    assert record["architectures"][0]["weights_sha256"] == checkpoint.digest(run.supernet_weights())
+    said = error(run, *words, "--strict")
+    assert "pairs with missing files: 1 (training/clean/alley_1/frame_0003.png)" in said and "official layout: " in said
+
+    before = record["fingerprint"]
+    put_flo(root / "flow" / "alley_1" / "frame_0001.flo", flow(7))
+    assert json.loads(call(run, *words).stdout)["fingerprint"] != before
+    whole = data_file(tmp_path / "whole", "kitti2012")
+    record = json.loads(call(run, "evaluate", LIGHT, "--data", whole, "--json", "--strict").stdout)
+    assert not any(record["left_out"].values()) and record["available_pairs"] == 4
+    own = json.loads(call(run, "evaluate", LIGHT, "--json", "--strict").stdout)
+    assert own["left_out"] is None and own["data_set"] == run.config.data.model_dump()
+
+
+def test_names_of_any_bytes_are_scored_saved_and_quoted(run, tmp_path):
+    path = write_list_of(tmp_path, NAMES)
+    record, _, rows = evaluate_saved(run, tmp_path, "--data", path)
+    shown = [f"scene/{name}".replace("\udce9", r"\xe9") for name in NAMES]
+    assert [shlex.split(row["files"])[0] for row in rows] == shown and record["labelled_pairs"] == len(NAMES)
+    assert all("scene" in row["saved"] and row["epe"] for row in rows)
+    folder = next(tmp_path.glob("out*")) / f"{LIGHT}_0"
+    assert {path.stem for path in folder.glob("*.flo")} == {row["saved"] for row in rows}
+    assert "caf" in call(run, "evaluate", LIGHT, "--data", path, "--dry-run").stdout
+
+
+def test_names_with_line_breaks_are_quoted_in_the_table_of_pairs(tmp_path):
+    names = ("a\nb.png", 'c",d.png', "e f.flo")
+    write_pairs(tmp_path / "pairs.csv", ["00000_a"], [(names, None)])
+    with (tmp_path / "pairs.csv").open(newline="") as file:
+        (row,) = csv.DictReader(file)
+    assert tuple(shlex.split(row["files"])) == names and row["epe"] == ""
