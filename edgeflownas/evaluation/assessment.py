@@ -8,10 +8,10 @@ from typing import Callable, Counter, List, Optional, Sequence, Tuple
 
 import numpy as np
 
-from edgeflownas.data.flow_picture import draw_picture
 from edgeflownas.data.formats import write_flo, write_image
 from edgeflownas.data.reading import read_ahead
 from edgeflownas.data.sample import FlowDataset, Sample
+from edgeflownas.evaluation.flow_picture import draw_picture
 from edgeflownas.evaluation.metrics import FlowMetrics
 from edgeflownas.evaluation.prediction import FlowPredictor
 

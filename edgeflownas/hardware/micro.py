@@ -6,7 +6,7 @@ from typing import List, NamedTuple, Optional, Sequence
 
 import numpy as np
 
-from edgeflownas.tf_runtime.stack import hide_native_messages
+from edgeflownas.tf_runtime.messages import hide_native_messages
 
 _ARENA = 64 * 1024 * 1024  # bytes offered to the interpreter, which reports how many it uses
 

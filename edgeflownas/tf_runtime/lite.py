@@ -4,7 +4,8 @@ import importlib
 import warnings
 from typing import Any
 
-from edgeflownas.tf_runtime.stack import MODERN, hide_native_messages, tf
+from edgeflownas.tf_runtime.messages import hide_native_messages
+from edgeflownas.tf_runtime.stack import MODERN, tf
 
 
 def convert(converter: Any) -> bytes:

@@ -4,40 +4,11 @@ The *legacy* stack is TensorFlow 1.15 on Python 3.7, the reference. The *modern*
 through its version 1 interface with version 2 behaviour switched off. Outside this folder, no module asks which runs.
 """
 
-import contextlib
 import os
-import sys
-import tempfile
-from typing import IO, Iterator
 
-__all__ = ["MODERN", "hide_native_messages", "tf"]
+from edgeflownas.tf_runtime.messages import hide_native_messages
 
-
-def _open_scratch() -> IO[bytes]:
-    """Open a temporary file; without space for one, what is written to it is lost."""
-    try:
-        return tempfile.TemporaryFile()
-    except OSError:
-        return open(os.devnull, "w+b")
-
-
-@contextlib.contextmanager
-def hide_native_messages() -> Iterator[IO[bytes]]:
-    """Hide what native code prints to standard error, unless the block fails, and yield the file that receives it."""
-    sys.stderr.flush()
-    with _open_scratch() as messages:
-        original = os.dup(2)
-        os.dup2(messages.fileno(), 2)
-        try:
-            yield messages
-        except BaseException:
-            messages.seek(0)
-            os.write(original, messages.read())
-            raise
-        finally:
-            os.dup2(original, 2)
-            os.close(original)
-
+__all__ = ["MODERN", "tf"]
 
 # TensorFlow reads these when it is imported.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # no notes on CPU features or on missing GPU libraries

@@ -6,8 +6,8 @@ from typing import Any, List, NamedTuple, Optional, Sequence, Tuple
 import cv2
 import numpy as np
 
-from edgeflownas.data.flow_picture import LABELS, describe_flow, draw_legend, draw_panels
 from edgeflownas.errors import InputError
+from edgeflownas.evaluation.flow_picture import LABELS, describe_flow, draw_legend, draw_panels
 from edgeflownas.network.space import Architecture
 from edgeflownas.progress import phase, progress, say
 from search.queue.status import read_rows

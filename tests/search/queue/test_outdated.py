@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
+from search.queue.build import build
 from search.queue.outdated import list_dominated, read_search_front
 from tests.search.queue.small import FRONT, small_archive, small_run
-from tests.search.queue.small import build as build_small
 from tests.search.report.made import at_root, searched
 
 
@@ -20,7 +20,7 @@ from tests.search.report.made import at_root, searched
 def test_architectures_that_left_the_front_are_listed(tmp_path: Path, settings: Any, expected: Any) -> None:
     run = small_run(tmp_path, **settings)
     archive = small_archive(run)
-    queue = build_small(run, archive, FRONT)
+    queue = build(run, archive, FRONT)
     front = set(archive.architectures(FRONT))
     assert list_dominated(queue, run.space, front) == []
     assert list_dominated(queue, run.space, front - {run.space.parse("000000000")}) == expected

@@ -14,7 +14,7 @@ import h5py
 import numpy as np
 from click.testing import Result
 
-from edgeflownas.data.flow_picture import LABELS
+from edgeflownas.evaluation.flow_picture import LABELS
 from edgeflownas.network.space import Architecture
 from edgeflownas.storage.checkpoint import digest
 from edgeflownas.storage.files import write_json, write_text

@@ -8,7 +8,7 @@ import pytest
 
 from edgeflownas.config import dump
 from edgeflownas.data.datasets import open_part
-from edgeflownas.data.flow_picture import describe_flow, draw_legend, draw_panels
+from edgeflownas.evaluation.flow_picture import describe_flow, draw_legend, draw_panels
 from edgeflownas.hardware.board import Board
 from edgeflownas.storage.files import write_text
 from search.report.contents import Contents

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from edgeflownas.data.flow_colour import colour_flow
-from edgeflownas.data.flow_picture import (
+from edgeflownas.data.sample import Sample
+from edgeflownas.evaluation.flow_picture import (
     ERROR_COLOURS,
     colour_errors,
     describe_flow,
@@ -12,7 +13,6 @@ from edgeflownas.data.flow_picture import (
     draw_panels,
     draw_picture,
 )
-from edgeflownas.data.sample import Sample
 from edgeflownas.evaluation.metrics import FlowMetrics
 
 OUTLIERS = [colour for _, colour in ERROR_COLOURS[5:]]

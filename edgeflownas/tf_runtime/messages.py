@@ -1,0 +1,33 @@
+"""Messages that native code prints to standard error, past Python."""
+
+import contextlib
+import os
+import sys
+import tempfile
+from typing import IO, Iterator
+
+
+def _open_scratch() -> IO[bytes]:
+    """Open a temporary file; without space for one, what is written to it is lost."""
+    try:
+        return tempfile.TemporaryFile()
+    except OSError:
+        return open(os.devnull, "w+b")
+
+
+@contextlib.contextmanager
+def hide_native_messages() -> Iterator[IO[bytes]]:
+    """Hide what native code prints to standard error, unless the block fails, and yield the file that receives it."""
+    sys.stderr.flush()
+    with _open_scratch() as messages:
+        original = os.dup(2)
+        os.dup2(messages.fileno(), 2)
+        try:
+            yield messages
+        except BaseException:
+            messages.seek(0)
+            os.write(original, messages.read())
+            raise
+        finally:
+            os.dup2(original, 2)
+            os.close(original)
