@@ -2,17 +2,24 @@
 
 import concurrent.futures
 import multiprocessing
+import multiprocessing.util
 import os
 import queue
 import signal
+import sys
 import threading
 import warnings
 from concurrent.futures.process import BrokenProcessPool, ProcessPoolExecutor
 from multiprocessing.connection import Connection
+from pathlib import Path
 from typing import Any, Callable, Optional, Sequence
 
 from edgeflownas import progress
 from edgeflownas.signals import SIGNALS
+
+# Option of Python that leaves the working folder out of the module search path. -P exists since 3.11; -I also ignores
+# environment variables, most of which only affect the module search path, which workers receive from their parent.
+_ISOLATED = "-P" if sys.version_info >= (3, 11) else "-I"
 
 ATTEMPTS = 3  # number of times that a call is tried if its worker is killed
 
@@ -117,11 +124,26 @@ class _Worker:
             if self._ended:
                 raise concurrent.futures.CancelledError
             if self._pool is None:
+                isolate_workers()
                 child_end, self._lifeline = multiprocessing.Pipe(duplex=False)
                 context = multiprocessing.get_context("spawn")
                 self._pool = ProcessPoolExecutor(1, context, _begin, (child_end, *self._begin))
                 _block_signals()  # Python unblocks them when it starts its resource tracker for the first pool
             return self._pool
+
+
+def isolate_workers() -> None:
+    """Keep processes that multiprocessing starts from now on from importing modules of the working folder.
+
+    It starts them with ``python -c``, which searches the working folder first, even for ``random``.
+    """
+    util: Any = multiprocessing.util
+    options = util._args_from_interpreter_flags()
+    if _ISOLATED not in options:
+        util._args_from_interpreter_flags = lambda: [*options, _ISOLATED]
+    project = str(Path(__file__).resolve().parents[1])  # with -I, an installation in the user's home is not found
+    if project not in sys.path:
+        sys.path.append(project)
 
 
 def _block_signals() -> None:

@@ -32,7 +32,7 @@ is_complete() { # FOLDER REQUIREMENTS...
 install() { # FOLDER ARGUMENT...
     local folder=$1
     shift
-    "$folder/bin/python" -m pip --disable-pip-version-check --no-input install -q --no-deps --no-user "$@"
+    "$folder/bin/python" -I -m pip --disable-pip-version-check --no-input install -q --no-deps --no-user "$@"
 }
 
 # Creates an environment from scratch, because an interrupted installation can leave half a package.
@@ -43,7 +43,7 @@ create() { # FOLDER VERSIONS REQUIREMENTS...: the last file lists all packages
     # shellcheck disable=SC2086  # several versions are several words
     python=$(scripts/find_python.sh --install $versions)
     echo "Setting up $folder with $python (this may take a few minutes)"
-    "$python" -m venv --clear "$folder"
+    "$python" -I -m venv --clear "$folder"
     if grep -q '^pip==' "$1"; then install "$folder" -c "$1" pip setuptools wheel; fi
     install "$folder" --no-build-isolation -r "${!#}"
     state_of "$folder" "$python" "$@" >"$folder/.state"
@@ -53,7 +53,7 @@ create() { # FOLDER VERSIONS REQUIREMENTS...: the last file lists all packages
 install_project() { # FOLDER
     cmp -s pyproject.toml "$1/.project" && return
     install "$1" --no-build-isolation -e .
-    "$1/bin/python" -m pip --disable-pip-version-check check
+    "$1/bin/python" -I -m pip --disable-pip-version-check check
     cp pyproject.toml "$1/.project"
 }
 

@@ -6,6 +6,7 @@ Dask's own programs cannot be used: in its last version for Python 3.7 they do n
 import click
 
 from edgeflownas.errors import InputError
+from edgeflownas.process_pool import isolate_workers
 from search.groups import OrderedGroup
 
 try:
@@ -15,6 +16,7 @@ except ImportError:
     raise InputError("dask: is not installed; pip install .[dask]") from None
 
 
+isolate_workers()
 scheduler.help = "Start a scheduler, whose address is to be set in evaluation.scheduler."
 worker.help = "Start a worker that scores for searches that use a scheduler."
 

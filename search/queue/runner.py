@@ -12,6 +12,7 @@ from edgeflownas.progress import say
 from edgeflownas.signals import StopFlag, stop_flag
 from search.queue.claim import hold_claim
 from search.queue.queue import Queue
+from search.queue.script import PROGRAM
 from search.queue.status import Row, read_row, read_rows
 from search.queue.task import Task
 from search.queue.watch import show_tasks
@@ -64,7 +65,7 @@ def _remove_stale_claims(queue: Queue, rows: Sequence[Row]) -> None:
 
 def build_command(folder: Path, index: int) -> List[str]:
     """Return the command that runs a task."""
-    return [sys.executable, "-m", "search", "retrain", "--queue", str(folder), "--index", str(index)]
+    return [sys.executable, str(PROGRAM), "retrain", "--queue", str(folder), "--index", str(index)]
 
 
 def _run_task(task: Task, stop: StopFlag, refresh: Callable[[], None]) -> None:

@@ -10,7 +10,10 @@ from typing import List
 
 from edgeflownas.config import ClusterConfig
 from edgeflownas.errors import InputError
+from search import isolated
 from search.queue.paths import QueuePaths
+
+PROGRAM = Path(isolated.__file__).resolve().parent  # the command line, started by its path
 
 # scripts/slurm/search.sbatch contains these three parts, too. The program is started between the first two; afterwards
 # `code` is its exit code, and `stopped` is set if a signal was received.
@@ -55,9 +58,12 @@ task=$queue/tasks/$(printf %03d "$SLURM_ARRAY_TASK_ID")
 before=$(cat "$task/state.json")
 
 {signals}
-{python} -m search retrain --queue "$queue" --id "$id" --index "$SLURM_ARRAY_TASK_ID" &
+{python} {program} retrain --queue "$queue" --id "$id" --index "$SLURM_ARRAY_TASK_ID" &
 {wait}
-if [ "$code" -le 2 ]; then
+if [ "$code" -eq 0 ] && [ ! -e "$task/result.json" ]; then
+    echo "job $job: ended with exit code 0, but without a result"
+    exit 1
+elif [ "$code" -le 2 ]; then
     exit "$code" # 0: done; 1: failed; 2: not started: the task is running, or the queue was rebuilt or is damaged
 elif [ -z "$stopped" ] && [ "$(cat "$task/state.json")" = "$before" ]; then
     echo "job $job: ended with exit code $code before the task began"
@@ -102,6 +108,7 @@ def render_batch_script(paths: QueuePaths, identity: str, tasks: int, config: Cl
         queue=shlex.quote(str(paths.folder.resolve())),
         identity=shlex.quote(identity),
         python="python" if config.conda else shlex.quote(sys.executable),
+        program=shlex.quote(str(PROGRAM)),
         signals=SIGNALS,
         wait=WAIT,
         requeue=REQUEUE,

@@ -8,7 +8,7 @@ import pytest
 from edgeflownas.config import ClusterConfig
 from edgeflownas.errors import InputError
 from search.queue.paths import QueuePaths
-from search.queue.script import REQUEUE, SIGNALS, WAIT, job_name, render_batch_script
+from search.queue.script import PROGRAM, REQUEUE, SIGNALS, WAIT, job_name, render_batch_script
 from search.queue.slurm import format_array_option
 
 ROOT = Path(__file__).parents[3]
@@ -48,7 +48,7 @@ def test_directives_are_written_literally(tmp_path: Path, monkeypatch: pytest.Mo
         "#SBATCH --constraint=a100|v100",
     ]
     assert f"#   sbatch --array=0-5%3 {tmp_path}/run/queue/submit.sbatch" in text.splitlines()
-    work = f'{sys.executable} -m search retrain --queue "$queue" --id "$id" --index "$SLURM_ARRAY_TASK_ID" &'
+    work = f'{sys.executable} {PROGRAM} retrain --queue "$queue" --id "$id" --index "$SLURM_ARRAY_TASK_ID" &'
     assert f"\n{work}\n" in text and "\nid=c0ffee " in text
 
 
@@ -71,7 +71,7 @@ def test_setup_precedes_the_task_and_ends_the_job_if_it_fails(tmp_path: Path) ->
     ]
     lines = text.splitlines()
     assert [line for line in lines if line in setup] == setup
-    work = next(line for line in lines if line.startswith("python -m search retrain "))
+    work = next(line for line in lines if line.startswith(f"python {PROGRAM} retrain "))
     assert lines.index(setup[-1]) < lines.index(work)
 
 
@@ -146,7 +146,8 @@ SAVES = (
 @pytest.mark.parametrize(
     "work, state, code, requeued",
     [
-        ("exit 0", "RUNNING", 0, False),
+        ("touch run/queue/tasks/002/result.json; exit 0", "RUNNING", 0, False),
+        ("exit 0", "RUNNING", 1, False),  # a program that is not the right one
         ("exit 1", "RUNNING", 1, False),
         ("exit 2", "RUNNING", 2, False),
         (BEGUN + "exit 75", "RUNNING", 75, True),
@@ -166,7 +167,7 @@ def test_element_is_requeued_when_the_task_can_resume(
     task = tmp_path / "run" / "queue" / "tasks" / "002"
     task.mkdir(parents=True)
     (task / "state.json").write_text("as it was\n")
-    text = script(tmp_path).replace(f"{sys.executable} -m search retrain", 'bash -c "$WORK"')
+    text = script(tmp_path).replace(f"{sys.executable} {PROGRAM} retrain", 'bash -c "$WORK"')
     assert run_script(tmp_path, text, work, state) == (code, "requeue 12_2" if requeued else "")
     assert (task / "killed").exists() == (work == BEGUN + "kill -9 $$")
 
