@@ -30,32 +30,31 @@ from benchmarks.tree_computation import TreeComputation, count_mean_single, coun
 from edgeflownas.config import Config, validate
 from edgeflownas.network.skeleton import Skeleton
 from edgeflownas.network.space import Architecture, Space
-from search.nsga2.objectives import SIGNS, Objectives, find_nondominated
+from search.nsga2.archive import Archive
+from search.nsga2.objectives import Objectives, find_nondominated, find_worst_point
 from search.storage.search_file import read_archive
 
 SHARES = (0.9, 0.99, 0.999)  # of the exact hypervolume
 MEASURES = ("requested", "scored", "computation", "by our tree")
-BOUNDS = ("worst", "configured")
 
 
 class Count:
     """The requests of a search so far, and the share of the exact hypervolume that they reach.
 
     Attributes:
-        reached: Measures at which each share was reached, by reference point and share.
+        reached: Measures at which each share was reached, by share.
     """
 
-    def __init__(self, table: KnownSpace, bounds: Dict[str, Objectives], skeleton: Skeleton, config: Config) -> None:
+    def __init__(self, table: KnownSpace, skeleton: Skeleton, config: Config) -> None:
         """Initialise the count.
 
         Args:
-            table: Known space.
-            bounds: Objectives with each of the reference points, by name.
+            table: Known space, with the reference point.
             skeleton: Definition of the network that the scores were computed with.
             config: Configuration that the scores were computed with.
         """
-        self._table, self._bounds, self._skeleton = table, bounds, skeleton
-        self._exact = {name: bound.hypervolume(table.points) for name, bound in bounds.items()}
+        self._table, self._skeleton = table, skeleton
+        self._exact = table.objectives.hypervolume(table.points)
         self._size = config.data.padded_size
         calibration = config.evaluation.calibration_pairs
         # If all pairs of a data set on disk were used, their number is not known here; as many as for calibration are
@@ -67,12 +66,12 @@ class Count:
         self._known: Set[Architecture] = set()
         self._front = table.points[:0]
         self._sums = dict.fromkeys(MEASURES, 0.0)
-        self.reached: Dict[str, Dict[float, Dict[str, float]]] = {name: {} for name in bounds}
+        self.reached: Dict[float, Dict[str, float]] = {}
 
     @property
     def done(self) -> bool:
         """Whether all shares are reached."""
-        return all(SHARES[-1] in reached for reached in self.reached.values())
+        return SHARES[-1] in self.reached
 
     def add(self, batch: List[Architecture], by_tree: bool, complete: bool) -> None:
         """Count a request: as a whole if it goes through the tree, otherwise architecture by architecture."""
@@ -99,11 +98,10 @@ class Count:
         if (front < len(self._front)).all():
             return
         self._front = both[front]
-        for name, bound in self._bounds.items():
-            reached = bound.hypervolume(self._front) / self._exact[name]
-            for share in SHARES:
-                if reached >= share:
-                    self.reached[name].setdefault(share, dict(self._sums))
+        reached = self._table.objectives.hypervolume(self._front) / self._exact
+        for share in SHARES:
+            if reached >= share:
+                self.reached.setdefault(share, dict(self._sums))
 
 
 def read(path: Path) -> Tuple[Config, h5py.File]:
@@ -112,11 +110,11 @@ def read(path: Path) -> Tuple[Config, h5py.File]:
     return validate(yaml.safe_load(file.attrs["config_yaml"]), Config, "config_yaml"), file
 
 
-def make_bounds(config: Config, points: np.ndarray) -> Dict[str, Objectives]:
-    """Return the objectives with each of the reference points, from the points of the whole space."""
-    names = config.evolution.objectives
-    worst = {name: float(value * SIGNS[name]) for name, value in zip(names, points.max(axis=0))}
-    return dict(zip(BOUNDS, (Objectives(names, worst), Objectives(names, config.evolution.reference_point))))
+def make_known_space(config: Config, archive: Archive) -> KnownSpace:
+    """Return the known space, with its worst point as the reference point."""
+    objectives = Objectives(config.evolution.objectives)
+    objectives.reference = find_worst_point(objectives.points(archive, np.arange(len(archive))))
+    return KnownSpace(archive, objectives)
 
 
 def measure(
@@ -124,49 +122,45 @@ def measure(
 ) -> Iterator[Dict[str, Any]]:
     """Run searches, and yield all results so far after each of them.
 
-    The results contain, by search and seed, the measures at which each share was reached for each reference point;
-    None where it was not reached.
+    The results contain, by search and seed, the measures at which each share was reached; None where it was not.
     """
     config, file = read(path)
     skeleton = Skeleton(config.network.width)
     archive = read_archive(file["archive"], Space.from_skeleton(skeleton))
-    table = KnownSpace(archive, Objectives(config.evolution.objectives, config.evolution.reference_point))
-    bounds = make_bounds(config, table.points)
-    settings = config.evolution.model_copy(update={"generations": 10**6, "patience": 0})
-    references = {name: bound.reference.tolist() for name, bound in bounds.items()}
+    table = make_known_space(config, archive)
+    settings = config.evolution.model_copy(update={"generations": 10**6, "patience": 0, "reference_point": None})
     results = dict(known)
     for name in selected:
         search, by_tree, complete, most = SEARCHES[name]
         start, runs = time.monotonic(), []
         for seed in seeds:
-            count, requests = Count(table, bounds, skeleton, config), 0
+            count, requests = Count(table, skeleton, config), 0
             for batch in search(table, settings, seed):
                 count.add(batch, by_tree, complete)
                 requests += len(batch)
                 if count.done or requests >= most:
                     break
-            reached = count.reached.items()
-            runs.append({bound: {str(share): by_share.get(share) for share in SHARES} for bound, by_share in reached})
+            runs.append({str(share): count.reached.get(share) for share in SHARES})
         seconds = time.monotonic() - start
         results[name] = {"given_up_after": most, "seconds": round(seconds, 1), "runs": runs}
         console.print(f"{name}: {len(runs)} seeds in {seconds:.0f} s", highlight=False)
         ordered = {search_name: results[search_name] for search_name in SEARCHES if search_name in results}
-        yield {"reference_points_less_is_better": references, "searches": ordered}
+        yield {"reference_point": table.objectives.reference_point, "searches": ordered}
 
 
-def compute_quartiles(runs: List[Dict[str, Any]], bound: str, share: float, measure: str) -> List[float]:
+def compute_quartiles(runs: List[Dict[str, Any]], share: float, measure: str) -> List[float]:
     """Return the quartiles of a measure over runs; infinity if too few runs reached the share."""
-    results = [run[bound][str(share)] for run in runs]
+    results = [run[str(share)] for run in runs]
     values = sorted(result[measure] if result else np.inf for result in results)
     return [float(values[round(part * (len(values) - 1))]) for part in (0.25, 0.5, 0.75)]
 
 
-def make_table(results: Dict[str, Any], bound: str, measure: str) -> RichTable:
+def make_table(results: Dict[str, Any], measure: str) -> RichTable:
     """Return a table of medians and quartiles."""
-    title = f"{measure}, to a share of the hypervolume ({bound} bound)"
+    title = f"{measure}, to a share of the exact hypervolume"
     table = RichTable("search", *(f"{100 * share:g} %" for share in SHARES), title=title, title_justify="left")
     for name, search in results["searches"].items():
-        rows = [compute_quartiles(search["runs"], bound, share, measure) for share in SHARES]
+        rows = [compute_quartiles(search["runs"], share, measure) for share in SHARES]
         table.add_row(name, *(f"{middle:,.0f} ({low:,.0f}-{high:,.0f})" for low, middle, high in rows))
     return table
 
@@ -178,18 +172,16 @@ def plot(results: Dict[str, Any], path: Path) -> None:
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
-    figure, both = pyplot.subplots(1, len(BOUNDS), figsize=(9, 3.6), sharey=True)
-    for bound, axes in zip(BOUNDS, both):
-        for number, (name, search) in enumerate(results["searches"].items()):
-            rows = np.array([compute_quartiles(search["runs"], bound, share, "computation") for share in SHARES])
-            low, middle, high = np.where(np.isfinite(rows), rows, np.nan).T
-            place = np.arange(len(SHARES)) + 0.1 * (number - len(results["searches"]) / 2)
-            axes.errorbar(place, middle, [middle - low, high - middle], fmt="o", ms=4, capsize=2, label=name)
-        axes.set_xticks(np.arange(len(SHARES)))
-        axes.set_xticklabels([f"{100 * share:g} %" for share in SHARES])
-        axes.set(yscale="log", xlabel=f"of the exact hypervolume, {bound} bound")
-    both[0].set_ylabel("computation, in single evaluations")
-    both[-1].legend(fontsize=7)
+    figure, axes = pyplot.subplots(figsize=(6, 3.6))
+    for number, (name, search) in enumerate(results["searches"].items()):
+        rows = np.array([compute_quartiles(search["runs"], share, "computation") for share in SHARES])
+        low, middle, high = np.where(np.isfinite(rows), rows, np.nan).T
+        place = np.arange(len(SHARES)) + 0.1 * (number - len(results["searches"]) / 2)
+        axes.errorbar(place, middle, [middle - low, high - middle], fmt="o", ms=4, capsize=2, label=name)
+    axes.set_xticks(np.arange(len(SHARES)))
+    axes.set_xticklabels([f"{100 * share:g} %" for share in SHARES])
+    axes.set(yscale="log", xlabel="of the exact hypervolume", ylabel="computation, in single evaluations")
+    axes.legend(fontsize=7)
     figure.tight_layout()
     figure.savefig(str(path), dpi=130)
     pyplot.close(figure)
@@ -214,9 +206,8 @@ def main() -> None:
     for results in measure(options.space, seeds, options.searches, known, console):
         path.write_text(json.dumps({**setting, **results}) + "\n")
         plot(results, path.with_suffix(".png"))
-    for bound in BOUNDS:
-        for name in MEASURES:
-            console.print(make_table(results, bound, name))
+    for name in MEASURES:
+        console.print(make_table(results, name))
 
 
 if __name__ == "__main__":

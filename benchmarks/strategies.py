@@ -8,12 +8,11 @@
 their mean, as in ``rank``. ``--strict`` (A), ``--uniform`` (A, one random path per step) and ``--staged`` (B) are runs
 of supernets, one per seed, each with a ``rank.json`` that ``rank`` wrote for these children.
 
-The selection of a supernet is the front of the children by its own EPEs. The summary gives its hypervolume by the true
-EPEs, with the reference point of the search, and its share of that of the true front. The tight share uses the
-children's worst EPE and lowest FPS as reference point. It is more informative, because with a distant reference point
-all fronts dominate most of the volume. C selects by the EPEs of one seed. "random" is the mean over random orders of
-the children, that is, the share without any knowledge of the EPE. B's training time excludes the scoring between its
-stages.
+The selection of a supernet is the front of the children by its own EPEs. The summary gives the share of the true
+front's hypervolume that it has by the true EPEs. The reference point is the children's worst EPE and lowest FPS: from a
+distant one all fronts dominate most of the volume. C selects by the EPEs of one seed. "random" is the mean over random
+orders of the children, that is, the share without any knowledge of the EPE. B's training time excludes the scoring
+between its stages.
 """
 
 import argparse
@@ -126,13 +125,11 @@ def _print(summary: Dict[str, Any]) -> None:
     """Print the tables in Markdown."""
     noise, truth = summary["noise"], summary["truth"]
     table = Table(box=box.MARKDOWN)
-    shares = ("share", "tight share")
-    for heading in ("strategy", "seed", "front", "hypervolume", *shares, "training s", "search s", "tau (95 %)"):
+    for heading in ("strategy", "seed", "front", "share", "training s", "search s", "tau (95 %)"):
         table.add_column(heading, no_wrap=True)
     for row in summary["strategies"]:
         table.add_row(
-            row["strategy"], str(row["seed"]), " ".join(row["front"]), f"{row['hypervolume']:.2f}",
-            f"{row['share']:.4f}", f"{row['tight_share']:.4f}", f"{row['train_s']:.0f}",
+            row["strategy"], str(row["seed"]), " ".join(row["front"]), f"{row['share']:.4f}", f"{row['train_s']:.0f}",
             "" if row["search_s"] is None else f"{row['search_s']:.0f}",
             "" if row["tau"] is None else str(Figure(**row["tau"])),
         )  # fmt: skip
@@ -149,7 +146,7 @@ def _print(summary: Dict[str, Any]) -> None:
     console.print(table, taus)
     print(f"n = {summary['n']}; seeds of the truth: {truth['seeds']}; true front: {' '.join(truth['front'])}.")
     random = summary["random"]
-    print(f"At random: share {random['share']:.4f}, tight share {random['tight_share']:.4f}.")
+    print(f"At random: share {random['share']:.4f}.")
     if noise["px"] is not None:
         print(f"Noise: {noise['px']:.4f} px (n = {noise['n']}); attainable tau {noise['attainable_tau']:.3f}.")
 

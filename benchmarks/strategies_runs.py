@@ -9,7 +9,7 @@ import h5py
 import numpy as np
 
 from edgeflownas.errors import InputError
-from search.nsga2.objectives import Objectives, find_nondominated
+from search.nsga2.objectives import Objectives, find_nondominated, find_worst_point
 from search.queue.queue import Queue
 from search.queue.retrain import load_result
 from search.ranking.rank import Ranking, rank_children
@@ -74,33 +74,30 @@ class Children:
         self.names = [run.space.format(child) for child in truth.architectures]
         self._costs = -np.array([fps[child] for child in truth.architectures])
         self._true = self._points(truth.epe)
-        self._loose = Objectives(["epe", "fps"], run.config.evolution.reference_point)
-        slowest, worst = float(-self._costs.max()), float(truth.epe.max())
-        self._tight = Objectives(["epe", "fps"], {"epe": worst, "fps": slowest})
+        self._objectives = Objectives(["epe", "fps"])
+        self._objectives.reference = find_worst_point(self._true)
 
     def _points(self, epe: np.ndarray) -> np.ndarray:
         return np.column_stack([epe, self._costs])
 
     def evaluate_selection(self, epe: np.ndarray) -> Dict[str, Any]:
-        """Return the front by the given EPEs, and its hypervolume and shares by the true ones."""
+        """Return the front by the given EPEs, and its share of the true front's hypervolume by the true ones."""
         front = find_nondominated(self._points(epe))
         best_first = front[np.argsort(self._true[front, 0])]
         return {
             "front": [self.names[index] for index in best_first],
-            "hypervolume": self._loose.hypervolume(self._true[front]),
-            "share": self._share(self._loose, front),
-            "tight_share": self._share(self._tight, front),
+            "share": self._share(front),
         }
 
-    def _share(self, objectives: Objectives, front: np.ndarray) -> float:
-        whole = objectives.hypervolume(self._true)
-        return objectives.hypervolume(self._true[front]) / whole if whole else 1.0
+    def _share(self, front: np.ndarray) -> float:
+        whole = self._objectives.hypervolume(self._true)
+        return self._objectives.hypervolume(self._true[front]) / whole if whole else 1.0
 
     def evaluate_random_selections(self) -> Dict[str, float]:
-        """Return the mean shares that EPEs in random order reach."""
+        """Return the mean share that EPEs in random order reach."""
         rng = np.random.default_rng(0)
         results = [self.evaluate_selection(rng.permutation(len(self.names))) for _ in range(_RANDOM_ORDERS)]
-        return {name: float(np.mean([result[name] for result in results])) for name in ("share", "tight_share")}
+        return {"share": float(np.mean([result["share"] for result in results]))}
 
 
 def open_run(folder: Path) -> Run:

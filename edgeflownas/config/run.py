@@ -163,8 +163,11 @@ class EvolutionConfig(Section):
     max_sram_kib: Optional[float] = Field(
         None, gt=0, description="Largest feasible SRAM peak, in KiB; null: the size of the board's arena."
     )
-    reference_point: Dict[Objective, float] = Field(
-        description="Reference point of the hypervolume: a value of every objective, in the unit of the objective."
+    reference_point: Optional[Dict[Objective, float]] = Field(
+        None,
+        description="Reference point of the hypervolume: a value of every objective, in the unit of the objective; "
+        "null: the worst point, that is, the worst cost of all feasible architectures and the worst EPE of the first "
+        "generation. If the whole space is scored, its worst point is used.",
     )
     complete_outputs: bool = Field(
         True,
@@ -182,7 +185,8 @@ class EvolutionConfig(Section):
     def _check_consistency(self) -> "EvolutionConfig":
         if len(set(self.objectives)) != len(self.objectives):
             raise ValueError("objectives: should name every objective only once")
-        missing = [name for name in self.objectives if name not in self.reference_point]
+        point = self.reference_point
+        missing = [] if point is None else [name for name in self.objectives if name not in point]
         if missing:
             raise ValueError(f"reference_point: needs a value for {', '.join(missing)}")
         return self
@@ -321,7 +325,7 @@ class Config(Section):
     train: SupernetTrainConfig = SupernetTrainConfig()
     evaluation: ScoringConfig = ScoringConfig()
     hardware: HardwareConfig
-    evolution: EvolutionConfig
+    evolution: EvolutionConfig = EvolutionConfig()
     staged: StagedConfig = StagedConfig()
     independent: IndependentConfig = IndependentConfig()
     queue: QueueConfig = QueueConfig()

@@ -68,7 +68,7 @@ def command(run: Run, backbones: str, heads: str, from_previous: bool, as_json: 
         )  # fmt: skip
         if file.complete:
             evolution.compile_front(lambda done, total: lock.beat())
-            file.write(evolution.front(), evolution.hypervolume())
+            file.write(evolution.front(), evolution.hypervolume(), evolution.objectives.reference_point)
         hardware = board.provenance(table.content.origin.vela if compiler is None else compiler.vela)
         _show(run, file, evolution, run.origin(run.supernet_file, weights), board, hardware, as_json)
 
@@ -89,6 +89,7 @@ def _show(
         "failed": failed,
         "complete": file.complete,
         "hypervolume": evolution.hypervolume(),
+        "reference_point": evolution.objectives.reference_point if len(front) else None,
         "zero_flow_epe": file.zero_flow_epe,
         **origin.record(),
         "space_file": str(run.space_file),
@@ -104,7 +105,8 @@ def _show(
         say(f"{board.settings.name}: {board.summary(hardware['vela'])}.", console)
     scored = f"{len(file.archive):,} of {run.space.size:,} architectures scored"
     if file.complete:
-        scored += f"; this is the exact front, with a hypervolume of {evolution.hypervolume():.6g}"
+        volume = f"a hypervolume of {evolution.hypervolume():.6g} from {evolution.objectives.describe_reference()}"
+        scored += f"; this is the exact front, with {volume}"
     else:
         scored += "; this is the front of the scored architectures only"
     say(f"{scored}.", console)

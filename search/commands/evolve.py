@@ -184,7 +184,7 @@ def _summarise(prepared: _PreparedSearch, reason: str, front: np.ndarray) -> Dic
         "failed": archive.failed,
         "backbones": archive.backbones,
         "duplicates_avoided": evolution.duplicates,
-        "hypervolume": evolution.hypervolume(),
+        **_measure_hypervolume(prepared),
         "best_epe": evolution.best_epe(),
         "zero_flow_epe": file.zero_flow_epe,
         "wall_s": round(file.wall_s, 3),
@@ -194,12 +194,27 @@ def _summarise(prepared: _PreparedSearch, reason: str, front: np.ndarray) -> Dic
         "front_file": str(run.front_file),
         "front": records(archive, front),
         "hardware": prepared.board.provenance(prepared.vela),
-        "hypervolume_share": _measure_share(prepared),
     }
 
 
-def _measure_share(prepared: _PreparedSearch) -> Optional[float]:
-    """Return the reached share of the exact hypervolume; None if the exact hypervolume is not known."""
+def _measure_hypervolume(prepared: _PreparedSearch) -> Dict[str, Any]:
+    """Return hypervolume and reference point, and the share of the exact hypervolume or None.
+
+    If the whole space is scored, its reference point applies to both.
+    """
+    evolution = prepared.search.evolution
+    exact = _read_exact(prepared)
+    objectives = evolution.objectives if exact is None else exact.objectives
+    volume = objectives.hypervolume(objectives.points(evolution.archive, evolution.front()))
+    return {
+        "hypervolume": volume,
+        "reference_point": objectives.reference_point,
+        "hypervolume_share": volume / exact.hypervolume() if exact is not None and exact.hypervolume() else None,
+    }
+
+
+def _read_exact(prepared: _PreparedSearch) -> Optional[Evolution]:
+    """Return the scores of the whole space as a finished search; None if they are not known."""
     run = prepared.search.run
     archive, remarks = read_whole_space(run.space_files, prepared.identity)
     for remark in remarks:
@@ -207,8 +222,7 @@ def _measure_share(prepared: _PreparedSearch) -> Optional[float]:
     if archive is None:
         return None
     copy_compiled_costs(prepared.search.evolution.archive, archive)
-    exact = Evolution(run.space, run.config.evolution, prepared.table, run.config.seed, archive).hypervolume()
-    return prepared.search.evolution.hypervolume() / exact if exact else None
+    return Evolution(run.space, run.config.evolution, prepared.table, run.config.seed, archive)
 
 
 def _print(evolution: Evolution, result: Mapping[str, Any], front: np.ndarray, hardware: str) -> None:
@@ -226,13 +240,15 @@ def _print(evolution: Evolution, result: Mapping[str, Any], front: np.ndarray, h
     if result["weights"] is not None:
         lines.append(f"Weights: {WeightsOrigin(result['weights'], result['weights_sha256'])}.")
     if result["hypervolume_share"] is not None:
-        lines.insert(2, f"The front reaches {result['hypervolume_share']:.3%} of the exact hypervolume of the space.")
+        point = ", ".join(f"{name} {value:.5g}" for name, value in result["reference_point"].items())
+        share = f"{result['hypervolume_share']:.3%} of the exact hypervolume of the space"
+        lines.insert(2, f"The front reaches {share}, from the reference point {point}.")
     if result["failed"]:
         lines.append(f"{result['failed']:,} architectures have no finite EPE and were left out.")
-    if not result["hypervolume"]:
+    if not result["hypervolume"] and evolution.config.reference_point is not None:
         lines.append(
             "The hypervolume is 0: no architecture is better than evolution.reference_point in every objective. Choose "
-            "a worse reference point; until then the search cannot measure its progress."
+            "a worse reference point, or none; until then the search cannot measure its progress."
         )
     for line in lines:
         say(line, console)

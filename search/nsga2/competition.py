@@ -6,7 +6,7 @@ import numpy as np
 
 from edgeflownas.config import EvolutionConfig
 from search.nsga2.archive import Archive
-from search.nsga2.objectives import Objectives, find_dominated, find_nondominated
+from search.nsga2.objectives import Objectives, find_dominated, find_nondominated, find_worst_point
 
 
 def resolve_sram_cap(config: EvolutionConfig, board_kib: Optional[float]) -> Optional[float]:
@@ -54,6 +54,11 @@ class Competition:
         if self._volume is None:
             self._volume = self._objectives.hypervolume(self._points(self._front))
         return self._volume
+
+    def worst_point(self) -> Optional[np.ndarray]:
+        """Return the worst point of all competitors, shape [objectives]; None if there are none."""
+        rows = self._find_competing(0)
+        return find_worst_point(self._points(rows)) if len(rows) else None
 
     def hypervolume_before(self, generation: int) -> float:
         """Return the hypervolume of the architectures scored before a generation, by their present costs."""

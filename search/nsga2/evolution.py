@@ -9,6 +9,9 @@ It differs from the standard algorithm in the following points:
   children are requested: those that ``screening`` finds most promising. The first generation starts with the
   architectures that are best in one of the costs, which no other architecture can dominate.
 - Predicted costs guide the search; those of a generation's front are compiled before the generation ends.
+- Without a configured reference point, the hypervolume is measured from the worst point: the worst cost of all feasible
+  architectures, and the worst EPE of the first generation, or of the first ``population`` architectures if it is
+  smaller. It is fixed from then on.
 - An architecture is feasible if it fits the SRAM cap, which its cost shows before it is scored. An infeasible
   architecture is never requested. If it is scored together with a requested one, it survives only if too few feasible
   ones are known, and it never dominates a feasible one.
@@ -17,17 +20,17 @@ The next generation depends only on the archive, the last ``Generation`` and the
 """
 
 import random
-from typing import Dict, List, NamedTuple, Optional, Sequence
+from typing import Dict, List, Mapping, NamedTuple, Optional, Sequence
 
 import numpy as np
 
-from edgeflownas.config import EvolutionConfig
+from edgeflownas.config import EvolutionConfig, Objective
 from edgeflownas.errors import InputError
 from edgeflownas.network.space import Architecture, Space
 from edgeflownas.progress import say
 from search.nsga2.archive import Archive
 from search.nsga2.competition import Competition, resolve_sram_cap
-from search.nsga2.objectives import Objectives, select_first_fronts
+from search.nsga2.objectives import Objectives, compute_points, find_worst_point, select_first_fronts
 from search.nsga2.operators import Fitness, Individual, Variation, dump_rng, load_rng, select
 from search.nsga2.scoring import (
     COST_SOURCES,
@@ -51,6 +54,7 @@ class Generation(NamedTuple):
         genes: Genes of its population, uint8 [P, genes].
         objectives: Objectives of its population, each in its own unit, [P, objectives].
         hypervolume: Hypervolume of the archive.
+        reference_point: Reference point of the hypervolume, each objective in its own unit.
         rng_state: State of the random generator after this generation, JSON.
         evaluations: Number of architectures requested so far.
         backbones: Number of distinct backbones scored so far.
@@ -61,6 +65,7 @@ class Generation(NamedTuple):
     genes: np.ndarray
     objectives: np.ndarray
     hypervolume: float
+    reference_point: Dict[Objective, float]
     rng_state: str
     evaluations: int
     backbones: int
@@ -74,6 +79,7 @@ class Evolution:
         space: Search space.
         config: Configuration of the search.
         archive: All architectures scored so far.
+        objectives: Objectives with the reference point.
         number: Number of the next generation.
         duplicates: Number of children that were drawn again so far because they were already scored.
     """
@@ -106,18 +112,19 @@ class Evolution:
         self.config = config
         self.archive = Archive(space) if archive is None else archive
         self._compile_costs = compile_costs
-        self._objectives = Objectives(config.objectives, config.reference_point)
+        self.objectives = Objectives(config.objectives, config.reference_point)
         mutation = 1 / len(space.genes) if config.mutation is None else config.mutation
         self._variation = Variation(space.counts, config.crossover, mutation)
         self._cap = resolve_sram_cap(config, table.sram_cap_kib)
-        self._competition = Competition(self.archive, self._objectives, self._cap)
+        self._competition = Competition(self.archive, self.objectives, self._cap)
         self._table = table
         costs = compute_all_costs(space, table)
-        self._screening = Screening(space, self._objectives, costs)
+        self._screening = Screening(space, self.objectives, costs)
         # By index in the space: whether an architecture may be requested, as it is feasible and was never scored.
         self._open = self._find_feasible(costs["sram_kib"])
         self._feasible_count = self.unscored
         self._open[space.indices(self.archive.column("genes"))] = False
+        self._set_reference(costs, last)
         self._rng = random.Random(seed)
         self._population = np.empty(0, int)
         self.number = self.duplicates = 0
@@ -183,8 +190,11 @@ class Evolution:
         scores = sorted(scores)
         architectures = [architecture for architecture, _ in scores]
         new = np.arange(len(self.archive), len(self.archive) + len(scores))
+        bound_is_open = len(self.archive) < self.config.population
         self.archive.append(scores, list(map(self._table.cost, architectures)), self.number, frozenset(requested))
         self._open[self.space.indices(architectures)] = False
+        if bound_is_open and self.config.reference_point is None:
+            self._set_epe_bound()
         self.compile_front(on_compiled)
         self._population = self._select_survivors(np.concatenate([self._population, new]))
         self.number += 1
@@ -192,8 +202,9 @@ class Evolution:
         return Generation(
             number=self.number - 1,
             genes=self.archive.column("genes")[self._population],
-            objectives=self._objectives.values(self.archive, self._population),
+            objectives=self.objectives.values(self.archive, self._population),
             hypervolume=self.hypervolume(),
+            reference_point=self.objectives.reference_point,
             rng_state=dump_rng(self._rng),
             evaluations=self.archive.evaluations,
             backbones=self.archive.backbones,
@@ -236,6 +247,36 @@ class Evolution:
         """Return the lowest EPE of all feasible architectures, in pixels; infinity if there are none."""
         return self._competition.best_epe()
 
+    def _set_reference(self, costs: Mapping[str, np.ndarray], last: Optional[Generation]) -> None:
+        """Set the reference point: the configured one, that of a resumed search, or the worst point.
+
+        Args:
+            costs: Cost figures of all architectures by name, in the order of ``Space.all``.
+            last: Last generation of a search that is resumed.
+        """
+        objectives = self.objectives
+        if self.config.reference_point is not None:
+            return
+        if last is not None:
+            objectives.reference = Objectives(objectives.names, last.reference_point).reference
+        elif len(self.archive):  # scores of the space rather than of a search
+            worst = self._competition.worst_point()
+            objectives.reference = objectives.reference if worst is None else worst
+        else:
+            feasible = np.flatnonzero(self._find_feasible(costs["sram_kib"]))
+            figures = {"epe": np.full(self.space.size, np.nan), **costs}
+            points = compute_points(objectives.names, lambda name: figures[name][feasible])
+            objectives.reference = find_worst_point(points)  # NaN where it is the EPE's
+
+    def _set_epe_bound(self) -> None:
+        """Set the reference value of the EPE to the worst of the competitors, as long as there are few of them."""
+        worst = self._competition.worst_point()
+        if worst is not None and "epe" in self.objectives.names:
+            self.objectives.reference = np.where(
+                [name == "epe" for name in self.objectives.names], worst, self.objectives.reference
+            )
+            self._competition.reset()
+
     def _find_feasible(self, sram_kib: np.ndarray) -> np.ndarray:
         """Return which architectures fit the cap; argument and result are in the order of ``Space.all``."""
         if self._cap is None:
@@ -257,13 +298,13 @@ class Evolution:
         feasible, infeasible = rows[violations == 0], rows[np.argsort(violations, kind="stable")][feasible_count:]
         # Selection is slow for thousands of individuals, so it gets only those that can survive.
         size = self.config.population
-        feasible = feasible[select_first_fronts(self._objectives.points(self.archive, feasible), size)]
+        feasible = feasible[select_first_fronts(self.objectives.points(self.archive, feasible), size)]
         contenders = np.concatenate([feasible, infeasible[: max(size - len(feasible), 0)]])
         return self.archive.rows(select(self._make_individuals(contenders), size))
 
     def _make_individuals(self, rows: np.ndarray) -> List[Individual]:
         """Return DEAP individuals for the given rows."""
-        points = self._objectives.points(self.archive, rows).tolist()
+        points = self.objectives.points(self.archive, rows).tolist()
         fitnesses = map(Fitness, points, self._competition.violations(rows).tolist())
         return [Individual(genes, fitness) for genes, fitness in zip(self.archive.architectures(rows), fitnesses)]
 

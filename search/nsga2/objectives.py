@@ -1,7 +1,7 @@
 """Objectives by name, non-dominated points, and the hypervolume."""
 
 import math
-from typing import Callable, Dict, NamedTuple, Sequence
+from typing import Callable, Dict, Mapping, NamedTuple, Optional, Sequence
 
 import numpy as np
 
@@ -46,14 +46,27 @@ class Objectives:
     Attributes:
         names: Names of the objectives.
         signs: Factor of each objective, 1 or -1, so that lower is better, shape [objectives].
-        reference: Reference point of the hypervolume; lower is better in each objective, shape [objectives].
+        reference: Reference point of the hypervolume; lower is better in each objective, shape [objectives]. As long as
+            it contains NaN, every hypervolume is 0.
     """
 
-    def __init__(self, names: Sequence[Objective], reference_point: Dict[Objective, float]) -> None:
-        """Initialise the objectives from their names and the reference value of each, in its own unit."""
+    def __init__(
+        self, names: Sequence[Objective], reference_point: Optional[Mapping[Objective, float]] = None
+    ) -> None:
+        """Initialise the objectives from their names and the reference value of each, in its own unit; None: NaN."""
         self.names = tuple(names)
         self.signs = np.array([SIGNS[name] for name in names])
-        self.reference = self.signs * [reference_point[name] for name in names]
+        point = dict.fromkeys(names, np.nan) if reference_point is None else reference_point
+        self.reference = self.signs * [point[name] for name in names]
+
+    @property
+    def reference_point(self) -> Dict[Objective, float]:
+        """The reference value of each objective, in its own unit."""
+        return dict(zip(self.names, (self.reference * self.signs).tolist()))
+
+    def describe_reference(self) -> str:
+        """Return the reference point in words, such as "epe 1.378, fps 125.1"."""
+        return ", ".join(f"{name} {value:.5g}" for name, value in self.reference_point.items())
 
     def values(self, archive: Archive, rows: np.ndarray) -> np.ndarray:
         """Return the objectives of rows, each in its own unit: [rows, objectives]."""
@@ -92,6 +105,18 @@ def hypervolume(points: np.ndarray, reference: np.ndarray) -> float:
 
         return float(hv.hypervolume(front, reference))
     return float(moocore.hypervolume(front, ref=reference))
+
+
+def find_worst_point(points: np.ndarray) -> np.ndarray:
+    """Return the worst value of each objective, from which a hypervolume shows differences within the points.
+
+    Where all points are equal in an objective, the value is 1 % worse, so that the hypervolume is not 0.
+
+    Args:
+        points: Points, at least one, shape [points, objectives]; lower is better in each objective.
+    """
+    worst = points.max(axis=0)
+    return np.where(points.min(axis=0) < worst, worst, worst + 0.01 * np.abs(worst))
 
 
 def find_nondominated(points: np.ndarray) -> np.ndarray:

@@ -8,14 +8,14 @@ from typing import List, Mapping, Optional, Sequence
 
 import numpy as np
 
-from edgeflownas.config import dump
+from edgeflownas.config import Objective, dump
 from edgeflownas.errors import InputError
 from edgeflownas.progress import say
 from edgeflownas.storage import checkpoint, record
 from edgeflownas.storage.files import draft_folder, remove_leftovers, set_aside, sha256, write_text
 from edgeflownas.storage.lock import held
 from search.nsga2.archive import Archive
-from search.nsga2.objectives import Objectives
+from search.nsga2.objectives import Objectives, find_worst_point
 from search.nsga2.scoring import COST_FIGURES, COST_SOURCES
 from search.queue import slurm
 from search.queue.paths import QueuePaths
@@ -59,7 +59,9 @@ def build(run: Run, archive: Archive, front: np.ndarray, rebuild: bool = False) 
     """
     weights = run.supernet_weights()
     tasks = [_make_task(run, archive, row, checkpoint.digest(weights)) for row in _select(run, archive, front)]
-    return write_queue(run, tasks, run.config.queue.rule, rebuild, weights if run.config.queue.warm_start else None)
+    rule, first_weights = run.config.queue.rule, weights if run.config.queue.warm_start else None
+    reference_point = _make_objectives(run, archive).reference_point if rule == "hypervolume" else {}
+    return write_queue(run, tasks, rule, rebuild, first_weights, reference_point)
 
 
 def write_queue(
@@ -68,6 +70,7 @@ def write_queue(
     rule: str,
     rebuild: bool,
     weights: Optional[Mapping[str, np.ndarray]] = None,
+    reference_point: Optional[Mapping[Objective, float]] = None,
 ) -> Queue:
     """Write a queue in the run's folder; an existing one is treated as described for ``build``.
 
@@ -77,6 +80,7 @@ def write_queue(
         rule: Rule by which the architectures were selected.
         rebuild: Whether to rename an existing queue, regardless of its content.
         weights: Initial weights of the tasks; None for random ones.
+        reference_point: Reference point of the rule hypervolume; None for other rules.
 
     Returns:
         The queue.
@@ -95,7 +99,7 @@ def write_queue(
     draft = draft_folder(folder)
     try:
         paths = QueuePaths(draft)
-        _write_files(run, paths, tasks, rule)
+        _write_files(run, paths, tasks, rule, reference_point or {})
         if weights is not None:
             checkpoint.save(paths.supernet, weights, {"source": str(run.supernet_file)})
         if folder.exists():
@@ -113,7 +117,7 @@ def _select(run: Run, archive: Archive, rows: np.ndarray) -> List[int]:
         return _find_rows(run, archive, config.architectures)
     if not len(rows):
         raise InputError(f"queue {run.queue_folder}: the front is empty; search again, or raise evolution.max_sram_kib")
-    objectives = Objectives(run.config.evolution.objectives, run.config.evolution.reference_point)
+    objectives = _make_objectives(run, archive)
     points = objectives.points(archive, rows)
     order = np.lexsort((*archive.column("genes")[rows].T[::-1], *points.T[::-1]))
     rows, points = rows[order], points[order]
@@ -127,6 +131,16 @@ def _select(run: Run, archive: Archive, rows: np.ndarray) -> List[int]:
             say(f"queue {run.queue_folder}: the front has only {len(rows)} architectures; all are queued")
         chosen = RULES[config.rule](front, min(config.size, len(rows)))
     return [int(rows[index]) for index in chosen]
+
+
+def _make_objectives(run: Run, archive: Archive) -> Objectives:
+    """Return the objectives with the configured reference point, or else the worst point of the archive."""
+    config = run.config.evolution
+    objectives = Objectives(config.objectives, config.reference_point)
+    if config.reference_point is None:
+        valid = np.flatnonzero(np.isfinite(archive.column("epe")))
+        objectives.reference = find_worst_point(objectives.points(archive, valid))
+    return objectives
 
 
 def _find_rows(run: Run, archive: Archive, names: Sequence[str]) -> List[int]:
@@ -229,7 +243,9 @@ def _check_jobs(paths: QueuePaths) -> None:
         )
 
 
-def _write_files(run: Run, paths: QueuePaths, tasks: List[TaskConfig], rule: str) -> None:
+def _write_files(
+    run: Run, paths: QueuePaths, tasks: List[TaskConfig], rule: str, reference_point: Mapping[Objective, float]
+) -> None:
     """Write all files of a queue except the supernet."""
     config, now = run.config, time.time()
     search_sha256: Optional[str] = sha256(run.search_file) if run.search_file.exists() else None
@@ -239,7 +255,7 @@ def _write_files(run: Run, paths: QueuePaths, tasks: List[TaskConfig], rule: str
         rule=rule,
         size=config.queue.size if rule in RULES else len(tasks),
         fps_targets=config.queue.fps_targets if rule == "fps_targets" else [],
-        reference_point=config.evolution.reference_point if rule == "hypervolume" else {},
+        reference_point=dict(reference_point),
         tasks=len(tasks),
         objectives=list(config.evolution.objectives),
         seed=config.seed,

@@ -6,6 +6,9 @@ from typing import Any, List, Optional, Sequence, Tuple
 import numpy as np
 from typing_extensions import Literal
 
+# Horizontal axes that count, and along which values are not compared with each other.
+COUNTED = ("generation", "epoch", "requested architectures", "time")
+
 Mark = Literal["line", "steps", "front", "points", "bars", "area"]
 
 
@@ -54,6 +57,32 @@ class Chart:
     y: str
     series: Tuple[Series, ...]
     share: bool = False
+
+    def axis_title(self, name: Literal["x", "y"]) -> str:
+        """Return the label of an axis, which says so if the axis does not start at 0."""
+        label: str = getattr(self, name)
+        return f"{label}; the axis does not start at 0" if self.is_cut(name) else label
+
+    def is_cut(self, name: Literal["x", "y"]) -> bool:
+        """Return whether an axis with a quantity starts near its smallest value instead of 0.
+
+        It does where the values would otherwise fill less than three quarters of it.
+        """
+        if name == "x" and self.x.startswith(COUNTED):
+            return False
+        if name == "y" and (self.share or any(series.mark in ("bars", "area") for series in self.series)):
+            return False
+        values = [value for series in self.series for value in getattr(series, name)]
+        values = values + [low for series in self.series for low in (series.low if name == "y" else ())]
+        if not values or any(isinstance(value, str) for value in values):
+            return False
+        return min(values) > max(values) / 4
+
+    def starts_at_zero(self, name: Literal["x", "y"]) -> bool:
+        """Return whether an axis has to start at 0 because nothing says otherwise."""
+        values = [value for series in self.series for value in getattr(series, name)]
+        numeric = bool(values) and not any(isinstance(value, str) for value in values)
+        return numeric and not self.is_cut(name) and min(values) >= 0
 
 
 @dataclass(frozen=True)
@@ -112,6 +141,11 @@ def horizontal_line(name: str, value: float, x: Sequence[float], role: str) -> S
     """Return a dashed horizontal line over the range of ``x``."""
     ends = [min(x), max(x)] if len(x) else [0.0, 1.0]
     return Series(name, ends, [value, value], role, "line", dashed=True)
+
+
+def vertical_line(name: str, x: float, y: Sequence[float], role: str) -> Series:
+    """Return a dashed vertical line over the range of ``y``."""
+    return Series(name, [x, x], [min(y), max(y)], role, "line", dashed=True)
 
 
 def option_role(option: int, count: int) -> str:

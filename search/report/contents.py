@@ -9,11 +9,11 @@ from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence
 import numpy as np
 import yaml
 
-from edgeflownas.config import Config, load, validate
+from edgeflownas.config import Config, Objective, load, validate
 from edgeflownas.errors import InputError
 from edgeflownas.hardware.board import Board
 from edgeflownas.progress import say
-from edgeflownas.storage import sealed
+from edgeflownas.storage import checkpoint, sealed
 from edgeflownas.storage.files import read_json
 from edgeflownas.storage.lock import held
 from search.nsga2.archive import Archive
@@ -23,7 +23,7 @@ from search.queue.queue import Queue
 from search.run import Run
 from search.storage.compiled_costs import copy_compiled_costs
 from search.storage.identity import Identity
-from search.storage.search_file import read_archive
+from search.storage.search_file import read_archive, read_reference_point
 from search.storage.space_file import read_whole_space
 from search.strategies.staged import stage_folders
 from search.weights import WeightsOrigin
@@ -37,6 +37,7 @@ class Generations(NamedTuple):
     Attributes:
         genes: Genes of each population, uint8, shape [P, genes].
         hypervolume: Hypervolume of the archive.
+        reference_point: Reference point of the hypervolume, each objective in its own unit.
         evaluations: Number of architectures requested so far.
         backbones: Number of distinct backbones scored so far.
         duplicates: Number of children redrawn so far because they were duplicates.
@@ -45,6 +46,7 @@ class Generations(NamedTuple):
 
     genes: List[np.ndarray]
     hypervolume: List[float]
+    reference_point: List[Dict[Objective, float]]
     evaluations: List[int]
     backbones: List[int]
     duplicates: List[int]
@@ -58,11 +60,22 @@ class TrainingRecord(NamedTuple):
         stage: Name of the stage; empty if there is only one.
         log: Log of the completed epochs.
         fairness: Number of times each option was trained, by gene or by group of genes that are drawn together.
+        recipe: Settings that it was trained with, as its weights record them; empty if they do not.
     """
 
     stage: str
     log: Log
     fairness: Dict[str, List[int]]
+    recipe: Mapping[str, Any]
+
+    @property
+    def uncertainty_epoch(self) -> Optional[int]:
+        """First epoch whose loss includes the uncertainty, if the training has reached it; None: not known or none."""
+        if not self.log or not {"epochs", "uncertainty_from"} <= set(self.recipe):
+            return None
+        first = self.log[0]
+        start = self.recipe["uncertainty_from"] * self.recipe["epochs"] * first["steps"] / first["epoch"]
+        return next((int(line["epoch"]) for line in self.log if line["steps"] > start), None)
 
 
 @dataclass(frozen=True)
@@ -118,9 +131,27 @@ class Contents:
 
     @property
     def objectives(self) -> Objectives:
-        """Objectives of the search."""
-        return Objectives(self.run.config.evolution.objectives, self.run.config.evolution.reference_point)
+        """Objectives of the search, with the configured reference point, or else the worst point.
 
+        The worst point is that of the whole space if it is scored, otherwise the one that the search recorded.
+        """
+        config = self.run.config.evolution
+        objectives = Objectives(config.objectives, config.reference_point)
+        if config.reference_point is None and self.exact is not None:
+            worst = self._compete(self.exact, objectives).worst_point()
+            objectives.reference = objectives.reference if worst is None else worst
+        elif config.reference_point is None and self.generations is not None:
+            objectives = Objectives(config.objectives, self.generations.reference_point[-1])
+        return objectives
+
+    def measure_course(self) -> List[float]:
+        """Return the hypervolume after each generation, from the same reference point and by the present costs."""
+        assert self.archive is not None and self.generations is not None
+        if self.run.config.evolution.reference_point is not None:
+            return self.generations.hypervolume
+        competition = self._competition(self.archive)
+        count = len(self.generations.hypervolume)
+        return [competition.hypervolume_before(number + 1) for number in range(count)]
 
     def front(self, archive: Archive) -> np.ndarray:
         """Return the rows of an archive's front, sorted by the first objective, best first."""
@@ -131,8 +162,10 @@ class Contents:
         return self._competition(archive).hypervolume()
 
     def _competition(self, archive: Archive) -> Competition:
-        cap_kib = resolve_sram_cap(self.run.config.evolution, self.board.arena_kib)
-        return Competition(archive, self.objectives, cap_kib)
+        return self._compete(archive, self.objectives)
+
+    def _compete(self, archive: Archive, objectives: Objectives) -> Competition:
+        return Competition(archive, objectives, resolve_sram_cap(self.run.config.evolution, self.board.arena_kib))
 
 
 def name_runs(folders: Sequence[Path]) -> List[str]:
@@ -185,7 +218,7 @@ def read(folder: Path, name: Optional[str] = None) -> Contents:
         archive=archive,
         generations=generations,
         exact=exact,
-        trainings=_read_trainings(run.supernet_file.parent),
+        trainings=_read_trainings(run.supernet_file),
         queue=Queue(run.queue_folder) if (run.queue_folder / "queue.yaml").exists() else None,
         final=_read_rows(run.final_front_file),
         hardware=_read_json_if_present(run.hardware_file),
@@ -234,9 +267,11 @@ def _read_search(run: Run) -> Any:
             if path != run.search_file:
                 return attributes, None, None
             groups = [file["generations"][name] for name in sorted(file["generations"])]
-            course = {name: [group.attrs[name].item() for group in groups] for name in Generations._fields[1:]}
-            genes = [group["genes"][()] for group in groups]
-            return attributes, read_archive(file["archive"], run.space), Generations(genes=genes, **course)
+            totals = ("hypervolume", "evaluations", "backbones", "duplicates", "wall_s")
+            course = {name: [group.attrs[name].item() for group in groups] for name in totals}
+            course["genes"] = [group["genes"][()] for group in groups]
+            course["reference_point"] = [read_reference_point(group, run.config.evolution) for group in groups]
+            return attributes, read_archive(file["archive"], run.space), Generations(**course)
     except sealed.DamagedError as error:
         raise InputError(f"{path}: is {error}; run `evolve` to see how to continue") from None
     except sealed.MALFORMED as error:
@@ -257,16 +292,29 @@ def _make_identity(run: Run, attributes: Mapping[str, Any]) -> Identity:
     return Identity(config, run.space, skeleton, supernet, table, json.loads(attributes.get("pairs", "{}")))
 
 
-def _read_trainings(folder: Path) -> List[TrainingRecord]:
+def _read_trainings(supernet: Path) -> List[TrainingRecord]:
     """Read the records beside a supernet, one per stage of a staged training."""
+    folder = supernet.parent
     folders = stage_folders(folder)
     staged = any((earlier / "log.csv").exists() for earlier in folders[:-1])
     stages = {f"stage {number}": path for number, path in enumerate(folders, 1)} if staged else {"": folder}
     records = [
-        TrainingRecord(stage, read_log(path / "log.csv"), _read_fairness(path / "fairness.json"))
+        TrainingRecord(
+            stage, read_log(path / "log.csv"), _read_fairness(path / "fairness.json"),
+            _read_recipe(supernet if path == folder else path / supernet.name),
+        )  # fmt: skip
         for stage, path in stages.items()
     ]
     return [record for record in records if record.log or record.fairness]
+
+
+def _read_recipe(weights: Path) -> Mapping[str, Any]:
+    """Return the training settings that weights record; empty if they cannot be read."""
+    try:
+        recipe = checkpoint.load(weights)[1]["identity"]["train"]
+    except (InputError, KeyError, TypeError):
+        return {}
+    return recipe if isinstance(recipe, dict) else {}
 
 
 def _read_fairness(path: Path) -> Dict[str, List[int]]:

@@ -19,10 +19,11 @@ def hypervolume_section(runs: Sequence[Contents]) -> ReportSection:
     if not searched:
         return ReportSection("hypervolume", title, (_NOT_YET,))
     charts = []
+    volumes = {number: contents.measure_course() for number, contents, _ in searched}
     for name, unit in (("generation", ""), (_REQUESTED, ""), ("time", ", seconds")):
         series: List[Series] = []
         for number, contents, course in searched:
-            series.append(Series(contents.name, _x_values(course, name), course.hypervolume, f"run {number}", "steps"))
+            series.append(Series(contents.name, _x_values(course, name), volumes[number], f"run {number}", "steps"))
         extent = [x for line in series for x in line.x]
         for value, label in _exact_hypervolumes([contents for _, contents, _ in searched]).items():
             series.append(horizontal_line(label, value, extent, "exact"))
@@ -49,12 +50,13 @@ def _exact_hypervolumes(runs: Sequence[Contents]) -> Dict[float, str]:
 def _summarise(contents: Contents) -> str:
     course = contents.generations
     assert course is not None
-    last = course.hypervolume[-1]
-    text = f"{contents.name}: {last:.6g} after {format_count(len(course.hypervolume), 'generation')}"
+    volumes = contents.measure_course()
+    last, point = volumes[-1], contents.objectives.describe_reference()
+    text = f"{contents.name}: {last:.6g} after {format_count(len(volumes), 'generation')}, from {point}"
     if contents.exact is None:
         return f"{text}. The exact hypervolume is not known: `enumerate` computes it."
     exact = contents.hypervolume(contents.exact)
-    first = next((number for number, value in enumerate(course.hypervolume) if value >= exact * (1 - 1e-12)), None)
+    first = next((number for number, value in enumerate(volumes) if value >= exact * (1 - 1e-12)), None)
     text += f"; {100 * last / exact:.3f} % of the exact {exact:.6g}"
     if first is not None:
         text += f", reached in generation {first} after {format_duration(course.wall_s[first])}"

@@ -4,6 +4,7 @@ from typing import List, Sequence, Tuple
 
 import numpy as np
 
+from search.nsga2.scoring import COST_SOURCES
 from search.report.chart import Chart, ReportSection, Series, Table, format_count, option_role, to_python
 from search.report.contents import Contents
 from search.report.points import Points
@@ -35,15 +36,30 @@ def _summarise(contents: Contents, points: Points, several: bool) -> str:
     epe, fps = points.columns["epe"], points.columns["fps"]
     front = points.sort_by_fps(np.flatnonzero(points.front))
     name = f"{contents.name}: " if several else ""
-    text = f"{name}{len(points):,} of {points.space.size:,} architectures scored"
+    text = f"{name}{_summarise_scores(contents, points)}"
     if len(front):
         ends = [f"{epe[row]:.3f} px at {fps[row]:.0f} FPS" for row in (front[0], front[-1])]
-        text += f"; {len(front)} on the front, {f'from {ends[0]} to {ends[1]}' if len(front) > 1 else ends[0]}"
+        place = f"from {ends[0]} to {ends[1]}" if len(front) > 1 else ends[0]
+        text += f". {format_count(len(front), 'architecture is', 'architectures are')} on the front, {place}"
     if contents.archive is not None and contents.exact is not None:
         share = contents.hypervolume(contents.archive) / contents.hypervolume(contents.exact)
         exact = format_count(int(points.exact.sum()), "architecture")
         text += f". The front reaches {100 * share:.3f} % of the hypervolume of the exact front, which has {exact}"
     return text + "."
+
+
+def _summarise_scores(contents: Contents, points: Points) -> str:
+    """Return how many architectures were requested, scored and enumerated, as on the rest of the page."""
+    size = f"{points.space.size:,}"
+    enumerated = "the EPE of all others is known from `enumerate`"
+    if contents.archive is None:
+        text = f"all {size} architectures are scored by `enumerate`"
+    else:
+        archive = contents.archive
+        text = f"{archive.evaluations:,} architectures requested and {len(archive):,} of {size} scored by the search"
+        text += f"; {enumerated}" if contents.exact is not None and len(points) > len(archive) else ""
+    compiled = int((points.columns["cost_source"] == COST_SOURCES.index("compiled")).sum())
+    return f"{text}. {compiled:,} of the costs shown are compiled, the others predicted"
 
 
 def _make_chart(title: str, run: int, points: Points) -> Chart:

@@ -14,7 +14,7 @@ from matplotlib.image import imread
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
-from search.report.chart import Chart, Picture, ReportSection, Series, Table
+from search.report.chart import COUNTED, Chart, Picture, ReportSection, Series, Table
 from search.report.palette import colour
 from search.report.tables import format_cell
 
@@ -107,8 +107,8 @@ def _decode(picture: Picture) -> np.ndarray:
 
 def _draw_chart(axes: Axes, chart: Chart) -> None:
     axes.set_title(chart.title)
-    axes.set_xlabel(chart.x)
-    axes.set_ylabel(chart.y)
+    axes.set_xlabel(chart.axis_title("x"))
+    axes.set_ylabel(chart.axis_title("y"))
     bars = [series for series in chart.series if series.mark == "bars"]
     areas = [series for series in chart.series if series.mark == "area"]
     if areas:
@@ -128,10 +128,14 @@ def _draw_chart(axes: Axes, chart: Chart) -> None:
                 series.x, series.y, "o", label=series.name, color=colour(series.role), mew=0,
                 markersize=1.6 if many else 6, alpha=0.55 if many else 1.0, rasterized=many,
             )  # fmt: skip
+    if chart.starts_at_zero("x") and not chart.x.startswith(COUNTED):
+        axes.set_xlim(left=0)
+    if chart.starts_at_zero("y"):
+        axes.set_ylim(bottom=0)
     if chart.share:
         axes.set_ylim(0, 1)
         axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
-    if chart.x in ("generation", "epoch"):
+    if chart.x.startswith(("generation", "epoch")):
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     handles: List[Any] = axes.get_legend_handles_labels()[0]
     if 1 < len(handles) <= _MAX_LEGEND:

@@ -12,7 +12,7 @@ from markupsafe import Markup, escape
 from plotly.offline import get_plotlyjs
 
 from edgeflownas import __version__
-from search.report.chart import Chart, ReportSection, Table
+from search.report.chart import COUNTED, Chart, ReportSection, Table
 from search.report.palette import colours
 from search.report.summary import KeyFigure
 from search.report.tables import format_cell
@@ -78,7 +78,11 @@ def render_page(
 
 
 def _chart_record(chart: Chart) -> Dict[str, Any]:
-    return {"x": chart.x, "y": chart.y, "share": chart.share, "series": [vars(series) for series in chart.series]}
+    titles = {"x_title": chart.axis_title("x"), "y_title": chart.axis_title("y")}
+    x_zero = chart.starts_at_zero("x") and not chart.x.startswith(COUNTED)
+    zeros = {"x_zero": x_zero, "y_zero": chart.starts_at_zero("y")}
+    series = [vars(series) for series in chart.series]
+    return {"x": chart.x, "y": chart.y, **titles, **zeros, "share": chart.share, "series": series}
 
 
 def _embed_json(content: Any) -> Markup:

@@ -1,4 +1,4 @@
-"""All scored architectures of a run, as columns."""
+"""All architectures of a run whose score is known, from the search or from an enumeration, as columns."""
 
 from dataclasses import dataclass
 from typing import Dict, List, Optional, Tuple
@@ -69,7 +69,7 @@ class Points:
             self.front.astype(int).tolist(),
             self.exact.astype(int).tolist(),
         )
-        return Table("All scored architectures", headings, tuple(rows))
+        return Table("All architectures with a score", headings, tuple(rows))
 
 
 def collect_points(contents: Contents) -> Points:

@@ -35,11 +35,12 @@ def retraining_section(runs: Sequence[Contents]) -> ReportSection:
         if done:
             target, x_values = (pairs, _supernet_epes) if contents.shares_weights else (alone, _fps)
             names = [row.architecture or "" for row, _ in done]
-            x, epes = x_values(contents.queue, done), [result.epe for _, result in done]
+            x, epes = x_values(contents, contents.queue, done), [result.epe for _, result in done]
             target.append(Series(contents.name, x, epes, f"run {number}", "points", labels=names))
         series = _curves(contents.queue, task_rows)
         if series:
-            curves.append(Chart(f"Tasks of {contents.name}", "epoch", "EPE, px", series))
+            epoch = "epoch of the last stage" if isinstance(contents.run.config.queue.train, list) else "epoch"
+            curves.append(Chart(f"Tasks of {contents.name}", epoch, "EPE, px", series))
         tables.append(_make_table(contents, task_rows, results))
     if not text:
         return ReportSection("retraining", TITLE, ("There is no retrain queue yet: `evolve` builds one when it ends.",))
@@ -47,7 +48,7 @@ def retraining_section(runs: Sequence[Contents]) -> ReportSection:
     if pairs:
         charts.append(Chart("Prediction of the supernet", "supernet EPE, px", "retrained EPE, px", tuple(pairs)))
     if alone:
-        charts.append(Chart("Trained alone", "FPS, as predicted", "EPE, px", tuple(alone)))
+        charts.append(Chart("Trained alone", "FPS, predicted or as collected", "EPE, px", tuple(alone)))
     return ReportSection("retraining", TITLE, tuple(text), (*charts, *curves), tuple(tables))
 
 
@@ -62,12 +63,15 @@ def _summarise_ranking(contents: Contents, done: Sequence[Done]) -> str:
     return f"; Kendall's tau of supernet EPE and retrained EPE: {tau}"
 
 
-def _supernet_epes(queue: Queue, done: Sequence[Done]) -> List[float]:
+def _supernet_epes(contents: Contents, queue: Queue, done: Sequence[Done]) -> List[float]:
     return [row.supernet_epe for row, _ in done if row.supernet_epe is not None]
 
 
-def _fps(queue: Queue, done: Sequence[Done]) -> List[float]:
-    return [queue.task(row.index).config.found.fps for row, _ in done]
+def _fps(contents: Contents, queue: Queue, done: Sequence[Done]) -> List[float]:
+    """Return the FPS that `queue collect` has compiled, otherwise that which the search knew."""
+    collected = [line for line in contents.final if line.get("cost_source") == "compiled"]
+    compiled = {line.get("architecture"): line["fps"] for line in collected}
+    return [float(compiled.get(row.architecture, queue.task(row.index).config.found.fps)) for row, _ in done]
 
 
 def _read_result(queue: Queue, row: Row) -> Optional[Result]:

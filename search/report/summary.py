@@ -32,7 +32,7 @@ def _describe_state(contents: Contents) -> str:
         return "The search is running; the page shows its progress so far."
     if contents.generations is not None:
         return f"{format_count(len(contents.generations.hypervolume), 'generation')} searched."
-    return "The whole space is scored." if contents.exact is not None else "There is no search yet."
+    return "The whole space is scored by `enumerate`." if contents.exact is not None else "There is no search yet."
 
 
 def make_key_figures(contents: Contents, points: Optional[Points]) -> Tuple[KeyFigure, ...]:
@@ -50,7 +50,7 @@ def make_key_figures(contents: Contents, points: Optional[Points]) -> Tuple[KeyF
         figures.append(KeyFigure("Hypervolume", f"{100 * reached:.2f}", "%", "of that of the exact front"))
     if contents.archive is not None and contents.generations is not None:
         note = f"of {contents.run.space.size:,}; {contents.archive.evaluations:,} requested"
-        figures.append(KeyFigure("Scored", f"{len(contents.archive):,}", "", note))
+        figures.append(KeyFigure("Scored by the search", f"{len(contents.archive):,}", "", note))
         times = contents.generations.wall_s
         note = format_count(len(times), "generation")
         figures.append(KeyFigure("Search time", format_duration(times[-1]), note=note))

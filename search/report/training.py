@@ -3,14 +3,17 @@
 from typing import List, Mapping, Sequence, Tuple
 
 from edgeflownas.progress import format_duration
-from search.report.chart import Chart, ReportSection, Series, format_count, horizontal_line, option_role
-from search.report.contents import Contents, Log, TrainingRecord
+from search.report.chart import Chart, ReportSection, Series, format_count, horizontal_line, option_role, vertical_line
+from search.report.contents import Contents, TrainingRecord
+
+_JUMP = 1.3  # ratio of the losses of successive epochs that is called a jump
 
 
 def training_section(runs: Sequence[Contents]) -> ReportSection:
     """Return the section with the curves of EPE and loss."""
     title = "Training"
-    logs = [(role, name, training.log) for role, name, training in _list_trainings(runs) if training.log]
+    trainings = [entry for entry in _list_trainings(runs) if entry[2].log]
+    logs = [(role, name, training.log) for role, name, training in trainings]
     if not logs:
         reason = _explain_absence(runs, "There is no training log yet: `train` writes one.")
         return ReportSection("training", title, (reason,))
@@ -23,7 +26,9 @@ def training_section(runs: Sequence[Contents]) -> ReportSection:
             f"of the pool {best['epe']:.3f} px in epoch {best['epoch']:.0f}, "
             f"{100 * best['share']:.1f} % of zero-flow EPE."
         )
-    return ReportSection("training", title, tuple(text), _make_charts(logs))
+    for _, name, training in trainings:
+        text += [f"{name}: {sentence}" for sentence in _explain_jumps(training)]
+    return ReportSection("training", title, tuple(text), _make_charts(trainings))
 
 
 def _list_trainings(runs: Sequence[Contents]) -> List[Tuple[str, str, TrainingRecord]]:
@@ -45,11 +50,28 @@ def _explain_absence(runs: Sequence[Contents], not_yet: str) -> str:
     return "With strategy: independent there is no supernet to train; the curves of the children are shown below."
 
 
-def _make_charts(logs: Sequence[Tuple[str, str, Log]]) -> Tuple[Chart, ...]:
+def _explain_jumps(training: TrainingRecord) -> List[str]:
+    """Return a sentence for every jump of the loss, with its reason if it is known."""
+    start, sentences = training.uncertainty_epoch, []
+    if start is not None and training.log[0]["epoch"] < start:
+        sentences.append(f"from epoch {start} on, the loss includes the uncertainty; it is not comparable with before.")
+    for before, line in zip(training.log, training.log[1:]):
+        if line["loss"] > _JUMP * before["loss"] > 0 and line["epoch"] not in (start, (start or 0) + 1):
+            sentences.append(
+                f"the loss rises from {before['loss']:.3g} to {line['loss']:.3g} in epoch {line['epoch']:.0f}, which "
+                f"the recipe does not explain; see EPE of the same epochs."
+            )
+        if line["epoch"] != before["epoch"] + 1:
+            sentences.append(f"the log has no epochs between {before['epoch']:.0f} and {line['epoch']:.0f}.")
+    return sentences
+
+
+def _make_charts(trainings: Sequence[Tuple[str, str, TrainingRecord]]) -> Tuple[Chart, ...]:
     epe: List[Series] = []
     loss: List[Series] = []
     zeros = {}
-    for role, name, log in logs:
+    for role, name, training in trainings:
+        log = training.log
         epochs = [line["epoch"] for line in log]
         epe.append(Series(name, epochs, [line["epe"] for line in log], role))
         loss.append(Series(name, epochs, [line["loss"] for line in log], role))
@@ -58,6 +80,10 @@ def _make_charts(logs: Sequence[Tuple[str, str, Log]]) -> Tuple[Chart, ...]:
     for zero, name in zeros.items():
         label = "zero flow" if len(zeros) == 1 else f"zero flow, {name}"
         epe.append(horizontal_line(label, zero, [min(extent), max(extent)], "muted"))
+    losses = [value for series in loss for value in series.y]
+    starts = {training.uncertainty_epoch for _, _, training in trainings} - {None}
+    for start in sorted(start for start in starts if start is not None):
+        loss.append(vertical_line(f"with uncertainty from epoch {start}", start - 0.5, losses, "muted"))
     return (
         Chart("EPE of the pool", "epoch", "EPE, px", tuple(epe)),
         Chart("Loss", "epoch", "loss", tuple(loss)),

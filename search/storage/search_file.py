@@ -8,21 +8,24 @@
   ``npu_cycles`` float64 [N]; ``archive/generation`` int32 [N]; ``archive/requested`` bool [N];
   ``archive/cost_source`` uint8 [N] (0 predicted, 1 compiled).
 - ``generations/NNNN/genes`` uint8 [P, genes] and ``objectives`` float64 [P, M], the population; attributes
-  ``hypervolume``, ``rng_state``, ``evaluations``, ``backbones``, ``duplicates``, ``wall_s``, the last four counted from
-  the start of the search. The objectives are in the order of ``evolution.objectives``.
+  ``hypervolume``, ``reference_point`` (JSON), ``rng_state``, ``evaluations``, ``backbones``, ``duplicates``,
+  ``wall_s``, the last four counted from the start of the search. The objectives are in the order of
+  ``evolution.objectives``.
 
 The file is sealed (``edgeflownas.storage.sealed``) and written as a whole: after each generation, or, if it is large
 and generations are quick, less often. Until then, new generations are kept in memory.
 """
 
+import json
 import time
 from pathlib import Path
-from typing import Optional
+from typing import Dict, Optional
 
 import h5py
 import numpy as np
 
 from edgeflownas import __version__
+from edgeflownas.config import EvolutionConfig, Objective
 from edgeflownas.errors import InputError
 from edgeflownas.network.space import Space
 from edgeflownas.storage import sealed
@@ -79,7 +82,7 @@ class SearchFile:
                         f"another folder with --run, or start from scratch with --restart (the existing file is kept)"
                     )
                 self.remark = identity.describe_gap(path, self._file.attrs)
-                self._restore(identity.space)
+                self._restore(identity)
         else:
             self._file = sealed.create()
             self._file.attrs.update(format=FORMAT, format_version=FORMAT_VERSION)
@@ -102,6 +105,7 @@ class SearchFile:
         group = self._file["generations"].create_group(f"{generation.number:04d}")
         group["genes"] = generation.genes
         group["objectives"] = generation.objectives
+        group.attrs["reference_point"] = json.dumps(generation.reference_point)
         for name in ("hypervolume", "rng_state", "evaluations", "backbones", "duplicates"):
             group.attrs[name] = getattr(generation, name)
         group.attrs["wall_s"] = wall_s
@@ -128,8 +132,9 @@ class SearchFile:
             if self.path.stat().st_size > _SMALL:
                 self._due += _APART * (self._due - started)
 
-    def _restore(self, space: Space) -> None:
+    def _restore(self, identity: Identity) -> None:
         """Read everything that the next generation depends on."""
+        space = identity.space
         self.archive = read_archive(sealed.member(self._file, "archive"), space)
         names = list(sealed.member(self._file, "generations"))
         number = len(names) - 1
@@ -146,6 +151,7 @@ class SearchFile:
             genes=genes,
             objectives=read_whole(sealed.member(group, "objectives"), np.float64, space.size * len(SIGNS)),
             hypervolume=float(group.attrs["hypervolume"]),
+            reference_point=read_reference_point(group, identity.config.evolution),
             rng_state=dump_rng(load_rng(group.attrs["rng_state"])),
             evaluations=int(group.attrs["evaluations"]),
             backbones=int(group.attrs["backbones"]),
@@ -153,6 +159,22 @@ class SearchFile:
         )
         self.wall_s = float(group.attrs["wall_s"])
         self.zero_flow_epe = float(self._file.attrs["zero_flow_epe"])
+
+
+def read_reference_point(group: h5py.Group, config: EvolutionConfig) -> Dict[Objective, float]:
+    """Return the reference point of a generation, each objective in its own unit.
+
+    Earlier versions did not record it, as it was always configured.
+
+    Raises:
+        ValueError, KeyError: The group does not contain a reference point.
+    """
+    if "reference_point" not in group.attrs and config.reference_point is not None:
+        return config.reference_point
+    point = json.loads(group.attrs["reference_point"])
+    if not isinstance(point, dict) or not set(config.objectives) <= set(point):
+        raise ValueError("its reference point does not have a value for every objective")
+    return {name: float(point[name]) for name in config.objectives}
 
 
 def create_archive(group: h5py.Group, space: Space, compression: Optional[str] = None) -> None:

@@ -6,16 +6,18 @@ The file is sealed (``edgeflownas.storage.sealed``) and contains:
   space is scored.
 - ``archive/`` as in ``search.h5``, with rows in the order of the architectures' digits, so that the content does not
   depend on the order of scoring.
-- In a complete file, the attribute ``hypervolume``, and ``front/genes`` uint8 [F, genes], sorted by the first
-  objective, best first.
+- In a complete file, the attributes ``hypervolume`` and ``reference_point`` (JSON), and ``front/genes`` uint8
+  [F, genes], sorted by the first objective, best first.
 """
 
+import json
 from pathlib import Path
-from typing import Iterable, List, Optional, Tuple
+from typing import Iterable, List, Mapping, Optional, Tuple
 
 import numpy as np
 
 from edgeflownas import __version__
+from edgeflownas.config import Objective
 from edgeflownas.errors import InputError
 from edgeflownas.storage import sealed
 from edgeflownas.storage.files import previous
@@ -65,12 +67,18 @@ class SpaceFile:
         """Whether every architecture of the space is scored."""
         return len(self.archive) == self._identity.space.size
 
-    def write(self, front: Optional[np.ndarray] = None, hypervolume: float = float("nan")) -> None:
+    def write(
+        self,
+        front: Optional[np.ndarray] = None,
+        hypervolume: float = float("nan"),
+        reference_point: Optional[Mapping[Objective, float]] = None,
+    ) -> None:
         """Write the archive to disk.
 
         Args:
             front: Rows of the exact front, shape [F], if the archive contains the whole space.
             hypervolume: Hypervolume of that front.
+            reference_point: Its reference point, each objective in its own unit.
         """
         with sealed.create() as file:
             file.attrs.update(format=FORMAT, format_version=FORMAT_VERSION, code_version=__version__)
@@ -79,7 +87,7 @@ class SpaceFile:
             create_archive(group, self._identity.space, compression="gzip")
             append_archive(group, self.archive)
             if front is not None:
-                file.attrs["hypervolume"] = hypervolume
+                file.attrs.update(hypervolume=hypervolume, reference_point=json.dumps(reference_point))
                 file.create_group("front")["genes"] = self.archive.column("genes")[front]
             sealed.write(file, self.path)
 

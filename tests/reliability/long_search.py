@@ -4,6 +4,7 @@ The space is larger than that of the network, which has 19,683 architectures; th
 processor times, as the machine may be busy.
 """
 
+import json
 import time
 from pathlib import Path
 from typing import Any, Dict, Iterator, List, Sequence
@@ -134,5 +135,6 @@ def _restore(number: int, file: sealed.File, whole: Archive, config: EvolutionCo
     archive = Archive.restore(whole.space, {name: whole.column(name)[rows] for name in ("genes", *COLUMNS)})
     group = file[f"generations/{number:04d}"]
     state = {name: group.attrs[name] for name in Generation._fields if name in group.attrs}
+    state["reference_point"] = json.loads(state["reference_point"])
     last = Generation(number=number, genes=group["genes"][()], objectives=group["objectives"][()], **state)
     return Evolution(whole.space, config, Table(), 1, archive, last)

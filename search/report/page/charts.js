@@ -80,12 +80,14 @@ const hasTextValues = series => series.x.some(value => typeof value === "string"
 
 function draw(place) {
   const chart = data.charts[place.dataset.chart];
-  const whole = ["generation", "epoch"].includes(chart.x) ? { tickformat: ",d" } : {};
+  const whole = ["generation", "epoch"].some(word => chart.x.startsWith(word)) ? { tickformat: ",d" } : {};
   if (whole.tickformat && Math.max(...chart.series.flatMap(series => series.x)) < 6) whole.dtick = 1;
   const small = place.clientHeight < 220;
-  const y = chart.share ? { range: [0, 1], tickformat: ".0%", nticks: 3 } : { tickformat: ",.6~g" };
+  const fromZero = isZero => (isZero ? { rangemode: "tozero" } : {});
+  const y = chart.share ? { range: [0, 1], tickformat: ".0%", nticks: 3 } : { tickformat: ",.6~g", ...fromZero(chart.y_zero) };
   return Plotly.react(place, chart.series.map(series => trace(series, chart)), layout({
-    xaxis: axis(small ? "" : chart.x, chart.series.some(hasTextValues) ? {} : { ...whole, nticks: small ? 4 : 7, tickangle: 0 }), yaxis: axis(small ? "" : chart.y, y),
+    xaxis: axis(small ? "" : chart.x_title, chart.series.some(hasTextValues) ? {} : { ...whole, nticks: small ? 4 : 7, tickangle: 0, ...fromZero(chart.x_zero) }),
+    yaxis: axis(small ? "" : chart.y_title, y),
     showlegend: chart.series.length > 1 && chart.series.length <= 12 && !small, barmode: "group", bargap: 0.25, hovermode: "closest",
     legend: { orientation: "h", y: 1.02, yanchor: "bottom", x: 0, font: { size: 11 } },
   }), config);

@@ -49,7 +49,7 @@ class Explorer {
     find.title = "Digits of an architecture; a dot matches any digit";
     on("find", "input", () => this.show());
     on("filters", "submit", event => event.preventDefault());
-    const origins = ["all scored", "on the front", ...this.origins, "compiled"];
+    const origins = ["all", "on the front", ...this.origins, "compiled"];
     document.getElementById("origin").append(...origins.map((text, value) => element("option", { value }, text)));
     on("origin", "change", () => this.show());
     const runs = document.getElementById("run");
@@ -147,7 +147,8 @@ class Explorer {
     this.markPinned(traces);
     const limits = this.range || [undefined, undefined];
     Plotly.react(this.plot, traces, layout({
-      xaxis: this.axis("FPS (higher is better)", limits[0]), yaxis: this.axis("EPE, px (lower is better)", limits[1]),
+      xaxis: this.axis("FPS (higher is better; the axis does not start at 0)", limits[0]),
+      yaxis: this.axis("EPE, px (lower is better; the axis does not start at 0)", limits[1]),
       hovermode: "closest", dragmode: "zoom", uirevision: this.revision, margin: { l: 8, r: 12, t: 8, b: 8 },
       legend: { orientation: "h", y: 1.01, yanchor: "bottom", x: 0, font: { size: 11 }, itemsizing: "constant" },
     }), config);

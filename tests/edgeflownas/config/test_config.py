@@ -107,10 +107,7 @@ def test_missing_key_is_named(content):
         validate(content, Config, "config")
 
 
-MINIMAL = {
-    "name": "x", "data": {"kind": "procedural"}, "hardware": {"table": "table.yaml"},
-    "evolution": {"reference_point": {"epe": 3.0, "fps": 1.0}},
-}  # fmt: skip
+MINIMAL = {"name": "x", "data": {"kind": "procedural"}, "hardware": {"table": "table.yaml"}}
 
 
 def test_all_wrong_and_missing_keys_are_named_at_once():
@@ -123,7 +120,7 @@ def test_all_wrong_and_missing_keys_are_named_at_once():
         "hardware.vela_tmeout: no such key (did you mean vela_timeout?)",
         "trian: no such key (did you mean train?)",
     ]
-    assert missing == "data.kind and evolution.reference_point: are missing and have no default"
+    assert missing == "data.kind: is missing and has no default"
 
 
 def test_misspelt_section_is_not_also_missing():
@@ -143,7 +140,7 @@ def test_message_about_many_wrong_keys_is_short():
 
 def test_sections_whose_keys_all_have_defaults_may_be_missing_or_empty():
     config = validate(MINIMAL, Config, "config")
-    names = ("network", "train", "evaluation", "queue", "staged", "independent", "cluster")
+    names = ("network", "train", "evaluation", "evolution", "queue", "staged", "independent", "cluster")
     assert config == validate({**MINIMAL, **dict.fromkeys(names)}, Config, "config")
     assert config == validate({**MINIMAL, **{name: {} for name in names}}, Config, "config")
     assert config == validate({**MINIMAL, "queue": {"train": None}}, Config, "config")
@@ -153,7 +150,7 @@ def test_sections_whose_keys_all_have_defaults_may_be_missing_or_empty():
 def test_every_key_without_a_default_is_named_for_an_empty_file(tmp_path):
     with pytest.raises(InputError) as caught:
         load(written(tmp_path, "# nothing yet\n"))
-    required = "name, data.kind, hardware.table and evolution.reference_point: are missing and have no default"
+    required = "name, data.kind and hardware.table: are missing and have no default"
     assert str(caught.value).endswith(required)
 
 

@@ -58,8 +58,10 @@ def test_enumerate_scores_the_space_and_finds_front_and_hypervolume(command: Com
     expected = [improving[i] for i in brute_force_front(np.array([points[genes] for genes in improving]))]
     assert sorted(front) == sorted(expected)
     assert [SPACE.format(genes) for genes in front] == [row["architecture"] for row in summary["front"]]
-    width = -np.diff([0.0, *sorted(points[genes][1] for genes in front)[::-1]])
-    height = 4.0 - np.array([points[genes][0] for genes in sorted(front, key=lambda genes: -points[genes][1])])
+    worst = {"epe": max(epe for epe, _ in points.values()), "fps": -max(cost for _, cost in points.values())}
+    assert summary["reference_point"] == worst
+    width = -np.diff([-worst["fps"], *sorted(points[genes][1] for genes in front)[::-1]])
+    height = worst["epe"] - np.array([points[genes][0] for genes in sorted(front, key=lambda genes: -points[genes][1])])
     tallest = np.maximum.accumulate(np.maximum(height, 0)[::-1])[::-1]
     assert summary["hypervolume"] == pytest.approx((width * tallest).sum())
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from edgeflownas.errors import InputError
 from edgeflownas.network.space import Architecture, Space
-from search.nsga2.archive import COLUMNS
+from search.nsga2.archive import COLUMNS, Archive
 from search.nsga2.evolution import Evolution, Generation
 from search.nsga2.objectives import SIGNS
 from search.nsga2.operators import Fitness, Individual
@@ -316,3 +316,67 @@ def test_generation_takes_little_time_compared_with_the_evaluation() -> None:
         evolution.stop_reason()
         seconds.append(time.process_time() - start_time)
     assert np.median(seconds) < 0.2
+
+
+# The worst point as reference point
+
+
+def worst_of(evolution: Evolution, rows: np.ndarray) -> float:
+    return float(evolution.archive.column("epe")[rows].max())
+
+
+def test_reference_point_is_the_worst_cost_of_all_and_the_worst_epe_of_the_first_generation() -> None:
+    evolution = start(reference_point=None, complete_outputs=True, generations=6, max_sram_kib=None)
+    assert evolution.hypervolume() == 0
+    generations = run(evolution, Oracle(MEDIUM))
+    first = np.flatnonzero(evolution.archive.column("generation") == 0)
+    slowest = min(Table().cost(architecture).fps for architecture in MEDIUM.all())
+    for generation in generations:
+        assert generation.reference_point == {"epe": worst_of(evolution, first), "fps": slowest}
+    volumes = [generation.hypervolume for generation in generations]
+    assert 0 < volumes[0] < volumes[-1] and volumes == sorted(volumes)
+
+
+def test_infeasible_architectures_do_not_set_the_reference_point() -> None:
+    cap = float(np.median([Table().cost(architecture).sram_kib for architecture in MEDIUM.all()]))
+    evolution = start(reference_point=None, complete_outputs=True, generations=3, max_sram_kib=cap)
+    point = run(evolution, Oracle(MEDIUM))[-1].reference_point
+    feasible = [Table().cost(architecture) for architecture in MEDIUM.all()]
+    assert point["fps"] == min(cost.fps for cost in feasible if cost.sram_kib <= cap)
+    rows = np.flatnonzero(evolution.archive.column("generation") == 0)
+    rows = rows[evolution.archive.column("sram_kib")[rows] <= cap]
+    assert point["epe"] == worst_of(evolution, rows)
+
+
+def test_reference_point_is_open_until_a_population_is_scored() -> None:
+    """As with children that are trained one by one."""
+    evolution = start(reference_point=None, population=4, generations=99)
+    epes = {(0, 0, 0, 0, 0, 0): 3.0, (1, 0, 0, 0, 0, 0): 5.0, (0, 1, 0, 0, 0, 0): 2.0, (0, 0, 1, 0, 0, 0): 1.0}
+    bounds = [
+        evolution.tell([architecture], [(architecture, epe)]).reference_point["epe"]
+        for architecture, epe in {**epes, (0, 0, 0, 1, 0, 0): 9.0}.items()
+    ]
+    assert bounds == [3.0 * 1.01, 5.0, 5.0, 5.0, 5.0]  # a single value is moved, so that there is a volume
+
+
+@pytest.mark.parametrize("complete", [False, True])
+def test_resumed_search_keeps_the_reference_point(complete: bool) -> None:
+    whole = start(reference_point=None, complete_outputs=complete, generations=6, patience=3)
+    generations = run(whole, Oracle(MEDIUM))
+    resumed = start(reference_point=None, complete_outputs=complete, generations=6, patience=3)
+    for expected in generations:
+        generation = step(resumed, Oracle(MEDIUM))[1]
+        assert (generation.reference_point, generation.hypervolume) == (expected.reference_point, expected.hypervolume)
+        resumed = Evolution(MEDIUM, resumed.config, Table(), 999, resumed.archive, generation)
+    assert archive_bytes(resumed) == archive_bytes(whole) and resumed.stop_reason() == whole.stop_reason()
+
+
+def test_reference_point_of_a_scored_space_is_its_worst_point() -> None:
+    archive = Archive(MEDIUM)
+    scores = [(architecture, epe_of(architecture)) for architecture in MEDIUM.all()]
+    archive.append(scores, [Table().cost(architecture) for architecture, _ in scores], 0, set())
+    exact = Evolution(MEDIUM, evolution_config(reference_point=None), Table(), 1, archive)
+    worst = {"epe": max(epe for _, epe in scores), "fps": float(archive.column("fps").min())}
+    assert exact.objectives.reference_point == worst
+    explicit = Evolution(MEDIUM, evolution_config(reference_point=worst), Table(), 1, archive)
+    assert exact.hypervolume() == explicit.hypervolume() > 0

@@ -9,7 +9,15 @@ from hypothesis import strategies as st
 from scipy import special
 
 from search.nsga2.archive import Archive
-from search.nsga2.objectives import SIGNS, Objectives, find_dominated, find_nondominated, select_first_fronts
+from search.nsga2.objectives import (
+    SIGNS,
+    Objectives,
+    find_dominated,
+    find_nondominated,
+    find_worst_point,
+    hypervolume,
+    select_first_fronts,
+)
 from tests.search.stand_ins import SMALL, Table, brute_force_front, epe_of
 
 # A small number of values makes many ties.
@@ -126,3 +134,16 @@ def test_objective_is_optimised_in_its_direction(name: Any, better: str) -> None
     best = values[find_nondominated(objectives.points(archive, np.arange(len(rows))))]
     assert (best == (values.max() if better == "more" else values.min())).all()
     assert (values[:, 0] == archive.column(name)).all()
+
+
+def test_worst_point_is_the_worst_value_of_each_objective() -> None:
+    points = np.array([[1.0, -5.0, 7.0], [3.0, -9.0, 7.0]])
+    assert find_worst_point(points).tolist() == [3.0, -5.0, 7.07]  # a constant objective must not make the volume 0
+    assert hypervolume(points, find_worst_point(points)) == 0
+    assert hypervolume(np.array([[1.0, -9.0, 7.0]]), find_worst_point(points)) == pytest.approx(2 * 4 * 0.07)
+
+
+def test_unknown_reference_point_gives_no_hypervolume() -> None:
+    objectives = Objectives(["epe", "fps"])
+    assert objectives.hypervolume(np.array([[1.0, -9.0]])) == 0
+    assert all(np.isnan(list(objectives.reference_point.values())))

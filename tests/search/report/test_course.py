@@ -6,6 +6,7 @@ import h5py
 import numpy as np
 import pytest
 
+from search.nsga2.objectives import hypervolume
 from search.report.contents import Generations, read
 from search.report.course import hypervolume_section, work_section
 from search.report.genes import genes_section
@@ -16,14 +17,35 @@ def test_hypervolume_and_duplicates_equal_those_of_the_generations(demo):
     contents = read(demo.folder)
     with h5py.File(demo.search_file, "r") as file:
         course = [dict(file["generations"][name].attrs) for name in sorted(file["generations"])]
+        archive = {name: file["archive"][name][()] for name in ("epe", "fps", "generation")}
+    points = np.stack([archive["epe"], -archive["fps"]], axis=1)
+    worst = [contents.exact.column("epe").max(), -contents.exact.column("fps").min()]
+    volumes = [hypervolume(points[archive["generation"] <= number], worst) for number in range(3)]
     section = hypervolume_section([contents])
     for chart, name in zip(section.charts, (None, "evaluations", "wall_s")):
         series, exact = chart.series
-        assert series.y == [generation["hypervolume"] for generation in course]
+        assert series.y == pytest.approx(volumes)
         assert list(series.x) == (list(range(3)) if name is None else [generation[name] for generation in course])
         assert exact.dashed and list(exact.y) == pytest.approx([_exact_hypervolume()] * 2, rel=1e-9)
     _, avoided = work_section([contents]).charts
     assert np.cumsum(avoided.series[0].y).tolist() == [generation["duplicates"] for generation in course]
+
+
+def test_share_of_one_architecture_is_small(demo):
+    """From a distant reference point, the lightest architecture alone would have 97 % of the exact hypervolume."""
+    contents = read(demo.folder)
+    points = contents.objectives.points(contents.exact, np.arange(len(contents.exact)))
+    shares = [contents.objectives.hypervolume(point[None]) for point in points[[0, -1]]]
+    assert max(shares) < 0.2 * contents.hypervolume(contents.exact)
+
+
+def test_hypervolume_without_exact_scores_is_that_of_the_search(tmp_path):
+    run = searched(tmp_path / "run", 3, "supernet=" + str(tmp_path / "trained" / "supernet.h5"), enumerated=False)
+    contents = replace(read(run.folder), exact=None)
+    assert contents.measure_course() == pytest.approx(contents.generations.hypervolume)
+    assert contents.objectives.reference_point == contents.generations.reference_point[-1]
+    text = hypervolume_section([contents]).text[0]
+    assert contents.objectives.describe_reference() in text
 
 
 def _exact_hypervolume():

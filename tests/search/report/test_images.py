@@ -2,6 +2,12 @@
 
 from search.report import images
 from search.report.chart import Chart, ReportSection, Series, Table
+from search.report.contents import read
+from search.report.course import hypervolume_section, work_section
+from search.report.front import front_section
+from search.report.points import collect_points
+from search.report.retraining import retraining_section
+from search.report.training import training_section
 
 
 def test_png_is_drawn_from_the_values_of_the_charts():
@@ -35,3 +41,23 @@ def test_png_without_charts_shows_sentences_and_tables():
         "Said of evolve.", "", "Facts", "what  it is", "seed  7", "EPE   1.2500", "", "config", "a: 1", "b: 2",
     ]  # fmt: skip
     assert images.section_png(ReportSection("key", "Title", ("1 $ 2",))), "a dollar sign does not start a formula"
+
+
+def test_axis_that_does_not_start_at_zero_says_so():
+    """The others start at 0, so that lengths can be compared."""
+    epe = Series("a", [100.0, 250.0, 271.0], [1.28, 1.30, 1.37], "run 0", "points")
+    wide = Series("a", [1, 2, 3], [0.1, 2.0, 3.0], "run 0")
+    charts = (Chart("", "FPS", "EPE, px", (epe,)), Chart("", "epoch", "loss", (wide,)))
+    cut, whole = images.section_figure(ReportSection("key", "Title", charts=charts)).axes
+    for label, limits in ((cut.get_xlabel(), cut.get_xlim()), (cut.get_ylabel(), cut.get_ylim())):
+        assert limits[0] > 0 and label.endswith("; the axis does not start at 0")
+    assert whole.get_ylim()[0] == 0 and (whole.get_xlabel(), whole.get_ylabel()) == ("epoch", "loss")
+
+
+def test_every_chart_of_a_report_starts_at_zero_or_says_that_it_does_not(demo):
+    contents = read(demo.folder)
+    sections = [hypervolume_section([contents]), work_section([contents]), training_section([contents])]
+    sections += [retraining_section([contents]), front_section([contents], [collect_points(contents)])]
+    for section in sections:
+        for chart, axes in zip(section.charts, images.section_figure(section).axes):
+            assert axes.get_ylim()[0] <= 0 or "does not start at 0" in axes.get_ylabel(), chart.title

@@ -3,14 +3,17 @@
 import base64
 import json
 import shutil
+from dataclasses import replace
 
 import h5py
 import numpy as np
 
 from search.report.contents import read
-from search.report.course import hypervolume_section
+from search.report.course import hypervolume_section, work_section
 from search.report.explorer import explorer_data, select_representatives
+from search.report.front import front_section
 from search.report.points import collect_points
+from search.report.summary import make_key_figures
 from tests.search.report.made import csv_rows, embedded, exact_scores, searched
 
 
@@ -89,3 +92,20 @@ def test_cycles_of_parts_follow_from_three_compiled_architectures(demo, monkeypa
 def test_explorer_without_points_is_none(demo):
     assert explorer_data([read(demo.folder)], [None], [None]) is None
     assert json.dumps(explorer_data([read(demo.folder)], [collect_points(read(demo.folder))], [None]), allow_nan=False)
+
+
+def test_scored_means_the_same_on_the_whole_page(demo):
+    """Architectures whose EPE is only known from an enumeration are not called scored by the search."""
+    contents = read(demo.folder)
+    archive = contents.archive
+    counts = f"{archive.evaluations:,} architectures requested and {len(archive):,} of 19,683 scored by the search"
+    text = front_section([contents], [collect_points(contents)]).text[0]
+    assert text.startswith(counts + "; the EPE of all others is known from `enumerate`")
+    figures = {figure.name: figure for figure in make_key_figures(contents, collect_points(contents))}
+    assert figures["Scored by the search"].value == f"{len(archive):,}"
+    assert figures["Scored by the search"].note.endswith(f"{archive.evaluations:,} requested")
+    (work,) = work_section([contents]).text
+    assert f"{archive.evaluations:,} architectures requested and {len(archive):,} scored" in work
+    enumerated = replace(contents, archive=None, generations=None)
+    text = front_section([enumerated], [collect_points(enumerated)]).text[0]
+    assert text.startswith("all 19,683 architectures are scored by `enumerate`")

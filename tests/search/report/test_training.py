@@ -44,3 +44,24 @@ def test_staged_training_shows_all_stages(tmp_path):
     assert len({series.role for series in epe.series[:3]}) == 3 and epe.series[2].role == "run 0"
     assert [chart.title for chart in fairness_section([contents]).charts] == [name for name, _ in curves]
     assert report(run.folder).exit_code == 0 and "EPE of the pool" in (run.folder / "report.html").read_text()
+
+
+def test_start_of_the_uncertainty_is_marked_and_explained(demo):
+    contents = read(demo.folder)
+    (training,) = contents.trainings
+    assert training.uncertainty_epoch == 11  # after 0.85 of 12 epochs of 1,024 steps
+    section = training_section([contents])
+    assert any("from epoch 11 on, the loss includes the uncertainty" in sentence for sentence in section.text)
+    (line,) = [series for series in section.charts[1].series if series.name == "with uncertainty from epoch 11"]
+    assert list(line.x) == [10.5, 10.5] and len(section.text) == 2
+    without = training._replace(recipe={})
+    text = training_section([replace(contents, trainings=[without])]).text
+    assert "the loss rises from 0.846 to 2.2 in epoch 11" in text[1]
+
+
+def test_missing_epochs_are_named(demo):
+    contents = read(demo.folder)
+    (training,) = contents.trainings
+    gap = training._replace(log=[*training.log[:3], *training.log[5:]])
+    text = training_section([replace(contents, trainings=[gap])]).text
+    assert any("no epochs between 3 and 6" in line for line in text)

@@ -9,7 +9,9 @@ import pytest
 import yaml
 
 from edgeflownas import __version__
+from edgeflownas.errors import InputError
 from edgeflownas.network.space import Space
+from edgeflownas.storage import sealed
 from edgeflownas.storage.files import previous, remove_leftovers
 from edgeflownas.storage.lock import locked
 from search.nsga2.archive import COLUMNS
@@ -118,3 +120,31 @@ def test_file_grows_linearly_with_generations(tmp_path: Path) -> None:
         sizes.append(path.stat().st_size)
     assert sizes[-1] - sizes[29] == pytest.approx(sizes[29] - sizes[0], rel=0.1)
     assert sizes[-1] - sizes[0] < 60 * 8000
+
+
+def test_reference_point_is_recorded_and_restored(tmp_path: Path) -> None:
+    path = tmp_path / "search.h5"
+    search(path, 2)
+    with h5py.File(str(path), "r") as file:
+        point = json.loads(file["generations/0001"].attrs["reference_point"])
+    assert set(point) == {"epe", "fps"}
+    last = SearchFile(path, IDENTITY).last
+    assert last is not None and last.reference_point == point
+
+
+def test_file_without_reference_point_has_the_configured_one(tmp_path: Path) -> None:
+    path = tmp_path / "search.h5"
+    search(path, 2)
+    file = sealed.read(path)
+    for group in file["generations"].values():
+        del group.attrs["reference_point"]  # as in files of earlier versions
+    sealed.write(file, path)
+    last = SearchFile(path, IDENTITY).last
+    assert last is not None and last.reference_point == config().evolution.reference_point
+
+
+def test_search_from_another_reference_point_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "search.h5"
+    search(path, 2)
+    with pytest.raises(InputError, match="evolution.reference_point.epe is 7.0 there and None here.*--restart"):
+        SearchFile(path, identity(MEDIUM, "evolution.reference_point=null"))
