@@ -2,7 +2,7 @@
 
 import csv
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence
 
@@ -97,6 +97,7 @@ class Contents:
         ranking: Content of rank.json.
         supernet: Origin of the supernet's weights that the run uses now; None without any.
         searching: Whether a process is running the search now.
+        reference_point: Reference point of all runs of the page, by objective; None: the run's own.
     """
 
     name: str
@@ -113,6 +114,7 @@ class Contents:
     ranking: Mapping[str, Any]
     supernet: Optional[WeightsOrigin]
     searching: bool
+    reference_point: Optional[Dict[Objective, float]] = None
 
     @property
     def shares_weights(self) -> bool:
@@ -136,6 +138,8 @@ class Contents:
         The worst point is that of the whole space if it is scored, otherwise the one that the search recorded.
         """
         config = self.run.config.evolution
+        if self.reference_point is not None:
+            return Objectives(config.objectives, self.reference_point)
         objectives = Objectives(config.objectives, config.reference_point)
         if config.reference_point is None and self.exact is not None:
             worst = self._compete(self.exact, objectives).worst_point()
@@ -147,7 +151,7 @@ class Contents:
     def measure_course(self) -> List[float]:
         """Return the hypervolume after each generation, from the same reference point and by the present costs."""
         assert self.archive is not None and self.generations is not None
-        if self.run.config.evolution.reference_point is not None:
+        if self.reference_point is None and self.run.config.evolution.reference_point is not None:
             return self.generations.hypervolume
         competition = self._competition(self.archive)
         count = len(self.generations.hypervolume)
@@ -166,6 +170,22 @@ class Contents:
 
     def _compete(self, archive: Archive, objectives: Objectives) -> Competition:
         return Competition(archive, objectives, resolve_sram_cap(self.run.config.evolution, self.board.arena_kib))
+
+
+def share_reference_point(runs: Sequence[Contents]) -> List[Contents]:
+    """Return the runs with one reference point, the worst of theirs, so that their hypervolumes can be compared.
+
+    Runs with other objectives than the first keep their own.
+    """
+    names = runs[0].objectives.names
+    comparable = [run.has_scores and run.objectives.names == names for run in runs]
+    points = np.array([run.objectives.reference for run, same in zip(runs, comparable) if same])
+    if len(points) < 2 or (points == points[0]).all():
+        return list(runs)
+    objectives = Objectives(names)
+    objectives.reference = np.nanmax(points, axis=0)
+    point = objectives.reference_point
+    return [replace(run, reference_point=point) if same else run for run, same in zip(runs, comparable)]
 
 
 def name_runs(folders: Sequence[Path]) -> List[str]:

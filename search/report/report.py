@@ -8,7 +8,7 @@ from edgeflownas.progress import progress
 from edgeflownas.storage.files import replacing, write_csv, write_text
 from search.report import images
 from search.report.chart import ReportSection
-from search.report.contents import Contents
+from search.report.contents import Contents, share_reference_point
 from search.report.course import hypervolume_section, work_section
 from search.report.explorer import explorer_data
 from search.report.final import final_section
@@ -45,6 +45,7 @@ def write_report(
     spaces = {contents.run.space.genes for contents in runs}
     if len(spaces) > 1:
         raise InputError("report: the runs have different genes and cannot share a report; report them one by one")
+    runs = share_reference_point(runs)
     points = [collect_points(run) if run.has_scores else None for run in runs]
     cycles = [parts(run) if run.has_scores else None for run in runs]
     ranking = ranking_section(runs)

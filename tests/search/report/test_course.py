@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from search.nsga2.objectives import hypervolume
-from search.report.contents import Generations, read
+from search.report.contents import Generations, read, share_reference_point
 from search.report.course import hypervolume_section, work_section
 from search.report.genes import genes_section
 from tests.search.report.made import REFERENCE, searched
@@ -46,6 +46,21 @@ def test_hypervolume_without_exact_scores_is_that_of_the_search(tmp_path):
     assert contents.objectives.reference_point == contents.generations.reference_point[-1]
     text = hypervolume_section([contents]).text[0]
     assert contents.objectives.describe_reference() in text
+
+
+def test_hypervolumes_of_several_runs_have_one_reference_point(tmp_path):
+    runs = [
+        replace(read(searched(tmp_path / name, 2, f"seed={seed}", enumerated=False).folder), exact=None)
+        for seed, name in enumerate("ab")
+    ]
+    first, second = runs
+    point = {"epe": 1.5, "fps": first.objectives.reference_point["fps"]}
+    second.generations.reference_point[-1].update(point)  # as of a search whose first generation is worse
+    shared = share_reference_point(runs)
+    assert [run.objectives.reference_point for run in shared] == [point, point]
+    assert shared[0].measure_course()[-1] > first.measure_course()[-1]
+    assert shared[0].measure_course()[-1] == shared[0].hypervolume(first.archive)
+    assert share_reference_point([first, first]) == [first, first]
 
 
 def _exact_hypervolume():
