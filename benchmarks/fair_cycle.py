@@ -44,7 +44,7 @@ ROUTED, ONE_HOT, CHILD, PLAIN_CHILD = METHODS = ("routed", "one-hot, once per pa
 
 
 def build_one_hot_network(skeleton: Skeleton, x: tf.Tensor, layer: LayerBuilder, mask: tf.Tensor) -> List[tf.Tensor]:
-    """Build the usual supernet: compute every option of every gene and mix them by a mask, shape [genes, options]."""
+    """Build the usual supernet: compute every option of every gene, and combine them with a mask [genes, options]."""
     flows: List[tf.Tensor] = []
     gene = 0
     for stage in skeleton.stages:

@@ -3,8 +3,8 @@
     .venv/bin/python -m benchmarks.report_page results/demo/report.html
 
 Chromium runs headless and without a graphics card, with WebGL in software, so a desktop browser is faster. "Cold" is a
-browser that was just started, "warm" the same browser when it opens the page again. The load average is reported beside
-the seconds, as other work increases them; the processor time of all browser processes depends less on it.
+browser that was just started, "warm" the same browser when it opens the page again. The load average is reported next
+to the timings, because other processes slow the page down; the CPU time of the browser processes is less affected.
 """
 
 import argparse
@@ -22,7 +22,7 @@ from tests.search.report.browser import browser, complaints, interactive, show
 
 
 def open_twice(page: Path) -> List[Dict[str, float]]:
-    """Measure opening the page in a browser that was just started, and once more in the same browser."""
+    """Measure how long the page takes to open in a freshly started browser, and then again in the same browser."""
     with browser() as chrome:
         measured = []
         for _ in range(2):

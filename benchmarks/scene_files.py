@@ -1,4 +1,4 @@
-"""Write procedural scenes to files in the layout of FlyingChairs, for many trainings on the same scenes.
+"""Write procedural scenes to files in the layout of FlyingChairs, for many training runs on the same scenes.
 
     .venv/bin/python -m benchmarks.scene_files --folder results/scenes --height 32 --width 48
 """

@@ -25,7 +25,7 @@ class Supernet(NamedTuple):
 
     Attributes:
         run: Run of the supernet.
-        rankings: Rankings by its weights, from early to late.
+        rankings: Rankings computed with its weights, in order of epoch.
         paths: Number of paths trained up to each epoch of the last stage.
     """
 
@@ -106,10 +106,10 @@ def open_run(folder: Path) -> Run:
 
 
 def read_supernet(folder: Path, truth: Truth) -> Supernet:
-    """Read a run and its rankings, whose figures are computed again with the given truth.
+    """Read a run and its rankings, and recompute the figures against the given truth.
 
     Raises:
-        InputError: A file is missing or damaged, or the ranking does not contain all of these children.
+        InputError: A file is missing or damaged, or the ranking does not contain all children of the truth.
     """
     run = open_run(folder)
     hint = "create it with `rank` and the same --children"

@@ -1,4 +1,4 @@
-"""Measure how soon trainings begin to learn: the number of steps until a child reaches 60 % of zero-flow EPE.
+"""Measure how quickly training starts to make progress: the steps until a child reaches 60 % of zero-flow EPE.
 
     python -m benchmarks.training_start
 

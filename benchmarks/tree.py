@@ -4,9 +4,10 @@
     .venv/bin/python -m benchmarks.tree --width 8 --height 64 --columns 96 --pairs 64
 
 There are three methods, all with recalibration: the tree; one hard-routed graph per architecture; and the usual graph
-of a supernet, which computes every option and mixes them by a one-hot mask. They take turns on one thread after every
-few backbones. Processor time is measured, so the ratios are valid on a busy machine. Graphs are built beforehand. For
-scoring one by one, a sample is timed and extrapolated. Prints tables and writes JSON.
+of a supernet, which computes every option and combines them with a one-hot mask. They alternate on one thread,
+switching every few backbones. CPU time is measured, so the ratios are valid on a busy machine. Graphs are built
+beforehand. Scoring one by one is timed on a sample and extrapolated. The results are printed as tables and written as
+JSON.
 
 The limit is the time of one architecture times the ratio of the multiply-accumulates of the tree's nodes to those of
 one architecture. The stages before the flow outputs count twice, for recalibration and for the scores, the flow stages
@@ -143,15 +144,15 @@ def measure_seconds(work: Callable[[], object]) -> float:
 
 
 def take_turns(work: Iterator[object], other: Callable[[], float], pieces: int) -> Tuple[float, float]:
-    """Time an iterator, and measure something else before, between and after groups of its pieces.
+    """Time an iterator, running another measurement before, between and after groups of its items.
 
     Args:
-        work: Iterator whose pieces are timed.
-        other: Function that measures something else, and returns its seconds.
-        pieces: Number of pieces in a group.
+        work: Iterator whose items are timed.
+        other: Function that runs the other measurement and returns the time taken, in seconds.
+        pieces: Number of items in a group.
 
     Returns:
-        Processor time of all pieces, and the mean of the other measurements, in seconds.
+        CPU time of all items, and the mean of the other measurements, in seconds.
     """
     taken, others = 0.0, [other()]
     for number in itertools.count(1):

@@ -23,7 +23,7 @@ _shown: List[Progress] = []  # live displays, of which a terminal has at most on
 
 
 class Standing(NamedTuple):
-    """Progress of a training.
+    """Progress of training.
 
     Attributes:
         epoch: Number of completed epochs.

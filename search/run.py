@@ -66,7 +66,7 @@ class Run:
 
     @property
     def supernet_folder(self) -> Path:
-        """Folder of the training's checkpoints and logs."""
+        """Folder with the checkpoints and logs of the supernet's training."""
         return self.folder / "supernet"
 
     @property
@@ -111,7 +111,7 @@ class Run:
 
     @property
     def supernet_file(self) -> Path:
-        """Weights to search with: those trained in this run or, without a training, those of the configuration."""
+        """Weights to search with: those trained in this run or, if there are none, those of the configuration."""
         if self._weights is not None:
             return self._weights
         named = self.config.supernet
@@ -137,7 +137,7 @@ class Run:
         write_text(self.config_file, dump(self.config))
 
     def command(self, name: str, *options: str) -> str:
-        """Return a command for this run that can be pasted into a shell; it needs the file of ``write_config``."""
+        """Return a command for this run, to be pasted into a shell; it requires the file written by ``write_config``."""
         words = [*name.split(), f"--config={self.config_file}", f"--run={self.folder}", *options]
         return " ".join(map(shlex.quote, ["edgeflownas-search", *words]))
 

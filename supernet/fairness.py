@@ -86,7 +86,7 @@ class Sampler:
         return max(int(counts.max() - counts.min()) for counts in self.counts)
 
     def report(self) -> Dict[str, Any]:
-        """Return how often each option of each group was drawn, and the largest difference, for JSON."""
+        """Return how often each option of each group was drawn, and the largest difference of these counts, for JSON."""
         counts = {group.names(self._space): counts.tolist() for group, counts in zip(self.groups, self.counts)}
         report: Dict[str, Any] = {"gap": self.gap(), "counts": counts}
         if self.groups != free_groups(self._space):
@@ -134,7 +134,7 @@ class UniformSampler(Sampler):
 
     @property
     def paths(self) -> int:
-        """One path."""
+        """Number of paths per cycle, which is 1."""
         return 1
 
     def _draw_options(self, counts: np.ndarray) -> np.ndarray:
@@ -209,6 +209,6 @@ def route_paths(space: Space, architectures: List[Architecture]) -> Tuple[np.nda
 
 
 def assign_own_slots(architectures: List[Architecture]) -> Tuple[np.ndarray, np.ndarray]:
-    """Return the routes of paths that may take the same options, with a slot of its own for each path at every gene."""
+    """Return the routes of paths that may share options; each path has its own slot at every gene."""
     option_of = np.array(architectures, np.int32).T
     return np.tile(np.arange(len(architectures), dtype=np.int32), (len(option_of), 1)), option_of

@@ -129,8 +129,8 @@ def prepare_supernet_training(
 
     Args:
         config: Configuration of the run.
-        folder: Folder of the training's state.
-        identity: Values that a resumed training must share, in addition to those determined here.
+        folder: Folder of the training state.
+        identity: Values that a resumed run must share, in addition to those determined here.
         weights: Initial weights; None: random ones.
         groups: Groups of genes that the cycles sample; None: each gene by itself.
 

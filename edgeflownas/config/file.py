@@ -154,7 +154,7 @@ def _override(content: Dict[Any, Any], override: str) -> None:
 
 
 def _descend(place: Any, name: str, option: str) -> Any:
-    """Return an item of a section by its name, created if it is missing, or an item of a list by its number."""
+    """Return the named item of a section, creating it if it is missing, or the numbered item of a list."""
     if isinstance(place, dict):
         return place.setdefault(name, {})
     if not name.isdecimal() or int(name) >= len(place):

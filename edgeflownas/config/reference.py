@@ -63,7 +63,7 @@ def _describe_data() -> Iterator[str]:
 
 
 def _describe_recipe() -> str:
-    """Return the keys of the recipe of a retraining."""
+    """Return the keys of the retraining recipe."""
     known = TrainConfig.model_json_schema()["properties"]
     own = {name: key for name, key in StageConfig.model_json_schema()["properties"].items() if name not in known}
     return (

@@ -48,7 +48,7 @@ class TrainConfig(Section):
 
     @property
     def recipe(self) -> Dict[str, Any]:
-        """Settings that affect the trained weights. A training can only be resumed with the same settings."""
+        """Settings that affect the trained weights. Training can only be resumed with the same settings."""
         return self.model_dump(exclude={"patience", "keep_every", "devices"})
 
 
@@ -65,14 +65,15 @@ class SupernetTrainConfig(TrainConfig):
     def recipe(self) -> Dict[str, Any]:
         """Settings that affect the trained weights.
 
-        Strict sampling is omitted: trainings from before ``sampling`` existed do not record it and can be resumed.
+        Strict sampling is omitted, so that training runs that do not record it can be resumed: it was the only sampling
+        before ``sampling`` existed.
         """
         recipe = super().recipe
         return recipe if self.sampling != "strict" else {k: v for k, v in recipe.items() if k != "sampling"}
 
 
 class StageConfig(TrainConfig):
-    """One stage of a training in several stages. A stage begins with the best weights of the previous stage."""
+    """One stage of multi-stage training. A stage begins with the best weights of the previous stage."""
 
     data: Optional[DataConfig] = Field(None, description="Data set of the stage; null: the data set of the run.")
 

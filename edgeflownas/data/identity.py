@@ -48,7 +48,7 @@ def identify_scoring(
 def identify_training(
     train: FlowDataset, val: FlowDataset, config: EvaluationConfig, threads: int
 ) -> Identities:
-    """Identify the pairs that a training reads, including those that it scores with.
+    """Identify the pairs that training reads, including those used for scoring.
 
     Long files that are used only for training are compared in parts. Arguments and result are as in
     ``identify_scoring``.

@@ -165,7 +165,7 @@ def _draw_mask(
 
 
 def _draw_polygons(rng: np.random.Generator, centres: np.ndarray, radii: np.ndarray) -> np.ndarray:
-    """Draw star-shaped outlines of 3 to 8 corners around centres [n, 2]; fixed point for OpenCV, int32 [n, 8, 1, 2]."""
+    """Draw star-shaped outlines with 3 to 8 corners around centres [n, 2], as fixed-point int32 [n, 8, 1, 2]."""
     shape = (len(centres), _CORNERS)
     surplus = np.arange(_CORNERS) >= rng.integers(3, _CORNERS + 1, shape[0])[:, None]
     angles = np.sort(np.where(surplus, 0.0, rng.uniform(0, 2 * np.pi, shape)))

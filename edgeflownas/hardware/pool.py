@@ -25,7 +25,8 @@ _work: Tuple[Sequence[Compiler], Networks]
 class Pool:
     """Worker processes that compile the networks of a space for one or several boards; a context manager.
 
-    The workers start when an architecture has to be compiled that is not in the cache, and end with the block.
+    The workers start when an architecture that is not in the cache has to be compiled, and stop when the ``with`` block
+    exits.
     """
 
     def __init__(self, compilers: Sequence[Compiler], networks: Networks, jobs: int) -> None:

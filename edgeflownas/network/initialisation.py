@@ -1,6 +1,6 @@
-"""The weights with which training from scratch starts.
+"""Initial weights for training from scratch.
 
-With random kernels, a training predicts zero flow for a random number of steps, and then only one component of the
+With random kernels, the network predicts zero flow for a random number of steps, and then only one component of the
 flow. Here the first kernels compare the two frames from the start, and later kernels pool
 (results/reference/training_start).
 """
@@ -21,7 +21,7 @@ _COMMON = 0.5  # fraction of a later kernel's variance that its taps have in com
 def draw_training_weights(
     skeleton: Skeleton, rng: np.random.Generator, architecture: Optional[Sequence[int]] = None
 ) -> Dict[str, np.ndarray]:
-    """Draw the weights with which training from scratch starts.
+    """Draw the initial weights for training from scratch.
 
     Args:
         skeleton: Definition of the network.

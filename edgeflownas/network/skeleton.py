@@ -191,7 +191,7 @@ class Skeleton:
     def find_mismatch(
         self, tensors: Mapping[str, np.ndarray], architecture: Optional[Sequence[int]] = None
     ) -> Optional[str]:
-        """Return the first parameter that is missing among tensors or has another shape; None if all fit.
+        """Return the first parameter that is missing from the tensors or has a different shape; None if all match.
 
         Args:
             tensors: Tensors by name.

@@ -34,7 +34,7 @@ def started(pid: int) -> Optional[str]:
 
 
 def mark() -> str:
-    """Return the identity of this process as a part of the names of temporary files."""
+    """Return a string that identifies this process, for use in the names of temporary files."""
     return f"{_here()}-{os.getpid()}-{started(os.getpid())}"
 
 

@@ -1,4 +1,4 @@
-"""The training of one architecture, from the supernet's weights or from scratch; a step is one batch."""
+"""Training of one architecture, from the supernet's weights or from scratch; a step is one batch."""
 
 import functools
 from pathlib import Path
@@ -52,7 +52,7 @@ class ChildStep(GraphStep):
             skeleton: Definition of the network.
             architecture: Architecture to train.
             weights: Initial weights; may be those of the whole supernet.
-            config: Recipe of the training.
+            config: Training recipe.
             data: Images to score with.
             threads: Number of CPU threads.
             devices: Devices that share the work.
@@ -119,7 +119,7 @@ def prepare_child_training(
 
     Args:
         config: Architecture to train, with data and recipe.
-        folder: Folder of the training's state.
+        folder: Folder of the training state.
         weights: Initial weights, of the supernet or of the architecture; None: random ones.
         datasets: Data sets of the configuration, if they are already open.
 
@@ -143,7 +143,7 @@ def prepare_child_training(
 
 
 def make_first_weights(config: ChildConfig, weights: Optional[Mapping[str, np.ndarray]]) -> Dict[str, np.ndarray]:
-    """Return the initial weights of an architecture's training.
+    """Return the weights with which the training of an architecture starts.
 
     Args:
         config: Architecture to train.
@@ -167,7 +167,7 @@ def make_first_weights(config: ChildConfig, weights: Optional[Mapping[str, np.nd
 
 
 def child_identity(config: ChildConfig, first: Mapping[str, np.ndarray], datasets: Datasets) -> Dict[str, Any]:
-    """Return the values that a training in one stage must share with the training that it resumes.
+    """Return the values that single-stage training must share with the run that it resumes.
 
     Args:
         config: Architecture to train, with data and recipe.

@@ -1,4 +1,4 @@
-"""The checkpoints of a training in its folder."""
+"""The checkpoints of a training run in its folder."""
 
 import contextlib
 from pathlib import Path
@@ -14,11 +14,11 @@ from edgeflownas.training.step import Step
 
 
 class SavedTraining(NamedTuple):
-    """The content of the last checkpoint of a training.
+    """The content of the last checkpoint of a training run.
 
     Attributes:
         tensors: Weights and optimizer state by name.
-        place: Position of the training.
+        place: Number of completed epochs and batches, and the results.
         step: State of the step.
         remark: Remark for the user; empty if there is none.
     """
@@ -30,13 +30,13 @@ class SavedTraining(NamedTuple):
 
 
 class TrainingFiles:
-    """The checkpoints of a training: ``last.h5`` (all state), ``best.h5`` and ``epochs/*.h5`` (weights)."""
+    """The checkpoints of a training run: ``last.h5`` (all state), ``best.h5`` and ``epochs/*.h5`` (weights)."""
 
     def __init__(self, folder: Path, identity: Mapping[str, Any], keep_every: int) -> None:
         """Describe the files.
 
         Args:
-            folder: Folder of the training.
+            folder: Folder of the training run.
             identity: Values that must not change between stopping and resuming, by name.
             keep_every: Interval in epochs at which weights are kept; 0: never.
         """
@@ -44,7 +44,7 @@ class TrainingFiles:
         self._identity, self._keep_every = dict(identity), keep_every
 
     def remove_leftovers(self) -> None:
-        """Remove temporary files that a killed training left behind."""
+        """Remove temporary files that a killed process left behind."""
         for path in (self._last, self._best, self._folder / "log.csv"):
             remove_leftovers(path)
 
@@ -52,13 +52,13 @@ class TrainingFiles:
         """Load the last checkpoint; return None if the folder has none.
 
         Raises:
-            InputError: The checkpoint belongs to a training of another space, network, data or recipe, or is damaged.
+            InputError: The checkpoint is damaged, or was written with a different space, network, data set or recipe.
         """
         if not self._last.exists() and not previous(self._last).exists():
             return None
         tensors, state = checkpoint.load(self._last)
         if "place" not in state:
-            raise InputError(f"{self._last}: holds weights, but not the state of a training; move it away")
+            raise InputError(f"{self._last}: holds weights, but not the state of a training run; move it away")
         remark = checkpoint.check_same(self._last, state["identity"], self._identity)
         return SavedTraining(tensors, Place(**state["place"]), state["step"], remark)
 
@@ -83,7 +83,7 @@ class TrainingFiles:
         """Restore the best weights if an older file replaced damaged ones.
 
         They are restored from a checkpoint that was written right after their epoch. If there is none, the older
-        weights become the best of the training.
+        weights become the best ones.
 
         Returns:
             Remark for the user if the best weights are lost; otherwise an empty text.
@@ -103,5 +103,5 @@ class TrainingFiles:
 
 
 def kept_weights_path(folder: Path, epoch: int) -> Path:
-    """Return where a training in a folder keeps the weights of an epoch."""
+    """Return the path at which a training run keeps the weights of an epoch."""
     return folder / "epochs" / f"{epoch:04d}.h5"

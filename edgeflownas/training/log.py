@@ -1,4 +1,4 @@
-"""The log of a training for people: a line per epoch on the terminal, in ``log.csv`` and as TensorBoard events."""
+"""The training log for people: one line per epoch on the terminal, in ``log.csv`` and as TensorBoard events."""
 
 from pathlib import Path
 from typing import Any, Mapping, Sequence

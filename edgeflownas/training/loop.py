@@ -1,7 +1,7 @@
-"""The training loop, shared by supernet and children, which differ in their steps.
+"""The training loop, shared by the supernet and children, which differ only in their steps.
 
-The state is saved after every epoch and when a signal is received. A training resumes exactly
-where it was stopped: with the same weights, optimizer, sampler and position in the order of the data.
+The state is saved after every epoch and when a signal is received. Training resumes exactly where
+it was stopped: with the same weights, optimizer, sampler and position in the order of the data.
 """
 
 import contextlib
@@ -24,17 +24,17 @@ _STOPPING = "saving and stopping"  # fits after a bar in 80 columns
 
 
 class Training:
-    """A training in a folder, which holds ``last.h5`` (all state), ``best.h5`` (weights), ``log.csv`` and events.
+    """A training run in a folder, which holds ``last.h5`` (all state), ``best.h5`` (weights), ``log.csv`` and events.
 
     Attributes:
-        schedule: Steps of the training.
+        schedule: Steps of the training run.
     """
 
     def __init__(self, schedule: Schedule, identity: Mapping[str, Any], zero_flow_epe: float) -> None:
-        """Describe a training; ``resume`` and ``run`` do the work.
+        """Set up a training run; ``resume`` and ``run`` do the work.
 
         Args:
-            schedule: Steps of the training.
+            schedule: Steps of the training run.
             identity: Values that must not change between stopping and resuming, by name.
             zero_flow_epe: EPE of predicting no motion, in pixels.
         """
@@ -44,10 +44,10 @@ class Training:
         self._place = Place()
 
     def resume(self) -> bool:
-        """Restore the state of an earlier training in this folder; return False if there is none.
+        """Restore the state of an earlier training run in this folder; return False if there is none.
 
         Raises:
-            InputError: The earlier training had another space, network, data or recipe, or its files are damaged.
+            InputError: The earlier run used a different space, network, data set or recipe, or its files are damaged.
         """
         saved = self._files.load()
         if saved is None:
@@ -77,7 +77,7 @@ class Training:
         place = self._place
         self._files.remove_leftovers()
         if place.history:
-            self._write_reports()  # a training that was killed may not have done so
+            self._write_reports()  # a run that was killed may not have done so
         with contextlib.closing(tf.summary.FileWriter(str(self._folder / "events"))) as events:
             bar_shown = progress("training", self.schedule.steps, self._steps_done)
             with bar_shown as bar, stop_flag(lambda: bar.note(_STOPPING)) as stop:

@@ -1,4 +1,4 @@
-"""The position of a training, and the results of its epochs."""
+"""How far training has got, and the results of its epochs."""
 
 from dataclasses import dataclass, field
 from typing import Dict, List, Optional
@@ -6,7 +6,7 @@ from typing import Dict, List, Optional
 
 @dataclass
 class Place:
-    """The position of a training; the part of a checkpoint that is neither tensors nor the step's own state.
+    """How far training has got; the part of a checkpoint that is neither tensors nor the step's own state.
 
     Attributes:
         epoch: Number of completed epochs.

@@ -1,4 +1,4 @@
-"""The steps of a training in order: the batch and the learning rate of every step, and the check of its loss."""
+"""The steps of a training run in order: the batch and the learning rate of every step, and the check of its loss."""
 
 import time
 from pathlib import Path
@@ -25,12 +25,12 @@ def check_batch_size(dataset: FlowDataset, config: TrainConfig) -> None:
 
 
 class Schedule:
-    """The steps of a training. The order of the data depends only on the seed and the epoch.
+    """The steps of a training run. The order of the data depends only on the seed and the epoch.
 
     Attributes:
-        step: Step of the training.
-        config: Recipe of the training.
-        folder: Folder of the training's files.
+        step: Training step.
+        config: Training recipe.
+        folder: Folder of the training files.
         steps_per_epoch: Number of steps per epoch. Pairs that do not fill a batch are left out, different pairs in each
             epoch.
         steps: Number of steps of all epochs.
@@ -42,11 +42,11 @@ class Schedule:
         """Plan the steps.
 
         Args:
-            step: Step of the training.
+            step: Training step.
             dataset: Data set of the training pairs.
-            config: Recipe of the training.
+            config: Training recipe.
             seed: Seed of the data's order and augmentation.
-            folder: Folder of the training's files, such as the batch of a failed step.
+            folder: Folder of the training files, such as the batch of a failed step.
             threads: Number of threads that read data.
 
         Raises:

@@ -1,7 +1,7 @@
-"""The retraining of one architecture, in one stage or in several consecutive stages with their own data.
+"""Retraining of one architecture, in one stage or in several consecutive stages that each have their own data.
 
 A stage begins with the best weights of the previous one. The last stage uses the folder itself, which therefore holds
-the same files as after a training in one stage; earlier stages use ``stage1``, ``stage2`` and so on.
+the same files as after training in a single stage; earlier stages use ``stage1``, ``stage2`` and so on.
 """
 
 from pathlib import Path
@@ -23,7 +23,7 @@ Weights = Mapping[str, np.ndarray]
 
 
 class TrainingStage(NamedTuple):
-    """One stage of a retraining.
+    """One stage of retraining.
 
     Attributes:
         config: Architecture, data and recipe of the stage.
@@ -41,14 +41,14 @@ class TrainingStage(NamedTuple):
 
 
 class StagedTraining:
-    """Consecutive trainings that can be used like a single one."""
+    """Consecutive training stages with the interface of a single training run."""
 
     def __init__(self, config: ChildConfig, folder: Path, weights: Optional[Weights] = None) -> None:
         """Open the data of all stages, so that missing data are noticed at the start, and find the stage to resume.
 
         Args:
             config: Architecture to train, with data and recipes.
-            folder: Folder of the training's state.
+            folder: Folder of the training state.
             weights: Initial weights, of the supernet or of the architecture; None: random ones.
 
         Raises:
@@ -63,10 +63,10 @@ class StagedTraining:
         self._current = number, self._open(number, weights)
 
     def resume(self) -> bool:
-        """Restore the state of an earlier training in this folder; return False if there is none.
+        """Restore the state of an earlier training run in this folder; return False if there is none.
 
         Raises:
-            InputError: The earlier training had another network, data or recipe.
+            InputError: The earlier run used a different network, data set or recipe.
         """
         number, training = self._current
         return training.resume() or number > 0
@@ -123,7 +123,7 @@ class StagedTraining:
 
 
 def open_stages(config: ChildConfig, folder: Path) -> List[TrainingStage]:
-    """Open the data of all stages of a training.
+    """Open the data of all training stages.
 
     Raises:
         InputError: The data of a stage cannot be used.
@@ -153,7 +153,7 @@ def prepare_retraining(
 
     Args:
         config: Architecture to train, with data and recipes.
-        folder: Folder of the training's state.
+        folder: Folder of the training state.
         weights: Initial weights, of the supernet or of the architecture; None: random ones.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Steps of a training: their interface, and the graph that supernet and child steps share."""
+"""Training steps: their interface, and the graph that supernet and child steps share."""
 
 from pathlib import Path
 from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Sequence
@@ -17,7 +17,7 @@ from edgeflownas.training.optimizer import minimise
 
 
 class Step(Protocol):
-    """One step of a training, with the state that it changes."""
+    """A training step, with the state that it changes."""
 
     def run(self, batch: Batch, rate: float, uncertainty_weight: float) -> float:
         """Take one step and return its loss."""
@@ -35,7 +35,7 @@ class Step(Protocol):
         """Restore saved tensors and a saved state."""
 
     def state(self) -> Dict[str, Any]:
-        """Return everything else that the next step depends on, as JSON data."""
+        """Return everything besides the tensors that the next step depends on, as JSON data."""
 
     def write_epoch_files(self, folder: Path) -> None:
         """Write the step's own files next to the checkpoints."""
@@ -87,7 +87,7 @@ class GraphStep:
             build_objective: Function that builds the networks and their losses.
             weights: Initial weights.
             image_kernels: Names of the kernels on images, which learn no response to uniform brightness.
-            config: Recipe of the training.
+            config: Training recipe.
             size: Height and width of the images, in pixels.
             threads: Number of CPU threads.
             devices: Devices that share the work.

@@ -1,4 +1,4 @@
-"""Dry runs: the plan, time and memory of a training or a scoring, measured on a few steps; nothing is written."""
+"""Dry runs: the plan, time and memory of training or scoring, measured on a few steps; nothing is written."""
 
 import resource
 import sys
@@ -161,7 +161,7 @@ def _show_network(
 
 
 def _show_time(training: Training, recipe: TrainConfig, seconds: float, step: str) -> None:
-    """Show the steps, time and memory of a training."""
+    """Show the steps, time and memory that training takes."""
     steps = training.schedule.steps_per_epoch
     epoch, total = steps * seconds, steps * seconds * recipe.epochs
     click.echo(

@@ -26,7 +26,7 @@ class LayerView:
     parts: List[Part]
 
     def record(self) -> Dict[str, Any]:
-        """Return the figures in plain types."""
+        """Return the figures as plain Python types."""
         return {**self.figures.model_dump(), "parts": [asdict(part) for part in self.parts]}
 
 

@@ -67,11 +67,11 @@ def command(
 
 
 def _check_resume(folder: Path, resume: Optional[bool], exists: bool) -> None:
-    """Check that --resume or --no-resume agrees with whether the folder holds a training."""
+    """Check that --resume or --no-resume agrees with whether the folder holds a training run."""
     if resume and not exists:
         raise InputError(f"--resume: {folder} holds no training to resume; omit --resume")
     if resume is False and exists:
-        raise InputError(f"--no-resume: {folder} already holds a training; move it away or choose another --run")
+        raise InputError(f"--no-resume: {folder} already holds a training run; move it away or choose another --run")
 
 
 def _train(run: Run, resume: Optional[bool], weights: Optional[Dict[str, np.ndarray]], lock: Lock) -> None:

@@ -25,7 +25,7 @@ class Competition:
         """Initialise the competition.
 
         Args:
-            archive: Archive, which may grow.
+            archive: Archive of the search; architectures may be added to it later.
             objectives: Objectives of the search.
             cap_kib: Largest SRAM peak allowed, in KiB; None: no limit.
         """

@@ -16,9 +16,9 @@ class Definition(NamedTuple):
     """An objective.
 
     Attributes:
-        sign: Factor of the value, 1 or -1, so that lower is better.
-        value: Value of the objective, from the EPE or from cost figures only, which are known before an architecture is
-            scored.
+        sign: Factor applied to the value, 1 or -1, so that lower is better.
+        value: Function that computes the objective from either the EPE or the cost figures alone. Cost figures are
+            known before an architecture is scored.
     """
 
     sign: float

@@ -79,7 +79,7 @@ def load_rng(text: str) -> random.Random:
 
 
 def select(individuals: Sequence[Individual], size: int) -> List[Individual]:
-    """Select survivors, feasible ones by NSGA-II, then those with the least violation; set their crowding distances."""
+    """Select survivors, feasible ones by NSGA-II, then infeasible ones by violation; set their crowding distances."""
     feasible = [individual for individual in individuals if not individual.fitness.violation]
     # DEAP's faster sort fails with a single objective.
     several = any(len(individual.fitness.wvalues) > 1 for individual in feasible)

@@ -47,7 +47,7 @@ class Screening:
         self._penalty = np.array([_RIDGE] * singles + [_PAIR_RIDGE] * sum(a * b for a, b in pairs))
 
     def select_first(self, may_be_requested: np.ndarray, others: Sequence[Architecture]) -> List[Architecture]:
-        """Select the first architectures: the best in each cost, which no other can dominate, and more for contrast.
+        """Select the initial architectures: the best one for each cost, which cannot be dominated, and some others.
 
         Architectures from ``others`` are added until every option that occurs in their trunks has been selected.
 

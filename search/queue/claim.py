@@ -42,7 +42,7 @@ class Claim:
         """Change the state.
 
         Raises:
-            InputError: The claim is lost, because this process sent no heartbeat for too long; nothing is changed.
+            InputError: The claim is lost because this process went too long without a heartbeat; nothing is changed.
         """
         with self._writing:
             self._lock.beat()
@@ -88,7 +88,7 @@ class Claim:
             self.change(state="preempted", reason=reason)
 
     def track(self, standing: Callable[[], Standing]) -> None:
-        """Record the progress of a training in the state with every heartbeat."""
+        """Record the training progress in the state with every heartbeat."""
         self._tracked_since = time.monotonic(), standing().step
         self._standing = standing
         self.beat()

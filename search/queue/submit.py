@@ -33,7 +33,7 @@ class Submissions(Section):
 
 
 def read_submitted(paths: QueuePaths) -> Dict[int, str]:
-    """Return the array element that each task was last submitted as, such as ``123_4``, by the index of the task.
+    """Map the index of each task to the array element, such as ``123_4``, under which it was last submitted.
 
     Raises:
         InputError: ``submitted.json`` is damaged.

@@ -122,7 +122,7 @@ class Task:
         return state
 
     def alive(self) -> bool:
-        """Return whether a living process runs the task."""
+        """Return whether a live process is running the task."""
         return held(self.paths.claim)
 
     @property

@@ -37,7 +37,7 @@ def explorer_data(
 def select_representatives(points: Points) -> List[int]:
     """Return the rows that represent a front: its best EPE, its knee, and its best FPS.
 
-    The knee is farthest from the line through the other two, with each axis scaled to the front's range.
+    The knee is the point farthest from the line through the other two, with each axis scaled to the front's range.
     """
     rows = points.sort_by_fps(np.flatnonzero(points.front))[::-1]
     if not len(rows):

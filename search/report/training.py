@@ -32,7 +32,7 @@ def training_section(runs: Sequence[Contents]) -> ReportSection:
 
 
 def _list_trainings(runs: Sequence[Contents]) -> List[Tuple[str, str, TrainingRecord]]:
-    """Return all trainings with their colour roles and names; the last stage of a run has the colour of the run."""
+    """Return all training runs with their colour roles and names; the last stage of a run has the colour of the run."""
     trainings = []
     further = len(runs)
     for number, contents in enumerate(runs):

@@ -66,7 +66,7 @@ def copy_compiled_costs(source: Archive, target: Archive) -> None:
 
 
 def _holds_for(run: Run, expected: Mapping[str, str], attributes: Mapping[str, Any]) -> bool:
-    """Return whether the costs in a file with the given attributes hold for a run."""
+    """Return whether the costs in a file with the given attributes are valid for a run."""
     if any(attributes[name] != value for name, value in expected.items()):
         return False
     there: Config = validate(yaml.safe_load(attributes["config_yaml"]), Config, "config_yaml")

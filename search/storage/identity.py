@@ -131,7 +131,7 @@ class Identity:
 
 
 def _flatten(section: Mapping[str, Any], prefix: str = "") -> Dict[str, Any]:
-    """Return a nested section with keys such as ``section.key``."""
+    """Flatten a nested section into one mapping with keys such as ``section.key``."""
     result: Dict[str, Any] = {}
     for key, value in section.items():
         if isinstance(value, dict):

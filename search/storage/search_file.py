@@ -2,8 +2,8 @@
 
 - Root attributes: ``format``, ``format_version``, ``config_yaml``, ``config_sha256``, ``supernet_sha256``,
   ``cost_table_sha256``, ``skeleton_sha256``, ``genes`` (JSON: options by gene), ``seed``, ``code_version``,
-  ``zero_flow_epe``, ``pairs`` (JSON: number of pairs and SHA-256 of their names and of the contents of their files,
-  by use; only for data in files).
+  ``zero_flow_epe``, ``pairs`` (JSON: number of pairs and SHA-256 of their names and of the contents of their files, for
+  each use of them; only for data sets stored in files).
 - ``archive/genes`` uint8 [N, genes]; ``archive/epe`` (NaN: failed), ``fps``, ``latency_ms``, ``sram_kib``,
   ``npu_cycles`` float64 [N]; ``archive/generation`` int32 [N]; ``archive/requested`` bool [N];
   ``archive/cost_source`` uint8 [N] (0 predicted, 1 compiled).
@@ -13,7 +13,7 @@
   ``evolution.objectives``.
 
 The file is sealed (``edgeflownas.storage.sealed``) and written as a whole: after each generation, or, if it is large
-and generations are quick, less often. Until then, new generations are kept in memory.
+and generations are quick, less often. New generations are kept in memory until the next write.
 """
 
 import json
