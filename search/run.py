@@ -137,7 +137,7 @@ class Run:
         write_text(self.config_file, dump(self.config))
 
     def command(self, name: str, *options: str) -> str:
-        """Return a command for this run, to be pasted into a shell; it requires the file written by ``write_config``."""
+        """Return a shell command for this run; it requires the file written by ``write_config``."""
         words = [*name.split(), f"--config={self.config_file}", f"--run={self.folder}", *options]
         return " ".join(map(shlex.quote, ["edgeflownas-search", *words]))
 

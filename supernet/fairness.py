@@ -86,7 +86,7 @@ class Sampler:
         return max(int(counts.max() - counts.min()) for counts in self.counts)
 
     def report(self) -> Dict[str, Any]:
-        """Return how often each option of each group was drawn, and the largest difference of these counts, for JSON."""
+        """Return how often each option was drawn in each group, and the largest difference, as JSON data."""
         counts = {group.names(self._space): counts.tolist() for group, counts in zip(self.groups, self.counts)}
         report: Dict[str, Any] = {"gap": self.gap(), "counts": counts}
         if self.groups != free_groups(self._space):
