@@ -203,7 +203,7 @@ def say(text: str, on: Optional[Console] = None) -> None:
 
     Args:
         text: Text of the line.
-        on: Console to print to; None: standard error, above any bar.
+        on: Console to print to; if None, standard error, above any bar.
     """
     on = on or console
     if on.is_interactive:

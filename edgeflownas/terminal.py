@@ -59,7 +59,7 @@ class FittedTable:
         self._table = table
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        """Yield the parts that fit in the present width."""
+        """Yield the parts that fit in the current width."""
         groups = _group_columns(self._table, console, options)
         for number, columns in enumerate(groups):
             part = self._table if len(groups) == 1 else _take(self._table, columns)

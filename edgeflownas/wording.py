@@ -10,7 +10,7 @@ def count(number: int, thing: str, plural: Optional[str] = None) -> str:
     Args:
         number: Number of things.
         thing: Noun for one thing, with its adjectives.
-        plural: Noun for several things; None: ``thing`` with an s.
+        plural: Noun for several things; if None, ``thing`` with an s.
     """
     return f"{number:,} {thing if number == 1 else plural or f'{thing}s'}"
 

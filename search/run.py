@@ -41,7 +41,7 @@ class Run:
         Args:
             config: Resolved configuration.
             folder: Folder of the run.
-            weights: Weights of the supernet, such as those of a stage of its training; None: those of the run.
+            weights: Weights of the supernet, such as those of a stage of its training; if None, those of the run.
         """
         self.config = config
         self.folder = folder
@@ -55,7 +55,7 @@ class Run:
 
         Args:
             config_path: Path of the configuration file.
-            folder: Folder of the run; None: results/NAME.
+            folder: Folder of the run; if None, results/NAME.
             overrides: Settings that replace those of the file, as ``section.key=value``.
 
         Raises:
@@ -167,7 +167,7 @@ class Run:
 
         Args:
             path: Path of the file.
-            architecture: Architecture whose weights must be present; None: those of the whole supernet.
+            architecture: Architecture whose weights must be present; if None, those of the whole supernet.
 
         Raises:
             InputError: The weights are missing or damaged, or belong to a different network.

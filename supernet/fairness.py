@@ -51,7 +51,7 @@ class Sampler:
         Args:
             space: Space of the architectures.
             rng: Random generator.
-            groups: Groups of genes; None: each gene by itself.
+            groups: Groups of genes; if None, each gene by itself.
         """
         self._space = space
         self._rng = rng

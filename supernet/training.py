@@ -131,8 +131,8 @@ def prepare_supernet_training(
         config: Configuration of the run.
         folder: Folder of the training state.
         identity: Values that a resumed run must share, in addition to those determined here.
-        weights: Initial weights; None: random ones.
-        groups: Groups of genes that the cycles sample; None: each gene by itself.
+        weights: Initial weights; if None, random ones.
+        groups: Groups of genes that the cycles sample; if None, each gene by itself.
 
     Raises:
         InputError: The data or the devices cannot be used.

@@ -91,7 +91,7 @@ class TreeEvaluator:
             weights: Weights of the supernet.
             data: Images to recalibrate and to score with.
             threads: Number of CPU threads.
-            devices: Devices, of which only the first is used; None: TensorFlow chooses.
+            devices: Devices, of which only the first is used; if None, TensorFlow chooses.
         """
         self._skeleton = skeleton
         self._space = Space.from_skeleton(skeleton)

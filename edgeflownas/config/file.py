@@ -33,7 +33,7 @@ _CORE = (
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML loader that follows the core rules of YAML 1.2 and refuses duplicate keys."""
+    """YAML loader that follows the core rules of YAML 1.2 and rejects duplicate keys."""
 
     yaml_implicit_resolvers: Dict[str, Any] = {}
 

@@ -30,7 +30,7 @@ class WrittenInt(int):
 
 
 class Section(BaseModel):
-    """Section of a configuration; refuses unknown keys and converts no types. An empty one has all defaults."""
+    """Section of a configuration; rejects unknown keys and converts no types. An empty one has all defaults."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, validate_default=True, allow_inf_nan=False)
 

@@ -30,7 +30,7 @@ def colour_flow(flow: np.ndarray, longest: Optional[float] = None, valid: Option
 
     Args:
         flow: Flow, float32 [H, W, 2], in pixels.
-        longest: Length that is drawn fully saturated, in pixels; None: the largest length in the flow.
+        longest: Length that is drawn fully saturated, in pixels; if None, the largest length in the flow.
         valid: Pixels with known flow, bool [H, W]; the others are black.
 
     Returns:

@@ -46,7 +46,7 @@ def read_batches(
         dataset: Data set to read from.
         indices: Indices of the samples, in order.
         batch_size: Samples per batch; the last batch may be smaller.
-        augment: Seed and epoch of the augmentation; None: no augmentation. The augmentation of a sample depends only
+        augment: Seed and epoch of the augmentation; if None, no augmentation. The augmentation of a sample depends only
             on these and on its place in the order, not on the number of threads or on ``start``.
         start: Number of batches to skip.
         threads: Number of threads that read samples.

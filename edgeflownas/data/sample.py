@@ -35,7 +35,7 @@ class FlowDataset(Protocol):
 
         Args:
             index: Index of the sample.
-            rng: Generator of the augmentation; None: no augmentation.
+            rng: Generator of the augmentation; if None, no augmentation.
 
         Raises:
             InputError: A file of the sample cannot be used; the message names the file.

@@ -51,7 +51,7 @@ def assess(
         whole: Whether to use pairs at their full size, rather than cropped as for validation.
         threads: Number of threads that read pairs.
         folder: Folder for the predicted flow as .flo and, next to the ground truth, as .png, under the names of
-            ``name_predictions``; None: it is not saved.
+            ``name_predictions``; if None, it is not saved.
         beat: Function that is called after each pair, with its name.
 
     Raises:

@@ -160,7 +160,7 @@ class ChildEvaluator:
             architecture: One option per gene.
             data: Images to recalibrate and to score with.
             threads: Number of CPU threads.
-            devices: Devices, of which only the first is used; None: TensorFlow chooses.
+            devices: Devices, of which only the first is used; if None, TensorFlow chooses.
         """
         self._data = data
         height, width = data.calibration[0].images.shape[1:3]

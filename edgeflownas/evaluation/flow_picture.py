@@ -52,7 +52,7 @@ def longest_flow(flow: np.ndarray, valid: Optional[np.ndarray] = None) -> Option
 
     Args:
         flow: Flow, float32 [H, W, 2], in pixels.
-        valid: Pixels with known flow, bool [H, W]; None: all.
+        valid: Pixels with known flow, bool [H, W]; if None, all.
     """
     lengths = np.linalg.norm(flow, axis=-1)
     known = lengths if valid is None else lengths[valid]

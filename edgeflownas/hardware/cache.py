@@ -27,7 +27,7 @@ class Cache:
     """A folder with a file per compile.
 
     Attributes:
-        folder: The folder; None: nothing is cached.
+        folder: The folder; if None, nothing is cached.
         problem: Message with the reason why an entry could not be written; None if all entries were written.
     """
 

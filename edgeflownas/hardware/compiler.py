@@ -31,7 +31,7 @@ class Compiler:
             board: Board to compile for.
             vela: Command that runs Vela.
             timeout: Time limit of one compile, in seconds.
-            cache: Folder of the cached figures; None: nothing is cached.
+            cache: Folder of the cached figures; if None, nothing is cached.
             version: Required version of Vela.
         """
         self.board = board

@@ -189,7 +189,7 @@ class CostPredictor:
 
 
 def single_changes(counts: Sequence[int]) -> List[Architecture]:
-    """Return the lightest architecture, followed by all that differ from it in one gene."""
+    """Return the lightest architecture, followed by all architectures that differ from it in one gene."""
     base = (0,) * len(counts)
     changed = [
         base[:gene] + (option,) + base[gene + 1 :] for gene, count in enumerate(counts) for option in range(1, count)

@@ -29,7 +29,7 @@ def export(
         skeleton: Definition of the network.
         architecture: One option per gene.
         weights: Weights by the names of ``Skeleton.parameters``, at least those of this architecture.
-        statistics: Mean and variance of each batch normalisation; None: computed from the images.
+        statistics: Mean and variance of each batch normalisation; if None, computed from the images.
         images: Representative images from which the ranges of activations are taken, uint8, shape [N, H, W, 6].
         int8_io: Whether input and output are int8; otherwise float32, which the CPU converts.
 

@@ -22,7 +22,7 @@ class Part:
         macs: Number of multiply-accumulates.
         utilisation: Utilisation of the MAC units, in percent of the part's cycles.
         sram_kib: Largest SRAM use while one of its operators runs, in KiB.
-        waiting: Additional cycles compared with weights in a memory as fast as SRAM; None: unknown.
+        waiting: Additional cycles compared with weights in a memory as fast as SRAM; None if unknown.
         on_cpu: Number of operators that run on the CPU.
     """
 

@@ -26,7 +26,7 @@ class TrainedNetwork(NamedTuple):
 
     Attributes:
         weights: Weights by the names of ``Skeleton.parameters``.
-        statistics: Mean and variance of each batch normalisation; None: computed from the images.
+        statistics: Mean and variance of each batch normalisation; if None, computed from the images.
         images: Representative images, uint8, shape [N, H, W, 6].
     """
 
@@ -42,7 +42,7 @@ class Networks:
         skeleton: Definition of the networks.
         space: Space of the architectures.
         size: Height and width of the images, in pixels.
-        trained: Weights, statistics and images; None: fixed random ones.
+        trained: Weights, statistics and images; if None, fixed random ones.
     """
 
     def __init__(self, skeleton: Skeleton, height: int, width: int, trained: Optional[TrainedNetwork] = None) -> None:

@@ -87,7 +87,7 @@ class Vela:
             name: Name of the network in messages and file names.
             model: Content of a TFLite file.
             board: Board to compile for.
-            logs: Folder for Vela's output if the compile fails; None: it is not kept.
+            logs: Folder for Vela's output if the compile fails; if None, it is not kept.
 
         Raises:
             CompileError: Vela fails, exceeds the time limit, or its output cannot be read.

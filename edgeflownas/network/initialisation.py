@@ -26,7 +26,7 @@ def draw_training_weights(
     Args:
         skeleton: Definition of the network.
         rng: Random generator.
-        architecture: One option per gene; None: the whole supernet.
+        architecture: One option per gene; if None, the whole supernet.
     """
     weights = draw_initial_weights(skeleton.parameters(architecture), rng)
     pooling = [

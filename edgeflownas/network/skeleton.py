@@ -58,7 +58,7 @@ class Convolution:
         inputs: Number of input channels.
         outputs: Number of output channels.
         stride: Stride along both axes.
-        norm: Name of the BN that follows; None: a bias instead.
+        norm: Name of the BN that follows; if None, a bias instead.
         upsamples: Whether the input is first upsampled bilinearly by 2.
     """
 

@@ -63,7 +63,7 @@ class Space:
         return cls(tuple(genes), len(genes) if backbone is None else backbone, tuple(outputs))
 
     def __post_init__(self) -> None:
-        """Count the options, and refuse a gene whose options do not fit in one digit."""
+        """Count the options, and reject a gene whose options do not fit in one digit."""
         for gene in self.genes:
             if not 2 <= len(gene.options) <= 10:
                 raise ValueError(f"gene {gene.name} has {len(gene.options)} options: a gene has 2 to 10")

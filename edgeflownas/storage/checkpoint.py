@@ -81,12 +81,12 @@ def use_previous(*paths: Path) -> List[Path]:
 
 
 def check_same(path: Path, before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
-    """Check that a checkpoint belongs to the present training.
+    """Check that a checkpoint belongs to the current training.
 
     Args:
         path: Path of the checkpoint.
         before: Identity of the training that wrote the checkpoint.
-        now: Identity of the present training.
+        now: Identity of the current training.
 
     Returns:
         Remark for the user if the checkpoint does not record its pairs; otherwise an empty text.
@@ -109,7 +109,7 @@ def check_same(path: Path, before: Mapping[str, Any], now: Mapping[str, Any]) ->
 
 
 def _check_pairs(path: Path, before: Any, now: Identities) -> str:
-    """Check that a checkpoint was trained on the present pairs; return a remark if it does not record its pairs."""
+    """Check that a checkpoint was trained on the current pairs; return a remark if it does not record its pairs."""
     if before is None and now:
         return f"{path}: does not record which pairs it was trained on; they are assumed to be the present ones"
     changes = describe_changes(before or {}, now)

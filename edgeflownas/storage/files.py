@@ -101,7 +101,7 @@ def previous(path: Path) -> Path:
 
 
 def keep(path: Path) -> None:
-    """Keep the present content of a file as the previous file; call it right before the file is replaced."""
+    """Keep the current content of a file as the previous file; call it right before the file is replaced."""
     duplicate(path, previous(path))
 
 

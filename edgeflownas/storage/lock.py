@@ -75,7 +75,7 @@ def locked(path: Path, what: str, stale_after: float = STALE_AFTER) -> Iterator[
             stale.
 
     Raises:
-        InputError: Another living process holds the lock.
+        InputError: Another live process holds the lock.
     """
     lock = Lock(path, what, _acquire(path, what, stale_after))
     try:
@@ -85,7 +85,7 @@ def locked(path: Path, what: str, stale_after: float = STALE_AFTER) -> Iterator[
 
 
 def held(path: Path) -> bool:
-    """Return whether a living process holds a lock."""
+    """Return whether a live process holds a lock."""
     holder = _read(path)
     return holder is not None and not _stale(path, holder)
 

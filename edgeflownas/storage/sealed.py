@@ -164,7 +164,7 @@ def _has_malformed_heap(image: bytes) -> bool:
 
     HDF5 1.12 and 1.14 loop forever on a heap with an object of size 0. HDF5 never writes one, but in a shared file with
     a valid checksum there may be one. (HDF5 File Format Specification 3.0, III.E: global heap.) A heap within a heap is
-    refused, too: many of them would take hours to read.
+    rejected, too: many of them would take hours to read.
     """
     end, start = 0, image.find(_HEAP_MAGIC)
     while start >= 0:

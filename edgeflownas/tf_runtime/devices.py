@@ -46,7 +46,7 @@ def select_devices(gpus: Optional[Sequence[int]]) -> Devices:
     """Return the devices that a configuration asks for.
 
     Args:
-        gpus: Numbers of the GPUs; empty: the CPU; None: the first GPU, or the CPU if no GPU works.
+        gpus: Numbers of the GPUs; if empty, the CPU; if None, the first GPU, or the CPU if no GPU works.
 
     Raises:
         InputError: A GPU does not exist, or TensorFlow cannot use it.

@@ -26,7 +26,7 @@ def open_session(graph: tf.Graph, threads: int, devices: Optional[Devices] = Non
     Args:
         graph: Graph to run.
         threads: Number of CPU threads.
-        devices: Devices that the session sees; None: all.
+        devices: Devices that the session sees; if None, all.
     """
     config = tf.ConfigProto(intra_op_parallelism_threads=threads, inter_op_parallelism_threads=threads)
     config.use_per_session_threads = True

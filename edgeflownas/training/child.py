@@ -120,7 +120,7 @@ def prepare_child_training(
     Args:
         config: Architecture to train, with data and recipe.
         folder: Folder of the training state.
-        weights: Initial weights, of the supernet or of the architecture; None: random ones.
+        weights: Initial weights, of the supernet or of the architecture; if None, random ones.
         datasets: Data sets of the configuration, if they are already open.
 
     Raises:
@@ -147,7 +147,7 @@ def make_first_weights(config: ChildConfig, weights: Optional[Mapping[str, np.nd
 
     Args:
         config: Architecture to train.
-        weights: Weights of the architecture, possibly among others; None: random ones.
+        weights: Weights of the architecture, possibly among others; if None, random ones.
 
     Raises:
         InputError: The architecture is not in the space, or the weights do not fit it.

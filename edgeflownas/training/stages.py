@@ -49,7 +49,7 @@ class StagedTraining:
         Args:
             config: Architecture to train, with data and recipes.
             folder: Folder of the training state.
-            weights: Initial weights, of the supernet or of the architecture; None: random ones.
+            weights: Initial weights, of the supernet or of the architecture; if None, random ones.
 
         Raises:
             InputError: The data or the weights cannot be used, or an earlier stage was trained differently.
@@ -154,7 +154,7 @@ def prepare_retraining(
     Args:
         config: Architecture to train, with data and recipes.
         folder: Folder of the training state.
-        weights: Initial weights, of the supernet or of the architecture; None: random ones.
+        weights: Initial weights, of the supernet or of the architecture; if None, random ones.
 
     Raises:
         InputError: The architecture is not in the space, the weights do not fit it, or the data cannot be used.

@@ -33,7 +33,7 @@ def show_supernet_training(run: Run, weights: Optional[Mapping[str, np.ndarray]]
 
     Args:
         run: The run.
-        weights: Initial weights by parameter name; None: random weights.
+        weights: Initial weights by parameter name; if None, random weights.
 
     Raises:
         InputError: The data cannot be used.
@@ -63,7 +63,7 @@ def show_retraining(config: ChildConfig, weights: Optional[Mapping[str, np.ndarr
 
     Args:
         config: Configuration of the training.
-        weights: Initial weights by parameter name; None: random weights.
+        weights: Initial weights by parameter name; if None, random weights.
 
     Raises:
         InputError: The data or the weights cannot be used.
@@ -95,7 +95,7 @@ def show_evaluation(
 
     Args:
         run: The run of the architectures.
-        other_data: Data set whose pairs are scored at full size; None: the run's own, as in the search.
+        other_data: Data set whose pairs are scored at full size; if None, the run's own, as in the search.
         architectures: Architectures to score.
         dataset: Pairs of images.
         indices: Indices of the pairs to score.

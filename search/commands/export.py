@@ -90,7 +90,7 @@ def command(
 
 
 def _open_compiler(run: Run, board: Optional[Path], int8_io: Optional[bool]) -> Compiler:
-    """Return the compiler for a board and a type of input and output; None: those of the configuration."""
+    """Return the compiler for a board and a type of input and output; if None, those of the configuration."""
     compiler = Compiler.from_config(run.config.hardware)
     chosen = compiler.board if board is None else Board.load(board)
     return compiler.for_board(chosen if int8_io is None else chosen.with_settings(int8_io=int8_io))

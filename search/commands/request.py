@@ -42,7 +42,7 @@ def list_requests(
     Args:
         run: Run of the architectures.
         architectures: Digits of architectures, which use ``weights``.
-        weights: Path of weights; None: the supernet of the run.
+        weights: Path of weights; if None, the supernet of the run.
         tasks: Indices of tasks of the queue, which use the weights of their retrained child.
         trained: Whether to check that the weights exist and fit, before any long work.
 

@@ -10,7 +10,7 @@ from search.nsga2.objectives import Objectives, find_dominated, find_nondominate
 
 
 def resolve_sram_cap(config: EvolutionConfig, board_kib: Optional[float]) -> Optional[float]:
-    """Return the largest SRAM peak allowed, in KiB: the configured one, or else the board's SRAM; None: no limit."""
+    """Return the largest SRAM peak allowed, in KiB: the configured one, or else the board's SRAM; if None, no limit."""
     return board_kib if config.max_sram_kib is None else config.max_sram_kib
 
 
@@ -27,7 +27,7 @@ class Competition:
         Args:
             archive: Archive of the search; architectures may be added to it later.
             objectives: Objectives of the search.
-            cap_kib: Largest SRAM peak allowed, in KiB; None: no limit.
+            cap_kib: Largest SRAM peak allowed, in KiB; if None, no limit.
         """
         self._archive, self._objectives, self._cap = archive, objectives, cap_kib
         self.reset()

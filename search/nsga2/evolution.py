@@ -103,7 +103,7 @@ class Evolution:
             seed: Seed of a new search.
             archive: Archive that the search has filled so far.
             last: Last generation of the search so far.
-            compile_costs: Compiler of the front; None: the front keeps the predicted costs.
+            compile_costs: Compiler of the front; if None, the front keeps the predicted costs.
 
         Raises:
             InputError: No architecture fits the SRAM cap, or a cost is invalid.

@@ -149,7 +149,7 @@ def hold_claim(task: Task, death: str = "died unexpectedly", before: Optional[St
             it held the claim, which counts as a crash, too.
 
     Raises:
-        InputError: Another living process holds the claim.
+        InputError: Another live process holds the claim.
     """
     with locked(task.paths.claim, f"task {task.index}", STALE_AFTER) as lock:
         claim = Claim(task, lock)

@@ -37,7 +37,7 @@ def submit(script: str, indices: Sequence[int], throttle: str) -> str:
     """Submit an array job and return its number.
 
     Raises:
-        InputError: Slurm refuses the job or is not available.
+        InputError: Slurm rejects the job or is not available.
     """
     words = ["sbatch", "--parsable", format_array_option(indices, throttle), script]
     try:

@@ -65,7 +65,7 @@ def submit(queue: Queue, config: ClusterConfig) -> Optional[str]:
         The number of the array job; None if there is nothing to submit.
 
     Raises:
-        InputError: Another process is submitting, or Slurm is not available or refuses the job.
+        InputError: Another process is submitting, or Slurm is not available or rejects the job.
     """
     with locked(queue.paths.submitting, f"submission of {queue.paths.folder}"):
         try:

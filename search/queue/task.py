@@ -3,7 +3,7 @@
 The process that runs a task holds its claim, and only that process writes in its folder. The states:
 
 - ``queued``: waits to be started, or to be tried again after a crash;
-- ``running``: claimed; if no living process holds the claim, the process died without recording it;
+- ``running``: claimed; if no live process holds the claim, the process died without recording it;
 - ``preempted``: stopped by a signal with everything saved, to be resumed;
 - ``failed``: has crashed as often as allowed, or was cancelled; ``done``: has a result.
 """

@@ -70,7 +70,7 @@ class TrainingRecord(NamedTuple):
 
     @property
     def uncertainty_epoch(self) -> Optional[int]:
-        """First epoch whose loss includes the uncertainty, if the training has reached it; None: not known or none."""
+    """First epoch whose loss includes the uncertainty; None if it is unknown or has not been reached yet."""
         if not self.log or not {"epochs", "uncertainty_from"} <= set(self.recipe):
             return None
         first = self.log[0]
@@ -97,7 +97,7 @@ class Contents:
         ranking: Content of rank.json.
         supernet: Origin of the supernet's weights that the run uses now; None without any.
         searching: Whether a process is running the search now.
-        reference_point: Reference point of all runs of the page, by objective; None: the run's own.
+        reference_point: Reference point of all runs of the page, by objective; if None, the run's own.
     """
 
     name: str
@@ -213,7 +213,7 @@ def read(folder: Path, name: Optional[str] = None) -> Contents:
 
     Args:
         folder: Folder of the run.
-        name: Name of the run on the page; None: the name of its folder.
+        name: Name of the run on the page; if None, the name of its folder.
 
     Raises:
         InputError: The folder is not the folder of a run, or a file in it is damaged.

@@ -50,7 +50,7 @@ class Identity:
 
     @classmethod
     def of(cls, run: Run, supernet_sha256: str) -> "Identity":
-        """Return the identity of a run with the given weights and the present data.
+        """Return the identity of a run with the given weights and the current data.
 
         Raises:
             InputError: The data or the cost table cannot be read.

@@ -22,8 +22,8 @@ def select_by_digits(space: Space, backbones: str, heads: str) -> List[Architect
 
     Args:
         space: Space of the architectures.
-        backbones: Digits of the backbones, separated by commas; empty: all.
-        heads: Digits of the heads, separated by commas; empty: all.
+        backbones: Digits of the backbones, separated by commas; if empty, all.
+        heads: Digits of the heads, separated by commas; if empty, all.
 
     Raises:
         InputError: A backbone or head has the wrong number of digits, or names an option that its gene does not have.

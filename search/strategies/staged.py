@@ -44,7 +44,7 @@ Weights = Mapping[str, np.ndarray]
 
 
 class Kept(NamedTuple):
-    """The backbones and heads that may be sampled; None: all of them."""
+    """The backbones and heads that may be sampled; if None, all of them."""
 
     backbones: Optional[Tuple[Architecture, ...]]
     heads: Optional[Tuple[Architecture, ...]]
@@ -89,7 +89,7 @@ def train(run: Run, weights: Optional[Weights], lock: Lock) -> None:
 
     Args:
         run: Run with the configuration of the stages.
-        weights: Initial weights; None: random ones.
+        weights: Initial weights; if None, random ones.
         lock: Lock on the training.
 
     Raises:
@@ -154,7 +154,7 @@ class SearchPhase:
 
         Args:
             kept: Backbones and heads to train.
-            weights: Initial weights; None: random ones.
+            weights: Initial weights; if None, random ones.
             part: Slice of the genes whose options are kept or discarded.
             size: Number of options to keep.
 

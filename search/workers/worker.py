@@ -1,6 +1,6 @@
 """Scoring of architectures in a worker, a separate process on this or another machine.
 
-A worker builds its evaluator once and keeps it. It refuses work from a search with different code, a different supernet
+A worker builds its evaluator once and keeps it. It rejects work from a search with different code, a different supernet
 or different images. TensorFlow is imported only when there is something to score.
 """
 
