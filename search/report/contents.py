@@ -70,7 +70,7 @@ class TrainingRecord(NamedTuple):
 
     @property
     def uncertainty_epoch(self) -> Optional[int]:
-    """First epoch whose loss includes the uncertainty; None if it is unknown or has not been reached yet."""
+        """First epoch whose loss includes the uncertainty; None if it is unknown or has not been reached yet."""
         if not self.log or not {"epochs", "uncertainty_from"} <= set(self.recipe):
             return None
         first = self.log[0]
