@@ -1,4 +1,4 @@
-"""Pool of worker processes on this machine; a worker that is killed is replaced, and its work is tried again."""
+"""Pool of worker processes on this machine; a worker that is killed is replaced, and its work is repeated."""
 
 import concurrent.futures
 import multiprocessing
@@ -133,7 +133,7 @@ class _Worker:
 
 
 def isolate_workers() -> None:
-    """Keep processes that multiprocessing starts from now on from importing modules of the working folder.
+    """Prevent processes that multiprocessing starts from now on from importing modules in the working folder.
 
     It starts them with ``python -c``, which searches the working folder first, even for ``random``.
     """

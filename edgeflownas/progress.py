@@ -125,7 +125,7 @@ class Bar:
 
 @contextlib.contextmanager
 def progress(title: str, total: int, done: int = 0) -> Iterator[Bar]:
-    """Show the progress of a block, in plain lines if another live display, such as a table, is on the terminal.
+    """Show the progress of a block, as plain lines if the terminal already has a live display, such as a table.
 
     Args:
         title: Description of the work.

@@ -10,7 +10,7 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
 
 
 class Interrupted(Exception):
-    """The work was stopped by a signal, after everything was saved that is needed to resume it.
+    """The work was stopped by a signal, after everything needed to resume it was saved.
 
     Attributes:
         signum: Number of the signal.

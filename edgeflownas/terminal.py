@@ -1,4 +1,4 @@
-"""Consoles and tables that suit terminals of any width and encoding, files and pipes."""
+"""Consoles and tables for files, pipes, and terminals of any width and encoding."""
 
 import codecs
 import copy

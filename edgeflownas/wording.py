@@ -1,4 +1,4 @@
-"""Parts of messages: counted things, lists and suggestions."""
+"""Wording of messages: plurals, lists and suggestions."""
 
 import difflib
 from typing import Iterable, Optional, Sequence

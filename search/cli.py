@@ -92,8 +92,8 @@ _SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100, "s
 def cli() -> None:
     """Find the best optical-flow networks for a microcontroller NPU.
 
-    A run is a folder, results/NAME, created from a configuration. An interrupted search or training resumes when the
-    same command is called again. See COMMAND --help for details.
+    A run is a folder, results/NAME, created from a configuration. An interrupted search or training run resumes when
+    the same command is run again. See COMMAND --help for details.
     """
 
 

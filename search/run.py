@@ -150,7 +150,7 @@ class Run:
         return self.load_weights(self.supernet_file)
 
     def origin(self, path: Path, tensors: Mapping[str, np.ndarray]) -> WeightsOrigin:
-        """Return the origin of weights of this run's network, which results name."""
+        """Return the origin of weights for this run's network, to be named in results."""
         return WeightsOrigin.of(path, tensors, self.skeleton)
 
     def load_weights(self, path: Path) -> Dict[str, np.ndarray]:
@@ -189,7 +189,7 @@ class Run:
         return tensors
 
     def _describe_mismatch(self, network: str) -> str:
-        """Return how the network with the given digest differs from this run's, and the remedy."""
+        """Describe how the network with the given digest differs from the run's network, and the remedy."""
         width = self.config.network.width
         candidates = range(2, _LARGEST_WIDTH + 1, 2)
         trained = next((other for other in candidates if Skeleton(other).digest() == network), None)
@@ -246,7 +246,7 @@ class Run:
         )
 
     def training_identity(self) -> Dict[str, Any]:
-        """Return the settings that must not change when a training is resumed."""
+        """Return the settings that must not change when training is resumed."""
         return {
             "network": self.skeleton.digest(),
             "data": self.config.data.model_dump(),

@@ -11,7 +11,7 @@ from edgeflownas.storage.checkpoint import digest
 
 
 class WeightsOrigin(NamedTuple):
-    """Origin of weights, which every result names.
+    """Origin of weights, named in every result.
 
     Attributes:
         path: Path of the file; "random" for random weights.

@@ -82,7 +82,7 @@ class Sampler:
         return paths
 
     def gap(self) -> int:
-        """Return the largest difference between the counts of two options of a group; 0 is strictly fair."""
+        """Return the largest difference between the counts of two options of a group; 0 means strictly fair."""
         return max(int(counts.max() - counts.min()) for counts in self.counts)
 
     def report(self) -> Dict[str, Any]:
@@ -97,7 +97,7 @@ class Sampler:
         return report
 
     def state(self) -> Dict[str, Any]:
-        """Return everything that the next cycle depends on, for JSON."""
+        """Return everything that the next cycle depends on, as JSON data."""
         return {"rng": self._rng.bit_generator.state, "counts": [counts.tolist() for counts in self.counts]}
 
     def restore(self, state: Dict[str, Any]) -> None:

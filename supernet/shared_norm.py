@@ -20,7 +20,7 @@ _SEED = 0
 
 
 class SharedNormEvaluator:
-    """Evaluator of architectures with any weights of a supernet, and with statistics shared by all architectures."""
+    """Evaluator of architectures with the weights of a supernet and with statistics shared by all architectures."""
 
     def __init__(
         self, skeleton: Skeleton, architectures: Sequence[Architecture], data: EvaluationData, threads: int

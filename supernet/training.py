@@ -1,4 +1,4 @@
-"""The training of the supernet; a step is a cycle, strictly fair unless the configuration says otherwise."""
+"""Training of the supernet; a step is a cycle, strictly fair unless the configuration says otherwise."""
 
 import functools
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Check of a whole data set for unusable files. Every file is read once, even if it belongs to several pairs."""
+"""Check of a whole data set for unusable files. Each file is read once, even if several pairs use it."""
 
 from dataclasses import dataclass, field
 from pathlib import Path

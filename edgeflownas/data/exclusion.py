@@ -1,4 +1,4 @@
-"""List of bad files of a data set: ``data check`` writes it; training and evaluation leave out its files."""
+"""List of the bad files of a data set, written by ``data check``; training and evaluation leave out the files in it."""
 
 from pathlib import Path
 from typing import Dict, Mapping

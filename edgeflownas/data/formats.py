@@ -69,7 +69,7 @@ def read_flow(path: Path, may_be_unlabelled: bool = False) -> Tuple[np.ndarray, 
 
     Args:
         path: Path of the file.
-        may_be_unlabelled: Whether flow that is not finite anywhere is unknown, rather than an error.
+        may_be_unlabelled: Whether flow without any finite value is treated as unknown rather than as an error.
 
     Returns:
         Flow (u, v) in pixels, float32 [H, W, 2], finite and 0 where it is unknown; and a mask of the pixels with known
@@ -135,7 +135,7 @@ def read_pfm(path: Path) -> np.ndarray:
 
 
 def read_kitti_flow(path: Path) -> Tuple[np.ndarray, np.ndarray]:
-    """Read a flow file of KITTI: 16-bit RGB with (u, v) * 64 + 2^15 and a flag for known flow.
+    """Read a KITTI flow file: 16-bit RGB with (u, v) * 64 + 2^15 and a flag for known flow.
 
     Returns:
         Flow in pixels, float32 [H, W, 2], 0 where it is unknown; and a mask of the pixels with known flow, bool [H, W].

@@ -285,7 +285,7 @@ def _read_lines(path: Path, key: str) -> Iterator[Tuple[int, List[str]]]:
 
 
 def _unquote(word: str) -> str:
-    """Return a name without quotes and escaped blanks; a backslash separates folders, as on Windows."""
+    """Strip the quotes from a name, unescape its blanks, and turn backslashes into folder separators."""
     parts = [part[1:-1] if part[0] in "\"'" else part for part in _PART.findall(word)]
     return re.sub(r"\\(\s)", r"\1", "".join(parts)).replace("\\", "/")
 

@@ -46,7 +46,7 @@ class PairDataset:
         return tuple(show_name(self.listing.name(file)) for file in (pair.first, pair.second, pair.flow))
 
     def full_sample(self, index: int) -> Sample:
-        """Read a pair at its full size. Flow that is NaN or infinite everywhere is unknown, not an error."""
+        """Read a pair at its full size. Flow without any finite value is treated as unknown, not as an error."""
         return self._read(index, may_be_unlabelled=True)
 
     def _read(self, index: int, may_be_unlabelled: bool) -> Sample:

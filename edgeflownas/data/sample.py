@@ -51,7 +51,7 @@ class FlowDataset(Protocol):
             count: Number of samples; if there are fewer, all are selected.
 
         Returns:
-            Indices in ascending order, always the same for a count.
+            Indices in ascending order; the same count always gives the same indices.
         """
 
     def files(self, index: int) -> Tuple[str, ...]:
@@ -61,8 +61,8 @@ class FlowDataset(Protocol):
 def pad(sample: Sample, height: int, width: int) -> Sample:
     """Pad a sample to height x width pixels, at the bottom and on the right.
 
-    The padding repeats the edges of the images. Its flow is unknown, so it counts neither in a loss nor in an EPE. The
-    result is the same as padding the images for the network and cropping its flow.
+    The padding repeats the edges of the images. Its flow is unknown, so it counts towards neither a loss nor an EPE.
+    The result is the same as padding the images for the network and cropping its flow.
     """
     margins = ((0, height - sample.valid.shape[0]), (0, width - sample.valid.shape[1]))
     return Sample(

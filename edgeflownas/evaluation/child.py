@@ -53,7 +53,7 @@ class _Streamed(Sequence[Batch]):
 
 
 class EvaluationData:
-    """The fixed images that architectures are scored with.
+    """The fixed images with which architectures are scored.
 
     Attributes:
         calibration: Training images for BN statistics, in a fixed order.
@@ -108,7 +108,7 @@ class EvaluationData:
         return total / pixels
 
     def digest(self) -> str:
-        """Return the SHA-256 of all images and flow, with which processes check that they use the same data."""
+        """Return the SHA-256 of all images and flow, which lets processes check that they use the same data."""
         self._sum_flow()
         digest = self._sha256.copy()
         for batch in self.calibration:

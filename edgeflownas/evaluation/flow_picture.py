@@ -135,7 +135,7 @@ def draw_legend() -> np.ndarray:
 
 
 def _write_line(width: int, texts: Sequence[Tuple[int, str]]) -> np.ndarray:
-    """Draw a white line with texts at given places, in pixels from the left."""
+    """Draw a white strip with texts at given positions, in pixels from the left."""
     line = np.full((_LINE, width, 3), 255, np.uint8)
     for place, text in texts:
         cv2.putText(line, text, (place + 2, _LINE - 4), _FONT, 0.75, (0, 0, 0), 1, cv2.LINE_AA)

@@ -19,7 +19,8 @@ OUTLIER_PIXELS, OUTLIER_SHARE = 3.0, 0.05  # an outlier exceeds both (Menze & Ge
 def compute_outlier_errors(error: np.ndarray, motion: np.ndarray) -> np.ndarray:
     """Return KITTI's error: the smaller of the absolute and the relative end-point error, in pixels.
 
-    The relative error is scaled so that 5 % of the true motion count like 3 pixels. Outliers are above 3 pixels.
+    The relative error is scaled so that 5 % of the true motion corresponds to 3 pixels. Errors above 3 pixels are
+    outliers.
 
     Args:
         error: End-point errors, in pixels.

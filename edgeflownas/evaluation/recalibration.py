@@ -42,6 +42,6 @@ def statistics_to_tensors(statistics: Statistics) -> Dict[str, np.ndarray]:
 
 
 def select_statistics(tensors: Mapping[str, np.ndarray]) -> Statistics:
-    """Return the statistics among tensors; the inverse of ``statistics_to_tensors``."""
+    """Extract the statistics from tensors; the inverse of ``statistics_to_tensors``."""
     names = [name[: -len("/mean")] for name in tensors if name.endswith("/mean")]
     return {name: (tensors[f"{name}/mean"], tensors[f"{name}/variance"]) for name in names}

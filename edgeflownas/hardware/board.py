@@ -117,7 +117,7 @@ class Board:
         }
 
     def misfit(self, sram_kib: float) -> Optional[str]:
-        """Return a remark that a network with this SRAM peak does not fit into the arena; None if it fits."""
+        """Return a remark if a network with this SRAM peak does not fit into the arena, and None if it fits."""
         if sram_kib <= self.arena_kib:
             return None
         return f"DOES NOT FIT into the arena of {self.arena_kib:.1f} KiB"

@@ -41,10 +41,10 @@ def build_tables(
 ) -> List[CostTable]:
     """Build the cost tables of a space for several boards. Each architecture is exported once for all boards.
 
-    The lightest architecture and all single changes are compiled first. Vela's tables of operators then show which
-    genes interact: they change the cycles of the same part of the network (Vela fetches an operator's weights while
-    the previous operator runs, so its waiting time depends on that operator), or they both change the SRAM peak.
-    Genes that interact are compiled in all combinations.
+    The lightest architecture and all that differ from it in one gene are compiled first. Vela's tables of operators
+    then show which genes interact, because they change the cycles of the same part of the network (Vela fetches an
+    operator's weights while the previous operator runs, so its waiting time depends on that operator) or because they
+    both change the SRAM peak. Genes that interact are compiled in all combinations.
 
     Args:
         compilers: One compiler per board.

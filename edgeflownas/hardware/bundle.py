@@ -1,4 +1,4 @@
-"""A folder with everything that a firmware needs to run an exported network, and to check bit by bit that it does."""
+"""Files that let firmware run an exported network, and check its output bit by bit."""
 
 from pathlib import Path
 from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
@@ -44,7 +44,7 @@ class Export(NamedTuple):
 
     @property
     def arena_bytes(self) -> int:
-        """Size of the arena that a firmware reserves: the SRAM peak and the interpreter's tables, in whole KiB."""
+        """Size of the arena to reserve in the firmware: the SRAM peak and the interpreter's tables, in whole KiB."""
         return (int(np.ceil(self.sram_kib)) + INTERPRETER_BYTES // 1024) * 1024
 
 

@@ -287,7 +287,7 @@ class CostTable:
         return self._predictor.figures(key).cost(self._clock_hz, "predicted")
 
     def for_weights(self, weights_sha256: str, vela: str) -> "CostTable":
-        """Return this table; if it was made for other weights or another Vela version, all figures are predictions."""
+        """Return this table, with all figures as predictions if it was made for different weights or another Vela."""
         origin = self.content.origin
         table = copy.copy(self)
         if (origin.weights, origin.vela) != (weights_sha256, vela):

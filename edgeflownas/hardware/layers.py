@@ -37,7 +37,7 @@ class Part:
 
 
 def part_of(layer: CompiledLayer) -> str:
-    """Return the part that an operator belongs to; the exporter names operators after their stages."""
+    """Return the part to which an operator belongs; the exporter names operators after their stages."""
     if layer.target == "CPU" and layer.operator in _CONVERSIONS:
         return _CONVERSIONS[layer.operator]
     first, slash, _ = layer.name.partition("/")

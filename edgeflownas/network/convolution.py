@@ -98,7 +98,8 @@ def padded_conv2d(
         kernel: Kernel [p, q, I, O].
         before: Number of zeros before the first row and the first column.
         after: Number of zeros after the last row and the last column.
-        rearrange: Function that rearranges the pixels of x; run again for the gradient, as a copy would take memory.
+        rearrange: Function that rearranges the pixels of x. It runs again for the gradient, because a copy would take
+            memory.
 
     Returns:
         Map [B, H + before + after - p + 1, W + before + after - q + 1, O].

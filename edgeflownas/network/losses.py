@@ -18,7 +18,7 @@ def multiscale_loss(
     Args:
         predictions: Predictions from coarse to fine, [B, h, w, 4] each: flow in pixels of the input, and s.
         flow: Ground-truth flow [B, H, W, 2] in pixels, finite everywhere.
-        valid: Mask [B, H, W, 1], 1 where the ground truth is known and 0 elsewhere.
+        valid: Mask [B, H, W, 1]: 1 where the ground truth is known, 0 elsewhere.
         uncertainty_weight: Scalar; 0 trains by L1 alone.
 
     Returns:

@@ -134,7 +134,7 @@ class Skeleton:
 
     @property
     def multiple(self) -> int:
-        """Number that the input's height and width must be multiples of."""
+        """Number of which the input's height and width must be multiples."""
         return max(stage.scale for stage in self.stages)
 
     def channels(self, stage: Stage) -> int:

@@ -1,1 +1,1 @@
-"""How is anything stored? Atomic writes, checksums, checkpoints, locks, and who holds them."""
+"""How is data stored? Atomic writes, checksums, checkpoints, and locks with their holders."""

@@ -22,10 +22,10 @@ _FULL = (errno.ENOSPC, errno.EDQUOT)
 
 @contextlib.contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Yield a temporary path, which replaces ``path`` atomically at the end of a block without errors.
+    """Yield a temporary path, which replaces ``path`` atomically when the block ends without an error.
 
     At any moment ``path`` has either its complete old content or its complete new content. The permissions of the new
-    file are those that the user's umask gives.
+    file follow the user's umask.
 
     Raises:
         OSError: The file cannot be written; the message names it, gives the reason, and says which content it has.
@@ -59,7 +59,7 @@ def _replacing(path: Path) -> Iterator[Path]:
 
 
 def create_temporary(path: Path) -> Path:
-    """Create an empty temporary file beside a path, with the permissions that the umask gives."""
+    """Create an empty temporary file next to a path, with permissions that follow the umask."""
     temporary = _temporary_name(path)
     os.close(os.open(str(temporary), os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
     return temporary
@@ -70,7 +70,7 @@ def _temporary_name(path: Path) -> Path:
 
 
 def sync(handle: int) -> None:
-    """Write an open file or folder to the disk, on file systems that can."""
+    """Write an open file or folder to the disk, on file systems that support it."""
     try:
         os.fsync(handle)
     except OSError as error:
@@ -222,7 +222,7 @@ def duplicate(path: Path, to: Path) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a text file atomically, in UTF-8 except for names of files that are not."""
+    """Write a text file atomically, in UTF-8; file names in it that are not UTF-8 keep their bytes."""
     with replacing(path) as temporary:
         temporary.write_text(text, encoding="utf-8", errors="surrogateescape")
 

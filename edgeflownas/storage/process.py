@@ -22,7 +22,7 @@ def machine() -> str:
 
 
 def started(pid: int) -> Optional[str]:
-    """Return when a process of this machine started, in centiseconds since boot; None if it is not alive.
+    """Return the time at which a process on this machine started, in centiseconds since boot; None if it is not alive.
 
     The time since boot does not change when the clock is set.
     """

@@ -1,8 +1,8 @@
 """HDF5 files with a checksum of every byte, which are changed in memory and written as a whole.
 
 A file on disk begins with an HDF5 *user block*: 512 bytes that every HDF5 reader skips. It holds the SHA-256 of all
-other bytes. A changed byte is detected anywhere, even between data sets, and no damaged byte reaches the HDF5 library,
-which can crash on one.
+other bytes. A changed byte is detected wherever it is, even between data sets, and no damaged byte reaches the HDF5
+library, which could crash.
 """
 
 import contextlib
@@ -126,7 +126,7 @@ def check_format(file: File, name: str, version: int) -> None:
 
 
 def member(group: h5py.Group, name: str) -> Any:
-    """Return a group or data set that is stored in the file itself.
+    """Return a group or data set, provided that it is stored in the file itself.
 
     Raises:
         KeyError: There is no such member.

@@ -1,4 +1,4 @@
-"""The devices that a training runs on: GPUs or the CPU."""
+"""The devices on which training runs: GPUs or the CPU."""
 
 from typing import ContextManager, NamedTuple, Optional, Sequence, Tuple
 

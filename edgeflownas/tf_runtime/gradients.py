@@ -20,7 +20,7 @@ def attach_gradient(outputs: Sequence[tf.Tensor], inputs: Sequence[tf.Tensor], g
     Args:
         outputs: Tensors computed from the inputs.
         inputs: Tensors that the outputs depend on; gradients with respect to other tensors are cut off.
-        gradient: Function from a gradient for each output to one for each input.
+        gradient: Function that maps the gradients with respect to the outputs to those with respect to the inputs.
 
     Returns:
         The outputs, with the new gradient.

@@ -1,4 +1,4 @@
-"""Choice of the hand-written CPU kernels that are faster than TensorFlow's own on the running stack."""
+"""The hand-written CPU kernels that are faster than TensorFlow's own on the stack in use."""
 
 from typing import NamedTuple
 

@@ -1,4 +1,4 @@
-"""Messages that native code prints to standard error, past Python."""
+"""Messages that native code writes to standard error directly, bypassing Python."""
 
 import contextlib
 import os
@@ -8,7 +8,7 @@ from typing import IO, Iterator
 
 
 def _open_scratch() -> IO[bytes]:
-    """Open a temporary file; without space for one, what is written to it is lost."""
+    """Open a temporary file, or the null device if there is no space for one."""
     try:
         return tempfile.TemporaryFile()
     except OSError:

@@ -41,6 +41,6 @@ def open_session(graph: tf.Graph, threads: int, devices: Optional[Devices] = Non
 def load_variables(
     session: tf.Session, variables: Mapping[str, tf.Variable], values: Mapping[str, np.ndarray]
 ) -> None:
-    """Set variables to the values of the same names in a single call; separate calls take seconds for a supernet."""
+    """Set variables to the values of the same names in one call; separate calls would take seconds for a supernet."""
     initial = {variables[name].initializer.inputs[1]: values[name] for name in variables}
     session.run([variable.initializer for variable in variables.values()], initial)

@@ -96,7 +96,7 @@ def show(run: Run, architectures: Tuple[str, ...], compiled: bool, layers: bool,
 
 
 def _look_up(run: Run, architectures: Tuple[str, ...]) -> Tuple[List[Dict[str, Any]], str]:
-    """Return the costs of architectures known to the run or the table, and the settings and weights they apply to."""
+    """Return the costs that the run or the table knows, and the settings and weights that they apply to."""
     table, board = run.cost_table()
     origin, weights = table.content.origin, table.content.origin.weights
     own = run.networks_origin()

@@ -91,7 +91,7 @@ def show_evaluation(
     dataset: FlowDataset,
     indices: Sequence[int],
 ) -> None:
-    """Show the time and memory that scoring would take, measured with random weights, as weights do not affect them.
+    """Show the time and memory that scoring takes, measured with random weights, because weights do not affect them.
 
     Args:
         run: The run of the architectures.

@@ -90,7 +90,7 @@ def command(
 
 
 def _open_compiler(run: Run, board: Optional[Path], int8_io: Optional[bool]) -> Compiler:
-    """Return the compiler for a board and a type of input and output; if None, those of the configuration."""
+    """Return the compiler for a board and a type of input and output, by default those of the configuration."""
     compiler = Compiler.from_config(run.config.hardware)
     chosen = compiler.board if board is None else Board.load(board)
     return compiler.for_board(chosen if int8_io is None else chosen.with_settings(int8_io=int8_io))
@@ -156,7 +156,7 @@ def _write_bundle(
     data: "EvaluationData",
     result: Dict[str, Any],
 ) -> None:
-    """Write the folder for a firmware, with the first validation pairs as samples."""
+    """Write the files for the firmware, with the first validation pairs as samples."""
     from edgeflownas.hardware.bundle import SAMPLES, Export, write_bundle
 
     size = run.config.data.height, run.config.data.width

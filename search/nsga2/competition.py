@@ -10,7 +10,7 @@ from search.nsga2.objectives import Objectives, find_dominated, find_nondominate
 
 
 def resolve_sram_cap(config: EvolutionConfig, board_kib: Optional[float]) -> Optional[float]:
-    """Return the largest SRAM peak allowed, in KiB: the configured one, or else the board's SRAM; if None, no limit."""
+    """Return the largest SRAM peak allowed, in KiB: as configured or as on the board; None if there is no limit."""
     return board_kib if config.max_sram_kib is None else config.max_sram_kib
 
 
@@ -39,7 +39,7 @@ class Competition:
         self._volumes: Dict[int, float] = {}  # hypervolume before a generation
 
     def violations(self, rows: np.ndarray) -> np.ndarray:
-        """Return by how many KiB the architectures in the given rows exceed the cap."""
+        """Return how far the architectures in the given rows exceed the cap, in KiB; 0 if they do not."""
         sram = self._archive.column("sram_kib")[rows]
         return np.zeros(len(rows)) if self._cap is None else np.maximum(sram - self._cap, 0)
 

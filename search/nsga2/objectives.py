@@ -53,7 +53,7 @@ class Objectives:
     def __init__(
         self, names: Sequence[Objective], reference_point: Optional[Mapping[Objective, float]] = None
     ) -> None:
-        """Initialise the objectives from their names and the reference value of each, in its own unit; if None, NaN."""
+        """Initialise the objectives from their names and reference values in their own units; None stands for NaN."""
         self.names = tuple(names)
         self.signs = np.array([SIGNS[name] for name in names])
         point = dict.fromkeys(names, np.nan) if reference_point is None else reference_point

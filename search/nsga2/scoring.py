@@ -59,7 +59,7 @@ class CostModel(Protocol):
 
     @property
     def sram_cap_kib(self) -> Optional[float]:
-        """SRAM that the board has for activations, in KiB; if None, no limit."""
+        """SRAM that the board has for activations, in KiB; None if there is no limit."""
         ...
 
     def cost(self, architecture: Architecture) -> CostFigures:

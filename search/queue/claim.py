@@ -55,7 +55,7 @@ class Claim:
         """Check that the claim is still held; must be called before every write in the task's folder.
 
         Raises:
-            InputError: The claim is lost: another process may run the task by now.
+            InputError: The claim is lost; another process may already be running the task.
         """
         self._lock.beat()
 
@@ -145,8 +145,8 @@ def hold_claim(task: Task, death: str = "died unexpectedly", before: Optional[St
     Args:
         task: Task to claim.
         death: How the previous holder died, for the recorded reason.
-        before: State before the previous process was started. If nothing has changed since, that process died before
-            it held the claim, which counts as a crash, too.
+        before: State before the previous process was started. If nothing has changed since then, that process died
+            before it held the claim, which counts as a crash, too.
 
     Raises:
         InputError: Another live process holds the claim.

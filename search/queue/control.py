@@ -53,7 +53,7 @@ def restore(queue: Queue, indices: Sequence[int]) -> None:
     """Replace damaged files of tasks by the previous ones; the damaged ones are kept under other names.
 
     Raises:
-        InputError: A process runs one of the tasks, or a previous file is damaged as well.
+        InputError: A process is running one of the tasks, or a previous file is damaged as well.
     """
     for index in indices:
         paths = queue.task(index).paths

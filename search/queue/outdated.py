@@ -16,7 +16,7 @@ from search.storage.search_file import read_archive
 
 
 def read_search_front(run: Run) -> Optional[Set[Architecture]]:
-    """Return the present front of a run's search; None if there is no search, or, with a message, if it is damaged."""
+    """Return the current front of a run's search; None if there is no search or if it is damaged (which is reported)."""
     if not run.search_file.exists():
         return None
     try:
@@ -35,9 +35,9 @@ def list_dominated(queue: Queue, space: Space, front: AbstractSet[Architecture])
     """Return the architectures of a queue that were selected from the front of a search and are no longer on it.
 
     Args:
-        queue: Queue; if its architectures were not selected from a front, none is returned.
+        queue: Queue; if its architectures were not selected from a front, the result is empty.
         space: Space of its architectures.
-        front: Present front of the search.
+        front: Current front of the search.
     """
     if queue.file.rule not in (*RULES, "fps_targets"):
         return []

@@ -4,7 +4,7 @@ from typing import NamedTuple, Tuple
 
 
 class Published(NamedTuple):
-    """Published figures of a network; they hold only for one board and one image size.
+    """Published figures of a network; they apply to one board and one image size only.
 
     Attributes:
         name: Name of the network.

@@ -54,7 +54,7 @@ def retrain(task: Task) -> StateName:
     or ``failed`` if it has crashed too often or was cancelled. A task that is already done or failed is left as it is.
 
     Raises:
-        InputError: Another process runs the task.
+        InputError: Another process is running the task.
     """
     with stop_flag() as stop, hold_claim(task) as claim:
         if claim.state.state not in ("failed", "done"):

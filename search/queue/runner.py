@@ -23,7 +23,7 @@ _POLL = 0.5  # seconds between checks of the process and the tasks
 def run(queue: Queue, beat: Callable[[], None] = lambda: None) -> List[Row]:
     """Run all waiting tasks of a queue until none is left.
 
-    Tasks that other processes run are left to them.
+    Tasks that other processes are running are left to them.
 
     Args:
         queue: Queue to run.
