@@ -71,7 +71,7 @@ class Listing:
         return [phrase for phrase, applies in phrases.items() if applies]
 
     def record_omissions(self) -> Dict[str, Any]:
-        """Return the omissions in plain types, for JSON."""
+        """Return the omissions as plain Python types, for JSON."""
         return {
             "incomplete_pairs": self.incomplete,
             "missing_files": [show_name(self.name(file)) for file in self.missing],

@@ -128,7 +128,7 @@ def _compile(run: Run, architectures: Tuple[str, ...]) -> Tuple[List[Dict[str, A
 
 
 def _to_record(architecture: str, cost: Cost, board: Board, vela: str, origin: WeightsOrigin) -> Dict[str, Any]:
-    """Return the cost of an architecture and everything it depends on, in plain types."""
+    """Return the cost of an architecture and everything it depends on, as plain Python types."""
     fits = board.misfit(cost.sram_kib) is None
     return {"architecture": architecture, **asdict(cost), "fits": fits, **board.provenance(vela), **origin.record()}
 

@@ -173,7 +173,7 @@ def _write_files(prepared: _PreparedSearch, front: np.ndarray) -> None:
 
 
 def _summarise(prepared: _PreparedSearch, reason: str, front: np.ndarray) -> Dict[str, Any]:
-    """Return the result of a search in plain types, for JSON."""
+    """Return the result of a search as plain Python types, for JSON."""
     run, evolution, file = prepared.search.run, prepared.search.evolution, prepared.search.file
     archive = evolution.archive
     return {

@@ -122,5 +122,5 @@ def report_restored(*paths: Path) -> None:
 
 
 def print_json(record: Any) -> None:
-    """Print a value of plain types as JSON."""
+    """Print a value made of plain Python types as JSON."""
     click.echo(json.dumps(record, indent=2, allow_nan=False))

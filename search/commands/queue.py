@@ -207,7 +207,7 @@ def collect(run: Run, as_json: bool) -> None:
 
 
 def _to_record(survivor: collecting.Survivor) -> Dict[str, Any]:
-    """Return a survivor in plain types, for JSON."""
+    """Return a survivor as plain Python types, for JSON."""
     return {**asdict(survivor), "final": {name: epe.model_dump() for name, epe in survivor.final.items()}}
 
 

@@ -61,7 +61,7 @@ class Competition:
         return find_worst_point(self._points(rows)) if len(rows) else None
 
     def hypervolume_before(self, generation: int) -> float:
-        """Return the hypervolume of the architectures scored before a generation, by their present costs."""
+        """Return the hypervolume of the architectures scored before a generation, based on their current costs."""
         if generation not in self._volumes:
             rows = self._find_competing(0)
             rows = rows[self._archive.column("generation")[rows] < generation]

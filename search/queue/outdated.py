@@ -16,7 +16,7 @@ from search.storage.search_file import read_archive
 
 
 def read_search_front(run: Run) -> Optional[Set[Architecture]]:
-    """Return the current front of a run's search; None if there is no search or if it is damaged (which is reported)."""
+    """Return the current front of a run's search; None if there is no search or if it is damaged (then reported)."""
     if not run.search_file.exists():
         return None
     try:

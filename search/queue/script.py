@@ -155,7 +155,7 @@ def _quote(path: Path) -> str:
 
 
 def _setup(config: ClusterConfig) -> List[str]:
-    """Return the lines that prepare the environment, with an empty line at the end."""
+    """Return the lines that set up the environment, followed by an empty line."""
     lines = [f"module load {shlex.quote(name)} || exit 1" for name in config.modules]
     if config.conda:
         lines += [

@@ -10,7 +10,7 @@ _TIMEOUT = 60.0  # seconds; Slurm's commands wait about as long for a busy contr
 
 
 class SlurmError(Exception):
-    """A command of Slurm is missing or failed; the message is one line."""
+    """A Slurm command is missing or has failed; the message is one line."""
 
 
 class Element(NamedTuple):

@@ -95,7 +95,7 @@ class Task:
 
         Raises:
             InputError: There is no such task, its file is invalid, or a link in its folder leads out of the queue's
-                folder, where a queue received from others must not cause anything to be written.
+                folder, because a queue received from others must not write anywhere else.
         """
         self.index = index
         self.paths = queue.task(index)

@@ -77,7 +77,7 @@ def _print_changes(rows: List[Row], known: Dict[int, Tuple[str, int]]) -> None:
 
 @contextlib.contextmanager
 def show_tasks(get_rows: Rows, on: Console = console) -> Iterator[Callable[[], None]]:
-    """Display tasks while the block runs: as a live table on a terminal, otherwise as plain lines.
+    """Display tasks while the block runs: as a live table on a terminal, and as plain lines elsewhere.
 
     Args:
         get_rows: Function that returns the tasks.

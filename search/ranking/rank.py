@@ -72,7 +72,7 @@ def find_last(rankings: Sequence[Mapping[str, Any]], recalibrated: bool) -> Opti
 
 
 def as_json(space: Space, truth: Truth, rankings: Sequence[Ranking], zero_flow_epe: float) -> Dict[str, Any]:
-    """Return the content of ``rank.json``, in plain types."""
+    """Return the content of ``rank.json`` as plain Python types."""
     return {
         "n": len(truth.architectures),
         "architectures": [space.format(architecture) for architecture in truth.architectures],

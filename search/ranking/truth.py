@@ -1,4 +1,4 @@
-"""The truth that a supernet's ranking is compared with: children that were trained alone, and their noise.
+"""The truth with which a supernet's ranking is compared: children that were trained alone, and their noise.
 
 Children of several seeds form a two-way layout: the EPE of a child with a seed is the sum of the child's own EPE, an
 offset of the seed that is the same for all children, and noise. Least squares estimate all three. The

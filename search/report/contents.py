@@ -60,7 +60,7 @@ class TrainingRecord(NamedTuple):
         stage: Name of the stage; empty if there is only one.
         log: Log of the completed epochs.
         fairness: Number of times each option was trained, by gene or by group of genes that are drawn together.
-        recipe: Settings that it was trained with, as its weights record them; empty if they do not.
+        recipe: Training settings as recorded with the weights; empty if there are none.
     """
 
     stage: str
@@ -95,9 +95,9 @@ class Contents:
         final: Rows of final_front.csv.
         hardware: Content of hardware.json.
         ranking: Content of rank.json.
-        supernet: Origin of the supernet's weights that the run uses now; None without any.
+        supernet: Origin of the supernet weights that the run currently uses; None if there are none.
         searching: Whether a process is running the search now.
-        reference_point: Reference point of all runs of the page, by objective; if None, the run's own.
+        reference_point: Reference point shared by all runs on the page, by objective; if None, the run's own.
     """
 
     name: str
@@ -123,7 +123,7 @@ class Contents:
 
     @property
     def has_other_supernet(self) -> bool:
-        """Whether the scores were computed with another supernet than the run uses now."""
+        """Whether the scores were computed with a different supernet than the one that the run currently uses."""
         return self.supernet is not None and self.attributes.get("supernet_sha256") not in (None, self.supernet.sha256)
 
     @property
@@ -149,7 +149,7 @@ class Contents:
         return objectives
 
     def measure_course(self) -> List[float]:
-        """Return the hypervolume after each generation, from the same reference point and by the present costs."""
+        """Return the hypervolume after each generation, from the same reference point and based on the current costs."""
         assert self.archive is not None and self.generations is not None
         if self.reference_point is None and self.run.config.evolution.reference_point is not None:
             return self.generations.hypervolume
@@ -175,7 +175,7 @@ class Contents:
 def share_reference_point(runs: Sequence[Contents]) -> List[Contents]:
     """Return the runs with one reference point, the worst of theirs, so that their hypervolumes can be compared.
 
-    Runs with other objectives than the first keep their own.
+    Runs whose objectives differ from those of the first keep their own.
     """
     names = runs[0].objectives.names
     comparable = [run.has_scores and run.objectives.names == names for run in runs]

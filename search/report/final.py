@@ -53,7 +53,7 @@ def final_section(runs: Sequence[Contents]) -> ReportSection:
 
 
 def _list_dominated(contents: Contents) -> List[str]:
-    """Return the architectures of the queue that the search, extended since, has dominated."""
+    """Return the queued architectures that are dominated now that the search has been extended."""
     if contents.queue is None or contents.archive is None or not contents.shares_weights:
         return []
     front = set(contents.archive.architectures(contents.front(contents.archive)))

@@ -1,4 +1,4 @@
-"""Section with everything that is needed to repeat a run."""
+"""Section with everything needed to repeat a run."""
 
 import contextlib
 import shlex

@@ -23,7 +23,7 @@ _COMPILED = COST_SOURCES.index("compiled")
 
 
 def read_compiled_costs(run: Run) -> Dict[Architecture, Cost]:
-    """Return the compiled costs in the files of a run that hold for its present network, weights, board and compiler.
+    """Return the compiled costs in a run's files that are valid for its current network, weights, board and compiler.
 
     A file that is missing or belongs to other settings has none; a damaged one is reported.
     """

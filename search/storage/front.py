@@ -13,7 +13,7 @@ from search.nsga2.scoring import COST_SOURCES
 
 
 def records(archive: Archive, rows: np.ndarray) -> List[Dict[str, Any]]:
-    """Return architectures with the option of each gene and all figures, in plain types.
+    """Return architectures with the option of each gene and all figures, as plain Python types.
 
     Args:
         archive: Archive of the architectures.

@@ -1,4 +1,4 @@
-"""Identity of a search, which prevents that a different search continues a checkpoint."""
+"""Identity of a search, which prevents a checkpoint from being continued by a different search."""
 
 import hashlib
 import json
@@ -88,7 +88,7 @@ class Identity:
             One description for each difference, such as "seed is 1 there and 5 here".
 
         Raises:
-            ValueError, KeyError: The attributes are not the attributes of a search.
+            ValueError, KeyError: The attributes do not belong to a search.
         """
         mine = self.attributes()
         try:

@@ -91,11 +91,11 @@ class SearchFile:
         self._file.attrs.update(identity.attributes(), code_version=__version__)
 
     def append(self, generation: Generation, wall_s: float) -> None:
-        """Add a generation and the present archive, and write them to disk.
+        """Add a generation and the current archive, and write them to disk.
 
         The time between two writes of a large file is at least 20 times the duration of the last write, so that a long
         search does not spend its time on writing. A search that is killed in between repeats the unwritten generations
-        bit for bit.
+        with identical results.
 
         Args:
             generation: Next generation.
@@ -214,7 +214,7 @@ def read_whole(dataset: h5py.Dataset, dtype: type, most: int) -> np.ndarray:
     """Read a data set after checking its size.
 
     Raises:
-        ValueError: The data set has another type or more than ``most`` elements.
+        ValueError: The data set has a different type or more than ``most`` elements.
     """
     if dataset.dtype != dtype or dataset.size > most:
         raise ValueError(f"{dataset.name} has another type or is too large")

@@ -63,7 +63,7 @@ class Kept(NamedTuple):
         return [backbone + head for backbone in backbones for head in heads]
 
     def as_json(self, space: Space) -> Dict[str, Any]:
-        """Return the options in plain types, by which weights that were trained with them are identified."""
+        """Return the options as plain Python types; they identify the weights that were trained with them."""
         return {
             name: None if options is None else [space.format(option) for option in options]
             for name, options in self._asdict().items()

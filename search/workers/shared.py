@@ -60,7 +60,7 @@ class SharedEvaluator:
         """Score architectures, backbone by backbone, in the order in which workers finish them.
 
         Raises:
-            InputError: A worker has a different version, supernet or images.
+            InputError: A worker has a different version, supernet or set of images.
             OSError: The workers are lost.
             Interrupted: A signal was received.
         """
