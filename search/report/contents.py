@@ -149,7 +149,7 @@ class Contents:
         return objectives
 
     def measure_course(self) -> List[float]:
-        """Return the hypervolume after each generation, from the same reference point and based on the current costs."""
+        """Return the hypervolume after each generation, from one reference point and the current costs."""
         assert self.archive is not None and self.generations is not None
         if self.reference_point is None and self.run.config.evolution.reference_point is not None:
             return self.generations.hypervolume
