@@ -1,17 +1,15 @@
 """Data sets that a configuration can name."""
 
-import os
 from typing import Dict, List, Optional, Tuple, Type, Union
 
-from pydantic import AfterValidator, Field, field_validator
+from pydantic import Field, field_validator
 from typing_extensions import Annotated, Literal
 
-from edgeflownas.config.section import Section
+from edgeflownas.config.section import PathText, Section
 from edgeflownas.network.skeleton import STAGES
 
 MULTIPLE = max(stage.scale for stage in STAGES)  # heights and widths of the network's input are multiples of it
 Side = Annotated[int, Field(ge=MULTIPLE)]
-Place = Annotated[str, AfterValidator(os.path.expanduser)]  # of a file or folder
 Factor = Annotated[float, Field(gt=0, le=16)]
 
 
@@ -72,7 +70,7 @@ class FileData(_SizedData):
         le=255,
         description="Largest standard deviation of the noise added to training images, in grey levels; 0: none.",
     )
-    exclude: Optional[Place] = Field(
+    exclude: Optional[PathText] = Field(
         None, description="List of bad files to leave out, as written by `data check`; null: leave nothing out."
     )
 
@@ -88,8 +86,8 @@ class FlyingChairsData(FileData):
     """FlyingChairs (Dosovitskiy et al., ICCV 2015): FlyingChairs_release/data/NNNNN_img1.ppm, _img2.ppm, _flow.flo."""
 
     kind: Literal["flyingchairs"]
-    root: Place = Field(description="Folder that contains data/.")
-    split: Optional[Place] = Field(
+    root: PathText = Field(description="Folder that contains data/.")
+    split: Optional[PathText] = Field(
         None, description="File with 1 (training) or 2 (validation) per pair; null: FlyingChairs_train_val.txt in root."
     )
 
@@ -98,8 +96,8 @@ class FlyingChairs2Data(FileData):
     """Folders with the file names of FlyingChairs2: NNNNNNN-img_0.png, NNNNNNN-img_1.png, NNNNNNN-flow_01.flo."""
 
     kind: Literal["flyingchairs2"]
-    train_dir: Place = Field(description="Folder of the training pairs.")
-    val_dir: Place = Field(description="Folder of the validation pairs.")
+    train_dir: PathText = Field(description="Folder of the training pairs.")
+    val_dir: PathText = Field(description="Folder of the validation pairs.")
 
 
 Pass = Literal["clean", "final"]
@@ -110,7 +108,7 @@ class FlyingThings3DData(FileData):
     """FlyingThings3D (Mayer et al., CVPR 2016); TRAIN is for training, TEST for validation."""
 
     kind: Literal["flyingthings3d"]
-    root: Place = Field(description="Folder that contains frames_cleanpass/, frames_finalpass/ and optical_flow/.")
+    root: PathText = Field(description="Folder that contains frames_cleanpass/, frames_finalpass/ and optical_flow/.")
     passes: List[Pass] = Field(["clean", "final"], min_length=1, description=_PASSES)
     cameras: List[Literal["left", "right"]] = Field(["left", "right"], min_length=1, description="Cameras to use.")
     directions: List[Literal["into_future", "into_past"]] = Field(
@@ -122,7 +120,7 @@ class SintelData(FileData):
     """MPI-Sintel (Butler et al., ECCV 2012), the sequences with ground truth."""
 
     kind: Literal["sintel"]
-    root: Place = Field(description="Folder that contains training/.")
+    root: PathText = Field(description="Folder that contains training/.")
     passes: List[Pass] = Field(["clean", "final"], min_length=1, description=_PASSES)
     val_scenes: List[str] = Field(
         [], description="Scenes for validation; the other scenes are for training. []: all are for validation."
@@ -132,7 +130,7 @@ class SintelData(FileData):
 class _UnsplitData(FileData):
     """Data set without an official split."""
 
-    root: Place
+    root: PathText
     val_every: int = Field(
         1,
         ge=1,
@@ -145,7 +143,7 @@ class KittiData(_UnsplitData):
     """KITTI 2012 (Geiger et al., CVPR 2012) and 2015 (Menze & Geiger, CVPR 2015), with sparse flow."""
 
     kind: Literal["kitti2012", "kitti2015"]
-    root: Place = Field(description="Folder that contains training/.")
+    root: PathText = Field(description="Folder that contains training/.")
     flow: Literal["occ", "noc"] = Field(
         "occ", description="Ground truth to use: with occluded pixels (occ) or without them (noc)."
     )
@@ -155,7 +153,7 @@ class MiddleburyData(_UnsplitData):
     """Middlebury (Baker et al., IJCV 2011), the sequences with public ground truth."""
 
     kind: Literal["middlebury"]
-    root: Place = Field(description="Folder that contains other-data/ and other-gt-flow/.")
+    root: PathText = Field(description="Folder that contains other-data/ and other-gt-flow/.")
 
 
 class ListData(FileData):
@@ -166,8 +164,8 @@ class ListData(FileData):
     """
 
     kind: Literal["list"]
-    train_list: Optional[Place] = Field(None, description="List of the training pairs; null: no training pairs.")
-    val_list: Place = Field(description="List of the validation pairs.")
+    train_list: Optional[PathText] = Field(None, description="List of the training pairs; null: no training pairs.")
+    val_list: PathText = Field(description="List of the validation pairs.")
 
 
 DATA_KINDS: Dict[str, Type[Section]] = {

@@ -7,7 +7,7 @@ from typing_extensions import Annotated, Literal
 
 from edgeflownas.config.cluster import ClusterConfig
 from edgeflownas.config.data import DataConfig
-from edgeflownas.config.section import Section, WrittenInt
+from edgeflownas.config.section import PathText, Section, WrittenInt
 
 
 class NetworkConfig(Section):
@@ -132,9 +132,9 @@ class ScoringConfig(EvaluationConfig):
 class HardwareConfig(Section):
     """The board, and Arm's compiler Vela."""
 
-    board: str = Field("configs/hardware/grove_vision_ai_v2.yaml", description="File that describes the board.")
-    table: str = Field(description="Cost table of this board, base width and image size; `cost build` writes it.")
-    vela: Optional[str] = Field(
+    board: PathText = Field("configs/hardware/grove_vision_ai_v2.yaml", description="File that describes the board.")
+    table: PathText = Field(description="Cost table of this board, base width and image size; `cost build` writes it.")
+    vela: Optional[PathText] = Field(
         None, description="Command that runs Vela; null: the command beside the running Python, or .venv-vela/bin/vela."
     )
     vela_version: Literal["5.2.0", "3.8.0"] = Field(
@@ -317,7 +317,7 @@ class Config(Section):
     )
     seed: int = Field(0, ge=0, lt=2**63, description="Seed of training, search and retraining.")
     threads: int = Field(2, ge=1, description="Number of CPU threads of TensorFlow, and of threads that read images.")
-    supernet: Optional[str] = Field(
+    supernet: Optional[PathText] = Field(
         None,
         description="Trained weights of the supernet, used unless the run has trained its own; null: only its own.",
     )

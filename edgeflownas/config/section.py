@@ -1,8 +1,12 @@
-"""Base class of the sections of a configuration, and integers that keep the text they were written as."""
+"""Base class of the sections of a configuration, paths, and integers that keep the text they were written as."""
 
+import os
 from typing import Any, Type
 
-from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, model_validator
+from typing_extensions import Annotated
+
+PathText = Annotated[str, AfterValidator(os.path.expanduser)]  # path of a file or folder; ~ is the home folder
 
 
 class WrittenInt(int):

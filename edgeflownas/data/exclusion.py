@@ -34,10 +34,19 @@ def read_exclusion(path: Path, key: str) -> Dict[str, str]:
         InputError: The list cannot be read.
     """
     try:
-        lines = path.read_text(encoding="utf-8-sig", errors="surrogateescape").split("\n")
+        text = path.read_text(encoding="utf-8-sig", errors="surrogateescape")
     except OSError as error:
         raise InputError(
             f"{key}: {path}: cannot be read: {error}; create it with `data check`, or set {key} to null"
         ) from None
-    parts = [line.partition("\t") for line in lines if line.strip() and not line.startswith("#")]
-    return {name.strip(): reason for name, _, reason in parts}
+    if "\0" in text:
+        raise InputError(f"{key}: {path}: is not a text file in UTF-8; save it in that encoding")
+    lines = [line.strip() for line in text.split("\n")]
+    parts = [line.partition("\t") for line in lines if line and not line.startswith("#")]
+    return {_unquote(name.strip()): reason.strip() for name, _, reason in parts}
+
+
+def _unquote(name: str) -> str:
+    """Return a name without the quotes around it, which names with spaces have in lists of pairs."""
+    is_quoted = len(name) > 2 and name[0] in "\"'" and name[0] == name[-1]
+    return name[1:-1] if is_quoted else name

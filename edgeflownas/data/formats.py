@@ -17,12 +17,16 @@ from edgeflownas.data import PIXELS
 from edgeflownas.data.netpbm import BLANK, is_netpbm, to_8_bits
 from edgeflownas.errors import InputError
 
+cv2.setLogLevel(0)  # OpenCV's own messages do not name the file
+
 UNKNOWN_FLOW = 1e7  # larger values mark unknown flow: Middlebury's convention is above 1e9, but some files use 1e8
 
 _FLO_HEADER = struct.Struct("<4sii")
 _SCALE = rb"([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)"
-_PFM_HEADER = re.compile(rb"(PF|Pf)" + (BLANK + rb"(\d{1,9})") * 2 + BLANK + _SCALE + rb"(?:\r\n|\s)")
+_END = rb"(?:[ \t]+(?:#[^\n]*)?\r?\n|\r\n|\s)"
+_PFM_HEADER = re.compile(rb"(PF|Pf)" + (BLANK + rb"(\d{1,9})") * 2 + BLANK + _SCALE + _END)
 _AS_STORED = cv2.IMREAD_IGNORE_ORIENTATION  # flow does not follow the orientation in the metadata of an image
+_GREY = 127  # brightest value of a mask that is not white
 _PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
 _MAX_BYTES = 16 * PIXELS  # of a file
 
@@ -59,9 +63,12 @@ def read_mask(path: Path) -> np.ndarray:
         Mask that is true where the image is white, bool [H, W].
 
     Raises:
-        BadFileError: The file is missing or not an image.
+        BadFileError: The file is missing or not an image, or grey values are its brightest.
     """
-    return np.asarray(_decode("mask", path, cv2.IMREAD_GRAYSCALE) > 127)
+    image = _decode("mask", path, cv2.IMREAD_GRAYSCALE)
+    if 0 < image.max() <= _GREY:  # a mask of 0 and 1, for example, would have no effect
+        raise BadFileError("mask", path, f"contains values up to {image.max()}, but masks are white, that is, 255")
+    return np.asarray(image > _GREY)
 
 
 def read_flow(path: Path, may_be_unlabelled: bool = False) -> Tuple[np.ndarray, np.ndarray]:

@@ -3,12 +3,12 @@
 import hashlib
 import json
 from pathlib import Path
-from typing import Iterable, List, Sequence, Tuple
+from typing import Iterable, List, Optional, Sequence, Tuple
 
 from edgeflownas.config import EvaluationConfig
 from edgeflownas.data.datasets import PaddedDataset
 from edgeflownas.data.formats import BadFileError
-from edgeflownas.data.listing import Pair
+from edgeflownas.data.listing import Listing, Pair
 from edgeflownas.data.pairs import PairDataset
 from edgeflownas.data.reading import read_ahead
 from edgeflownas.data.sample import FlowDataset
@@ -80,12 +80,18 @@ def identify_pairs(dataset: FlowDataset, indices: Iterable[int], whole: bool, th
     contents = hashlib.sha256()
     for digest in read_ahead(lambda path: _hash_file(path, whole), files, threads):
         contents.update(digest)
-    names = json.dumps([[listing.name(file) for file in pair.files] for pair in pairs])  # always ASCII
+    names = json.dumps([_name_files(listing, pair) for pair in pairs])  # always ASCII
     return {
         "pairs": len(pairs),
         "names": hashlib.sha256(names.encode()).hexdigest(),
         "contents": contents.hexdigest(),
     }
+
+
+def _name_files(listing: Listing, pair: Pair) -> List[Optional[str]]:
+    """Return the names of a pair's files by their roles; None stands for a missing mask of invalid pixels."""
+    named = [listing.name(file) for file in pair.files]
+    return [*named[:3], None, *named[3:]] if pair.invalid is None and pair.occluded is not None else [*named]
 
 
 def _is_in_files(dataset: FlowDataset) -> bool:

@@ -262,8 +262,8 @@ def _list(config: ListData, part: str, key: str) -> Listing:
                 f"{key}.{part}_list: {path}:{number}: has {len(words)} names instead of three to five: image, image, "
                 f"flow, invalid and occluded mask (quote names with spaces)"
             )
-        files = [folder / word for word in words[:3]]
-        masks = [None if word == "-" else folder / word for word in words[3:]]
+        files = [folder / os.path.expanduser(word) for word in words[:3]]
+        masks = [None if word == "-" else folder / os.path.expanduser(word) for word in words[3:]]
         disk.add(listing, Pair(*files, *masks))
     _require_items(listing.pairs + listing.missing, f"{key}.{part}_list", Path(path), "lines", "the list")
     return listing

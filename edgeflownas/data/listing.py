@@ -128,9 +128,9 @@ class PlaceFinder:
     def of_entry(self, entry: str) -> List[str]:
         """Return the paths that an entry of a list of bad files may refer to.
 
-        An entry is absolute or relative to the data set. Those of FlyingThings3D's official list, such as
-        TRAIN/A/0000/left/0006.png, refer to the frame in every rendering pass.
+        An entry is absolute, relative to the data set, or begins with ~, the home folder. Those of FlyingThings3D's
+        official list, such as TRAIN/A/0000/left/0006.png, refer to the frame in every rendering pass.
         """
-        name = entry.replace("\\", "/")
+        name = os.path.expanduser(entry.replace("\\", "/"))
         names = [name, f"frames_cleanpass/{name}", f"frames_finalpass/{name}"]
         return [self.of_file(self._root / one) for one in names]

@@ -19,7 +19,7 @@ from edgeflownas.progress import progress, say
 from edgeflownas.storage.files import use_previous
 from edgeflownas.terminal import open_console, print_table
 from search.commands import layer_view
-from search.commands.options import json_option, print_json, report_restored, run_options
+from search.commands.options import PathOption, json_option, print_json, report_restored, run_options
 from search.groups import OrderedGroup
 from search.run import Run
 from search.storage.compiled_costs import read_compiled_costs
@@ -33,8 +33,8 @@ def command() -> None:
 
 @command.command()
 @run_options
-@click.option("--board", type=click.Path(path_type=Path), help="Board to build for. Default: hardware.board.")
-@click.option("--output", type=click.Path(path_type=Path), help="File of the table. Default: hardware.table.")
+@click.option("--board", type=PathOption(), help="Board to build for. Default: hardware.board.")
+@click.option("--output", type=PathOption(), help="File of the table. Default: hardware.table.")
 @click.option("--checks", default=20, show_default=True, type=click.IntRange(1), help="Architectures for the check.")
 @click.option("--jobs", default=2, show_default=True, type=click.IntRange(1), help="Parallel compilations.")
 @click.option("--from-previous", is_flag=True, help="Only replace a damaged table by the previous one.")

@@ -14,7 +14,7 @@ from edgeflownas.data.listing import show_name
 from edgeflownas.errors import InputError, name_first
 from edgeflownas.progress import say
 from edgeflownas.terminal import open_console, print_table
-from search.commands.options import data_options, json_option, print_json, run_options
+from search.commands.options import PathOption, data_options, json_option, print_json, run_options
 from search.groups import OrderedGroup
 from search.run import Run
 
@@ -28,7 +28,7 @@ def command() -> None:
 
 @command.command(name="check")
 @data_options
-@click.option("--output", type=click.Path(path_type=Path), help="List of bad files. Default: the file in `exclude`.")
+@click.option("--output", type=PathOption(), help="List of bad files. Default: the file in `exclude`.")
 @click.option("--threads", default=4, show_default=True, type=click.IntRange(1), help="Files to read in parallel.")
 @json_option
 @run_options

@@ -15,7 +15,7 @@ from edgeflownas.network.skeleton import Skeleton
 from edgeflownas.progress import phase, progress, say
 from edgeflownas.storage.files import write_csv, write_json
 from edgeflownas.terminal import open_console, print_table
-from search.commands.options import data_options, json_option, print_json, run_options
+from search.commands.options import PathOption, data_options, json_option, print_json, run_options
 from search.commands.request import Request, list_requests
 from search.run import Run
 from search.weights import WeightsOrigin
@@ -36,7 +36,7 @@ _COLUMNS = (
 @click.argument("architectures", metavar="[ARCH]...", nargs=-1)
 @click.option(
     "--weights",
-    type=click.Path(path_type=Path),
+    type=PathOption(),
     help="Weights of a supernet or of one retrained child. Default: the supernet of the run.",
 )
 @click.option(
@@ -45,7 +45,7 @@ _COLUMNS = (
 @data_options
 @click.option(
     "--save",
-    type=click.Path(path_type=Path),
+    type=PathOption(),
     help="New folder for the predicted flow (.flo, and colour images next to the ground truth), the EPE of each pair, "
     "and the result as JSON.",
 )

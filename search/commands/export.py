@@ -17,7 +17,7 @@ from edgeflownas.network.space import Architecture
 from edgeflownas.progress import phase, progress, say
 from edgeflownas.storage.files import replacing, write_json
 from edgeflownas.terminal import open_console
-from search.commands.options import json_option, print_json, run_options
+from search.commands.options import PathOption, json_option, print_json, run_options
 from search.run import SCORING_THREADS, Run
 from search.weights import WeightsOrigin
 
@@ -30,12 +30,12 @@ _REPRESENTATIVE = 16  # training pairs on which the ranges of activations are me
 @click.command()
 @run_options
 @click.argument("architecture", metavar="ARCH")
-@click.option("--weights", type=click.Path(path_type=Path), help="Supernet or retrained child. Default: the supernet.")
-@click.option("--board", type=click.Path(path_type=Path), help="Board to compile for. Default: hardware.board.")
+@click.option("--weights", type=PathOption(), help="Supernet or retrained child. Default: the supernet.")
+@click.option("--board", type=PathOption(), help="Board to compile for. Default: hardware.board.")
 @click.option("--int8-io/--float-io", default=None, help="Type of input and output. Default: as in the board's file.")
 @click.option("--pairs", default=64, show_default=True, type=click.IntRange(1), help="Validation pairs to score.")
-@click.option("--output", type=click.Path(path_type=Path), help="Folder of the files. Default: RUN/export.")
-@click.option("--bundle", type=click.Path(path_type=Path), help="New folder for firmware: network, C header, samples.")
+@click.option("--output", type=PathOption(), help="Folder of the files. Default: RUN/export.")
+@click.option("--bundle", type=PathOption(), help="New folder for firmware: network, C header, samples.")
 @json_option
 def command(
     run: Run,

@@ -3,6 +3,7 @@
 import functools
 import inspect
 import json
+import os
 from pathlib import Path
 from typing import Any, Callable, List, Optional, TypeVar
 
@@ -13,6 +14,18 @@ from edgeflownas.progress import say
 from search.run import Run
 
 F = TypeVar("F", bound=Callable[..., Any])
+
+
+class PathOption(click.Path):
+    """A path, in which ~ is the home folder: a shell leaves it as it is in ``--run=~/runs``."""
+
+    def __init__(self) -> None:
+        """Set up the type; the value is a ``Path``."""
+        super().__init__(path_type=Path)
+
+    def convert(self, value: Any, param: Optional[click.Parameter], ctx: Optional[click.Context]) -> Any:
+        """Return the path with the home folder inserted."""
+        return super().convert(os.path.expanduser(value), param, ctx)
 
 
 class GpuDevices(click.ParamType):
@@ -54,18 +67,18 @@ _config_option = click.option(
     "--config",
     "config_path",
     required=True,
-    type=click.Path(path_type=Path),
+    type=PathOption(),
     help="Configuration of the run, a YAML file.",
 )
 
 _folder_option = click.option(
-    "--run", "folder", type=click.Path(path_type=Path), help="Run folder. Default: results/NAME."
+    "--run", "folder", type=PathOption(), help="Run folder. Default: results/NAME."
 )
 
 _data_option = click.option(
     "--data",
     "data_file",
-    type=click.Path(path_type=Path),
+    type=PathOption(),
     help="Use another data set, such as configs/data/sintel_final.yaml.",
 )
 

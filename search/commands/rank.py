@@ -11,7 +11,7 @@ from edgeflownas.progress import phase, progress, say
 from edgeflownas.storage import checkpoint
 from edgeflownas.storage.files import replacing, write_json
 from edgeflownas.terminal import open_console, print_table
-from search.commands.options import json_option, print_json, run_options
+from search.commands.options import PathOption, json_option, print_json, run_options
 from search.ranking import rank
 from search.ranking.rank import Ranking
 from search.ranking.truth import Truth, read_truth
@@ -25,7 +25,7 @@ from search.weights import WeightsOrigin
 @click.option(
     "--children",
     multiple=True,
-    type=click.Path(path_type=Path),
+    type=PathOption(),
     help="Queue of children trained from scratch. Repeat it for queues of the same children with other seeds: their "
     "mean EPE is then the truth, and their differences are the noise. Default: the queue of the run.",
 )
@@ -33,7 +33,7 @@ from search.weights import WeightsOrigin
     "--weights",
     "files",
     multiple=True,
-    type=click.Path(path_type=Path),
+    type=PathOption(),
     help="Supernet weights to rank with. Default: those kept by train.keep_every, and those of the run.",
 )
 @click.option("--without-recalibration", is_flag=True, help="Also score with BN statistics shared by all paths.")

@@ -7,6 +7,7 @@ import click
 
 from edgeflownas.errors import InputError
 from edgeflownas.progress import progress, say
+from search.commands.options import PathOption
 
 _EPILOG = """\b
 Examples:
@@ -15,10 +16,10 @@ Examples:
 
 
 @click.command(epilog=_EPILOG)
-@click.argument("folders", metavar="RUN...", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("folders", metavar="RUN...", nargs=-1, required=True, type=PathOption())
 @click.option(
     "--output",
-    type=click.Path(path_type=Path),
+    type=PathOption(),
     help="File of the page. Default: RUN/report.html; for several runs, report.html next to the first.",
 )
 @click.option(

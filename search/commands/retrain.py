@@ -13,7 +13,7 @@ from rich.console import Console
 
 from edgeflownas.config import ChildConfig
 from edgeflownas.progress import console, phase, say
-from search.commands.options import gpu_option, set_option
+from search.commands.options import PathOption, gpu_option, set_option
 from search.queue.queue import Queue
 from search.queue.retrain import load_result, retrain
 from search.queue.status import read_row
@@ -27,12 +27,12 @@ EXIT_CODES = {"done": 0, "failed": 1, "queued": 75, "preempted": 130}  # 75 is E
 
 
 @click.command()
-@click.option("--queue", "folder", type=click.Path(path_type=Path), help="Folder of the queue, results/NAME/queue.")
+@click.option("--queue", "folder", type=PathOption(), help="Folder of the queue, results/NAME/queue.")
 @click.option("--id", "identity", help="Expected identity of the queue, as in queue.yaml.")
 @click.option("--index", type=click.IntRange(min=0), help="Number of the task, from 0.")
 @click.option("--dry-run", is_flag=True, help="Show the plan and time three steps per stage, but train nothing.")
 @click.option(
-    "--config", type=click.Path(path_type=Path), help="Configuration of a run without a queue; requires --dry-run."
+    "--config", type=PathOption(), help="Configuration of a run without a queue; requires --dry-run."
 )
 @click.option("--architecture", metavar="ARCH", help="Architecture to show; requires --config.")
 @set_option

@@ -11,7 +11,7 @@ from edgeflownas.errors import InputError
 from edgeflownas.progress import phase, say
 from edgeflownas.storage import checkpoint
 from edgeflownas.storage.lock import Lock, locked
-from search.commands.options import gpu_option, report_restored, run_options
+from search.commands.options import PathOption, gpu_option, report_restored, run_options
 from search.run import Run
 from search.strategies import staged
 
@@ -22,7 +22,7 @@ from search.strategies import staged
 @click.option("--lr", type=float, help="Override train.learning_rate.")
 @click.option("--resume/--no-resume", default=None, help="Only resume, or only start. Default: resume if possible.")
 @click.option("--from-previous", is_flag=True, help="Replace damaged checkpoints by the previous ones.")
-@click.option("--init-from", type=click.Path(path_type=Path), help="Initial weights, an .h5 file.")
+@click.option("--init-from", type=PathOption(), help="Initial weights, an .h5 file.")
 @click.option("--dry-run", is_flag=True, help="Show the plan and time three steps, but train nothing.")
 @gpu_option
 @run_options

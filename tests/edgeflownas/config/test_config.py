@@ -274,6 +274,15 @@ def test_dumped_text_is_read_as_text_by_both_versions(tmp_path, text):
     assert yaml.safe_load(dump(config))["supernet"] == text
 
 
+@pytest.mark.parametrize("key", ["supernet", "hardware.board", "hardware.table", "hardware.vela"])
+def test_paths_may_begin_with_the_home_folder(key, monkeypatch):
+    monkeypatch.setenv("HOME", "/home/me")
+    value = load(CONFIGS / "demo.yaml", [f"{key}=~/a/file"]).model_dump()
+    for name in key.split("."):
+        value = value[name]
+    assert value == "/home/me/a/file"
+
+
 def test_merge_keys_still_work(tmp_path):
     content = read_yaml(written(tmp_path, "a: &a {x: 1}\nb: {<<: *a, y: 010}\n"), "test")
     assert content["b"] == {"x": 1, "y": 10}

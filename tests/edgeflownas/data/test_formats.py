@@ -134,6 +134,15 @@ def test_mask_is_true_where_the_image_is_white(tmp_path):
     np.testing.assert_array_equal(read_mask(tmp_path / "a.png"), [[False, True, False]])
 
 
+@pytest.mark.parametrize("brightest", [1, 127])
+def test_mask_without_white_but_with_grey_is_refused_and_an_empty_one_is_not(tmp_path, brightest):
+    (tmp_path / "a.png").write_bytes(png(3, 1, 8, 0, [bytes([0, brightest, 0])]))
+    with pytest.raises(BadFileError, match=rf"a\.png: contains values up to {brightest}, but masks are white"):
+        read_mask(tmp_path / "a.png")
+    (tmp_path / "a.png").write_bytes(png(3, 1, 8, 0, [bytes(3)]))
+    assert not read_mask(tmp_path / "a.png").any()
+
+
 @pytest.mark.parametrize(
     "content",
     [
@@ -144,11 +153,12 @@ def test_mask_is_true_where_the_image_is_white(tmp_path):
         png(3, 1, 8, 2, [bytes(9)]).replace(b"IDAT", b"IDAX"),
         png(3, 1, 8, 2, [bytes(range(9))])[:45] + b"\xff" + png(3, 1, 8, 2, [bytes(range(9))])[46:],
         bytes(cv2.imencode(".jpg", np.full((64, 64, 3), 99, np.uint8))[1])[:-40],
+        bytes(cv2.imencode(".bmp", np.full((64, 64, 3), 99, np.uint8))[1])[:-40],
         b"P6\n2000000000 2000000000\n255\n",
         b"P6\n20000 20000\n255\n123",
         b"P6 # no size",
     ],
-    ids=["large", "huge", "empty", "short", "chunk", "bit", "jpeg", "ppm-huge", "ppm-large", "ppm-header"],
+    ids=["large", "huge", "empty", "short", "chunk", "bit", "jpeg", "bmp", "ppm-huge", "ppm-large", "ppm-header"],
 )
 def test_damaged_image_is_refused_before_a_library_prints_or_allocates_memory(tmp_path, content, capfd):
     (tmp_path / "bad").write_bytes(content)
@@ -246,8 +256,9 @@ def test_text_ppm_needs_no_last_newline(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "header", [b"PF\r\n2 1\r\n-1.0\r\n", b"PF\n# made by x\n2 1\n# y\n-1.0\n", b"PF 2 1 -1.\n", b"PF\n2\n1\n-1e0\n"]
-)
+    "header", [b"PF\r\n2 1\r\n-1.0\r\n", b"PF\n# made by x\n2 1\n# y\n-1.0\n", b"PF 2 1 -1.\n", b"PF\n2\n1\n-1e0\n",
+     b"PF\n2 1\n-1.0 \n", b"PF\n2 1 \n-1 \t\r\n", b"PF\n2 1\n-1.0 # scale\n", b"PF 2 1 -1 "],
+)  # fmt: skip
 @pytest.mark.parametrize("order", ["<", ">"])
 def test_headers_of_pfm_are_read_as_programs_write_them(header, order, tmp_path):
     header = header.replace(b"-1", b"+1") if order == ">" else header

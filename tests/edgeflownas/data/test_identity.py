@@ -88,6 +88,17 @@ def test_masks_are_a_part_of_a_pair(tmp_path: Path) -> None:
     assert describe_changes(before, now) == ["the contents of files of the validation pairs have changed"]
 
 
+def test_use_of_a_mask_is_a_part_of_a_pair(tmp_path: Path) -> None:
+    content = WRITERS["list"](tmp_path)
+    put_image(tmp_path / "mask.png", image(3)[..., 0])
+    marks = []
+    for masks in ("", "mask.png", "- mask.png"):
+        (tmp_path / "val.txt").write_text(f"'my images/a.png' 'my images/b.jpg' a.flo {masks}\n")
+        marks.append(identify_scoring(*open_datasets(configured(content)), EvaluationConfig(calibration_pairs=1), 1))
+    assert describe_changes(marks[1], marks[2]) == ["the names of the validation pairs have changed"]
+    assert describe_changes(marks[0], marks[1]) == ["the names of the validation pairs have changed"]
+
+
 def test_drawn_scenes_are_identified_by_their_configuration_alone() -> None:
     drawn = open_datasets(configured({"kind": "procedural"}))
     assert identify_training(*drawn, EvaluationConfig(), 1) == {}

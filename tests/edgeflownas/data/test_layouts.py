@@ -300,8 +300,12 @@ def test_suffixes_may_have_any_case(suffix, tmp_path):
     np.testing.assert_allclose(val.full_sample(0).flow, flow(1), atol=1 / 128 + 1e-4)
 
 
-@pytest.mark.parametrize("form", ["{}", "./{}", "{root}/{}", "training//{tail}", "\ufeff{}", "{back}", "x/../{}"])
-def test_excluded_files_may_be_named_in_any_way(form, tmp_path, capsys):
+@pytest.mark.parametrize(
+    "form",
+    ["{}", "./{}", "{root}/{}", "training//{tail}", "\ufeff{}", "{back}", "x/../{}", "~/{}", "'{}'", '  "{}"'],
+)
+def test_excluded_files_may_be_named_in_any_way(form, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("HOME", str(tmp_path))
     content = WRITERS["sintel"](tmp_path)
     name = "training/flow/alley_1/frame_0001.flo"
     (tmp_path / "x").mkdir()
@@ -309,10 +313,24 @@ def test_excluded_files_may_be_named_in_any_way(form, tmp_path, capsys):
     (tmp_path / "bad.txt").write_text(f"{entry}\treason\r\n", encoding="utf-8")
     config = configured(content, exclude=str(tmp_path / "bad.txt"))
     assert len(open_part(config, "val")) == 6  # of 8: the flow is that of two passes
-    assert "name no file" not in capsys.readouterr().err
+    assert "entries without a file" not in capsys.readouterr().err
     (tmp_path / "bad.txt").write_text("nothing.flo\n")
     assert len(open_part(config, "val")) == 8
     assert "entries without a file in the data set: 1, such as nothing.flo" in " ".join(capsys.readouterr().err.split())
+
+
+def test_list_of_bad_files_in_another_encoding_is_refused(tmp_path):
+    config = configured(WRITERS["sintel"](tmp_path), exclude=str(tmp_path / "bad.txt"))
+    (tmp_path / "bad.txt").write_text("training/flow/alley_1/frame_0001.flo\n", encoding="utf-16")
+    with pytest.raises(InputError, match=r"exclude: .*bad\.txt: is not a text file in UTF-8"):
+        open_part(config, "val")
+
+
+def test_names_in_a_list_may_begin_with_the_home_folder(tmp_path, monkeypatch):
+    content = WRITERS["list"](tmp_path / "set")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "set" / "val.txt").write_text("'~/set/my images/a.png' '~/set/my images/b.jpg' ~/set/a.flo")
+    np.testing.assert_array_equal(open_part(configured(content), "val").full_sample(0).flow, flow(1))
 
 
 def test_official_list_of_unused_frames_excludes_them_in_every_pass(tmp_path):

@@ -52,6 +52,16 @@ def test_weights_of_another_network_are_refused_even_if_shapes_agree(tmp_path):
         run.load_weights(path)
 
 
+def test_paths_of_options_may_begin_with_the_home_folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "a.yaml").write_text(CONFIG.read_text())
+    runs = []
+    monkeypatch.setattr(train, "_train", lambda run, *_: runs.append(run))
+    result = CliRunner().invoke(train.command, ["--config=~/a.yaml", "--run=~/run"])
+    assert result.exit_code == 0, result.output
+    assert runs[0].folder == tmp_path / "run"
+
+
 def call_train(tmp_path, monkeypatch, *options):
     """Call ``train``; return the runs it trains and its output."""
     runs = []
