@@ -28,7 +28,12 @@ from edgeflownas.tf_runtime.session import open_session
 from edgeflownas.tf_runtime.stack import tf
 
 BUILT_IN = kernels.Kernels(
-    convolves_gradients=False, packed_outputs=0, packs_strides=False, merged_outputs=0, normalised_rows=0
+    convolves_gradients=False,
+    packed_outputs=0,
+    packed_scoring=0,
+    packs_strides=False,
+    merged_outputs=0,
+    normalised_rows=0,
 )
 EVERYTHING = 1 << 20  # more channels than any layer has
 METHODS: Dict[str, kernels.Kernels] = {

@@ -23,13 +23,14 @@ _SMALL = 16 * 24  # on maps with fewer pixels packing is slower
 _STRIDED = 4  # with a stride, only larger kernels are packed: smaller ones grow too much by packing
 
 
-def conv2d(x: tf.Tensor, kernel: tf.Tensor, stride: int = 1) -> tf.Tensor:
+def conv2d(x: tf.Tensor, kernel: tf.Tensor, stride: int = 1, trained: bool = True) -> tf.Tensor:
     """Convolve with "SAME" padding.
 
     Args:
         x: Map [B, H, W, I] of known height and width.
         kernel: Kernel [k, k, I, O], k odd.
         stride: Stride along both axes.
+        trained: Whether gradients will be computed, which may make other kernels the faster ones.
 
     Returns:
         Map [B, H / stride, W / stride, O].
@@ -43,7 +44,7 @@ def conv2d(x: tf.Tensor, kernel: tf.Tensor, stride: int = 1) -> tf.Tensor:
         return _convolve_packed(x, kernel, (size - 2) // 2, 1)
     if stride > 1:
         return tf.nn.conv2d(x, kernel, stride, "SAME")
-    if outputs <= FAST.packed_outputs and can_pack:
+    if outputs <= (FAST.packed_outputs if trained else FAST.packed_scoring) and can_pack:
         return tf.depth_to_space(_convolve_packed(x, kernel, size // 2, 2), 2)
     return padded_conv2d(x, kernel, size // 2, size // 2)
 
