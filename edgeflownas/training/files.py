@@ -9,6 +9,7 @@ import numpy as np
 from edgeflownas.errors import InputError
 from edgeflownas.storage import checkpoint
 from edgeflownas.storage.files import previous, remove_leftovers
+from edgeflownas.storage.origin import TENSORFLOW, add_version, describe_versions
 from edgeflownas.training.place import Place
 from edgeflownas.training.step import Step
 
@@ -42,6 +43,7 @@ class TrainingFiles:
         """
         self._last, self._best, self._folder = folder / "last.h5", folder / "best.h5", folder
         self._identity, self._keep_every = dict(identity), keep_every
+        self._versions = ""
 
     def remove_leftovers(self) -> None:
         """Remove temporary files that a killed process left behind."""
@@ -60,7 +62,9 @@ class TrainingFiles:
         if "place" not in state:
             raise InputError(f"{self._last}: holds weights, but not the state of a training run; move it away")
         remark = checkpoint.check_same(self._last, state["identity"], self._identity)
-        return SavedTraining(tensors, Place(**state["place"]), state["step"], remark)
+        self._versions = state.get(TENSORFLOW, "")
+        remarks = (describe_versions(self._last, self._versions), remark)
+        return SavedTraining(tensors, Place(**state["place"]), state["step"], "\n".join(filter(None, remarks)))
 
     def save(self, step: Step, place: Place) -> None:
         """Write the checkpoints, the best weights first, so that they exist when ``last.h5`` refers to them."""
@@ -71,7 +75,12 @@ class TrainingFiles:
         if place.batch == 0 and self._keep_every and place.epoch % self._keep_every == 0:
             path = kept_weights_path(self._folder, place.epoch)
             self._save_weights(path, weights, place.epoch, place.history[-1]["epe"])
-        state = {"identity": self._identity, "place": vars(place), "step": step.state()}
+        state = {
+            "identity": self._identity,
+            "place": vars(place),
+            "step": step.state(),
+            TENSORFLOW: add_version(self._versions),
+        }
         checkpoint.save(self._last, tensors, state)
 
     def _save_weights(

@@ -12,6 +12,7 @@ from importlib_metadata import PackageNotFoundError, version
 
 from edgeflownas import __version__
 from edgeflownas.config import dump
+from edgeflownas.storage.origin import TENSORFLOW
 from search.report.chart import ReportSection, Table
 from search.report.contents import Contents
 
@@ -53,6 +54,7 @@ def _collect_facts(contents: Contents) -> List[Tuple[str, Any]]:
     facts = [
         ("seed", config.seed),
         ("code version", attributes.get("code_version", __version__)),
+        ("TensorFlow of the scores", attributes.get(TENSORFLOW, "")),
         ("supernet, SHA-256" if contents.shares_weights else "recipe, SHA-256", attributes.get("supernet_sha256", "")),
         ("weights", _describe_weights(contents)),
         ("configuration, SHA-256", attributes.get("config_sha256", "")),

@@ -14,6 +14,7 @@ from edgeflownas.data.identity import identify_scoring, identify_training
 from edgeflownas.errors import InputError
 from edgeflownas.network.space import Space
 from edgeflownas.storage.files import sha256
+from edgeflownas.storage.origin import TENSORFLOW, describe_versions
 from edgeflownas.storage.pairs import Identities, describe_changes
 from search.run import Run
 
@@ -117,10 +118,13 @@ class Identity:
         return differences + describe_changes(self._read_pairs(attributes), self.pairs)
 
     def describe_gap(self, path: Path, attributes: Mapping[str, Any]) -> str:
-        """Return a remark if a file does not record the pairs that it was scored on; otherwise an empty text."""
+        """Return a remark if a file was scored on unknown pairs or with another TensorFlow; otherwise an empty text."""
+        remarks = [describe_versions(path, str(attributes.get(TENSORFLOW, "")))]
         if self.pairs and not self._read_pairs(attributes):
-            return f"{path}: does not record which pairs it was scored on; they are assumed to be the present ones"
-        return ""
+            remarks.append(
+                f"{path}: does not record which pairs it was scored on; they are assumed to be the present ones"
+            )
+        return "\n".join(filter(None, remarks))
 
     @staticmethod
     def _read_pairs(attributes: Mapping[str, Any]) -> Identities:

@@ -2,8 +2,8 @@
 
 - Root attributes: ``format``, ``format_version``, ``config_yaml``, ``config_sha256``, ``supernet_sha256``,
   ``cost_table_sha256``, ``skeleton_sha256``, ``genes`` (JSON: options by gene), ``seed``, ``code_version``,
-  ``zero_flow_epe``, ``pairs`` (JSON: number of pairs and SHA-256 of their names and of the contents of their files, for
-  each use of them; only for data sets stored in files).
+  ``zero_flow_epe``, ``tensorflow`` (versions that computed the EPEs), ``pairs`` (JSON: number of pairs and SHA-256 of
+  their names and of the contents of their files, for each use of them; only for data sets stored in files).
 - ``archive/genes`` uint8 [N, genes]; ``archive/epe`` (NaN: failed), ``fps``, ``latency_ms``, ``sram_kib``,
   ``npu_cycles`` float64 [N]; ``archive/generation`` int32 [N]; ``archive/requested`` bool [N];
   ``archive/cost_source`` uint8 [N] (0 predicted, 1 compiled).
@@ -30,6 +30,7 @@ from edgeflownas.errors import InputError
 from edgeflownas.network.space import Space
 from edgeflownas.storage import sealed
 from edgeflownas.storage.files import free_name, previous
+from edgeflownas.storage.origin import TENSORFLOW, add_version
 from search.nsga2.archive import COLUMNS, Archive
 from search.nsga2.evolution import Generation
 from search.nsga2.objectives import SIGNS
@@ -89,6 +90,7 @@ class SearchFile:
             self._file.create_group("generations")
             create_archive(self._file.create_group("archive"), identity.space)
         self._file.attrs.update(identity.attributes(), code_version=__version__)
+        self._file.attrs[TENSORFLOW] = add_version(str(self._file.attrs.get(TENSORFLOW, "")))
 
     def append(self, generation: Generation, wall_s: float) -> None:
         """Add a generation and the current archive, and write them to disk.

@@ -21,6 +21,7 @@ from edgeflownas.config import Objective
 from edgeflownas.errors import InputError
 from edgeflownas.storage import sealed
 from edgeflownas.storage.files import previous
+from edgeflownas.storage.origin import TENSORFLOW, add_version
 from search.nsga2.archive import Archive
 from search.storage.identity import Identity
 from search.storage.search_file import append_archive, create_archive, read_archive
@@ -55,7 +56,7 @@ class SpaceFile:
         """
         self.path = path
         self._identity = identity
-        self.zero_flow_epe, self.remark = float("nan"), ""
+        self.zero_flow_epe, self.remark, self._versions = float("nan"), "", ""
         if path.exists() or previous(path).exists():
             with sealed.named_errors(path, "the scores of a space", _RESUME, _RESTART):
                 self.archive = self._read()
@@ -83,6 +84,7 @@ class SpaceFile:
         with sealed.create() as file:
             file.attrs.update(format=FORMAT, format_version=FORMAT_VERSION, code_version=__version__)
             file.attrs.update(self._identity.attributes(), zero_flow_epe=self.zero_flow_epe, complete=self.complete)
+            file.attrs[TENSORFLOW] = add_version(self._versions)
             group = file.create_group("archive")
             create_archive(group, self._identity.space, compression="gzip")
             append_archive(group, self.archive)
@@ -103,6 +105,7 @@ class SpaceFile:
                     f"folder with --run, or move the file away"
                 )
             self.remark = self._identity.describe_gap(self.path, attributes)
+            self._versions = str(attributes.get(TENSORFLOW, ""))
             self.zero_flow_epe = float(attributes["zero_flow_epe"])
             return read_archive(sealed.member(file, "archive"), self._identity.space)
 

@@ -12,7 +12,7 @@ from edgeflownas.evaluation.child import ChildEvaluator
 from edgeflownas.evaluation.recalibration import select_statistics
 from edgeflownas.network.skeleton import Skeleton
 from edgeflownas.network.space import Space
-from edgeflownas.storage import checkpoint
+from edgeflownas.storage import checkpoint, origin
 from edgeflownas.tf_runtime.devices import CPU, Devices
 from edgeflownas.training.child import ChildStep, prepare_child_training
 from tests.small import DATA, EVALUATION, TRAIN, datasets, evaluation_data, weights_for
@@ -88,6 +88,16 @@ def test_finished_training_is_not_changed_by_running_it_again(trained: Tuple[Pat
     assert tuple(training.standing()) == (2, 8, 8, checkpoint.load(folder / "best.h5")[1]["epe"])
     assert training.run() == last
     assert (folder / "last.h5").read_bytes() == before
+
+
+def test_training_of_another_tensorflow_is_resumed_with_a_remark(
+    trained: Tuple[Path, Dict[str, float]], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = origin.read_version()
+    monkeypatch.setattr(origin, "read_version", lambda: "3.0.0")
+    assert prepare_child_training(config(), trained[0], weights_for(SKELETON)).resume()
+    remark = f"was computed with TensorFlow {before} and is continued with 3.0.0"
+    assert remark in " ".join(capsys.readouterr().err.split())
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ import pytest
 
 from edgeflownas.errors import InputError
 from edgeflownas.network.space import Space
+from edgeflownas.storage import origin
 from edgeflownas.storage.pairs import Fingerprint, Identities
 from search.storage.identity import Identity
 from search.storage.search_file import SearchFile
@@ -105,3 +106,20 @@ def test_pairs_are_recorded_and_compared(tmp_path: Path) -> None:
         assert not SpaceFile(tmp_path / "space.h5", who).remark
         with pytest.raises(InputError, match=f"contains other scores: {reason}.*--run"):
             SpaceFile(tmp_path / "space.h5", other)
+
+
+def test_files_of_another_tensorflow_are_continued_with_a_remark(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, space = tmp_path / "search.h5", tmp_path / "space.h5"
+    monkeypatch.setattr(origin, "read_version", lambda: "1.15.0")
+    assert not search(path, 1).remark and not search(path, 2).remark
+    SpaceFile(space, IDENTITY).write()
+    monkeypatch.setattr(origin, "read_version", lambda: "2.21.0")
+    remark = "was computed with TensorFlow 1.15.0 and is continued with 2.21.0"
+    assert remark in SpaceFile(space, IDENTITY).remark
+    for generations in (3, 4):  # once more: a file that holds scores of both remains such a file
+        resumed = search(path, generations)
+        assert remark in resumed.remark and "\n" not in resumed.remark
+    with h5py.File(str(path), "r") as file:
+        assert file.attrs["tensorflow"] == "1.15.0, 2.21.0"
