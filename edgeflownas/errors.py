@@ -32,6 +32,11 @@ class FailedError(Exception):
     """Work that failed through no fault of the user; the message is one line: what failed, and what happens next."""
 
 
+def find_reason(error: Exception) -> str:
+    """Return why a file cannot be read, without the path and the number that Python adds."""
+    return getattr(error, "strerror", None) or str(error)
+
+
 def suggest_remedy(error: OSError) -> str:
     """Return the end of a message about a file that cannot be written: what the user can do."""
     remedy = _REMEDIES.get(error.errno or 0, "free some space or grant write permission")

@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import re
 import time
 from textwrap import TextWrapper
 from typing import Iterator, List, NamedTuple, Optional
@@ -17,6 +18,7 @@ from edgeflownas.terminal import open_console
 
 console = open_console(stderr=True)
 
+_KEPT = "\0"  # takes the place of a space at which a line must not be wrapped
 _PLAIN_EVERY = 15.0  # seconds between plain lines
 _NARROW, _WIDE = 56, 100  # width of a terminal that has no room for a bar, and that has room for two times
 _shown: List[Progress] = []  # live displays, of which a terminal has at most one: nested bars join it
@@ -208,7 +210,8 @@ def say(text: str, on: Optional[Console] = None) -> None:
     on = on or console
     if on.is_interactive:
         wrap = TextWrapper(max(on.width, 1), break_long_words=False, break_on_hyphens=False).fill
-        text = "\n".join(map(wrap, text.split("\n")))
+        kept = re.sub("`[^`]*`", lambda command: command.group().replace(" ", _KEPT), text)  # to be copied as a whole
+        text = "\n".join(map(wrap, kept.split("\n"))).replace(_KEPT, " ")
     on.print(text, soft_wrap=True, markup=False)
 
 

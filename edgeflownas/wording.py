@@ -4,15 +4,15 @@ import difflib
 from typing import Iterable, Optional, Sequence
 
 
-def count(number: int, thing: str, plural: Optional[str] = None) -> str:
+def format_count(number: int, noun: str, plural: Optional[str] = None) -> str:
     """Return a number with its noun, such as "1 generation" or "2,673 architectures".
 
     Args:
         number: Number of things.
-        thing: Noun for one thing, with its adjectives.
-        plural: Noun for several things; if None, ``thing`` with an s.
+        noun: Noun for one thing, with its adjectives.
+        plural: Noun for several things; if None, ``noun`` with an s.
     """
-    return f"{number:,} {thing if number == 1 else plural or f'{thing}s'}"
+    return f"{number:,} {noun if number == 1 else plural or f'{noun}s'}"
 
 
 def join(words: Sequence[str]) -> str:

@@ -6,10 +6,8 @@ or repeats the work.
 
 import importlib
 import os
-import shlex
 import sys
 import warnings
-from pathlib import Path
 from typing import Any, Dict, List, NamedTuple, Optional
 
 import click
@@ -19,8 +17,7 @@ from edgeflownas.errors import FailedError, InputError
 from edgeflownas.signals import Interrupted
 from edgeflownas.terminal import replace_unencodable
 from search.groups import SuggestingGroup
-
-_PROGRAM = "edgeflownas-search"
+from search.hints import PROGRAM, format_command
 
 
 class _Entry(NamedTuple):
@@ -32,8 +29,8 @@ class _Entry(NamedTuple):
     @property
     def line(self) -> str:
         """The example as the user types it."""
-        text = self.example.format(config="configs/tiny.yaml", program=_PROGRAM)
-        return text if _PROGRAM in text else f"{_PROGRAM} {text}"
+        text = self.example.format(config="configs/tiny.yaml", program=PROGRAM)
+        return text if PROGRAM in text else f"{PROGRAM} {text}"
 
 
 # In the order of the workflow. A command's module is imported when the command is called, so that help appears at once.
@@ -102,35 +99,29 @@ def main() -> None:
     replace_unencodable()
     _configure_libraries()
     try:
-        code = cli.main(prog_name=_PROGRAM, standalone_mode=False) or 0
+        code = cli.main(prog_name=PROGRAM, standalone_mode=False) or 0
     except click.exceptions.Exit as leave:
         code = leave.exit_code
     except _NO_ARGUMENTS as error:
         click.echo(error.format_message())
         code = 0
     except click.ClickException as error:
-        click.echo(f"edgeflownas-search: {error.format_message()}", err=True)
+        click.echo(f"edgeflownas-search: {error.format_message()}", file=sys.stderr)
         code = 2
     except InputError as error:
-        click.echo(f"edgeflownas-search: {error}", err=True)
+        click.echo(f"edgeflownas-search: {error}", file=sys.stderr)
         code = 2
     except (OSError, MemoryError, FloatingPointError, FailedError) as error:
-        click.echo(f"edgeflownas-search: failed: {str(error) or 'out of memory'}", err=True)
+        click.echo(f"edgeflownas-search: failed: {str(error) or 'out of memory'}", file=sys.stderr)
         code = 1
     except (KeyboardInterrupt, click.Abort, Interrupted):
         code = 130
     if code == 130:
         words = [word for word in sys.argv[1:] if word not in _START_FLAGS]
-        command = " ".join(shlex.quote(word) for word in [_find_program(), *words])
+        command = format_command(words)
         purpose = "run it again" if _STATELESS.intersection(words[:1]) else "continue"
-        click.echo(f"\ninterrupted; to {purpose}: {command}", err=True)
+        click.echo(f"\ninterrupted; to {purpose}: {command}", file=sys.stderr)
     sys.exit(code if isinstance(code, int) else 0)
-
-
-def _find_program() -> str:
-    """Return the program as the user called it, so that the suggested command works in the user's shell."""
-    program = sys.argv[0]
-    return program if Path(program).name == _PROGRAM else _PROGRAM
 
 
 def _configure_libraries() -> None:

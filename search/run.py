@@ -1,6 +1,5 @@
 """A run: the folder of one search, usually under results/, and its configuration."""
 
-import shlex
 from pathlib import Path
 from typing import Any, Dict, Mapping, Optional, Sequence, Tuple
 
@@ -16,6 +15,7 @@ from edgeflownas.network.space import Architecture, Space
 from edgeflownas.progress import say_once
 from edgeflownas.storage import checkpoint
 from edgeflownas.storage.files import write_text
+from search.hints import complete, folder_options, format_command
 from search.weights import WeightsOrigin
 
 # The last digits of a sum that is shared among threads depend on their number. With one thread, an architecture gets
@@ -31,21 +31,26 @@ class Run:
     Attributes:
         config: Resolved configuration.
         folder: Folder of the run.
+        options: Options of a command that name this run, such as ``--config configs/demo.yaml``.
         skeleton: Definition of the network.
         space: Search space.
     """
 
-    def __init__(self, config: Config, folder: Path, weights: Optional[Path] = None) -> None:
+    def __init__(
+        self, config: Config, folder: Path, weights: Optional[Path] = None, options: Sequence[str] = ()
+    ) -> None:
         """Describe a run; nothing is read or written yet.
 
         Args:
             config: Resolved configuration.
             folder: Folder of the run.
             weights: Weights of the supernet, such as those of a stage of its training; if None, those of the run.
+            options: Options of a command that name this run; if empty, those that name its files.
         """
         self.config = config
         self.folder = folder
         self._weights = weights
+        self.options = list(options) or folder_options(folder)
         self.skeleton = Skeleton(config.network.width)
         self.space = Space.from_skeleton(self.skeleton)
 
@@ -62,7 +67,9 @@ class Run:
             InputError: The configuration is invalid.
         """
         config = load(config_path, overrides)
-        return cls(config, folder or Path("results") / config.name)
+        options = ["--config", str(config_path), *(() if folder is None else ("--run", str(folder)))]
+        options += [word for override in overrides for word in ("--set", override)]
+        return cls(config, folder or Path("results") / config.name, options=options)
 
     @property
     def supernet_folder(self) -> Path:
@@ -137,9 +144,12 @@ class Run:
         write_text(self.config_file, dump(self.config))
 
     def command(self, name: str, *options: str) -> str:
-        """Return a shell command for this run; it requires the file written by ``write_config``."""
-        words = [*name.split(), f"--config={self.config_file}", f"--run={self.folder}", *options]
-        return " ".join(map(shlex.quote, ["edgeflownas-search", *words]))
+        """Return a command for this run that can be pasted into a shell."""
+        return format_command([*name.split(), *self.options, *options])
+
+    def complete(self, message: str) -> str:
+        """Return a message whose commands can be pasted into a shell; see ``hints.complete``."""
+        return complete(message, self.options)
 
     def supernet_weights(self) -> Dict[str, np.ndarray]:
         """Return the supernet's weights.

@@ -10,8 +10,8 @@ from pydantic import ValidationError
 from edgeflownas.config.problems import describe_problems
 from edgeflownas.config.run import Config
 from edgeflownas.config.section import Section, WrittenInt
-from edgeflownas.errors import InputError
-from edgeflownas.wording import count
+from edgeflownas.errors import InputError, find_reason
+from edgeflownas.wording import format_count, suggest
 
 _MAX_BYTES = 1 << 18  # of a file
 _MAX_VALUES = 50_000  # in a file; values that YAML aliases repeat count every time
@@ -102,7 +102,9 @@ def read_yaml(path: Path, what: str) -> Dict[Any, Any]:
             text = file.read(_MAX_BYTES + 1)
         content = _parse(text.decode())
     except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{what} {path}: cannot be read: {error}") from None
+        likely = suggest(path.name, [file.name for file in path.parent.glob("*.yaml")])
+        hint = f"; did you mean {path.with_name(likely)}?" if likely and not path.exists() else ""
+        raise InputError(f"{what} {path}: cannot be read: {find_reason(error)}{hint}") from None
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise InputError(f"{what} {path}: is not valid YAML: {' '.join(str(error).split())}") from None
     if content is None:  # an empty file
@@ -178,7 +180,7 @@ def validate(content: Any, model: Type[Section], source: str) -> Any:
     except ValidationError as error:
         problems = describe_problems(error, content, model)
         shown, more = problems[:_MAX_PROBLEMS], len(problems) - _MAX_PROBLEMS
-        rest = f"; and {count(more, 'more problem')}" if more > 0 else ""
+        rest = f"; and {format_count(more, 'more problem')}" if more > 0 else ""
         raise InputError(f"{source}: {'; '.join(shown)}{rest}") from None
 
 

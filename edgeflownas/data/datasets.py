@@ -14,6 +14,7 @@ from edgeflownas.data.procedural import ProceduralDataset
 from edgeflownas.data.sample import FlowDataset, Sample, pad
 from edgeflownas.errors import InputError, name_first
 from edgeflownas.progress import say
+from edgeflownas.wording import format_count
 
 
 class PaddedDataset:
@@ -124,5 +125,6 @@ def _leave_out(listing: Listing, config: FileData, part: str, key: str, quiet: b
             )
     listing.excluded = len(listing.pairs) - len(kept)
     if not quiet:
-        say(f"{key}: {config.exclude} excludes {listing.excluded} of {len(listing.pairs)} {part} pairs")
+        total = format_count(len(listing.pairs), f"{part} pair")
+        say(f"{key}: {config.exclude} excludes {listing.excluded} of {total}")
     listing.pairs[:] = kept

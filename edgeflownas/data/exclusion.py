@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Dict, Mapping
 
-from edgeflownas.errors import InputError
+from edgeflownas.errors import InputError, find_reason
 from edgeflownas.storage.files import write_text
 
 _HEADING = "# Bad files, from `data check`: name and reason, separated by a tab"
@@ -37,7 +37,7 @@ def read_exclusion(path: Path, key: str) -> Dict[str, str]:
         text = path.read_text(encoding="utf-8-sig", errors="surrogateescape")
     except OSError as error:
         raise InputError(
-            f"{key}: {path}: cannot be read: {error}; create it with `data check`, or set {key} to null"
+            f"{key}: {path}: cannot be read: {find_reason(error)}; create it with `data check`, or set {key} to null"
         ) from None
     if "\0" in text:
         raise InputError(f"{key}: {path}: is not a text file in UTF-8; save it in that encoding")

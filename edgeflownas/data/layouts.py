@@ -16,7 +16,8 @@ from edgeflownas.config import (
     SintelData,
 )
 from edgeflownas.data.listing import Disk, Listing, Pair, show_name
-from edgeflownas.errors import InputError, name_first
+from edgeflownas.errors import InputError, find_reason, name_first
+from edgeflownas.wording import format_count
 
 PARTS = ("train", "val")
 
@@ -83,7 +84,8 @@ def _flyingchairs(config: FlyingChairsData, part: str, key: str) -> Listing:
     numbers = list(map(int, stems))
     if min(numbers) < 1 or max(numbers) > len(labels):
         raise InputError(
-            f"{key}.split: {split} has {len(labels)} lines, but {data} has pairs {stems[0]} to {stems[-1]}; "
+            f"{key}.split: {split} has {format_count(len(labels), 'line')}, but "
+            f"{data} has pairs {stems[0]} to {stems[-1]}; "
             f"use both from the same release"
         )
     listing = Listing(root, ignored=_find_ignored(data, r"\d+_flow\.flo", _CHAIRS, disk))
@@ -259,7 +261,8 @@ def _list(config: ListData, part: str, key: str) -> Listing:
     for number, words in _read_lines(Path(path), f"{key}.{part}_list"):
         if not 3 <= len(words) <= 5:
             raise InputError(
-                f"{key}.{part}_list: {path}:{number}: has {len(words)} names instead of three to five: image, image, "
+                f"{key}.{part}_list: {path}:{number}: has {format_count(len(words), 'name')} instead of "
+                f"three to five: image, image, "
                 f"flow, invalid and occluded mask (quote names with spaces)"
             )
         files = [folder / os.path.expanduser(word) for word in words[:3]]
@@ -294,7 +297,8 @@ def _read_text(path: Path, key: str) -> str:
     try:
         text = path.read_text(encoding="utf-8-sig", errors="surrogateescape")  # names need not be UTF-8
     except OSError as error:
-        raise InputError(f"{key}: {path}: cannot be read: {error}; set it to an existing text file") from None
+        reason = find_reason(error)
+        raise InputError(f"{key}: {path}: cannot be read: {reason}; set it to an existing text file") from None
     if "\0" in text:
         raise InputError(f"{key}: {path}: is not a text file in UTF-8; save it in that encoding")
     return text

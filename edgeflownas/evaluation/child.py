@@ -19,6 +19,7 @@ from edgeflownas.network.skeleton import Skeleton
 from edgeflownas.tf_runtime.devices import Devices, place_on_first
 from edgeflownas.tf_runtime.session import open_session
 from edgeflownas.tf_runtime.stack import tf
+from edgeflownas.wording import format_count
 
 NormTensors = Dict[str, Tuple[tf.Tensor, tf.Tensor]]  # mean and variance, by the BN's name
 _HELD_BYTES = 1 << 30  # largest size of the validation images in memory; larger ones are read from disk each time
@@ -74,7 +75,8 @@ class EvaluationData:
         for dataset, part, key in ((train, "training", "calibration_pairs"), (val, "validation", "val_pairs")):
             if len(dataset) < getattr(config, key):
                 raise InputError(
-                    f"evaluation.{key}: asks for {getattr(config, key)} {part} pairs, but data has {len(dataset)}; add "
+                    f"evaluation.{key}: asks for {format_count(getattr(config, key), f'{part} pair')}, "
+                    f"but data has {len(dataset)}; add "
                     f"pairs, or set evaluation.{key}={len(dataset)} to use only these (few pairs may spoil the EPE)"
                 )
         few = train.select(config.calibration_pairs)

@@ -8,7 +8,7 @@ from pydantic import Field
 from typing_extensions import Literal
 
 from edgeflownas.config import Section, read_yaml, validate
-from edgeflownas.errors import InputError
+from edgeflownas.errors import InputError, find_reason
 
 _Sections = Dict[str, Dict[str, Union[float, str]]]
 
@@ -146,7 +146,7 @@ def _read_sections(path: Path, settings: BoardFile) -> _Sections:
     try:
         parser.read_string(file.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"board {path}: vela_config: cannot be read: {error}") from None
+        raise InputError(f"board {path}: vela_config: {file} cannot be read: {find_reason(error)}") from None
     except configparser.Error as error:
         raise InputError(f"board {path}: vela_config: {' '.join(str(error).split())}") from None
     sections: _Sections = {}

@@ -28,6 +28,7 @@ from edgeflownas.hardware.pool import Entries, Pool
 from edgeflownas.network.space import Architecture, Space
 from edgeflownas.progress import progress
 from edgeflownas.storage import checkpoint
+from edgeflownas.wording import format_count
 
 MAX_COMPILED = 40  # architectures that a table predicts from
 SRAM_PEAK = "SRAM peak"
@@ -126,7 +127,8 @@ def combine_options(space: Space, groups: Dict[Group, List[str]], most: int) -> 
 def _draw_held_out(space: Space, needed: Set[Architecture], count: int) -> List[Architecture]:
     """Draw random architectures that the table does not predict from; the draw is always the same."""
     if count > space.size - len(needed):
-        raise InputError(f"--checks {count}: the space has only {space.size - len(needed)} other architectures")
+        others = format_count(space.size - len(needed), "other architecture")
+        raise InputError(f"--checks {count}: the space has only {others}")
     rng = np.random.default_rng(0)
     drawn: Dict[Architecture, None] = {}
     while len(drawn) < count:

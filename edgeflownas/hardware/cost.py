@@ -31,8 +31,8 @@ from edgeflownas.storage.files import choose_remedy, keep, replacing
 TOLERANCE = 1.0
 _MAX_CYCLES = 1 << 50  # sums of larger values could overflow
 
-BUILD_HINT = "make it with 'edgeflownas-search cost build'"
-REBUILD_HINT = BUILD_HINT.replace("it", "it again", 1)
+BUILD_HINT = "build it with `cost build`"
+REBUILD_HINT = "build it again with `cost build`"
 
 
 @dataclass(frozen=True)

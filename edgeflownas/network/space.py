@@ -12,6 +12,7 @@ import numpy as np
 
 from edgeflownas.errors import InputError
 from edgeflownas.network.skeleton import Kind, Skeleton
+from edgeflownas.wording import format_count
 
 Architecture = Tuple[int, ...]
 
@@ -57,7 +58,7 @@ class Space:
             if stage.kind is Kind.FLOW:
                 outputs.append(len(genes))
             options = tuple(
-                f"{n} block{'s' * (n > 1)}" if stage.kind is Kind.RESIDUAL else f"{n}x{n}" for n in stage.options
+                f"{format_count(n, 'block')}" if stage.kind is Kind.RESIDUAL else f"{n}x{n}" for n in stage.options
             )
             genes.append(Gene(stage.name, f"{stage.kind.value} at 1/{stage.scale}", options))
         return cls(tuple(genes), len(genes) if backbone is None else backbone, tuple(outputs))

@@ -59,7 +59,7 @@ def load(path: Path) -> Tuple[Dict[str, np.ndarray], Dict[str, Any]]:
         InputError: The file is missing, damaged or has another format.
     """
     if not path.exists() and not previous(path).exists():
-        raise InputError(f"weights {path}: no such file; train a supernet first, or name an existing file")
+        raise InputError(f"weights {path}: no such file; train a supernet first (`train`), or name an existing file")
     with sealed.named_errors(path, "weights", _RESUME, "restore it or train again"), sealed.read(path) as file:
         sealed.check_format(file, FORMAT, FORMAT_VERSION)
         state = json.loads(sealed.member(file, "state").asstr()[()])

@@ -165,7 +165,7 @@ def _unlink(path: Path, holder: str) -> None:
         try:
             os.link(str(path), str(second))
         except FileExistsError:
-            if _now(path.parent) - second.stat().st_ctime > _REMOVING:  # the process that created it was killed
+            if abs(_age(path.parent, second.stat().st_ctime)) > _REMOVING:  # the process that created it was killed
                 second.unlink()
             return
         except OSError as error:  # a file system without hard links
@@ -194,20 +194,30 @@ def _stale(path: Path, holder: str) -> bool:
         if job is not None and job.began_after(content.get("job")):
             return True
         stale_after = float(content["stale_after"])
+    age = heartbeat_age(path)
+    return age is None or age > stale_after
+
+
+def heartbeat_age(path: Path) -> Optional[float]:
+    """Return the seconds since the last heartbeat of a lock; None if there is no lock.
+
+    The heartbeat and the present time are read from the clock of the file server, so the clocks of the machines may
+    differ. A heartbeat in the future was written before that clock was set back: as the next heartbeat of a living
+    holder corrects it, its age is the distance. In a read-only folder the clock of this machine has to serve.
+    """
     try:
-        beat = path.stat().st_mtime
+        return abs(_age(path.parent, path.stat().st_mtime))
     except FileNotFoundError:
-        return True
-    return _now(path.parent) - beat > stale_after
+        return None
 
 
-def _now(folder: Path) -> float:
-    """Return the time by the clock of the file server, or, in a read-only folder, by the clock of this machine."""
+def _age(folder: Path, then: float) -> float:
+    """Return the seconds since a time by the file server's clock; at least 0 by the clock of this machine."""
     try:
         with tempfile.TemporaryFile(dir=str(folder)) as probe:
-            return os.fstat(probe.fileno()).st_mtime
+            return os.fstat(probe.fileno()).st_mtime - then
     except OSError:
-        return time.time()
+        return max(0.0, time.time() - then)
 
 
 def _describe(holder: str) -> str:

@@ -12,7 +12,7 @@ def describe_changes(before: Mapping[str, Fingerprint], now: Mapping[str, Finger
     for use in now:
         then, today = before.get(use, now[use]), now[use]
         if then.get("pairs") != today["pairs"]:
-            changes.append(f"there were {then.get('pairs')} {use} pairs, now there are {today['pairs']}")
+            changes.append(f"the number of {use} pairs was {then.get('pairs')}, now it is {today['pairs']}")
         elif then.get("names") != today["names"]:
             changes.append(f"the names of the {use} pairs have changed")
         elif then.get("contents") != today["contents"]:

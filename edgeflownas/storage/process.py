@@ -27,9 +27,13 @@ def started(pid: int) -> Optional[str]:
     The time since boot does not change when the clock is set.
     """
     with contextlib.suppress(psutil.Error):
-        process = psutil.Process(pid)
-        if process.status() not in (psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD):
-            return str(round(100 * (process.create_time() - psutil.boot_time())))
+        while True:
+            process, boot = psutil.Process(pid), psutil.boot_time()
+            if process.status() in (psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD):
+                return None
+            created = process.create_time()
+            if boot == psutil.boot_time():  # otherwise the clock, by which both are told, has just been set
+                return str(round(100 * (created - boot)))
     return None
 
 

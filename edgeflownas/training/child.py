@@ -24,6 +24,7 @@ from edgeflownas.tf_runtime.stack import tf
 from edgeflownas.training.loop import Training
 from edgeflownas.training.schedule import Schedule, check_batch_size
 from edgeflownas.training.step import GraphStep, Inputs, Objective
+from edgeflownas.wording import format_count
 
 
 class ChildStep(GraphStep):
@@ -62,7 +63,8 @@ class ChildStep(GraphStep):
         """
         if config.batch_size % len(devices.names):
             raise InputError(
-                f"train.batch_size: {config.batch_size} pairs cannot be split equally among {len(devices.names)} "
+                f"train.batch_size: {format_count(config.batch_size, 'pair')} cannot be split equally "
+                f"among {len(devices.names)} "
                 f"devices (train.devices, --gpu-device); change one of the two"
             )
         build_objective = functools.partial(_build_objective, skeleton, architecture, devices.names)

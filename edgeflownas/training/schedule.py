@@ -14,13 +14,15 @@ from edgeflownas.storage.files import write_json
 from edgeflownas.tf_runtime.stack import tf
 from edgeflownas.training.optimizer import learning_rate
 from edgeflownas.training.step import Step
+from edgeflownas.wording import format_count
 
 
 def check_batch_size(dataset: FlowDataset, config: TrainConfig) -> None:
     """Raise InputError if a data set is smaller than a batch."""
     if len(dataset) < config.batch_size:
         raise InputError(
-            f"train.batch_size: {config.batch_size} is more than the {len(dataset)} training pairs; lower it"
+            f"train.batch_size: {config.batch_size} is more than the "
+            f"{format_count(len(dataset), 'training pair')}; lower it"
         )
 
 

@@ -16,6 +16,7 @@ from edgeflownas.progress import Standing, say
 from edgeflownas.storage import checkpoint, record
 from edgeflownas.training.child import Datasets, child_identity, make_first_weights, prepare_child_training
 from edgeflownas.training.loop import Training
+from edgeflownas.wording import format_count
 
 _FINISHED = "finished.json"  # in the folder of every finished stage except the last
 
@@ -139,7 +140,8 @@ def open_stages(config: ChildConfig, folder: Path) -> List[TrainingStage]:
         steps = recipe.epochs * (len(datasets[0]) // recipe.batch_size)
         if not steps:
             raise InputError(
-                f"train.{number}.batch_size: {recipe.batch_size} is more than the {len(datasets[0])} training pairs"
+                f"train.{number}.batch_size: {recipe.batch_size} is more than the "
+                f"{format_count(len(datasets[0]), 'training pair')}"
             )
         stage_folder = folder if last else folder / f"stage{number + 1}"
         stages.append(TrainingStage(stage, stage_folder, datasets, recipe.epochs, steps))

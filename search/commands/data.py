@@ -14,6 +14,7 @@ from edgeflownas.data.listing import show_name
 from edgeflownas.errors import InputError, name_first
 from edgeflownas.progress import say
 from edgeflownas.terminal import open_console, print_table
+from edgeflownas.wording import format_count
 from search.commands.options import PathOption, data_options, json_option, print_json, run_options
 from search.groups import OrderedGroup
 from search.run import Run
@@ -91,8 +92,10 @@ def _show(result: Dict[str, Any], excluded: bool) -> None:
     bad, missing, pairs = result["bad"], result["missing"], result["pairs"]
     console = open_console()
     say(
-        f"{result['key']}: {result['kind']}, {pairs['train']:,} training and {pairs['val']:,} validation pairs in "
-        f"{result['files']:,} files; bad files: {len(bad):,}, affected pairs: {result['spoilt_pairs']:,}, "
+        f"{result['key']}: {result['kind']}, {format_count(pairs['train'], 'training pair')} and "
+        f"{format_count(pairs['val'], 'validation pair')} in "
+        f"{format_count(result['files'], 'file')}; bad files: {len(bad):,}, "
+        f"affected pairs: {result['spoilt_pairs']:,}, "
         f"missing files: {len(missing):,}",
         console,
     )

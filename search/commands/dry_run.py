@@ -21,6 +21,7 @@ from edgeflownas.storage.files import temporary_folder
 from edgeflownas.training.child import prepare_child_training
 from edgeflownas.training.loop import Training
 from edgeflownas.training.stages import open_stages
+from edgeflownas.wording import format_count
 from search.run import SCORING_THREADS, Run
 from supernet.fairness import SAMPLERS
 from supernet.training import prepare_supernet_training
@@ -55,7 +56,7 @@ def show_supernet_training(run: Run, weights: Optional[Mapping[str, np.ndarray]]
         click.echo(f"stages: {', '.join(map(str, epochs))} epochs; timed with all genes free")
         recipe = recipe.model_copy(update={"epochs": sum(epochs)})
     paths = SAMPLERS[recipe.sampling](run.space, np.random.default_rng(config.seed), None).paths
-    _show_time(training, recipe, seconds, f"cycle of {paths} path{'s' if paths > 1 else ''}")
+    _show_time(training, recipe, seconds, f"cycle of {format_count(paths, 'path')}")
 
 
 def show_retraining(config: ChildConfig, weights: Optional[Mapping[str, np.ndarray]]) -> None:
@@ -118,7 +119,8 @@ def show_evaluation(
     for architecture in architectures:
         _show_network(run.skeleton, (height, width), [architecture], run.skeleton.parameters(architecture))
         seconds += _time_pair(run, architecture, read, measured)
-    click.echo(f"time: {seconds:.3f} s per pair, {format_duration(seconds * len(indices))} for {len(indices):,} pairs")
+    pairs = format_count(len(indices), "pair")
+    click.echo(f"time: {seconds:.3f} s per pair, {format_duration(seconds * len(indices))} for {pairs}")
     _show_memory()
 
 
@@ -144,7 +146,8 @@ def _show_config(config: Section) -> None:
 def _show_files(config: DataConfig, parts: Mapping[str, FlowDataset]) -> None:
     """Show the number of pairs and the files of the first pair of each part."""
     for part, dataset in parts.items():
-        click.echo(f"{part}: {len(dataset):,} pairs of {config.kind}, the first is {' '.join(dataset.files(0))}")
+        pairs = format_count(len(dataset), "pair")
+        click.echo(f"{part}: {pairs} of {config.kind}, the first is {' '.join(dataset.files(0))}")
 
 
 def _show_network(
@@ -165,7 +168,7 @@ def _show_time(training: Training, recipe: TrainConfig, seconds: float, step: st
     steps = training.schedule.steps_per_epoch
     epoch, total = steps * seconds, steps * seconds * recipe.epochs
     click.echo(
-        f"steps: {steps:,} per epoch, {steps * recipe.epochs:,} in {recipe.epochs} epochs; "
+        f"steps: {steps:,} per epoch, {steps * recipe.epochs:,} in {format_count(recipe.epochs, 'epoch')}; "
         f"a {step} takes {seconds:.3f} s ({recipe.batch_size / seconds:.1f} pairs/s)"
     )
     click.echo(f"time: {format_duration(epoch)} per epoch, {format_duration(total)} in total, without scoring")

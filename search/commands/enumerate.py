@@ -11,6 +11,7 @@ from edgeflownas.storage.checkpoint import digest
 from edgeflownas.storage.files import remove_leftovers, use_previous
 from edgeflownas.storage.lock import locked
 from edgeflownas.terminal import open_console, print_table
+from edgeflownas.wording import format_count
 from search.commands.options import json_option, print_json, report_restored, run_options
 from search.nsga2.compiled_front import FrontCompiler
 from search.nsga2.evolution import Evolution
@@ -55,10 +56,10 @@ def command(run: Run, backbones: str, heads: str, from_previous: bool, as_json: 
             report_restored(run.space_file)
         file = SpaceFile(run.space_file, identity)
         if file.remark:
-            say(file.remark)
+            say(run.complete(file.remark))
         costs = {architecture: look_up_cost(run.space, table, architecture) for architecture in run.space.all()}
         if any(architecture not in file.archive for architecture in requested):
-            say(f"{len(file.archive):,} of {run.space.size:,} architectures are scored")
+            say(f"{len(file.archive):,} of {format_count(run.space.size, 'architecture')} are scored")
             opened = stack.enter_context(open_evaluator(run, weights))
             file.zero_flow_epe = opened.zero_flow_epe
             enumerate_space(file, opened.evaluator, requested, costs.__getitem__, lock)
@@ -103,7 +104,7 @@ def _show(
     if len(front):
         print_table(front_table(evolution.archive, front), console)
         say(f"{board.settings.name}: {board.summary(hardware['vela'])}.", console)
-    scored = f"{len(file.archive):,} of {run.space.size:,} architectures scored"
+    scored = f"{len(file.archive):,} of {format_count(run.space.size, 'architecture')} scored"
     if file.complete:
         volume = f"a hypervolume of {evolution.hypervolume():.6g} from {evolution.objectives.describe_reference()}"
         scored += f"; this is the exact front, with {volume}"
@@ -113,4 +114,4 @@ def _show(
     say(f"Weights: {origin}.", console)
     say(f"Scores: {run.space_file}.", console)
     if failed:
-        say(f"{failed:,} architectures have no finite EPE.", console)
+        say(f"{format_count(failed, 'architecture has', 'architectures have')} no finite EPE.", console)

@@ -15,6 +15,7 @@ from edgeflownas.network.skeleton import Skeleton
 from edgeflownas.progress import phase, progress, say
 from edgeflownas.storage.files import write_csv, write_json
 from edgeflownas.terminal import open_console, print_table
+from edgeflownas.wording import format_count
 from search.commands.options import PathOption, data_options, json_option, print_json, run_options
 from search.commands.request import Request, list_requests
 from search.run import Run
@@ -186,8 +187,9 @@ def _mean_macs(skeleton: Skeleton, request: Request, sizes: Mapping[Tuple[int, i
 def _print(result: Dict[str, Any]) -> None:
     """Print the figures as a table."""
     sizes = list(result["sizes"])
-    size = f"of {sizes[0]}" if len(sizes) == 1 else f"of {len(sizes)} sizes"
-    title = f"{result['data']}: {result['pairs']:,} pairs, {result['pixels']:,} pixels with known flow"
+    size = f"of {sizes[0]}" if len(sizes) == 1 else f"of {format_count(len(sizes), 'size')}"
+    pairs, pixels = format_count(result["pairs"], "pair"), format_count(result["pixels"], "pixel")
+    title = f"{result['data']}: {pairs}, {pixels} with known flow"
     table = Table(title=f"{title}, images {size}", title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
     table.collapse_padding = True
     table.add_column("architecture", no_wrap=True)

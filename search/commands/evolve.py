@@ -13,6 +13,7 @@ from edgeflownas.progress import say
 from edgeflownas.storage.files import remove_leftovers, use_previous, write_json
 from edgeflownas.storage.lock import locked
 from edgeflownas.terminal import open_console, print_table
+from edgeflownas.wording import format_count
 from search.commands.options import json_option, print_json, report_restored, run_options
 from search.nsga2.compiled_front import FrontCompiler
 from search.nsga2.evolution import Evolution
@@ -64,7 +65,8 @@ def command(run: Run, restart: bool, from_previous: bool, as_json: bool) -> None
         if strategy.shares_weights:
             _queue_survivors(search, front)
         else:
-            say(f"the children are in {run.queue_folder}; `queue collect` compiles each with its own weights")
+            collect = run.command("queue collect")
+            say(f"the children are in {run.queue_folder}; `{collect}` compiles each with its own weights")
 
 
 class _PreparedSearch(NamedTuple):
@@ -112,7 +114,7 @@ def _prepare_search(run: Run, strategy: Strategy, restart: bool, from_previous: 
             report_restored(run.search_file)
         file = SearchFile(run.search_file, identity)
         if file.remark:
-            say(file.remark)
+            say(run.complete(file.remark))
         evolution = _restore_evolution(run, table, file, compiler)
         origin = run.origin(run.supernet_file, weights) if strategy.shares_weights else None
         context = SearchContext(run, weights, evolution, file, lock)
@@ -156,11 +158,11 @@ def _queue_survivors(search: SearchContext, front: np.ndarray) -> None:
         changes = describe_dominated(queue, dominated) if dominated else "it would now get other tasks"
         say(
             f"{error.reason}; the queue is kept, although {changes}. To rename it and build a new one: "
-            f"{run.command('queue build', '--rebuild')}"
+            f"`{run.command('queue build', '--rebuild')}`"
         )
         return
-    queued = f"{len(queue.indices)} of {len(front)} architectures of the front"
-    say(f"queued {queued} in {run.queue_folder}; retrain with `queue run`")
+    queued = f"{len(queue.indices)} of {format_count(len(front), 'architecture')} of the front"
+    say(f"queued {queued} in {run.queue_folder}; retrain with `{run.command('queue run')}`")
 
 
 def _write_files(prepared: _PreparedSearch, front: np.ndarray) -> None:
@@ -218,7 +220,7 @@ def _read_exact(prepared: _PreparedSearch) -> Optional[Evolution]:
     run = prepared.search.run
     archive, remarks = read_whole_space(run.space_files, prepared.identity)
     for remark in remarks:
-        say(remark)
+        say(run.complete(remark))
     if archive is None:
         return None
     copy_compiled_costs(prepared.search.evolution.archive, archive)
@@ -244,7 +246,7 @@ def _print(evolution: Evolution, result: Mapping[str, Any], front: np.ndarray, h
         share = f"{result['hypervolume_share']:.3%} of the exact hypervolume of the space"
         lines.insert(2, f"The front reaches {share}, from the reference point {point}.")
     if result["failed"]:
-        lines.append(f"{result['failed']:,} architectures have no finite EPE and were left out.")
+        lines.append(f"{format_count(result['failed'], 'architecture has', 'architectures have')} no finite EPE.")
     if not result["hypervolume"] and evolution.config.reference_point is not None:
         lines.append(
             "The hypervolume is 0: no architecture is better than evolution.reference_point in every objective. Choose "

@@ -1,16 +1,19 @@
 """Options and output that several commands share."""
 
+import contextlib
 import functools
 import inspect
 import json
 import os
 from pathlib import Path
-from typing import Any, Callable, List, Optional, TypeVar
+from typing import Any, Callable, Iterator, List, Optional, Sequence, TypeVar
 
 import click
 
 from edgeflownas.config import DataConfig, DataFile, read_yaml, validate
+from edgeflownas.errors import FailedError, InputError
 from edgeflownas.progress import say
+from search.hints import complete
 from search.run import Run
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -121,11 +124,39 @@ def _read_data(data_file: Optional[Path], root: Optional[str]) -> Optional[DataC
     return validate(content, DataFile, f"data {data_file}").data
 
 
-# Adds --config, --run and --set to a command, and passes it the run that they name as ``run``.
-run_options = _replace_options("run", Run.open, _config_option, _folder_option, set_option)
+_replace_run_options = _replace_options("run", Run.open, _config_option, _folder_option, set_option)
+
+
+def run_options(function: F) -> F:
+    """Add --config, --run and --set to a command, and pass it the run that they name as ``run``.
+
+    The commands that its errors name become whole commands for this run.
+    """
+
+    @functools.wraps(function)
+    def command(run: Run, **values: Any) -> Any:
+        with complete_errors(run.options):
+            return function(run=run, **values)
+
+    replaced: Any = _replace_run_options(command)
+    return replaced
+
 
 # Adds --data and --root to a command, and passes it the data set that they name, or None, as ``other_data``.
 data_options = _replace_options("other_data", _read_data, _data_option, _root_option)
+
+
+@contextlib.contextmanager
+def complete_errors(run_options: Sequence[str]) -> Iterator[None]:
+    """Turn the commands that errors name into whole commands for a run, and for the data set of --data."""
+    try:
+        yield
+    except (InputError, FailedError, FloatingPointError) as error:
+        values = click.get_current_context().params
+        named = {"--data": values.get("data_file"), "--root": values.get("root")}
+        options = [word for name, value in named.items() if value is not None for word in (name, str(value))]
+        error.args = (complete(str(error), run_options, options), *error.args[1:])
+        raise
 
 
 def report_restored(*paths: Path) -> None:

@@ -1,9 +1,10 @@
 """``queue``: commands that build, run, submit, show and collect the retrain queue."""
 
+import re
 import shlex
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Dict, Sequence, Tuple
+from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 import click
 
@@ -32,7 +33,31 @@ from search.storage.search_file import SearchFile
 from search.strategies.independent import INDEPENDENT, build_sample
 from search.weights import WeightsOrigin
 
-_indices = click.argument("indices", metavar="[INDEX]...", nargs=-1, type=click.IntRange(min=0))
+
+class TaskIndices(click.ParamType):
+    """A parameter that names tasks by number, such as ``3``, ``0-3`` or ``0-3,7``."""
+
+    name = "indices"
+
+    def convert(self, value: Any, param: Optional[click.Parameter], ctx: Optional[click.Context]) -> List[int]:
+        """Return the numbers of the tasks."""
+        indices: List[int] = []
+        for part in value.split(","):
+            first, _, last = part.partition("-")
+            last = last or first
+            if not re.fullmatch("[0-9]{1,6}(-[0-9]{1,6})?", part) or int(last) < int(first):
+                self.fail(f"{value!r} names no tasks; name them such as 3, 0-3 or 0-3,7", param, ctx)
+            indices += range(int(first), int(last) + 1)
+        return indices
+
+
+def _join_indices(context: click.Context, parameter: click.Parameter, values: Sequence[List[int]]) -> Tuple[int, ...]:
+    return tuple(sorted({index for value in values for index in value}))
+
+
+_indices = click.argument(
+    "indices", metavar="[INDEX|FIRST-LAST]...", nargs=-1, type=TaskIndices(), callback=_join_indices
+)
 
 
 @click.group(cls=OrderedGroup)
@@ -50,7 +75,7 @@ def build(run: Run, rebuild: bool) -> None:
     """
     if run.config.strategy == "independent":
         source = INDEPENDENT.source(run, {})
-        _show(status.read_rows(build_sample(run, source, rebuild)), False)
+        _show(run, status.read_rows(build_sample(run, source, rebuild)))
         return
     if not run.search_file.exists():
         raise InputError(f"{run.search_file}: does not exist; search first, with `evolve`")
@@ -59,7 +84,7 @@ def build(run: Run, rebuild: bool) -> None:
         file = SearchFile(run.search_file, Identity.of(run, digest(run.supernet_weights())))
         evolution = Evolution(run.space, run.config.evolution, table, run.config.seed, file.archive, file.last)
         queue = building.build(run, evolution.archive, evolution.front(), rebuild)
-    _show(status.read_rows(queue), False)
+    _show(run, status.read_rows(queue))
 
 
 @command.command(name="run")
@@ -68,11 +93,11 @@ def run_(run: Run) -> None:
     """Run the tasks of the queue on this machine, one by one; call it again to resume after an interruption."""
     queue = Queue(run.queue_folder)
     rows = runner.run(queue)
-    _show(rows, False)
+    _show(run, rows)
     if not all(row.word in ("done", "running", "silent") for row in rows):
         raise click.exceptions.Exit(1)
     if all(row.word == "done" for row in rows):
-        say("all tasks are done; collect the results with `queue collect`")
+        say(f"all tasks are done; collect the results with `{run.command('queue collect')}`")
 
 
 @command.command(name="status")
@@ -88,7 +113,7 @@ def status_(run: Run, watching: bool, as_json: bool) -> None:
     overview = Overview(Queue(run.queue_folder))
     if watching:
         watch(overview)
-    _show(overview.rows(), as_json)
+    _show(run, overview.rows(), as_json)
 
 
 @command.command(name="submit")
@@ -111,7 +136,8 @@ def submit_(run: Run, dry_run: bool) -> None:
         )
         return
     job = submit.submit(queue, config)
-    say("no task is left to submit" if job is None else f"submitted array job {job}; see `queue status --watch`")
+    watching = run.command("queue status", "--watch")
+    say("no task is left to submit" if job is None else f"submitted array job {job}; see `{watching}`")
 
 
 @command.command()
@@ -127,7 +153,7 @@ def cancel(run: Run, indices: Tuple[int, ...], everything: bool) -> None:
     if bool(indices) == everything:
         raise click.UsageError("name tasks by number, or all tasks with --all")
     control.cancel(queue, queue.indices if everything else indices)
-    _show(status.read_rows(queue), False)
+    _show(run, status.read_rows(queue))
 
 
 @command.command()
@@ -147,7 +173,7 @@ def retry(run: Run, indices: Tuple[int, ...], from_previous: bool) -> None:
     elif not indices:
         indices = tuple(row.index for row in status.read_rows(queue) if row.word == "failed")
     control.retry(queue, indices)
-    _show(status.read_rows(queue), False)
+    _show(run, status.read_rows(queue))
 
 
 @command.command()
@@ -194,7 +220,7 @@ def collect(run: Run, as_json: bool) -> None:
     if dominated:
         lines.append(
             f"{describe_dominated(queue, dominated)}; to build a new queue from the present front: "
-            f"{run.command('queue build', '--rebuild')}"
+            f"`{run.command('queue build', '--rebuild')}`"
         )
     lines += [
         f"Weights of {child.architecture}: {WeightsOrigin(child.weights, child.weights_sha256)}."
@@ -211,13 +237,13 @@ def _to_record(survivor: collecting.Survivor) -> Dict[str, Any]:
     return {**asdict(survivor), "final": {name: epe.model_dump() for name, epe in survivor.final.items()}}
 
 
-def _show(rows: Sequence[status.Row], as_json: bool) -> None:
+def _show(run: Run, rows: Sequence[status.Row], as_json: bool = False) -> None:
     if as_json:
         print_json(status.to_records(rows))
         return
     console = open_console()
     print_table(status.render_table(rows), console)
     for line in status.format_remarks(rows):
-        say(line, console)
+        say(run.complete(line), console)
     for path, sha256 in dict.fromkeys((row.initial_weights, row.initial_weights_sha256) for row in rows):
         say(f"Initial weights: {WeightsOrigin(path, sha256) if path and sha256 else 'random'}.", console)

@@ -11,6 +11,7 @@ from edgeflownas.progress import phase, progress, say
 from edgeflownas.storage import checkpoint
 from edgeflownas.storage.files import replacing, write_json
 from edgeflownas.terminal import open_console, print_table
+from edgeflownas.wording import format_count
 from search.commands.options import PathOption, json_option, print_json, run_options
 from search.ranking import rank
 from search.ranking.rank import Ranking
@@ -108,7 +109,8 @@ def _score_children(
 
 def _print(run: Run, result: Any) -> None:
     """Print the figures of the rankings."""
-    table = Table(title=f"Ranking of {result['n']} children", title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
+    title = f"Ranking of {format_count(result['n'], 'child', 'children')}"
+    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
     top = next(name for name in result["rankings"][0] if name.startswith("top_"))
     for heading in ("weights", "BN", "EPE px", "tau (95 %)", "rho", "r", f"top {top.split('_')[1]}"):
         table.add_column(heading, no_wrap=True)
@@ -140,7 +142,8 @@ def _describe(run: Run, result: Any) -> List[str]:
     else:
         clear = last["clear_pairs"]
         lines.append(
-            f"Seed noise: {noise['px']:.3f} px ({noise['seeds']} seeds, n = {noise['n']}), tau between seeds "
+            f"Seed noise: {noise['px']:.3f} px ({format_count(noise['seeds'], 'seed')}, n = {noise['n']}), "
+            f"tau between seeds "
             f"{_format_tau(noise['tau'])}, attainable tau {noise['attainable_tau']:.3f}. Pairs that differ by more "
             f"than twice the noise of their difference: {clear['n']}"
             + (f", with a tau of {clear['tau']:.3f}." if clear["n"] else ".")

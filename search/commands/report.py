@@ -7,7 +7,8 @@ import click
 
 from edgeflownas.errors import InputError
 from edgeflownas.progress import progress, say
-from search.commands.options import PathOption
+from search.commands.options import PathOption, complete_errors
+from search.hints import folder_options
 
 _EPILOG = """\b
 Examples:
@@ -50,7 +51,8 @@ def command(folders: Sequence[Path], output: Optional[Path], wanted: Sequence[st
     runs = []
     with progress("reading", len(folders)) as bar:
         for folder, name in zip(folders, name_runs(folders)):
-            runs.append(read(folder, name))
+            with complete_errors(folder_options(folder)):
+                runs.append(read(folder, name))
             bar.advance(str(folder))
     write_report(
         runs,

@@ -13,7 +13,8 @@ from rich.console import Console
 
 from edgeflownas.config import ChildConfig
 from edgeflownas.progress import console, phase, say
-from search.commands.options import PathOption, gpu_option, set_option
+from search.commands.options import PathOption, complete_errors, gpu_option, set_option
+from search.hints import folder_options
 from search.queue.queue import Queue
 from search.queue.retrain import load_result, retrain
 from search.queue.status import read_row
@@ -59,11 +60,18 @@ def command(
             raise click.UsageError("--config requires --architecture and --dry-run; name a task by --queue and --index")
         run = Run.open(config, None, overrides)
         warm = run.config.queue.warm_start and run.supernet_file.exists()
-        say(f"initial weights: {run.networks_origin() if warm else 'random'}")
-        _show_plan(run.retraining(architecture), run.supernet_weights() if warm else None, devices)
+        with complete_errors(run.options):
+            say(f"initial weights: {run.networks_origin() if warm else 'random'}")
+            _show_plan(run.retraining(architecture), run.supernet_weights() if warm else None, devices)
         return 0
     if folder is None or index is None or architecture is not None or overrides:
         raise click.UsageError("name a task by --queue and --index; without a queue, use --config and --dry-run")
+    with complete_errors(folder_options(folder.parent)):
+        return _retrain(folder, identity, index, dry_run, devices)
+
+
+def _retrain(folder: Path, identity: Optional[str], index: int, dry_run: bool, devices: Optional[List[int]]) -> int:
+    """Retrain a task of a queue, or show the plan, and return the exit code."""
     queue = Queue(folder)
     if identity is not None:
         queue.check(identity)

@@ -1,5 +1,6 @@
 """``train``: strictly fair training of the supernet, in one stage or in the stages of the strategy ``staged``."""
 
+import json
 from pathlib import Path
 from typing import Any, Dict, Optional
 
@@ -37,7 +38,7 @@ def command(
     """Train the supernet of a run with strict fairness, or resume its training."""
     run = _override(run, overrides)
     if run.config.strategy == "independent":
-        raise InputError("strategy: independent shares no weights, so there is no supernet to train; use `evolve`")
+        raise InputError("strategy: independent has no supernet; `evolve` trains its sample")
     if dry_run:
         with phase("loading TensorFlow"):
             from search.commands.dry_run import show_supernet_training
@@ -69,9 +70,12 @@ def command(
 def _check_resume(folder: Path, resume: Optional[bool], exists: bool) -> None:
     """Check that --resume or --no-resume agrees with whether the folder holds a training run."""
     if resume and not exists:
-        raise InputError(f"--resume: {folder} holds no training to resume; omit --resume")
+        raise InputError(f"--resume: {folder} holds no training to resume; `train` starts one")
     if resume is False and exists:
-        raise InputError(f"--no-resume: {folder} already holds a training run; move it away or choose another --run")
+        raise InputError(
+            f"--no-resume: {folder} already holds a training run, which `train` resumes; to start another one, move "
+            f"it away or choose another --run"
+        )
 
 
 def _train(run: Run, resume: Optional[bool], weights: Optional[Dict[str, np.ndarray]], lock: Lock) -> None:
@@ -101,4 +105,5 @@ def _override(run: Run, overrides: Dict[str, Any]) -> Run:
         return run
     content = run.config.model_dump()
     content["train"].update(changes)
-    return Run(validate(content, Config, "command line"), run.folder)
+    options = [word for key in changes for word in ("--set", f"train.{key}={json.dumps(changes[key])}")]
+    return Run(validate(content, Config, "command line"), run.folder, options=[*run.options, *options])

@@ -94,8 +94,8 @@ class FrontCompiler:
                 f"warning: the cost table predicts {name} of {self._pool.networks.space.format(architecture)} with an "
                 f"error of {percent:.2f} %, more than its recorded error plus {TOLERANCE:g} % for other weights; "
                 f"hardware.json will list all such errors. To build a table for these weights: "
-                f"{self._run.command('cost build', f'--output={table}')}; to search with it: "
-                f"{self._run.command('evolve', '--restart', f'--set=hardware.table={table}')}"
+                f"`{self._run.command('cost build', f'--output={table}')}`; to search with it: "
+                f"`{self._run.command('evolve', '--restart', f'--set=hardware.table={table}')}`"
             )
 
     def record(self, archive: Archive) -> Dict[str, Any]:

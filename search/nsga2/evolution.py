@@ -28,6 +28,7 @@ from edgeflownas.config import EvolutionConfig, Objective
 from edgeflownas.errors import InputError
 from edgeflownas.network.space import Architecture, Space
 from edgeflownas.progress import say
+from edgeflownas.wording import format_count
 from search.nsga2.archive import Archive
 from search.nsga2.competition import Competition, resolve_sram_cap
 from search.nsga2.objectives import Objectives, compute_points, find_worst_point, select_first_fronts
@@ -141,15 +142,16 @@ class Evolution:
     def stop_reason(self) -> Optional[str]:
         """Return why the search has ended; None if it has not."""
         if self.number and not self._open.any():
-            return f"the space is exhausted: all {self._feasible_count} architectures that fit the SRAM cap are scored"
+            feasible = format_count(self._feasible_count, "architecture")
+            return f"the space is exhausted: all {feasible} within the SRAM cap scored"
         if self.number >= self.config.generations:
-            return f"{count_generations(self.number)} completed"
+            return f"{format_count(self.number, 'generation')} completed"
         patience = self.config.patience
         if not patience or self.number <= patience:
             return None
         if self._competition.hypervolume_before(self.number - patience) < self.hypervolume():
             return None
-        return f"the hypervolume has not improved for {count_generations(patience)}"
+        return f"the hypervolume has not improved for {format_count(patience, 'generation')}"
 
     def ask(self) -> List[Architecture]:
         """Return the architectures to score next.
@@ -328,8 +330,3 @@ class Evolution:
         free[self.space.indices(excluded)] = False
         indices = np.flatnonzero(free)
         return self.space.architectures_at(indices[self._rng.sample(range(len(indices)), min(count, len(indices)))])
-
-
-def count_generations(number: int) -> str:
-    """Return a number of generations with its noun, such as "4 generations"."""
-    return f"{number} generation{'s' * (number != 1)}"

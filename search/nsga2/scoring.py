@@ -10,6 +10,7 @@ from typing_extensions import Protocol
 from edgeflownas.errors import FailedError, InputError
 from edgeflownas.network.space import Architecture, Space
 from edgeflownas.progress import say
+from edgeflownas.wording import format_count
 
 Score = Tuple[Architecture, float]
 
@@ -100,7 +101,8 @@ def score_all(evaluator: Evaluator, space: Space, architectures: Sequence[Archit
             scored.add(architecture)
         yield part
     if missing:
-        message = f"the evaluator left out {len(missing)} architectures, including {space.format(min(missing))}"
+        left_out = format_count(len(missing), "architecture")
+        message = f"the evaluator left out {left_out}, including {space.format(min(missing))}"
         if not scored:
             raise EvaluatorError(f"{message}, and returned none")
         say(f"{message}: they have failed, and are not requested again")

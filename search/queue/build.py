@@ -14,6 +14,7 @@ from edgeflownas.progress import say
 from edgeflownas.storage import checkpoint, record
 from edgeflownas.storage.files import draft_folder, remove_leftovers, set_aside, sha256, write_text
 from edgeflownas.storage.lock import held
+from edgeflownas.wording import format_count
 from search.nsga2.archive import Archive
 from search.nsga2.objectives import Objectives, find_worst_point
 from search.nsga2.scoring import COST_FIGURES, COST_SOURCES
@@ -128,7 +129,8 @@ def _select(run: Run, archive: Archive, rows: np.ndarray) -> List[int]:
             raise InputError("queue.fps_targets: no architecture on the front reaches any target; lower one")
     else:
         if len(rows) < config.size:
-            say(f"queue {run.queue_folder}: the front has only {len(rows)} architectures; all are queued")
+            whole = format_count(len(rows), "architecture")
+            say(f"queue {run.queue_folder}: the front has only {whole}; it is queued as a whole")
         chosen = RULES[config.rule](front, min(config.size, len(rows)))
     return [int(rows[index]) for index in chosen]
 

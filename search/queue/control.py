@@ -22,8 +22,9 @@ def cancel(queue: Queue, indices: Sequence[int]) -> None:
     well, if Slurm is available.
 
     Raises:
-        InputError: One of the tasks is damaged; none is cancelled.
+        InputError: One of the tasks does not exist or is damaged; none is cancelled.
     """
+    queue.check_indices(indices)
     rows = [read_row(queue, index) for index in indices]
     for row in rows:
         if row.word == "damaged":
@@ -53,8 +54,9 @@ def restore(queue: Queue, indices: Sequence[int]) -> None:
     """Replace damaged files of tasks by the previous ones; the damaged ones are kept under other names.
 
     Raises:
-        InputError: A process is running one of the tasks, or a previous file is damaged as well.
+        InputError: One of the tasks does not exist, a process is running it, or a previous file is damaged as well.
     """
+    queue.check_indices(indices)
     for index in indices:
         paths = queue.task(index).paths
         with locked(paths.claim, f"task {index}", STALE_AFTER):
@@ -82,12 +84,13 @@ def retry(queue: Queue, indices: Sequence[int]) -> None:
     """Queue failed and cancelled tasks again, to resume where they stopped, with all attempts available.
 
     Raises:
-        InputError: One of the tasks has not failed; none is changed.
+        InputError: One of the tasks does not exist or has not failed; none is changed.
     """
+    queue.check_indices(indices)
     rows = [read_row(queue, index) for index in indices]
-    for row in rows:
-        if row.word != "failed":
-            raise InputError(f"task {row.index}: is {row.word}; only failed and cancelled tasks can be retried")
+    others = [f"task {row.index}: is {row.word}" for row in rows if row.word != "failed"]
+    if others:
+        raise InputError(f"{', '.join(others)}; only failed and cancelled tasks can be retried")
     for row in rows:
         task = queue.task(row.index)
         with contextlib.suppress(FileNotFoundError):

@@ -12,6 +12,7 @@ from edgeflownas.network.skeleton import Skeleton
 from edgeflownas.network.space import Space
 from edgeflownas.progress import progress, say
 from edgeflownas.storage import checkpoint, record
+from search.hints import complete, folder_options
 from search.queue.task import Task
 
 
@@ -55,7 +56,8 @@ def score_final_epes(task: Task, tensors: Mapping[str, np.ndarray]) -> Dict[str,
         try:
             epes[name] = _score(task, tensors, name, data)
         except InputError as error:
-            say(f"architecture {task.config.architecture}: no final EPE on {name}: {error}")
+            problem = complete(str(error), folder_options(task.queue.folder.parent))
+            say(f"architecture {task.config.architecture}: no final EPE on {name}: {problem}")
     if epes != known:
         record.write(task.paths.final, FinalEpes(weights_sha256=digest, epes=epes).model_dump())
     return epes

@@ -8,6 +8,7 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from edgeflownas.storage.files import write_csv
+from edgeflownas.wording import format_count
 from search.queue.collect import Collection, Survivor
 from search.queue.published import Published
 
@@ -36,7 +37,8 @@ def _make_record(survivor: Survivor, on_front: bool) -> Dict[str, Any]:
 
 def render_final_table(collection: Collection, published: Optional[Published] = None) -> Table:
     """Return a table of the survivors, at most 80 columns wide, with a comparable published network below them."""
-    title = f"Final front: {len(collection.front)} of {len(collection.survivors)} retrained architectures"
+    retrained = format_count(len(collection.survivors), "retrained architecture")
+    title = f"Final front: {len(collection.front)} of {retrained}"
     table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
     table.add_column("architecture", no_wrap=True)
     for heading in ("EPE px", "supernet", "of zero", "FPS", "SRAM KiB"):
@@ -68,7 +70,7 @@ def render_epe_table(collection: Collection) -> Table:
     names = list(dict.fromkeys(name for survivor in collection.survivors for name in survivor.final))
     for name in names:
         pairs = max(survivor.final[name].pairs for survivor in collection.survivors if name in survivor.final)
-        table.add_column(f"{name}, {pairs:,} pairs", justify="right")
+        table.add_column(f"{name}, {format_count(pairs, 'pair')}", justify="right")
     zeros: Dict[str, float] = {}
     for survivor in collection.survivors:
         epes = (f"{survivor.final[name].epe:.4f}" if name in survivor.final else "" for name in names)

@@ -1,15 +1,18 @@
 """A queue in its folder: how it was built, and its tasks. Does not import TensorFlow."""
 
 from pathlib import Path
-from typing import Dict, List, Optional
+from typing import Dict, Iterable, List, Optional
 
 from pydantic import Field
 from typing_extensions import Literal
 
 from edgeflownas.config import Objective, Section, read_yaml, validate
 from edgeflownas.errors import InputError
+from edgeflownas.wording import join
 from search.queue.paths import QueuePaths
 from search.queue.task import Task
+
+_SHOWN = 5  # indices of missing tasks in a message
 
 
 class QueueFile(Section):
@@ -45,10 +48,8 @@ class Queue:
         """
         self.paths = QueuePaths(folder)
         if not self.paths.queue.is_file():
-            raise InputError(
-                f"queue {folder}: {self.paths.queue.name} does not exist; build a queue with `queue build` "
-                f"(with --rebuild if the folder holds something else)"
-            )
+            build = "queue build --rebuild" if folder.exists() else "queue build"
+            raise InputError(f"queue {folder}: {self.paths.queue.name} does not exist; build a queue with `{build}`")
         content = read_yaml(self.paths.queue, "queue")
         self.file: QueueFile = validate(content, QueueFile, f"queue {self.paths.queue}")
         self._tasks: Dict[int, Task] = {}
@@ -61,8 +62,8 @@ class Queue:
         """
         if identity != self.file.id:
             raise InputError(
-                f"queue {self.paths.folder}: was rebuilt after this job was submitted; nothing was started: submit "
-                f"its tasks with `queue submit`"
+                f"queue {self.paths.folder}: was rebuilt after this job was submitted; nothing was started; "
+                f"`queue submit` submits its tasks"
             )
 
     @property
@@ -70,14 +71,27 @@ class Queue:
         """Indices of the tasks."""
         return range(self.file.tasks)
 
+    def check_indices(self, indices: Iterable[int]) -> None:
+        """Check that tasks exist.
+
+        Raises:
+            InputError: Some do not exist; the message names the first few of them.
+        """
+        missing = [str(index) for index in indices if index not in self.indices]
+        if missing:
+            more = ["..."] if len(missing) > _SHOWN else []
+            named = f"{'task' if len(missing) == 1 else 'tasks'} {join([*missing[:_SHOWN], *more])}"
+            known = "only task 0" if self.file.tasks == 1 else f"tasks 0 to {self.file.tasks - 1}"
+            verb = "does" if len(missing) == 1 else "do"
+            raise InputError(f"{named}: {verb} not exist; the queue has {known}; `queue status` lists them")
+
     def task(self, index: int) -> Task:
         """Return a task.
 
         Raises:
             InputError: There is no such task, or its file is damaged.
         """
-        if index not in self.indices:
-            raise InputError(f"task {index}: the queue has tasks 0 to {self.file.tasks - 1}")
+        self.check_indices([index])
         if index not in self._tasks:
             self._tasks[index] = Task(self.paths, index)
         return self._tasks[index]

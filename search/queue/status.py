@@ -89,7 +89,8 @@ def read_row(queue: Queue, index: int) -> Row:
         alive = task.alive()  # before the state is read: a process that ends writes its state before it exits
         state = task.state()
     except InputError as error:
-        return Row(index, "damaged", reason=str(error))
+        reason, name = str(error), f"task {index}: "
+        return Row(index, "damaged", reason=reason[len(name) :] if reason.startswith(name) else reason)
     heartbeat = task.heartbeat()
     word: str = state.state
     if word == "running" and not alive:

@@ -11,6 +11,7 @@ from edgeflownas.progress import say
 from edgeflownas.storage import record
 from edgeflownas.storage.files import set_aside, write_text
 from edgeflownas.storage.lock import locked
+from edgeflownas.wording import format_count
 from search.queue import slurm
 from search.queue.paths import QueuePaths
 from search.queue.queue import Queue
@@ -75,7 +76,7 @@ def submit(queue: Queue, config: ClusterConfig) -> Optional[str]:
         waiting = find_open_tasks(queue)
         indices = [index for index in waiting if index not in elements]
         if len(indices) < len(waiting):
-            say(f"{len(waiting) - len(indices)} of the tasks are already in Slurm's queue")
+            say(f"{format_count(len(waiting) - len(indices), 'task is', 'tasks are')} already in Slurm's queue")
         if not indices:
             return None
         if elements and config.throttle is not None:

@@ -10,7 +10,6 @@ The process that runs a task holds its claim, and only that process writes in it
 
 import itertools
 import os
-import time
 from pathlib import Path
 from typing import Dict, List, Optional
 
@@ -22,7 +21,7 @@ from edgeflownas.config import ChildConfig, Section, read_yaml, validate
 from edgeflownas.errors import InputError
 from edgeflownas.hardware.cost import Cost
 from edgeflownas.storage import checkpoint, record
-from edgeflownas.storage.lock import held
+from edgeflownas.storage.lock import heartbeat_age, held
 from search.queue.paths import QueuePaths
 from search.weights import WeightsOrigin
 
@@ -132,10 +131,7 @@ class Task:
 
     def heartbeat(self) -> Optional[float]:
         """Return the seconds since the last heartbeat; None if no process holds the claim."""
-        try:
-            return max(0.0, time.time() - self.paths.claim.stat().st_mtime)
-        except FileNotFoundError:
-            return None
+        return heartbeat_age(self.paths.claim)
 
     @property
     def first_weights(self) -> Optional[WeightsOrigin]:

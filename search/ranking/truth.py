@@ -17,6 +17,7 @@ from edgeflownas.config import TrainConfig
 from edgeflownas.errors import InputError
 from edgeflownas.network.space import Architecture
 from edgeflownas.progress import say
+from edgeflownas.wording import format_count
 from search.queue.queue import Queue
 from search.queue.retrain import load_result
 from search.queue.status import read_rows, summarize
@@ -117,7 +118,8 @@ def read_truth(run: Run, folders: Sequence[Path]) -> Truth:
     seeds, configs = zip(*(_read(run, folder) for folder in folders))
     if len(seeds[0]) < _LEAST:
         raise InputError(
-            f"queue {folders[0]}: {len(seeds[0])} children are trained, but a ranking needs at least {_LEAST}; train "
+            f"queue {folders[0]}: {format_count(len(seeds[0]), 'child is', 'children are')} trained, but "
+            f"a ranking needs at least {_LEAST}; train "
             f"more with `queue run`, or name another queue with --children"
         )
     for folder, seed, config in zip(folders[1:], seeds[1:], configs[1:]):

@@ -153,11 +153,6 @@ def option_role(option: int, count: int) -> str:
     return f"option {option}/{count}"
 
 
-def format_count(number: int, noun: str, plural: str = "") -> str:
-    """Format a number with its noun: 1 epoch, 2 epochs."""
-    return f"{number:,} {noun if number == 1 else plural or f'{noun}s'}"
-
-
 def to_python(values: Sequence[Any]) -> List[Any]:
     """Convert values to built-in types."""
     return list(np.asarray(values).tolist())

@@ -226,7 +226,7 @@ def read(folder: Path, name: Optional[str] = None) -> Contents:
     identity = _make_identity(run, attributes) if attributes else None
     exact, remarks = (None, []) if identity is None else read_whole_space(run.space_files, identity)
     for remark in remarks:
-        say(remark)
+        say(run.complete(remark))
     if archive is not None and exact is not None:
         copy_compiled_costs(archive, exact)
         copy_compiled_costs(exact, archive)
@@ -293,7 +293,7 @@ def _read_search(run: Run) -> Any:
             course["reference_point"] = [read_reference_point(group, run.config.evolution) for group in groups]
             return attributes, read_archive(file["archive"], run.space), Generations(**course)
     except sealed.DamagedError as error:
-        raise InputError(f"{path}: is {error}; run `evolve` to see how to continue") from None
+        raise InputError(f"{path}: is {error}; `{run.command('evolve')}` says how to continue") from None
     except sealed.MALFORMED as error:
         raise InputError(f"{path}: contains no search: {' '.join(str(error).split())}") from None
 

@@ -5,7 +5,8 @@ from typing import Dict, List, Sequence, Tuple
 import numpy as np
 
 from edgeflownas.progress import format_duration
-from search.report.chart import Chart, ReportSection, Series, format_count, horizontal_line
+from edgeflownas.wording import format_count
+from search.report.chart import Chart, ReportSection, Series, horizontal_line
 from search.report.contents import Contents, Generations
 
 _NOT_YET = "There is no search yet: `evolve` starts one."

@@ -5,11 +5,12 @@ from typing import Any, Dict, List, Optional, Sequence, Tuple
 import numpy as np
 
 from edgeflownas.errors import InputError
+from edgeflownas.wording import format_count
 from search.nsga2.objectives import find_nondominated
 from search.queue.outdated import describe_dominated, list_dominated
 from search.queue.published import EDGEFLOWNET
 from search.queue.status import read_rows
-from search.report.chart import Chart, ReportSection, Series, Table, format_count
+from search.report.chart import Chart, ReportSection, Series, Table
 from search.report.contents import Contents
 
 TITLE = "Final front"
@@ -86,7 +87,8 @@ def _parse_row(contents: Contents, row: Dict[str, str]) -> Dict[str, Any]:
         numbers["supernet_epe"] = float(row["supernet_epe"]) if row["supernet_epe"] else None  # without a supernet
         return {**row, **numbers, "on_front": row["on_front"] == "1"}
     except (KeyError, TypeError, ValueError):
-        raise InputError(f"{contents.run.final_front_file}: is damaged; `queue collect` writes it again") from None
+        raise InputError(f"{contents.run.final_front_file}: is damaged; "
+            f"`{contents.run.command('queue collect')}` writes it again") from None
 
 
 def _make_series(name: str, role: str, networks: Sequence[Dict[str, Any]]) -> List[Series]:

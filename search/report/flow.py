@@ -132,7 +132,7 @@ def _draw_pictures(
                     bar.advance(name)
                 predicting.close()
     except InputError as error:
-        say(f"{contents.name}: no pictures of flow: {error}")
+        say(f"{contents.name}: no pictures of flow: {contents.run.complete(str(error))}")
         return []
     return pictures
 

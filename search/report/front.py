@@ -4,8 +4,9 @@ from typing import List, Sequence, Tuple
 
 import numpy as np
 
+from edgeflownas.wording import format_count
 from search.nsga2.scoring import COST_SOURCES
-from search.report.chart import Chart, ReportSection, Series, Table, format_count, option_role, to_python
+from search.report.chart import Chart, ReportSection, Series, Table, option_role, to_python
 from search.report.contents import Contents
 from search.report.points import Points
 
@@ -56,7 +57,7 @@ def _summarise_scores(contents: Contents, points: Points) -> str:
         text = f"all {size} architectures are scored by `enumerate`"
     else:
         archive = contents.archive
-        text = f"{archive.evaluations:,} architectures requested and {len(archive):,} of {size} scored by the search"
+        text = f"{format_count(archive.evaluations, 'architecture')} requested and {len(archive):,} of {size} scored by the search"
         text += f"; {enumerated}" if contents.exact is not None and len(points) > len(archive) else ""
     compiled = int((points.columns["cost_source"] == COST_SOURCES.index("compiled")).sum())
     return f"{text}. {compiled:,} of the costs shown are compiled, the others predicted"

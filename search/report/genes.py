@@ -4,7 +4,8 @@ from typing import List, Sequence
 
 import numpy as np
 
-from search.report.chart import Chart, ReportSection, Series, format_count, option_role
+from edgeflownas.wording import format_count
+from search.report.chart import Chart, ReportSection, Series, option_role
 from search.report.contents import Contents
 
 TITLE = "Genes"

@@ -4,9 +4,10 @@ from pathlib import Path
 from typing import Any, Dict, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Tuple, Union
 
 from edgeflownas.errors import InputError
+from edgeflownas.wording import format_count
 from search.ranking.agreement import Figure
 from search.ranking.rank import find_last
-from search.report.chart import Chart, Mark, ReportSection, Series, Table, format_count
+from search.report.chart import Chart, Mark, ReportSection, Series, Table
 from search.report.contents import Contents
 from search.run import Run
 
@@ -54,7 +55,8 @@ def ranking_section(runs: Sequence[Ranked]) -> Optional[ReportSection]:
             tables.append(_make_table(contents))
         except (KeyError, TypeError, ValueError, IndexError):
             raise InputError(
-                f"{contents.run.rank_file}: is damaged or from an earlier version; `rank` writes it again"
+                f"{contents.run.rank_file}: is damaged or from an earlier version; "
+                f"`{contents.run.command('rank')}` writes it again"
             ) from None
     axes = "EPE with the supernet's weights, px", "EPE trained alone, px"
     charts = [Chart("Prediction of the supernet", *axes, tuple(pairs))]

@@ -1,5 +1,6 @@
 """Report of runs: the page, and beside it each section as PNG and CSV files."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Callable, Optional, Sequence
 
@@ -62,6 +63,8 @@ def write_report(
         final_section(runs),
         origin_section(runs),
     ]
+    if len(runs) == 1:  # the commands that they name are for this run
+        sections = [replace(section, text=tuple(map(runs[0].run.complete, section.text))) for section in sections]
     folder = output.with_suffix("")
     with progress("drawing", len(sections)) as bar:
         for section in sections:

@@ -5,7 +5,8 @@ from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
 import numpy as np
 
 from edgeflownas.progress import format_duration
-from search.report.chart import Table, format_count
+from edgeflownas.wording import format_count
+from search.report.chart import Table
 from search.report.contents import Contents
 from search.report.points import Points
 

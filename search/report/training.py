@@ -3,7 +3,8 @@
 from typing import List, Mapping, Sequence, Tuple
 
 from edgeflownas.progress import format_duration
-from search.report.chart import Chart, ReportSection, Series, format_count, horizontal_line, option_role, vertical_line
+from edgeflownas.wording import format_count
+from search.report.chart import Chart, ReportSection, Series, horizontal_line, option_role, vertical_line
 from search.report.contents import Contents, TrainingRecord
 
 _JUMP = 1.3  # ratio of the losses of successive epochs that is called a jump

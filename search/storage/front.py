@@ -8,6 +8,7 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from edgeflownas.storage.files import write_csv
+from edgeflownas.wording import format_count
 from search.nsga2.archive import Archive
 from search.nsga2.scoring import COST_SOURCES
 
@@ -48,7 +49,7 @@ def write_front(path: Path, archive: Archive, rows: np.ndarray, hardware: Mappin
 
 def front_table(archive: Archive, rows: np.ndarray) -> Table:
     """Return the front as a table of at most 80 columns."""
-    title = f"Front: {len(rows)} architectures"
+    title = f"Front: {format_count(len(rows), 'architecture')}"
     table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
     table.add_column("architecture", no_wrap=True)
     for heading in ("EPE px", "FPS", "ms", "SRAM KiB", "Mcycles", "gen."):

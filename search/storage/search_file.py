@@ -44,8 +44,8 @@ FORMAT_VERSION = 1
 _CHUNK = 1024  # rows
 _SMALL = 1 << 20  # bytes; a file up to this size is written after every generation
 _APART = 20.0  # minimum time between two writes of a larger file, in multiples of the time of a write
-_RESUME = "resume from {} with --from-previous, or start from scratch with --restart (the existing file is kept)"
-_RESTART = "start from scratch with --restart (the existing file is kept)"
+_RESTART = "start from scratch with `evolve --restart` (the damaged file is kept)"
+_RESUME = f"resume from {{}} with `evolve --from-previous`, or {_RESTART}"
 
 
 class SearchFile:
@@ -80,7 +80,8 @@ class SearchFile:
                 if differences:
                     raise InputError(
                         f"{path}: belongs to a different search: {'; '.join(differences)}. Undo the change, choose "
-                        f"another folder with --run, or start from scratch with --restart (the existing file is kept)"
+                        f"another folder with --run, or start from scratch with `evolve --restart` (the existing file "
+                        f"is kept)"
                     )
                 self.remark = identity.describe_gap(path, self._file.attrs)
                 self._restore(identity)

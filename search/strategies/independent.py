@@ -12,6 +12,7 @@ from typing import List
 
 from edgeflownas.errors import InputError
 from edgeflownas.progress import say
+from edgeflownas.wording import format_count
 from search.nsga2.scoring import COST_FIGURES, Score, look_up_cost
 from search.queue import build, runner
 from search.queue.queue import Queue
@@ -74,8 +75,8 @@ def run_strategy(context: SearchContext) -> str:
     if not len(context.file.archive):
         raise InputError(f"queue {run.queue_folder}: no child is trained yet ({summarize(rows)}); see `queue status`")
     if all(row.word == "done" for row in rows):
-        return f"all {len(rows)} architectures of the sample are trained"
-    return f"{len(context.file.archive)} of {len(rows)} architectures are trained ({summarize(rows)})"
+        return f"all {format_count(len(rows), 'architecture')} of the sample are trained"
+    return f"{len(context.file.archive)} of {format_count(len(rows), 'architecture')} are trained ({summarize(rows)})"
 
 
 class _ResultReader:

@@ -1,7 +1,7 @@
 """Strategy A: one supernet of the whole space, searched by NSGA-II."""
 
 from edgeflownas.progress import say
-from search.nsga2.evolution import count_generations
+from edgeflownas.wording import format_count
 from search.strategies import loop
 from search.strategies.strategy import SearchContext, Strategy
 from search.strategies.view import SearchView
@@ -17,7 +17,8 @@ def run_strategy(context: SearchContext) -> str:
     if file.last is None:
         say(f"new search in {run.folder}")
     else:
-        say(f"resuming after {count_generations(evolution.number)}, with {len(file.archive):,} architectures scored")
+        generations = format_count(evolution.number, "generation")
+        say(f"resuming after {generations}, with {format_count(len(file.archive), 'architecture')} scored")
     with open_evaluator(run, context.weights) as (evaluator, file.zero_flow_epe), SearchView(evolution) as view:
         return loop.evolve(evolution, evaluator, file, lock, view.show, view.show_compiling)
 

@@ -29,6 +29,7 @@ from edgeflownas.storage import checkpoint, record
 from edgeflownas.storage.files import write_csv
 from edgeflownas.storage.lock import Lock
 from edgeflownas.terminal import open_console, print_table
+from edgeflownas.wording import format_count
 from search.nsga2.competition import resolve_sram_cap
 from search.nsga2.objectives import compute_points
 from search.nsga2.operators import Fitness, Individual, select
@@ -128,13 +129,14 @@ class SearchPhase:
         )
         self._number, self._lock = number, lock
         self.folder = stage_folders(run.supernet_folder)[number]
-        self._run = Run(config.model_copy(update={"train": recipe}), run.folder, self.folder / "best.h5")
+        best = self.folder / "best.h5"
+        self._run = Run(config.model_copy(update={"train": recipe}), run.folder, best, run.options)
 
     def train(self, kept: Kept, weights: Optional[Weights]) -> Weights:
         """Train the stage to its end, and return the weights of its best epoch."""
         run, space = self._run, self._run.space
         count = len(kept.architectures(space))
-        say(f"stage {self._number + 1} of 3: {count:,} architectures, in {self.folder}")
+        say(f"stage {self._number + 1} of 3: {format_count(count, 'architecture')}, in {self.folder}")
         identity = {**run.training_identity(), "stage": kept.as_json(space)}
         if weights is not None:
             identity["first weights"] = checkpoint.digest(weights)
@@ -190,7 +192,7 @@ def run_strategy(context: SearchContext) -> str:
     """Score all combinations of the backbones and heads that the stages kept."""
     run, file, lock = context.run, context.file, context.lock
     architectures = read_kept(run).architectures(run.space)
-    reason = f"all {len(architectures):,} combinations of kept backbones and kept heads are scored"
+    reason = f"all combinations of kept backbones and kept heads are scored ({len(architectures):,})"
     if file.last is not None:
         return reason
     started = time.monotonic()

@@ -11,6 +11,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 
 from edgeflownas.progress import console, format_duration, say
+from edgeflownas.wording import format_count
 from search.nsga2.evolution import Evolution
 from search.strategies.loop import Status
 
@@ -60,7 +61,8 @@ class SearchView:
         elif complete:
             say(", ".join(f"{name} {value}" for name, value in figures))
         elif time.monotonic() - self._last > _PLAIN_EVERY:
-            say(f"  generation {status.generation + 1}: {status.done:,} of {status.total:,} architectures scored")
+            total = format_count(status.total, "architecture")
+            say(f"  generation {status.generation + 1}: {status.done:,} of {total} scored")
         else:
             return
         self._last = time.monotonic()

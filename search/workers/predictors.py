@@ -12,6 +12,7 @@ from edgeflownas.evaluation.prediction import FlowPredictor
 from edgeflownas.evaluation.recalibration import select_statistics
 from edgeflownas.network.space import Architecture
 from edgeflownas.progress import phase
+from edgeflownas.wording import format_count
 from search.run import SCORING_THREADS, Run
 
 Images = Callable[[], EvaluationData]
@@ -41,7 +42,7 @@ def open_predictor(run: Run, architecture: Architecture, weights: Path, images: 
     statistics = select_statistics(tensors)
     if not statistics:
         count = run.config.evaluation.calibration_pairs
-        with phase(f"recalibrating {run.space.format(architecture)} on {count} training pairs"):
+        with phase(f"recalibrating {run.space.format(architecture)} on {format_count(count, 'training pair')}"):
             statistics = ChildEvaluator(run.skeleton, architecture, images(), SCORING_THREADS).recalibrate(tensors)
         if not all(np.isfinite(part).all() for pair in statistics.values() for part in pair):
             raise FloatingPointError(f"the BN statistics of {run.space.format(architecture)} are not finite")

@@ -81,6 +81,13 @@ def test_say_wraps_lines_between_words_only_on_a_terminal(monkeypatch):
     assert text.getvalue() == f"{words}\n"
 
 
+def test_say_does_not_wrap_commands_so_that_they_can_be_copied(monkeypatch):
+    text = capture(monkeypatch, terminal=True)
+    command = f"`edgeflownas-search queue retry --config 'my {'configuration ' * 8}.yaml' 3`"
+    say(f"the state of the task is damaged and cannot be used; {command} restores the previous file")
+    assert any(line.strip() == command for line in text.getvalue().replace("\n\n", "\n").splitlines())
+
+
 def test_rate_excludes_the_first_step(monkeypatch):
     text = capture(monkeypatch, terminal=False)
     now = [0.0]

@@ -1,6 +1,6 @@
 import pytest
 
-from edgeflownas.wording import count, join, suggest
+from edgeflownas.wording import format_count, join, suggest
 
 
 @pytest.mark.parametrize(
@@ -14,7 +14,7 @@ from edgeflownas.wording import count, join, suggest
     ],
 )
 def test_count_agrees_with_the_number(words, text):
-    assert count(*words) == text
+    assert format_count(*words) == text
 
 
 @pytest.mark.parametrize(("words", "text"), [("", ""), ("a", "a"), ("ab", "a and b"), ("abc", "a, b and c")])

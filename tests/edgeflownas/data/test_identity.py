@@ -70,14 +70,14 @@ def test_excluded_added_and_renamed_pairs_are_noticed(root: Path) -> None:
     bad = root / "bad.txt"
     bad.write_text(f"{VAL_FLOW}\n")
     excluded = identify(root, exclude=str(bad))
-    assert describe_changes(before, excluded) == ["there were 2 validation pairs, now there are 1"]
+    assert describe_changes(before, excluded) == ["the number of validation pairs was 2, now it is 1"]
     for end in ("img_0.png", "img_1.png", "flow_01.flo"):
         (root / "val" / f"0000001-{end}").rename(root / "val" / f"0000002-{end}")
     assert describe_changes(before, identify(root)) == ["the names of the validation pairs have changed"]
     for i in (0, 1):
         put_image(root / "train" / f"0000009-img_{i}.png", image(i))
     put_flo(root / "train" / "0000009-flow_01.flo", flow(9))
-    assert "there were 3 training pairs, now there are 4" in describe_changes(before, identify(root))
+    assert "the number of training pairs was 3, now it is 4" in describe_changes(before, identify(root))
 
 
 def test_masks_are_a_part_of_a_pair(tmp_path: Path) -> None:

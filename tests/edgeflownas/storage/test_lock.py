@@ -9,12 +9,13 @@ import time
 from pathlib import Path
 from typing import Any, List
 
+import psutil
 import pytest
 
 from edgeflownas.errors import InputError
 from edgeflownas.storage import lock as module
-from edgeflownas.storage.lock import STALE_AFTER, held, locked
-from edgeflownas.storage.process import machine
+from edgeflownas.storage.lock import STALE_AFTER, heartbeat_age, held, locked
+from edgeflownas.storage.process import machine, started
 from tests.processes import ended, in_child
 
 
@@ -103,6 +104,43 @@ def test_lock_of_another_machine_is_stale_without_a_heartbeat(tmp_path: Path, co
     os.utime(path, (time.time() - STALE_AFTER - 60,) * 2)
     with locked(path, "it"):
         pass
+
+
+@pytest.mark.parametrize("ahead", [-86400.0, -300.0, 300.0, 86400.0])
+def test_staleness_does_not_depend_on_the_clock_of_this_machine(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ahead: float
+) -> None:
+    path, true = tmp_path / "lock", time.time
+    monkeypatch.setattr(time, "time", lambda: true() + ahead)
+    write_foreign_lock(path)
+    os.utime(path, (true() - 30, true() - 30))
+    assert held(path) and 25 < (heartbeat_age(path) or 0) < 60
+    os.utime(path, (true() - STALE_AFTER - 60,) * 2)
+    assert not held(path)
+
+
+def test_heartbeat_far_in_the_future_is_no_heartbeat(tmp_path: Path) -> None:
+    path = tmp_path / "lock"
+    write_foreign_lock(path)
+    os.utime(path, (time.time() + 60,) * 2)
+    assert held(path)
+    os.utime(path, (time.time() + STALE_AFTER + 60,) * 2)
+    assert not held(path), "otherwise the lock of a dead process would last until the clock has caught up"
+
+
+def test_start_of_a_process_does_not_depend_on_the_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    now, true = started(os.getpid()), psutil.boot_time
+    jumps = iter([0.0, 3600.0])  # the clock is set between the first two readings
+    shift = [0.0]
+
+    def boot_time() -> float:
+        shift[0] = next(jumps, shift[0])
+        return true() + shift[0]
+
+    create_time = psutil.Process.create_time
+    monkeypatch.setattr(psutil, "boot_time", boot_time)
+    monkeypatch.setattr(psutil.Process, "create_time", lambda process: create_time(process) + 3600.0)
+    assert started(os.getpid()) == now
 
 
 def test_empty_lock_file_of_a_killed_process_is_taken_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

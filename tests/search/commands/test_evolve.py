@@ -271,7 +271,7 @@ def test_search_is_not_resumed_on_other_pairs(command: Command, tmp_path: Path) 
     bad.write_text("b.flo\n")
     for _ in range(2):  # a refusal changes nothing
         result = command(*words, generations=3)
-        assert result.code == 2 and "there were 2 validation pairs, now there are 1" in result.error
+        assert result.code == 2 and "the number of validation pairs was 2, now it is 1" in result.error
         assert len(result.error.strip().splitlines()) == 1
     bad.write_text("")
     put_flo(tmp_path / "b.flo", flow(9, 64, 96))

@@ -102,9 +102,9 @@ def test_queue_for_another_supernet_is_refused(call: Call, queue: Queue, tmp_pat
 
 
 def test_missing_search_or_queue_is_reported_with_the_remedy(call: Call) -> None:
-    refused(call("queue", "build"), "search first, with `evolve`")
+    refused(call("queue", "build"), "search first, with `edgeflownas-search evolve --config ")
     for command in ("run", "status", "collect"):
-        refused(call("queue", command), "`queue build`")
+        refused(call("queue", command), "`edgeflownas-search queue build --config ")
 
 
 def test_status_prints_a_table_or_json(call: Call, queue: Queue) -> None:
@@ -157,7 +157,7 @@ def test_retrain_refuses_busy_and_missing_tasks(call: Call, queue: Queue) -> Non
     with hold_claim(queue.task(0)):
         refused(call("retrain", "--queue", folder, "--index", "0"), "task 0: in use by process")
     refused(call("retrain", "--queue", folder, "--index", "3"), "tasks 0 to 2")
-    refused(call("retrain", "--queue", folder + "x", "--index", "0"), "`queue build`")
+    refused(call("retrain", "--queue", folder + "x", "--index", "0"), "`edgeflownas-search queue build --config ")
     assert call("retrain", "--queue", folder, "--index", "-1").code == 2
 
 
@@ -195,3 +195,43 @@ def test_status_is_watched_until_all_tasks_are_done(call: Call, queue: Queue) ->
     thread.join()
     assert result.code == 0 and result.out.count("done") == 3
     assert "task 0 " in result.error and ": done, epoch 1/" in result.error
+
+
+@pytest.mark.parametrize("words", [("cancel",), ("retry",), ("retry", "--from-previous")])
+def test_tasks_that_do_not_exist_are_named_once_and_nothing_is_changed(queue: Queue, call: Call, words: Any) -> None:
+    last = len(queue.indices) - 1
+    result = call("queue", *words, "99")
+    assert result.code == 2 and result.error.count("task 99") == 1
+    assert f"task 99: does not exist; the queue has tasks 0 to {last}; `edgeflownas-search queue status" in result.error
+    assert "damaged" not in result.error
+    result = call("queue", *words, "0-200")
+    named = ", ".join(str(last + number) for number in range(1, 6))
+    assert result.code == 2 and f"tasks {named} and ...: do not exist" in result.error
+    assert all(queue.task(index).state().state == "queued" for index in queue.indices)
+
+
+def test_tasks_are_cancelled_and_retried_by_ranges(queue: Queue, call: Call) -> None:
+    assert len(queue.indices) == 3
+    assert call("queue", "cancel", "0-1", "1").code == 0
+    assert [queue.task(index).state().state for index in queue.indices] == ["failed", "failed", "queued"]
+    result = call("queue", "retry", "0,2")
+    assert result.code == 2 and "task 2: is queued; only failed and cancelled tasks can be retried" in result.error
+    assert call("queue", "retry", "0,1").code == 0
+    assert all(queue.task(index).state().state == "queued" for index in queue.indices)
+
+
+@pytest.mark.parametrize("text", ["2-1", "x", "1-", "1,,2", "1-2-3", "-1"])
+def test_wrong_names_of_tasks_are_refused(queue: Queue, call: Call, text: str) -> None:
+    result = call("queue", "cancel", "--", text)
+    assert result.code == 2 and f"'{text}' names no tasks; name them such as 3, 0-3 or 0-3,7" in result.error
+
+
+def test_damaged_task_is_named_once_with_the_whole_command_that_restores_it(queue: Queue, call: Call) -> None:
+    with hold_claim(queue.task(1)) as claim:
+        claim.change()
+        claim.change()
+    queue.task(1).paths.state.write_text("{")
+    for result in (call("queue", "status"), call("queue", "cancel", "1")):
+        text = " ".join((result.out + result.error).split())
+        assert text.count("task 1") == 1 and "`edgeflownas-search queue retry --config " in text
+        assert "--set queue.size=3 1 --from-previous`" in text

@@ -194,7 +194,7 @@ def test_wrong_predictions_are_reported_once_and_recorded(
     output = " ".join(capsys.readouterr().err.split())
     assert output.count("warning: the cost table predicts latency_ms of ") == 1
     assert "with an error of 1.96 %, more than its recorded error plus 1 % for other weights" in output
-    advised = re.findall(r"edgeflownas-search (cost build|evolve) ([^;]*)", output)
+    advised = re.findall(r"`edgeflownas-search (cost build|evolve) ([^`]*)`", output)
     for (_, options), command in zip(advised, (cost.build, evolve_command.command)):
         chosen, rest, _ = command.make_parser(click.Context(command)).parse_args(shlex.split(options))
         assert {f"{demo.folder}/config.yaml", str(demo.folder)} < set(map(str, chosen.values())) and not rest

@@ -116,6 +116,16 @@ def test_process_on_another_machine_is_dead_after_its_heartbeat_has_stopped(task
         assert claim.state.crashes == 1
 
 
+@pytest.mark.parametrize("ahead", [-86400.0, -300.0, 300.0, 86400.0])
+def test_healthy_task_is_running_whatever_the_clock_of_this_machine_says(
+    task: Task, worker: "subprocess.Popen[str]", monkeypatch: pytest.MonkeyPatch, ahead: float
+) -> None:
+    true = time.time
+    monkeypatch.setattr(time, "time", lambda: true() + ahead)
+    row = read_row(Queue(task.queue.folder), 0)
+    assert row.word == "running" and 0 <= (row.heartbeat_s or 0) < 30
+
+
 def test_heartbeats_record_the_progress(task: Task, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(claim_module, "HEARTBEAT", 0.02)
     step = 10

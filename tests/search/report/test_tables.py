@@ -1,6 +1,6 @@
 """Rows of CSV files, and the format of figures."""
 
-from search.report.chart import Chart, ReportSection, Series, Table, format_count
+from search.report.chart import Chart, ReportSection, Series, Table
 from search.report.contents import read
 from search.report.retraining import retraining_section
 from search.report.tables import combine_tables, section_rows
@@ -30,9 +30,3 @@ def test_rows_are_those_of_data_charts_tables_or_sentences():
     assert (row["chart"], row["series"], row["x"], row["y"], row["label"], row["low"]) == ("c", "s", 0, 1.0, "", "")
     assert section_rows(ReportSection("key", "", ("Text.",), tables=(table,))) == [{"a": 1}]
     assert section_rows(ReportSection("key", "", ("Text.",))) == [{"what": "Text."}]
-
-
-def test_numbers_have_nouns():
-    assert [format_count(1, "epoch"), format_count(0, "epoch"), format_count(1200, "child", "children")] == [
-        "1 epoch", "0 epochs", "1,200 children",
-    ]  # fmt: skip

@@ -35,7 +35,7 @@ def test_damaged_checkpoint_is_refused_and_replaced_by_the_previous_one(tmp_path
     whole = content(path)
     bad = damage(path.read_bytes(), kind)
     path.write_bytes(bad)
-    with pytest.raises(InputError, match=r"search\.h5: is truncated or damaged.* search\.h5\.previous with --from-p"):
+    with pytest.raises(InputError, match=r"search\.h5: is truncated or damaged.*\.previous with `evolve --from-p"):
         SearchFile(path, IDENTITY)
     assert use_previous(path, open_search)
     assert (tmp_path / "search.h5.1").read_bytes() == bad

@@ -93,7 +93,7 @@ def test_pairs_are_recorded_and_compared(tmp_path: Path) -> None:
     assert "does not record which pairs" in search(path, 2, who).remark
     assert not search(path, 3, who).remark
     changes: List[Tuple[Fingerprint, str]] = [
-        ({"pairs": 4}, "there were 8 validation pairs, now there are 4"),
+        ({"pairs": 4}, "the number of validation pairs was 8, now it is 4"),
         ({"names": "c"}, "the names of the validation pairs have changed"),
         ({"contents": "c"}, "the contents of files of the validation pairs have changed"),
     ]
