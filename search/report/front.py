@@ -57,7 +57,8 @@ def _summarise_scores(contents: Contents, points: Points) -> str:
         text = f"all {size} architectures are scored by `enumerate`"
     else:
         archive = contents.archive
-        text = f"{format_count(archive.evaluations, 'architecture')} requested and {len(archive):,} of {size} scored by the search"
+        requested = format_count(archive.evaluations, "architecture")
+        text = f"{requested} requested and {len(archive):,} of {size} scored by the search"
         text += f"; {enumerated}" if contents.exact is not None and len(points) > len(archive) else ""
     compiled = int((points.columns["cost_source"] == COST_SOURCES.index("compiled")).sum())
     return f"{text}. {compiled:,} of the costs shown are compiled, the others predicted"
