@@ -197,7 +197,7 @@ def test_wrong_predictions_are_reported_once_and_recorded(
     advised = re.findall(r"`edgeflownas-search (cost build|evolve) ([^`]*)`", output)
     for (_, options), command in zip(advised, (cost.build, evolve_command.command)):
         chosen, rest, _ = command.make_parser(click.Context(command)).parse_args(shlex.split(options))
-        assert {f"{demo.folder}/config.yaml", str(demo.folder)} < set(map(str, chosen.values())) and not rest
+        assert {str(demo.options[1]), str(demo.folder)} < set(map(str, chosen.values())) and not rest
         assert f"{demo.folder}/cost_table.yaml" in str(chosen)
     assert len(advised) == 2
     errors = record["mispredicted_percent"]

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from edgeflownas.network.space import Architecture
+from edgeflownas.wording import format_count
 from search.nsga2.scoring import EvaluatorError, Score, score_all
 from tests.search.stand_ins import SMALL, Oracle
 
@@ -36,7 +37,7 @@ def test_architectures_without_a_result_have_failed_and_are_named(capsys: pytest
         failed = [architecture for architecture, epe in scores if np.isnan(epe)]
         assert set(failed) == set(REQUESTED) - {architecture for part in parts for architecture, _ in part}
         output = capsys.readouterr().err
-        assert f"left out {len(failed)} architectures" in output and SMALL.format(min(failed)) in output
+        assert f"left out {format_count(len(failed), 'architecture')}" in output and SMALL.format(min(failed)) in output
 
 
 def test_no_result_at_all_is_an_error() -> None:
