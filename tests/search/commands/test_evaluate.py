@@ -107,7 +107,8 @@ def test_retrained_child_is_scored_with_its_own_statistics(run, tmp_path):
 
 def test_unusable_requests_and_data_are_refused(run, tmp_path):
     assert "name an architecture" in error(run, "evaluate")
-    assert "best.h5 does not exist yet; `edgeflownas-search queue run --config " in error(run, "evaluate", "--task", "0")
+    problem = error(run, "evaluate", "--task", "0")
+    assert "best.h5 does not exist yet; `edgeflownas-search queue run --config " in problem
     assert "--root requires --data" in error(run, "evaluate", LIGHT, "--root", "x")
     path = data_file(tmp_path, "middlebury")
     assert "data.root: nowhere" in error(run, "evaluate", LIGHT, "--data", path, "--root", "nowhere")
