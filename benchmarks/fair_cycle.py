@@ -4,7 +4,7 @@
 
 It also compares a step of one child (the middle architecture) with the same step using TensorFlow's own convolutions
 and gradients. All methods get the same batch and take turns on one thread. Processor time is measured, so the ratios
-are valid on a busy machine. Prints tables and writes JSON.
+are valid on a busy machine. Prints tables, and the ratio that the arithmetic alone would give, and writes JSON.
 """
 
 import argparse
@@ -19,6 +19,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.memory import measure_peak_mib
+from benchmarks.stack import describe_stack
 from edgeflownas.network.build import (
     BatchNorm,
     LayerBuilder,
@@ -102,6 +103,24 @@ def build(skeleton: Skeleton, images: np.ndarray, flow: np.ndarray, name: str) -
     return cycle
 
 
+def count_arithmetic(skeleton: Skeleton, height: int, columns: int) -> float:
+    """Return how many times as many multiply-accumulates the one-hot graph takes for a cycle as the fair cycle.
+
+    The one-hot graph computes every option for each path. A fair cycle computes the stages before the first gene once,
+    other stages with one option for each path, and each option of a gene once. The merged upsampling is not counted.
+    """
+    paths = max(len(stage.options) for stage in skeleton.stages)
+    routed = one_hot = 0
+    shared = True
+    for stage in skeleton.stages:
+        options = range(len(stage.options))
+        macs = [skeleton.stage_macs(stage, option, height, columns) for option in options]
+        shared = shared and len(options) == 1
+        one_hot += paths * sum(macs)
+        routed += sum(macs) * (paths if len(options) == 1 and not shared else 1)
+    return one_hot / routed
+
+
 def measure_seconds(methods: Dict[str, Callable[[], None]], rounds: int) -> Dict[str, List[float]]:
     """Run cycles of all methods in turns, and return their processor seconds by method, without the first round."""
     seconds: Dict[str, List[float]] = {name: [] for name in methods}
@@ -154,11 +173,15 @@ def main() -> None:
         median = statistics.median(times)
         table.add_row(name, f"{median:.3f}", f"{1e3 * median / options.batch:.1f}", f"{memory[name]:.0f}")
     console = Console()
+    console.print(describe_stack(), highlight=False)
     console.print(table)
+    limit = count_arithmetic(Skeleton(options.width), options.height, options.columns)
+    console.print(f"fair cycle, ratio of the multiply-accumulates: {limit:.2f}", highlight=False)
     for what, ratios in (("fair cycle", cycles), ("child", children)):
         spread = f"{min(ratios):.2f}-{max(ratios):.2f}"
         console.print(f"{what}, paired ratio: median {statistics.median(ratios):.2f} ({spread})", highlight=False)
     setting = {name: value for name, value in vars(options).items() if name != "json"}
+    setting.update(stack=describe_stack(), arithmetic=limit)
     results = {"seconds": seconds, "ratios": cycles, "child_ratios": children, "memory_mib": memory}
     write_json(options.json, {**setting, **results})
 

@@ -20,6 +20,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.stack import describe_stack
 from edgeflownas.data.datasets import open_datasets
 from edgeflownas.data.pipeline import Batch, read_batches
 from edgeflownas.evaluation.child import EvaluationData
@@ -92,10 +93,11 @@ def main() -> None:
     table.add_row("pipeline alone", f"{pipeline:.1f}")
     table.add_row("training step alone", f"{step:.1f}")
     console = Console()
+    console.print(describe_stack(), highlight=False)
     console.print(table)
     console.print(f"the pipeline is {pipeline / step:.1f} times as fast as training (target: at least 2)")
     options.json.parent.mkdir(parents=True, exist_ok=True)
-    figures = {**settings, "pipeline": pipeline, "step": step, "ratio": pipeline / step}
+    figures = {"stack": describe_stack(), **settings, "pipeline": pipeline, "step": step, "ratio": pipeline / step}
     options.json.write_text(json.dumps(figures, indent=2) + "\n")
 
 

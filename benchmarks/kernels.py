@@ -20,6 +20,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.stack import describe_stack
 from edgeflownas.network import convolution, normalisation, upsampling
 from edgeflownas.network.skeleton import Convolution, Skeleton
 from edgeflownas.storage.files import write_json
@@ -128,7 +129,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path, default=Path("results/benchmarks/kernels.json"))
     options = parser.parse_args()
     names = [*METHODS, "merged, built-in", "merged, gradients"]
-    table = Table("convolution", "map", *names, title=f"TensorFlow {tf.__version__}, ms per pass")
+    table = Table("convolution", "map", *names, title=f"{describe_stack()}; ms per pass")
     rows = []
     for shape in list_shapes(Skeleton(options.width), options.height, options.columns):
         milliseconds = measure(shape, options.batch, options.rounds)
@@ -143,7 +144,7 @@ def main() -> None:
         )
     Console(width=140).print(table)
     options.json.parent.mkdir(parents=True, exist_ok=True)
-    write_json(options.json, {"tensorflow": tf.__version__, "batch": options.batch, "shapes": rows})
+    write_json(options.json, {"stack": describe_stack(), "batch": options.batch, "shapes": rows})
 
 
 if __name__ == "__main__":

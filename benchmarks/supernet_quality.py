@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.table import Table
 from scipy.stats import spearmanr
 
+from benchmarks.stack import describe_stack
 from edgeflownas.data.datasets import open_datasets
 from edgeflownas.evaluation.child import EvaluationData
 from edgeflownas.network.space import Architecture, Space
@@ -84,10 +85,11 @@ def main() -> None:
     table = Table("gene", "EPE of option 0, px", "1", "2")
     for name, means in result["mean_epe_by_option"].items():
         table.add_row(name, *(f"{mean:.4f}" for mean in means))
+    console.print(describe_stack(), highlight=False)
     console.print(table)
     console.print(f"pool: mean EPE {result['pool_epe']:.3f} px, {100 * result['pool_share']:.1f} % of zero-flow EPE")
     console.print(f"Spearman of MACs and EPE over {result['sample']} architectures: {result['spearman_macs_epe']:.3f}")
-    write_json(options.json, result)
+    write_json(options.json, {"stack": describe_stack(), **result})
 
 
 if __name__ == "__main__":

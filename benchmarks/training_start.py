@@ -18,6 +18,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.stack import describe_stack
 from edgeflownas.config import EvaluationConfig, TrainConfig, load
 from edgeflownas.data.datasets import open_datasets
 from edgeflownas.data.pipeline import Batch, shuffle_indices
@@ -138,7 +139,7 @@ def main() -> None:
                 writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
                 writer.writeheader()
                 writer.writerows(rows)
-    Console().print(make_table(rows))
+    Console().print(describe_stack(), make_table(rows), sep="\n", highlight=False)
 
 
 if __name__ == "__main__":

@@ -30,6 +30,7 @@ from rich.table import Table
 
 from benchmarks.fair_cycle import build_one_hot_network
 from benchmarks.memory import measure_peak_mib
+from benchmarks.stack import describe_stack
 from edgeflownas.config import EvaluationConfig, ProceduralData
 from edgeflownas.data.datasets import open_datasets
 from edgeflownas.evaluation.child import ChildEvaluator, EvaluationData, create_placeholders
@@ -223,6 +224,7 @@ def main() -> None:
         figures = (result[key] for key in ("singles", "arithmetic", "limit", "one by one", "one-hot"))
         table.add_row(result["request"], *(f"{figure:.2f}" for figure in figures))
     console = Console()
+    console.print(describe_stack(), highlight=False)
     console.print(table)
     memory = {}
     for method in ("tree", "one architecture"):
@@ -230,7 +232,7 @@ def main() -> None:
             memory[method] = pool.apply(measure_memory_mib, (options, method))
     console.print(", ".join(f"{method}: {mib:.0f} MiB" for method, mib in memory.items()) + " while scoring")
     setting = {name: str(value) for name, value in vars(options).items() if name != "json"}
-    write_json(options.json, {**setting, "results": results, "memory_mib": memory})
+    write_json(options.json, {"stack": describe_stack(), **setting, "results": results, "memory_mib": memory})
 
 
 if __name__ == "__main__":

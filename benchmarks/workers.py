@@ -18,6 +18,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.stack import describe_stack
 from edgeflownas.network.space import Architecture
 from edgeflownas.progress import say
 from search.nsga2.scoring import Evaluator, Score
@@ -85,10 +86,10 @@ def main() -> None:
             str(count), f"{statistics.median(values):.2f}",
             f"{statistics.median(ratios):.2f} ({min(ratios):.2f}-{max(ratios):.2f})",
         )  # fmt: skip
-    Console().print(table)
+    Console().print(describe_stack(), table, sep="\n", highlight=False)
     settings = {"config": str(options.config), "overrides": options.overrides, "backbones": len(chosen)}
     options.json.parent.mkdir(parents=True, exist_ok=True)
-    options.json.write_text(json.dumps({**settings, "seconds": seconds}, indent=2) + "\n")
+    options.json.write_text(json.dumps({"stack": describe_stack(), **settings, "seconds": seconds}, indent=2) + "\n")
 
 
 if __name__ == "__main__":
