@@ -39,6 +39,22 @@ class ProceduralData(_SizedData):
     motion: float = Field(8.0, gt=0, description="Typical displacement, in pixels.")
 
 
+class FlyingShapesData(_SizedData):
+    """Scenes in the manner of FlyingChairs, drawn from a seed, with exact flow. Nothing has to be downloaded."""
+
+    kind: Literal["flying_shapes"]
+    seed: int = Field(0, ge=0, description="Seed of the scenes and textures.")
+    train_pairs: int = Field(16384, ge=1, description="Number of training pairs.")
+    val_pairs: int = Field(64, ge=1, description="Number of validation pairs.")
+    objects: int = Field(3, ge=0, le=16, description="Largest number of moving objects in front of the background.")
+    motion: float = Field(
+        24.0,
+        ge=1,
+        description="Largest displacement of the background, in pixels; objects move relative to it by up to half as "
+        "much. Displacements are uniform on a logarithmic scale, from 0.5 pixels up.",
+    )
+
+
 class FileData(_SizedData):
     """Pairs in files, cropped to one size.
 
@@ -170,6 +186,7 @@ class ListData(FileData):
 
 DATA_KINDS: Dict[str, Type[Section]] = {
     "procedural": ProceduralData,
+    "flying_shapes": FlyingShapesData,
     "flyingchairs": FlyingChairsData,
     "flyingchairs2": FlyingChairs2Data,
     "flyingthings3d": FlyingThings3DData,
@@ -182,6 +199,7 @@ DATA_KINDS: Dict[str, Type[Section]] = {
 DataConfig = Annotated[
     Union[
         ProceduralData,
+        FlyingShapesData,
         FlyingChairsData,
         FlyingChairs2Data,
         FlyingThings3DData,

@@ -5,8 +5,9 @@ from typing import Optional, Sequence, Tuple
 
 import numpy as np
 
-from edgeflownas.config import DataConfig, FileData, ProceduralData
+from edgeflownas.config import DataConfig, FileData, FlyingShapesData, ProceduralData
 from edgeflownas.data.exclusion import read_exclusion
+from edgeflownas.data.flying_shapes import FlyingShapesDataset
 from edgeflownas.data.layouts import list_pairs
 from edgeflownas.data.listing import Listing, PlaceFinder, show_name
 from edgeflownas.data.pairs import PairDataset
@@ -86,6 +87,8 @@ def open_part(config: DataConfig, part: str, key: str = "data", quiet: bool = Fa
     """
     if isinstance(config, ProceduralData):
         return ProceduralDataset(config, part)
+    if isinstance(config, FlyingShapesData):
+        return FlyingShapesDataset(config, part)
     listing = list_pairs(config, part, key)
     if listing.missing and not quiet:
         missing = name_first([show_name(str(file)) for file in listing.missing])

@@ -41,7 +41,7 @@ def check_(run: Run, other_data: Optional[DataConfig], output: Optional[Path], t
     sets = [("data", other_data)] if other_data is not None else _data_sets(run)
     files = [(key, config) for key, config in sets if isinstance(config, FileData)]
     if not files:
-        raise InputError("data: procedural scenes have no files to check; name a data set with files")
+        raise InputError("data: drawn scenes have no files to check; name a data set with files")
     if output is not None and len(files) > 1:
         raise click.UsageError("--output applies to one data set only; name a list per data set by its key `exclude`")
     results: List[Dict[str, Any]] = []
