@@ -1,7 +1,7 @@
 """``rank``: the agreement of a supernet's ranking with that of children trained from scratch."""
 
 from pathlib import Path
-from typing import Any, List, Optional, Sequence, Tuple
+from typing import Any, List, Mapping, Optional, Sequence, Tuple
 
 import click
 from rich.box import SIMPLE_HEAD
@@ -14,6 +14,7 @@ from edgeflownas.terminal import open_console, print_table
 from edgeflownas.wording import format_count
 from search.commands.options import PathOption, json_option, print_json, run_options
 from search.ranking import rank
+from search.ranking.agreement import Figure
 from search.ranking.rank import Ranking
 from search.ranking.truth import Truth, read_truth
 from search.report.ranking import RankedRun, ranking_section
@@ -141,12 +142,13 @@ def _describe(run: Run, result: Any) -> List[str]:
         lines.append("Seed noise: unknown; name queues of other seeds with --children.")
     else:
         clear = last["clear_pairs"]
+        one, mean = (Figure(**noise["intraclass"][name]) for name in ("single", "mean"))
         lines.append(
-            f"Seed noise: {noise['px']:.3f} px ({format_count(noise['seeds'], 'seed')}, n = {noise['n']}), "
-            f"tau between seeds "
-            f"{_format_tau(noise['tau'])}, attainable tau {noise['attainable_tau']:.3f}. Pairs that differ by more "
-            f"than twice the noise of their difference: {clear['n']}"
-            + (f", with a tau of {clear['tau']:.3f}." if clear["n"] else ".")
+            f"Seed noise: {noise['px']:.3f} px ({format_count(noise['seeds'], 'seed')}, n = {noise['n']}), tau "
+            f"between seeds {_format_tau(noise['tau'])}, attainable tau {noise['attainable_tau']:.3f}. "
+            f"Intraclass correlation: {one} of one training, {mean} of the mean over seeds. Tau corrected for the "
+            f"noise: {_format_corrected(last['corrected_tau'])}. Pairs that differ by more than twice the noise of "
+            f"their difference: {clear['n']}" + (f", with a tau of {clear['tau']:.3f}." if clear["n"] else ".")
         )
     if last["largest_inversions"]:
         worst = last["largest_inversions"][0]
@@ -161,3 +163,7 @@ def _describe(run: Run, result: Any) -> List[str]:
 
 def _format_tau(tau: Optional[float]) -> str:
     return "undefined" if tau is None else f"{tau:.3f}"
+
+
+def _format_corrected(figure: Optional[Mapping[str, float]]) -> str:
+    return "undefined" if figure is None else str(Figure(**figure))

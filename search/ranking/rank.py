@@ -9,6 +9,7 @@ from edgeflownas.errors import InputError
 from edgeflownas.network.space import Space
 from edgeflownas.storage.files import write_csv
 from search.ranking.agreement import Figure, compute_figures, find_inversions
+from search.ranking.reliability import correct_tau
 from search.ranking.truth import Truth
 
 _INVERSIONS = 5  # number of largest inversions that are listed
@@ -23,6 +24,8 @@ class Ranking(NamedTuple):
         recalibrated: Whether BN statistics were recalibrated for each architecture, or are shared by all.
         epe: EPEs with these weights, in pixels, shape [n].
         figures: Figures of agreement with the truth, by name.
+        corrected_tau: Kendall's tau corrected for the noise of the truth; None if the noise is not known or exceeds the
+            differences between the children.
         clear_tau: Kendall's tau over the pairs whose true EPEs differ by more than twice the noise in their difference;
             None if the noise is not known or no pair is clear.
         clear_pairs: Number of such pairs.
@@ -33,6 +36,7 @@ class Ranking(NamedTuple):
     recalibrated: bool
     epe: np.ndarray
     figures: Dict[str, Figure]
+    corrected_tau: Optional[Figure]
     clear_tau: Optional[float]
     clear_pairs: int
 
@@ -54,6 +58,9 @@ def rank_children(
             f"weights {weights}: all architectures have the same EPE; leave these weights out"
         ) from None
     predicted = np.asarray(epe)
+    reliability, corrected = truth.reliability, None
+    if reliability is not None and reliability.mean.value > 0:
+        corrected = correct_tau(figures["kendall_tau"], reliability.mean.value)
     tau, pairs = None, 0
     if truth.noise is not None:
         first, second = np.triu_indices(len(predicted), 1)
@@ -62,7 +69,7 @@ def rank_children(
         pairs = int(clear.sum())
         if pairs:
             tau = float(np.mean((np.sign(gaps) * np.sign(predicted[first] - predicted[second]))[clear]))
-    return Ranking(weights, epoch, recalibrated, predicted, figures, tau, pairs)
+    return Ranking(weights, epoch, recalibrated, predicted, figures, corrected, tau, pairs)
 
 
 def find_last(rankings: Sequence[Mapping[str, Any]], recalibrated: bool) -> Optional[Mapping[str, Any]]:
@@ -73,6 +80,7 @@ def find_last(rankings: Sequence[Mapping[str, Any]], recalibrated: bool) -> Opti
 
 def as_json(space: Space, truth: Truth, rankings: Sequence[Ranking], zero_flow_epe: float) -> Dict[str, Any]:
     """Return the content of ``rank.json`` as plain Python types."""
+    reliability = truth.reliability
     return {
         "n": len(truth.architectures),
         "architectures": [space.format(architecture) for architecture in truth.architectures],
@@ -89,6 +97,7 @@ def as_json(space: Space, truth: Truth, rankings: Sequence[Ranking], zero_flow_e
             "seeds": len(truth.seeds),
             "tau": truth.tau_between_seeds,
             "attainable_tau": truth.attainable_tau,
+            "intraclass": reliability and {name: item._asdict() for name, item in reliability._asdict().items()},
         },
         "rankings": [_ranking_as_json(space, truth, ranking) for ranking in rankings],
     }
@@ -104,6 +113,7 @@ def _ranking_as_json(space: Space, truth: Truth, ranking: Ranking) -> Dict[str, 
         "mean_epe": float(ranking.epe.mean()),
         "epe": ranking.epe.tolist(),
         **{name: figure._asdict() for name, figure in ranking.figures.items()},
+        "corrected_tau": None if ranking.corrected_tau is None else ranking.corrected_tau._asdict(),
         "clear_pairs": {"n": ranking.clear_pairs, "tau": ranking.clear_tau},
         "inversions": len(inversions),
         "largest_inversions": [

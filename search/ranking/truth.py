@@ -23,6 +23,7 @@ from search.queue.retrain import load_result
 from search.queue.status import read_rows, summarize
 from search.queue.task import TaskConfig
 from search.ranking.agreement import compute_tau_b
+from search.ranking.reliability import Reliability, measure_reliability
 from search.run import Run
 
 _LEAST = 3  # smallest number of children that can be ranked
@@ -42,6 +43,7 @@ class Truth:
         noise: Seed noise: standard deviation of a child's EPE over seeds, in pixels; None with a single seed. The
             offset of a seed, which is the same for all children, does not affect a ranking and is excluded.
         gap_noise: Standard deviation of the noise in the difference of two children, in pixels, shape [n, n].
+        freedom: Degrees of freedom of the noise.
     """
 
     seeds: List[EpeByArchitecture]
@@ -49,6 +51,7 @@ class Truth:
     epe: np.ndarray
     noise: Optional[float]
     gap_noise: np.ndarray
+    freedom: int
 
     @classmethod
     def fit(cls, seeds: Sequence[EpeByArchitecture]) -> "Truth":
@@ -70,7 +73,7 @@ class Truth:
         noise = float(np.sqrt(((epes - design @ fitted) ** 2).sum() / freedom)) if freedom else None
         shared, own = covariance[:counts, :counts], np.diag(covariance)[:counts]
         gaps = np.sqrt(np.maximum(own[:, None] + own - 2 * shared, 0.0))
-        return cls(list(seeds), architectures, fitted[:counts], noise, gaps * (noise or 0.0))
+        return cls(list(seeds), architectures, fitted[:counts], noise, gaps * (noise or 0.0), freedom)
 
     @property
     def repeated(self) -> int:
@@ -94,11 +97,18 @@ class Truth:
         For normal variables, it is 2/pi asin r, where r^2 is the share of the children's variance that is not
         noise.
         """
+        if self.reliability is None:
+            return None
+        return float(2 / np.pi * np.arcsin(np.sqrt(max(self.reliability.mean.value, 0.0))))
+
+    @property
+    def reliability(self) -> Optional[Reliability]:
+        """Intraclass correlations of one training and of the mean over seeds; None without noise."""
         if self.noise is None:
             return None
-        gaps = self.epe[:, None] - self.epe
-        share = 1.0 - (self.gap_noise**2).sum() / (gaps**2).sum()
-        return float(2 / np.pi * np.arcsin(np.sqrt(max(share, 0.0))))
+        count = len(self.epe)
+        error = float((self.gap_noise**2).sum()) / (2 * count * (count - 1))
+        return measure_reliability(float(self.epe.var(ddof=1)), error, self.noise**2, count, self.freedom)
 
 
 def read_truth(run: Run, folders: Sequence[Path]) -> Truth:

@@ -79,10 +79,16 @@ def _summarise(contents: Ranked) -> str:
         return f"{text} The seed noise is not known."
     clear = last["clear_pairs"]
     text += (
-        f" The seed noise is {noise:.3f} px, with which a perfect prediction would have a tau of about "
-        f"{content['noise']['attainable_tau']:.3f}; {format_count(clear['n'], 'pair differs', 'pairs differ')} clearly"
+        f" The seed noise is {noise:.3f} px, and the intraclass correlation of the mean over seeds is "
+        f"{Figure(**content['noise']['intraclass']['mean'])}. A perfect prediction would have a tau of about "
+        f"{content['noise']['attainable_tau']:.3f}{_describe_corrected(last['corrected_tau'])}; "
+        f"{format_count(clear['n'], 'pair differs', 'pairs differ')} clearly"
     )
     return f"{text}, and among these tau is {clear['tau']:.3f}." if clear["n"] else f"{text}."
+
+
+def _describe_corrected(figure: Optional[Mapping[str, float]]) -> str:
+    return "" if figure is None else f", and corrected for the noise tau is {Figure(**figure)}"
 
 
 def _name_weights(ranking: Mapping[str, Any]) -> str:
