@@ -23,8 +23,10 @@ from edgeflownas.config.data import (
 )
 from edgeflownas.config.file import dump, load, read_yaml, validate
 from edgeflownas.config.run import (
+    Bound,
     ChildConfig,
     Config,
+    CostFigure,
     EvaluationConfig,
     EvolutionConfig,
     HardwareConfig,
@@ -41,9 +43,11 @@ from edgeflownas.config.run import (
 from edgeflownas.config.section import Section
 
 __all__ = [
+    "Bound",
     "ChildConfig",
     "ClusterConfig",
     "Config",
+    "CostFigure",
     "DATA_KINDS",
     "DataConfig",
     "DataFile",

@@ -149,6 +149,24 @@ class HardwareConfig(Section):
 Objective = Literal["epe", "fps", "latency_ms", "sram_kib", "npu_cycles"]
 
 
+CostFigure = Literal["fps", "latency_ms", "sram_kib", "npu_cycles"]
+
+
+class Bound(Section):
+    """Limits of a figure, in its unit."""
+
+    min: Optional[float] = Field(None, gt=0, description="Smallest allowed value; null: none.")
+    max: Optional[float] = Field(None, gt=0, description="Largest allowed value; null: none.")
+
+    @model_validator(mode="after")
+    def _check_consistency(self) -> "Bound":
+        if self.min is None and self.max is None:
+            raise ValueError("needs min or max")
+        if self.min is not None and self.max is not None and self.min > self.max:
+            raise ValueError("min should not be larger than max")
+        return self
+
+
 class EvolutionConfig(Section):
     """The evolutionary search."""
 
@@ -161,8 +179,10 @@ class EvolutionConfig(Section):
     objectives: List[Objective] = Field(
         ["epe", "fps"], min_length=1, max_length=5, description="Objectives; `fps` is maximised, the others minimised."
     )
-    max_sram_kib: Optional[float] = Field(
-        None, gt=0, description="Largest feasible SRAM peak, in KiB; null: the size of the board's arena."
+    constraints: Dict[CostFigure, Bound] = Field(
+        {},
+        description="Limits of cost figures, such as `{fps: {min: 8}, sram_kib: {max: 512}}`. Only architectures that "
+        "keep all of them are requested and are on the front. Without `sram_kib`, the board's arena is the limit.",
     )
     reference_point: Optional[Dict[Objective, float]] = Field(
         None,
@@ -181,6 +201,17 @@ class EvolutionConfig(Section):
         ge=0,
         description="Number of generations without a better hypervolume after which the search stops; 0: never.",
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _replace_old_key(cls, content: Any) -> Any:
+        """Refuse the key of earlier versions; its null, which they wrote into every file, had no effect."""
+        if not isinstance(content, dict) or "max_sram_kib" not in content:
+            return content
+        limit = content["max_sram_kib"]
+        if limit is not None:
+            raise ValueError(f"max_sram_kib: is now constraints; write constraints: {{sram_kib: {{max: {limit}}}}}")
+        return {key: value for key, value in content.items() if key != "max_sram_kib"}
 
     @model_validator(mode="after")
     def _check_consistency(self) -> "EvolutionConfig":

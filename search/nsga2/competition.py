@@ -4,32 +4,27 @@ from typing import Dict, Optional
 
 import numpy as np
 
-from edgeflownas.config import EvolutionConfig
 from search.nsga2.archive import Archive
+from search.nsga2.feasibility import Feasibility
 from search.nsga2.objectives import Objectives, find_dominated, find_nondominated, find_worst_point
 
 
-def resolve_sram_cap(config: EvolutionConfig, board_kib: Optional[float]) -> Optional[float]:
-    """Return the largest SRAM peak allowed, in KiB: as configured or as on the board; None if there is no limit."""
-    return board_kib if config.max_sram_kib is None else config.max_sram_kib
-
-
 class Competition:
-    """The architectures of an archive that did not fail and are feasible, that is, fit the SRAM cap.
+    """The architectures of an archive that did not fail and are feasible, that is, keep all limits of their costs.
 
     A dominated architecture stays dominated: of the rows seen before, only the front is compared again, until
     ``reset`` is called.
     """
 
-    def __init__(self, archive: Archive, objectives: Objectives, cap_kib: Optional[float]) -> None:
+    def __init__(self, archive: Archive, objectives: Objectives, feasibility: Feasibility) -> None:
         """Initialise the competition.
 
         Args:
             archive: Archive of the search; architectures may be added to it later.
             objectives: Objectives of the search.
-            cap_kib: Largest SRAM peak allowed, in KiB; if None, no limit.
+            feasibility: Limits of the search.
         """
-        self._archive, self._objectives, self._cap = archive, objectives, cap_kib
+        self._archive, self._objectives, self._feasibility = archive, objectives, feasibility
         self.reset()
 
     def reset(self) -> None:
@@ -39,9 +34,8 @@ class Competition:
         self._volumes: Dict[int, float] = {}  # hypervolume before a generation
 
     def violations(self, rows: np.ndarray) -> np.ndarray:
-        """Return how far the architectures in the given rows exceed the cap, in KiB; 0 if they do not."""
-        sram = self._archive.column("sram_kib")[rows]
-        return np.zeros(len(rows)) if self._cap is None else np.maximum(sram - self._cap, 0)
+        """Return how far the architectures in the given rows are from being feasible, 0 if they are, shape [rows]."""
+        return self._feasibility.violations(lambda name: self._archive.column(name)[rows], len(rows))
 
     def front(self) -> np.ndarray:
         """Return the rows of the non-dominated competitors, sorted by the first objective, best first."""
@@ -88,7 +82,7 @@ class Competition:
             self._front, self._volume = np.concatenate([self._front[~beaten], new]), None
 
     def _find_competing(self, first: int) -> np.ndarray:
-        """Return the rows from ``first`` on that did not fail and that fit the cap."""
+        """Return the rows from ``first`` on that did not fail and that are feasible."""
         rows = first + np.flatnonzero(np.isfinite(self._archive.column("epe")[first:]))
         return rows[self.violations(rows) == 0]
 

@@ -12,7 +12,7 @@ It differs from the standard algorithm in the following points:
 - Without a configured reference point, the hypervolume is measured from the worst point: the worst cost of all feasible
   architectures, and the worst EPE of the first generation, or of the first ``population`` architectures if it is
   smaller. It is fixed from then on.
-- An architecture is feasible if it fits the SRAM cap, which its cost shows before it is scored. An infeasible
+- An architecture is feasible if its costs keep all limits, which is known before it is scored. An infeasible
   architecture is never requested. If it is scored together with a requested one, it survives only if too few feasible
   ones are known, and it never dominates a feasible one.
 
@@ -30,7 +30,8 @@ from edgeflownas.network.space import Architecture, Space
 from edgeflownas.progress import say
 from edgeflownas.wording import format_count
 from search.nsga2.archive import Archive
-from search.nsga2.competition import Competition, resolve_sram_cap
+from search.nsga2.competition import Competition
+from search.nsga2.feasibility import Feasibility
 from search.nsga2.objectives import Objectives, compute_points, find_worst_point, select_first_fronts
 from search.nsga2.operators import Fitness, Individual, Variation, dump_rng, load_rng, select
 from search.nsga2.scoring import (
@@ -107,7 +108,7 @@ class Evolution:
             compile_costs: Compiler of the front; if None, the front keeps the predicted costs.
 
         Raises:
-            InputError: No architecture fits the SRAM cap, or a cost is invalid.
+            InputError: No architecture is feasible, or a cost is invalid.
         """
         self.space = space
         self.config = config
@@ -116,13 +117,13 @@ class Evolution:
         self.objectives = Objectives(config.objectives, config.reference_point)
         mutation = 1 / len(space.genes) if config.mutation is None else config.mutation
         self._variation = Variation(space.counts, config.crossover, mutation)
-        self._cap = resolve_sram_cap(config, table.sram_cap_kib)
-        self._competition = Competition(self.archive, self.objectives, self._cap)
+        self._feasibility = Feasibility.of(config, table.sram_cap_kib)
+        self._competition = Competition(self.archive, self.objectives, self._feasibility)
         self._table = table
         costs = compute_all_costs(space, table)
         self._screening = Screening(space, self.objectives, costs)
         # By index in the space: whether an architecture may be requested, as it is feasible and was never scored.
-        self._open = self._find_feasible(costs["sram_kib"])
+        self._open = self._find_feasible(costs)
         self._feasible_count = self.unscored
         self._open[space.indices(self.archive.column("genes"))] = False
         self._set_reference(costs, last)
@@ -143,7 +144,7 @@ class Evolution:
         """Return why the search has ended; None if it has not."""
         if self.number and not self._open.any():
             feasible = format_count(self._feasible_count, "architecture")
-            return f"the space is exhausted: all {feasible} within the SRAM cap scored"
+            return f"the space is exhausted: all {feasible} within all limits scored"
         if self.number >= self.config.generations:
             return f"{format_count(self.number, 'generation')} completed"
         patience = self.config.patience
@@ -265,7 +266,7 @@ class Evolution:
             worst = self._competition.worst_point()
             objectives.reference = objectives.reference if worst is None else worst
         else:
-            feasible = np.flatnonzero(self._find_feasible(costs["sram_kib"]))
+            feasible = np.flatnonzero(self._find_feasible(costs))
             figures = {"epe": np.full(self.space.size, np.nan), **costs}
             points = compute_points(objectives.names, lambda name: figures[name][feasible])
             objectives.reference = find_worst_point(points)  # NaN where it is the EPE's
@@ -279,18 +280,19 @@ class Evolution:
             )
             self._competition.reset()
 
-    def _find_feasible(self, sram_kib: np.ndarray) -> np.ndarray:
-        """Return which architectures fit the cap; argument and result are in the order of ``Space.all``."""
-        if self._cap is None:
-            return np.ones(len(sram_kib), bool)
-        if sram_kib.min() > self._cap:
-            (smallest,) = self.space.architectures_at(np.argmin(sram_kib)[None])
+    def _find_feasible(self, costs: Mapping[str, np.ndarray]) -> np.ndarray:
+        """Return which architectures keep all limits; argument and result are in the order of ``Space.all``."""
+        violations = self._feasibility.violations(costs.__getitem__, self.space.size)
+        if violations.all():
+            nearest = int(violations.argmin())
+            (architecture,) = self.space.architectures_at(np.array([nearest]))
+            figures = self._feasibility.describe_figures({name: float(costs[name][nearest]) for name in costs})
             raise InputError(
-                f"evolution.max_sram_kib: no architecture fits {self._cap:g} KiB; the smallest SRAM peak in the space "
-                f"is {sram_kib.min():g} KiB (architecture {self.space.format(smallest)}): raise the cap, or make "
-                f"network.width or the images smaller"
+                f"evolution.constraints: no architecture of the space has {self._feasibility.describe()}; the nearest, "
+                f"{self.space.format(architecture)}, has {figures}: relax a constraint, or make network.width or the "
+                f"images smaller"
             )
-        return sram_kib <= self._cap
+        return violations == 0
 
     def _select_survivors(self, rows: np.ndarray) -> np.ndarray:
         """Return the rows of the next population, out of the given rows."""

@@ -117,7 +117,7 @@ def _select(run: Run, archive: Archive, rows: np.ndarray) -> List[int]:
     if config.rule == "list":
         return _find_rows(run, archive, config.architectures)
     if not len(rows):
-        raise InputError(f"queue {run.queue_folder}: the front is empty; search again, or raise evolution.max_sram_kib")
+        raise InputError(f"queue {run.queue_folder}: the front is empty; search again, or relax evolution.constraints")
     objectives = _make_objectives(run, archive)
     points = objectives.points(archive, rows)
     order = np.lexsort((*archive.column("genes")[rows].T[::-1], *points.T[::-1]))

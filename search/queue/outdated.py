@@ -7,7 +7,8 @@ from edgeflownas.hardware.board import Board
 from edgeflownas.network.space import Architecture, Space
 from edgeflownas.progress import say
 from edgeflownas.storage import sealed
-from search.nsga2.competition import Competition, resolve_sram_cap
+from search.nsga2.competition import Competition
+from search.nsga2.feasibility import Feasibility
 from search.nsga2.objectives import Objectives
 from search.queue.queue import Queue
 from search.queue.selection import RULES
@@ -26,8 +27,8 @@ def read_search_front(run: Run) -> Optional[Set[Architecture]]:
         say(f"{run.search_file}: cannot be compared with the queue: {' '.join(str(error).split())}")
         return None
     config, board = run.config.evolution, Board.load(Path(run.config.hardware.board))
-    cap_kib = resolve_sram_cap(config, board.arena_kib)
-    front = Competition(archive, Objectives(config.objectives, config.reference_point), cap_kib).front()
+    feasibility = Feasibility.of(config, board.arena_kib)
+    front = Competition(archive, Objectives(config.objectives, config.reference_point), feasibility).front()
     return set(archive.architectures(front))
 
 

@@ -17,7 +17,8 @@ from edgeflownas.storage import checkpoint, sealed
 from edgeflownas.storage.files import read_json
 from edgeflownas.storage.lock import held
 from search.nsga2.archive import Archive
-from search.nsga2.competition import Competition, resolve_sram_cap
+from search.nsga2.competition import Competition
+from search.nsga2.feasibility import Feasibility
 from search.nsga2.objectives import Objectives
 from search.queue.queue import Queue
 from search.run import Run
@@ -169,7 +170,8 @@ class Contents:
         return self._compete(archive, self.objectives)
 
     def _compete(self, archive: Archive, objectives: Objectives) -> Competition:
-        return Competition(archive, objectives, resolve_sram_cap(self.run.config.evolution, self.board.arena_kib))
+        feasibility = Feasibility.of(self.run.config.evolution, self.board.arena_kib)
+        return Competition(archive, objectives, feasibility)
 
 
 def share_reference_point(runs: Sequence[Contents]) -> List[Contents]:

@@ -30,7 +30,7 @@ from edgeflownas.storage.files import write_csv
 from edgeflownas.storage.lock import Lock
 from edgeflownas.terminal import open_console, print_table
 from edgeflownas.wording import format_count
-from search.nsga2.competition import resolve_sram_cap
+from search.nsga2.feasibility import Feasibility
 from search.nsga2.objectives import compute_points
 from search.nsga2.operators import Fitness, Individual, select
 from search.nsga2.scoring import COST_FIGURES, Score, look_up_cost, score_all
@@ -261,12 +261,12 @@ def _rank_options(run: Run, scores: Sequence[Score], part: slice, size: int) -> 
     if not rows:
         raise InputError(f"{run.supernet_file}: no architecture has a finite EPE; train with another recipe")
     means = {options: dict(zip(names, np.mean(values, axis=0).tolist())) for options, values in rows.items()}
-    cap = resolve_sram_cap(config, table.sram_cap_kib)
+    feasibility = Feasibility.of(config, table.sram_cap_kib)
     individuals = []
     for options, figures in sorted(means.items()):
         arrays = {name: np.array(value) for name, value in figures.items()}
         point = compute_points(config.objectives, arrays.__getitem__).tolist()
-        violation = 0.0 if cap is None else max(0.0, figures["sram_kib"] - cap)
+        violation = float(feasibility.violations(arrays.__getitem__, 1))
         individuals.append(Individual(options, Fitness(point, violation)))
     kept = {tuple(individual) for individual in select(individuals, min(size, len(individuals)))}
     candidates = [Candidate(options, figures, options in kept) for options, figures in means.items()]

@@ -58,6 +58,11 @@ def test_shipped_config_is_valid_and_equal_after_dump_and_load(path, tmp_path):
         ("evolution.objectives=[epe, speed]", "evolution.objectives.1: should be 'epe', 'fps'"),
         ("evolution.objectives=[epe, epe]", "objectives: should name every objective only once"),
         ("evolution.reference_point={epe: 3}", "reference_point: needs a value for fps"),
+        ("evolution.max_sram_kib=300", r"max_sram_kib: is now constraints; write constraints: {sram_kib: {max: 300}}"),
+        ("evolution.constraints={fps: {min: 9, max: 8}}", "constraints.fps: min should not be larger than max"),
+        ("evolution.constraints={fps: {}}", "constraints.fps: needs min or max"),
+        ("evolution.constraints={epe: {max: 1}}", "constraints.epe"),
+        ("evolution.constraints={fps: {least: 1}}", "constraints.fps.least: no such key"),
         ("network=8", "network: should be a section"),
         ("name=../outside", "name: .*pattern"),
         ("evaluation.workers=0", "evaluation.workers: should be greater"),
@@ -286,3 +291,9 @@ def test_paths_may_begin_with_the_home_folder(key, monkeypatch):
 def test_merge_keys_still_work(tmp_path):
     content = read_yaml(written(tmp_path, "a: &a {x: 1}\nb: {<<: *a, y: 010}\n"), "test")
     assert content["b"] == {"x": 1, "y": 10}
+
+
+def test_null_of_the_old_sram_limit_is_ignored(content):
+    """Files of earlier versions contain it."""
+    content["evolution"]["max_sram_kib"] = None
+    assert validate(content, Config, "config").evolution.constraints == {}

@@ -180,9 +180,9 @@ def test_checkpoint_of_another_supernet_is_refused(command: Command) -> None:
 
 
 def test_infeasible_sram_cap_is_refused_before_scoring(command: Command) -> None:
-    result = command("--set", "evolution.max_sram_kib=1.0")
+    result = command("--set", "evolution.constraints={sram_kib: {max: 1.0}}")
     assert result.code == 2
-    assert re.search(r"no architecture fits 1 KiB; the smallest SRAM peak in the space is [\d.]+ KiB", result.error)
+    assert re.search(r"no architecture of the space has at most 1 KiB; the nearest, 0+, has [\d.]+ KiB", result.error)
     assert len(result.error.strip().splitlines()) == 1
     assert not (command.folder / "search.h5").exists()
 

@@ -5,8 +5,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from edgeflownas.config import Bound
 from search.nsga2.archive import Archive
 from search.nsga2.competition import Competition
+from search.nsga2.feasibility import Feasibility
 from search.nsga2.objectives import Objectives
 from tests.search.stand_ins import MEDIUM, Cost, brute_force_front
 
@@ -32,7 +34,8 @@ def test_incremental_front_equals_the_front_of_all_rows(
     names: List[Any], rows: List[Row], cap: Optional[float], parts: List[int]
 ) -> None:
     archive, objectives = Archive(MEDIUM), Objectives(names, REFERENCE)
-    competition = Competition(archive, objectives, cap)
+    limit = Feasibility({} if cap is None else {"sram_kib": Bound(max=cap)})
+    competition = Competition(archive, objectives, limit)
     bounds = [0, *sorted(min(part, len(rows)) for part in parts), len(rows)]
     volumes = []
     for start, end in zip(bounds, bounds[1:]):
@@ -50,14 +53,16 @@ def test_incremental_front_equals_the_front_of_all_rows(
     assert (
         competition.hypervolume_before(generation)
         == Competition(
-            Archive.restore(MEDIUM, {name: archive.column(name)[before] for name in archive._columns}), objectives, cap
+            Archive.restore(MEDIUM, {name: archive.column(name)[before] for name in archive._columns}),
+            objectives,
+            limit,
         ).hypervolume()
     )
 
 
 def test_reset_discards_results_of_changed_costs() -> None:
     archive, objectives = Archive(MEDIUM), Objectives(["epe", "latency_ms"], REFERENCE)
-    competition = Competition(archive, objectives, None)
+    competition = Competition(archive, objectives, Feasibility())
     append_rows(archive, [(1.0, 1.0, 1.0, 1.0), (2.0, 2.0, 1.0, 1.0)])
     competition.record_hypervolume(1, 1)
     assert competition.front().tolist() == [0] and competition.hypervolume() == 25

@@ -118,7 +118,7 @@ def test_unknown_architectures_are_predicted_with_more_optimism() -> None:
 
 
 def test_infeasible_architectures_are_not_requested() -> None:
-    evolution, oracle = start_search(NINE, additive, seed=1, max_sram_kib=530.0)
+    evolution, oracle = start_search(NINE, additive, seed=1, constraints={"sram_kib": {"max": 530.0}})
     requested = [architecture for _ in range(8) for architecture in step(evolution, oracle)[0]]
     assert all(Table().cost(architecture).sram_kib <= 530 for architecture in requested)
 

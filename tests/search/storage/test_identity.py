@@ -27,7 +27,7 @@ from tests.search.storage.searches import IDENTITY, search
         ("evolution.population", "48", "52"),
         ("evolution.objectives", "[epe]", "['epe', 'fps']"),
         ("evolution.reference_point", "{epe: 6, fps: 0}", "7.0"),
-        ("evolution.max_sram_kib", "300.0", "None"),
+        ("evolution.constraints", "{sram_kib: {max: 300}}", "None"),
         ("evolution.complete_outputs", "false", "True"),
         ("seed", "5", "1"),
     ],
