@@ -142,7 +142,7 @@ def _explain_empty_front(search: SearchContext, strategy: Strategy) -> str:
     run, archive = search.run, search.file.archive
     origin = run.supernet_file if strategy.shares_weights else run.queue_folder
     return (
-        f"{origin}: no feasible architecture has a finite EPE ({archive.failed:,} of {len(archive):,} "
+        f"{origin}: no architecture that fits all limits has a finite EPE ({archive.failed:,} of {len(archive):,} "
         f"failed); train from scratch with another recipe"
     )
 
