@@ -299,7 +299,7 @@ def test_constraints_apply_together_and_the_nearest_is_named() -> None:
     limits = {"fps": {"min": float(slowest)}, "sram_kib": {"max": float(largest)}}
     evolution = start(SMALL, constraints=limits, complete_outputs=True, generations=10**6)
     count = sum(cost.fps >= slowest and cost.sram_kib <= largest for cost in everything)
-    assert 0 < count < 0.7 * len(everything) and evolution.unscored == count
+    assert 0 < count < len(everything) and evolution.unscored == count
     run(evolution, Oracle(SMALL))
     costs = [Table().cost(architecture) for architecture in evolution.archive.architectures(evolution.front())]
     assert costs and all(cost.fps >= slowest and cost.sram_kib <= largest for cost in costs)
