@@ -27,8 +27,7 @@ class Feasibility:
             config: Configuration of the search.
             board_kib: Size of the board's arena, in KiB; None: no limit.
         """
-        bounds: Dict[str, Bound] = {}
-        bounds.update(config.constraints)
+        bounds = {str(name): bound for name, bound in config.constraints.items()}
         if board_kib is not None and "sram_kib" not in bounds:
             bounds["sram_kib"] = Bound(max=board_kib)
         return cls(bounds)
