@@ -97,8 +97,21 @@ class EvaluationData:
 
     @property
     def valid_pixels(self) -> float:
-        """Number of pixels with known flow in all validation images."""
-        return self._sum_flow()[0]
+        """Number of pixels with known flow in all validation images; raises InputError if there are none."""
+        pixels, _ = self._sum_flow()
+        if not pixels:
+            raise InputError("data: no flow of the validation pairs is known: there is nothing to score; use others")
+        return pixels
+
+    @property
+    def has_known_flow(self) -> bool:
+        """Whether any flow of the validation pairs is known, so that there is an EPE."""
+        return self._sum_flow()[0] > 0
+
+    @property
+    def has_motion(self) -> bool:
+        """Whether any known flow is not zero, so that the EPE of zero flow is a yardstick."""
+        return self._sum_flow()[1] > 0
 
     def zero_flow_epe(self) -> float:
         """Return the EPE of predicting no motion, in pixels.
@@ -106,6 +119,8 @@ class EvaluationData:
         Raises:
             InputError: The validation pairs contain no motion.
         """
+        if not self.has_motion:
+            raise InputError("data: the validation pairs contain no motion: there is nothing to score; use others")
         pixels, total = self._sum_flow()
         return total / pixels
 
@@ -125,8 +140,6 @@ class EvaluationData:
                 pixels += batch.valid.sum(dtype=np.float64)
                 total += (np.linalg.norm(batch.flow, axis=-1) * batch.valid[..., 0]).sum(dtype=np.float64)
                 _add_to_digest(self._sha256, batch)
-            if not pixels or not total:
-                raise InputError("data: the validation pairs contain no motion: there is nothing to score; use others")
             self._sums = float(pixels), float(total)
         return self._sums
 

@@ -2,12 +2,13 @@
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Dict, Optional, Tuple
+from typing import TYPE_CHECKING, Any, Dict, Mapping, Optional, Tuple
 
 import click
 import numpy as np
 
 from edgeflownas.data.datasets import open_datasets
+from edgeflownas.errors import InputError
 from edgeflownas.evaluation.recalibration import select_statistics
 from edgeflownas.hardware.board import Board
 from edgeflownas.hardware.compiler import Compiler
@@ -18,6 +19,7 @@ from edgeflownas.progress import phase, progress, say
 from edgeflownas.storage.files import replacing, write_json
 from edgeflownas.terminal import open_console
 from search.commands.options import PathOption, json_option, print_json, run_options
+from search.commands.request import list_requests
 from search.run import SCORING_THREADS, Run
 from search.weights import WeightsOrigin
 
@@ -29,8 +31,9 @@ _REPRESENTATIVE = 16  # training pairs on which the ranges of activations are me
 
 @click.command()
 @run_options
-@click.argument("architecture", metavar="ARCH")
+@click.argument("architecture", metavar="[ARCH]", required=False)
 @click.option("--weights", type=PathOption(), help="Supernet or retrained child. Default: the supernet.")
+@click.option("--task", type=click.IntRange(min=0), help="Export the retrained child of a queue's task.")
 @click.option("--board", type=PathOption(), help="Board to compile for. Default: hardware.board.")
 @click.option("--int8-io/--float-io", default=None, help="Type of input and output. Default: as in the board's file.")
 @click.option("--pairs", default=64, show_default=True, type=click.IntRange(1), help="Validation pairs to score.")
@@ -39,8 +42,9 @@ _REPRESENTATIVE = 16  # training pairs on which the ranges of activations are me
 @json_option
 def command(
     run: Run,
-    architecture: str,
+    architecture: Optional[str],
     weights: Optional[Path],
+    task: Optional[int],
     board: Optional[Path],
     int8_io: Optional[bool],
     pairs: int,
@@ -53,34 +57,45 @@ def command(
     The BN statistics are those stored with a retrained child; for a supernet, they are recalibrated. The quantised
     network is scored on validation pairs, and its EPE is shown next to that of the float32 network.
     """
-    chosen = run.space.parse(architecture)
+    if (architecture is None) == (task is None) or (task is not None and weights is not None):
+        raise click.UsageError("name an architecture, perhaps with --weights, or a task of the queue with --task")
     compiler = _open_compiler(run, board, int8_io)
     settings = compiler.summary()  # reports a missing Vela before any long work
-    path = weights or run.supernet_file
-    tensors = run.load_tensors(path, chosen)
+    tasks = [] if task is None else [task]
+    (request,) = list_requests(run, [] if architecture is None else [architecture], weights, tasks)
+    chosen, architecture = request.architecture, run.space.format(request.architecture)
+    tensors = request.load_tensors(run)
+    origin = run.origin(request.weights, tensors)
+    height, width = run.config.data.padded_size
     with phase(f"reading images, recalibrating, and scoring {architecture} in float32"):
         data = _open_data(run, pairs)
         trained, float_epe = _prepare_network(run, chosen, tensors, data)
-    networks = Networks(run.skeleton, *run.config.data.padded_size, trained)
+    networks = Networks(run.skeleton, height, width, trained)
     with phase("quantising"):
         model = networks.export(chosen, compiler.board.settings.int8_io)
+    ends = "int8" if compiler.board.settings.int8_io else "float32"
+    name = f"{architecture}_{height}x{width}_{request.origin}_{origin.sha256:.8}_{ends}_ends"
+    paths = _name_files(output or run.folder / "export", name, compiler.board.path.stem)
+    _refuse_to_replace(paths["network"], model)
     with phase(f"compiling with Vela {compiler.vela.version}"):
         compiled = compiler.compile(architecture, model)
     int8_epe, scales = _score_quantised(model, data)
     result = {
         "architecture": architecture,
-        **run.origin(path, tensors).record(),
+        **origin.record(),
+        "task": request.task,
+        "size": [height, width],
         "settings": settings,
         **compiler.board.provenance(compiler.vela.version),
         "epe_float32": float_epe,
         "epe_int8": int8_epe,
-        "zero_flow_epe": data.zero_flow_epe(),
+        "zero_flow_epe": data.zero_flow_epe() if data.has_motion else None,
         **asdict(compiled.figures.cost(compiler.board.clock_hz, "compiled")),
         "on_cpu": [f"{layer.operator} {layer.name}" for layer in compiled.layers if layer.target == "CPU"],
         **scales,
     }
-    folder = output or run.folder / "export"
-    result.update(_write(folder, architecture, compiler, model, compiled, result))
+    result.update({key: str(path) for key, path in paths.items()})
+    _write(paths, model, compiled.model, result)
     if bundle is not None:
         _write_bundle(bundle, run, compiler.board, model, compiled, data, result)
     if as_json:
@@ -108,43 +123,54 @@ def _open_data(run: Run, pairs: int) -> "EvaluationData":
 
 def _prepare_network(
     run: Run, architecture: Architecture, tensors: Dict[str, np.ndarray], data: "EvaluationData"
-) -> Tuple[TrainedNetwork, float]:
-    """Return the network to export, and its EPE in float32, in pixels."""
+) -> Tuple[TrainedNetwork, Optional[float]]:
+    """Return the network to export, and its EPE in float32, in pixels; None if no flow is known."""
     from edgeflownas.evaluation.child import ChildEvaluator
 
     evaluator = ChildEvaluator(run.skeleton, architecture, data, SCORING_THREADS)
     statistics = select_statistics(tensors) or evaluator.recalibrate(tensors)
     images = np.concatenate([batch.images for batch in data.calibration])[:_REPRESENTATIVE]
-    return TrainedNetwork(tensors, statistics, images), evaluator.epe(tensors, statistics)
+    epe = evaluator.epe(tensors, statistics) if data.has_known_flow else None
+    return TrainedNetwork(tensors, statistics, images), epe
 
 
-def _score_quantised(model: bytes, data: "EvaluationData") -> Tuple[float, Dict[str, Any]]:
-    """Return the EPE of the quantised network, in pixels, and the quantisation of its input and output."""
+def _score_quantised(model: bytes, data: "EvaluationData") -> Tuple[Optional[float], Dict[str, Any]]:
+    """Return the EPE of the quantised network, in pixels, and the quantisation of its input and output.
+
+    The EPE is None if no flow is known.
+    """
     from edgeflownas.hardware.quantised import QuantisedNetwork
 
     quantised = QuantisedNetwork(model)
-    count = sum(len(batch.images) for batch in data.validation)
-    with progress("running the quantised network", count) as bar:
-        epe = quantised.epe(data.validation, bar.advance)
+    epe = None
+    if data.has_known_flow:
+        count = sum(len(batch.images) for batch in data.validation)
+        with progress("running the quantised network", count) as bar:
+            epe = quantised.epe(data.validation, bar.advance)
     return epe, {"input": quantised.input._asdict(), "output": quantised.output._asdict()}
 
 
-def _write(
-    folder: Path, architecture: str, compiler: Compiler, model: bytes, compiled: Compiled, result: Dict[str, Any]
-) -> Dict[str, str]:
-    """Write the network, the compiled network and the record of the export; return their paths."""
-    name = f"{architecture}_{'int8' if compiler.board.settings.int8_io else 'float32'}_ends"
-    paths = {
+def _name_files(folder: Path, name: str, board: str) -> Dict[str, Path]:
+    """Return the paths of the network, of the compiled network and of the record of the export."""
+    return {
         "network": folder / f"{name}.tflite",
-        "compiled": folder / f"{name}_{compiler.board.path.stem}_vela.tflite",
-        "record": folder / f"{name}_{compiler.board.path.stem}.json",
+        "compiled": folder / f"{name}_{board}_vela.tflite",
+        "record": folder / f"{name}_{board}.json",
     }
-    for path, content in ((paths["network"], model), (paths["compiled"], compiled.model)):
+
+
+def _refuse_to_replace(path: Path, model: bytes) -> None:
+    """Raise InputError if a file holds a different network, for example with other ranges of activations."""
+    if path.exists() and path.read_bytes() != model:
+        raise InputError(f"{path}: holds another network; remove it, or name another folder with --output")
+
+
+def _write(paths: Mapping[str, Path], model: bytes, compiled: bytes, result: Dict[str, Any]) -> None:
+    """Write the network, the compiled network and the record of the export."""
+    for path, content in ((paths["network"], model), (paths["compiled"], compiled)):
         with replacing(path) as temporary:
             temporary.write_bytes(content)
-    names = {key: str(path) for key, path in paths.items()}
-    write_json(paths["record"], {**result, **names})
-    return names
+    write_json(paths["record"], result)
 
 
 def _write_bundle(
@@ -177,14 +203,15 @@ def _write_bundle(
 
 def _print(result: Dict[str, Any], board: Board) -> None:
     """Print the result."""
-    float_epe, int8_epe = result["epe_float32"], result["epe_int8"]
+    float_epe, int8_epe, zero = result["epe_float32"], result["epe_int8"], result["zero_flow_epe"]
+    change = "" if not float_epe or int8_epe is None else f" ({100 * (int8_epe / float_epe - 1):+.2f} %)"
+    height, width = result["size"]
     fits = board.misfit(result["sram_kib"]) or f"fits into the arena of {board.arena_kib:.1f} KiB"
     on_cpu = ", ".join(result["on_cpu"])
     lines = [
-        f"{result['architecture']} on {result['board']}: {result['fps']:.2f} FPS, {result['latency_ms']:.3f} ms, "
-        f"SRAM peak {result['sram_kib']:.1f} KiB: {fits}",
-        f"EPE {float_epe:.4f} px in float32, {int8_epe:.4f} px in int8 ({100 * (int8_epe / float_epe - 1):+.2f} %); "
-        f"zero flow {result['zero_flow_epe']:.4f} px",
+        f"{result['architecture']} at {height}x{width} pixels on {result['board']}: {result['fps']:.2f} FPS, "
+        f"{result['latency_ms']:.3f} ms, SRAM peak {result['sram_kib']:.1f} KiB: {fits}",
+        f"EPE {_format(float_epe)} in float32, {_format(int8_epe)} in int8{change}; zero flow {_format(zero)}",
         f"On the CPU, whose time FPS and ms do not include: {on_cpu}" if on_cpu else "All operators run on the NPU",
         f"Weights: {WeightsOrigin(result['weights'], result['weights_sha256'])}",
         result["settings"],
@@ -193,3 +220,7 @@ def _print(result: Dict[str, Any], board: Board) -> None:
     console = open_console()
     for line in lines:
         say(line, console)
+
+
+def _format(epe: Optional[float]) -> str:
+    return "n/a" if epe is None else f"{epe:.4f} px"

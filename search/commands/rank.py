@@ -90,6 +90,7 @@ def _score_children(
         from supernet.tree import TreeEvaluator
 
         data = EvaluationData(*open_datasets(run.config.data), run.config.evaluation, run.config.threads)
+        zero_flow_epe = data.zero_flow_epe()  # before any long work
         tree = TreeEvaluator(run.skeleton, run.load_weights(paths[0]), data, SCORING_THREADS)
         shared: Optional[SharedNormEvaluator] = None
         if without_recalibration:
@@ -105,7 +106,7 @@ def _score_children(
             if shared is not None:
                 rankings.append(rank.rank_children(truth, path, state.get("epoch"), False, shared.score(weights)))
             bar.advance(str(path))
-    return rankings, data.zero_flow_epe()
+    return rankings, zero_flow_epe
 
 
 def _print(run: Run, result: Any) -> None:

@@ -16,7 +16,8 @@ class Request(NamedTuple):
     Attributes:
         architecture: The architecture.
         weights: Path of the weights of a supernet or of a retrained child.
-        origin: "supernet", the name of the file of other weights without its suffix, or the task, such as "task002".
+        origin: "supernet", the name of the file of other weights without its suffix, or the task, such as "task002", in
+            letters, digits and underscores.
         task: Index of the task of the queue; None if the weights are not those of a task.
     """
 
@@ -49,7 +50,7 @@ def list_requests(
     Raises:
         InputError: An architecture is not in the space, there is no such task, or weights cannot be used.
     """
-    origin = "supernet" if weights is None else weights.stem
+    origin = "supernet" if weights is None else "".join(c if c.isalnum() else "_" for c in weights.stem)
     requests = [Request(run.space.parse(text), weights or run.supernet_file, origin) for text in architectures]
     if tasks:
         from search.queue.queue import Queue

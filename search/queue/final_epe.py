@@ -21,7 +21,7 @@ class FinalEpe(Section):
 
     data: Dict[str, Any] = Field(description="the data set's section of the configuration")
     epe: float = Field(ge=0, description="mean over all valid pixels of all validation pairs, pixels")
-    zero_flow_epe: float = Field(gt=0, description="EPE of zero flow, pixels")
+    zero_flow_epe: float = Field(ge=0, description="EPE of zero flow, pixels")
     pairs: int = Field(ge=1)
 
 
@@ -103,6 +103,6 @@ def _score(task: Task, tensors: Mapping[str, np.ndarray], name: str, data: Dict[
         predictor.close()
     figures = assessment.metrics.figures()
     epe, zero = figures.get("epe"), figures.get("zero_flow_epe")
-    if epe is None or not zero:
-        raise InputError("the validation pairs have no known motion")
+    if epe is None or zero is None:
+        raise InputError("no flow of the validation pairs is known")
     return FinalEpe(data=data, epe=epe, zero_flow_epe=zero, pairs=len(dataset))

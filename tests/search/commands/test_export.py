@@ -8,12 +8,15 @@ from typing import Any, Dict
 
 import numpy as np
 import pytest
+import yaml
 
 from edgeflownas.evaluation.recalibration import statistics_to_tensors
 from edgeflownas.hardware.quantised import QuantisedNetwork
 from edgeflownas.network.skeleton import Skeleton
 from edgeflownas.storage import checkpoint
 from search import cli
+from search.run import Run
+from tests.edgeflownas.data.written import WRITERS, put_flo
 from tests.search.stand_ins import CONFIG
 from tests.small import weights_for
 
@@ -60,14 +63,16 @@ def test_export_writes_both_files_and_compares_int8_with_float32(call: Any, weig
     assert record["epe_int8"] != record["epe_float32"]
     assert record["epe_int8"] == pytest.approx(record["epe_float32"], rel=0.2)
     assert record["input"]["scale"] > 0
-    model = (tmp_path / "export" / f"{ARCHITECTURE}_int8_ends.tflite").read_bytes()
-    assert str(tmp_path / "export" / f"{ARCHITECTURE}_int8_ends.tflite") == record["network"]
+    name = f"{ARCHITECTURE}_32x48_supernet_{record['weights_sha256'][:8]}_int8_ends"
+    assert record["network"] == str(tmp_path / "export" / f"{name}.tflite") and record["size"] == [32, 48]
+    model = Path(record["network"]).read_bytes()
     assert QuantisedNetwork(model).predict(np.zeros((32, 48, 6), np.uint8)).shape == (32, 48, 4)
     assert b"ethos-u" in Path(record["compiled"]).read_bytes()
     assert json.loads(Path(record["record"]).read_text()) == record
     again = result(call(ARCHITECTURE, "--weights", str(weights), "--json"))
-    assert (tmp_path / "export" / f"{ARCHITECTURE}_int8_ends.tflite").read_bytes() == model
+    assert Path(record["network"]).read_bytes() == model
     assert again == record
+    assert len(list((tmp_path / "export").iterdir())) == 3
 
 
 def test_bundle_is_written_beside_the_record(call: Any, weights: Path, tmp_path: Path) -> None:
@@ -108,9 +113,75 @@ def test_retrained_child_keeps_its_bn_statistics(call: Any, weights: Path, tmp_p
     assert code == 2 and "do not fit architecture 000000000" in error
 
 
+def make_task(run: Path, tensors: Dict[str, np.ndarray]) -> None:
+    """Write a queue with one task as far as the weights of its child are read."""
+    child = Run.open(TINY, run).retraining(ARCHITECTURE).model_dump()
+    found = {"epe": 1.0, "fps": 1.0, "latency_ms": 1.0, "sram_kib": 1.0, "npu_cycles": 1.0, "source": "predicted"}
+    task = {**child, "attempts": 1, "supernet_sha256": "0" * 64, "first_weights": None, "found": found}
+    queue = {"rule": "spread", "size": 1, "tasks": 1, "objectives": ["epe", "fps"], "seed": 0}
+    folder = run / "queue" / "tasks" / "000"
+    folder.mkdir(parents=True)
+    (run / "queue" / "queue.yaml").write_text(
+        yaml.safe_dump(
+            {"format": "edgeflownas-queue", "format_version": 1, **queue, "supernet_sha256": "", "search_sha256": None}
+        )
+    )
+    (folder / "task.yaml").write_text(yaml.safe_dump({"format": "edgeflownas-task", "format_version": 1, **task}))
+    checkpoint.save(folder / "best.h5", tensors, {})
+
+
+def test_exports_of_other_weights_sizes_and_tasks_do_not_replace_each_other(
+    call: Any, weights: Path, tmp_path: Path
+) -> None:
+    tensors, _ = checkpoint.load(weights)
+    changed = {name: value * np.float32(1.1) for name, value in tensors.items()}
+    checkpoint.save(tmp_path / "other" / "supernet.h5", changed, {})  # of the same name
+    make_task(tmp_path, tensors)
+    size = ["--set", "data.height=48", "--set", "data.width=64"]
+    records = [
+        result(call(*words, "--json"))
+        for words in (
+            [ARCHITECTURE, "--weights", str(weights)],
+            [ARCHITECTURE, "--weights", str(weights), *size],
+            [ARCHITECTURE, "--weights", str(tmp_path / "other" / "supernet.h5")],
+            ["--task", "0"],
+        )
+    ]
+    networks = [Path(record["network"]) for record in records]
+    assert len(set(networks)) == len({path.read_bytes() for path in networks[:3]}) + 1 == 4
+    assert [path.name.split("_")[1:3] for path in networks] == [
+        ["32x48", "supernet"], ["48x64", "supernet"], ["32x48", "supernet"], ["32x48", "task000"],
+    ]  # fmt: skip
+    assert records[3]["task"] == 0 and records[3]["architecture"] == ARCHITECTURE
+    networks[0].write_bytes(b"a network with other ranges")
+    code, _, said = call(ARCHITECTURE, "--weights", str(weights))
+    assert code == 2 and f"{networks[0]}: holds another network; remove it, or name another folder" in said
+
+
+def test_network_is_exported_where_the_pairs_have_no_motion(call: Any, weights: Path, tmp_path: Path) -> None:
+    content = WRITERS["flyingchairs2"](tmp_path / "set")
+    for number, value in ((0, 0.0), (1, 1e10)):
+        put_flo(tmp_path / "set" / "val" / f"{number:07d}-flow_01.flo", np.full((40, 60, 2), value, np.float32))
+    config = yaml.safe_load(TINY.read_text())
+    config["data"] = {**content, "height": 32, "width": 48}
+    config["evaluation"] = {**config.get("evaluation", {}), "calibration_pairs": 3, "val_pairs": 0}
+    path = tmp_path / "static.yaml"
+    path.write_text(yaml.safe_dump(config))
+    words = [ARCHITECTURE, "--weights", str(weights), "--config", str(path), "--json"]
+    record = result(call(*words))
+    assert record["epe_float32"] > 0 and record["epe_int8"] > 0 and record["zero_flow_epe"] is None
+    put_flo(tmp_path / "set" / "val" / "0000000-flow_01.flo", np.full((40, 60, 2), 1e10, np.float32))
+    record = result(call(*words))
+    assert [record[key] for key in ("epe_float32", "epe_int8", "zero_flow_epe")] == [None] * 3 and record["fps"] > 0
+    code, out, _ = call(*words[:-1])
+    assert code == 0 and "EPE n/a in float32, n/a in int8; zero flow n/a" in out
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
+        ([], "name an architecture, perhaps with --weights, or a task"),
+        ([ARCHITECTURE, "--task", "1"], "name an architecture, perhaps with --weights, or a task"),
         (["10201020"], "architecture '10201020': must be 9 digits"),
         ([ARCHITECTURE], "weights .*supernet/best.h5: no such file"),
         ([ARCHITECTURE, "--set", "hardware.vela=nowhere"], "vela nowhere: no such program; install it"),
