@@ -70,6 +70,8 @@ class FittedTable:
 
 def _group_columns(table: Table, console: Console, options: ConsoleOptions) -> List[List[Column]]:
     """Return the columns of each part, the first column being in all of them."""
+    if _measure(table, table.columns, console, options) <= options.max_width:
+        return [table.columns]
     first, *others = table.columns
     groups = [[first]]
     for column in others:
