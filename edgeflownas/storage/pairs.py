@@ -5,6 +5,9 @@ from typing import Dict, List, Mapping, Union
 Fingerprint = Dict[str, Union[int, str]]  # "pairs": their number; "names" and "contents": SHA-256
 Identities = Dict[str, Fingerprint]  # by use: "training", "calibration", "validation"
 
+# Keys of a data set that are paths. They may change if the pairs are the same.
+PLACES = ("root", "split", "train_dir", "val_dir", "train_list", "val_list", "exclude")
+
 
 def describe_changes(before: Mapping[str, Fingerprint], now: Mapping[str, Fingerprint]) -> List[str]:
     """Describe how two sets of fingerprints differ, with one sentence per use that both contain."""

@@ -10,6 +10,7 @@ from edgeflownas.errors import InputError
 from edgeflownas.storage import checkpoint
 from edgeflownas.storage.files import previous, remove_leftovers
 from edgeflownas.storage.origin import TENSORFLOW, add_version, describe_versions
+from edgeflownas.storage.pairs import Identities
 from edgeflownas.training.place import Place
 from edgeflownas.training.step import Step
 
@@ -44,6 +45,12 @@ class TrainingFiles:
         self._last, self._best, self._folder = folder / "last.h5", folder / "best.h5", folder
         self._identity, self._keep_every = dict(identity), keep_every
         self._versions = ""
+
+    @property
+    def pairs(self) -> Identities:
+        """Fingerprints of the pairs that the training reads; empty for drawn scenes."""
+        pairs: Identities = self._identity.get(checkpoint.PAIRS, {})
+        return pairs
 
     def remove_leftovers(self) -> None:
         """Remove temporary files that a killed process left behind."""

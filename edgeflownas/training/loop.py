@@ -13,6 +13,7 @@ import numpy as np
 
 from edgeflownas.progress import Bar, Standing, progress, say
 from edgeflownas.signals import StopFlag, stop_flag
+from edgeflownas.storage.pairs import Identities
 from edgeflownas.tf_runtime.stack import tf
 from edgeflownas.training.files import TrainingFiles
 from edgeflownas.training.log import report_epoch, write_log
@@ -42,6 +43,11 @@ class Training:
         self._step, self._config, self._folder = schedule.step, schedule.config, schedule.folder
         self._files = TrainingFiles(self._folder, identity, self._config.keep_every)
         self._place = Place()
+
+    @property
+    def pairs(self) -> Identities:
+        """Fingerprints of the pairs that are read; empty for drawn scenes."""
+        return self._files.pairs
 
     def resume(self) -> bool:
         """Restore the state of an earlier training run in this folder; return False if there is none.

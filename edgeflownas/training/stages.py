@@ -11,9 +11,11 @@ import numpy as np
 
 from edgeflownas.config import ChildConfig, TrainConfig
 from edgeflownas.data.datasets import open_datasets
+from edgeflownas.data.identity import identify_training
 from edgeflownas.errors import InputError
 from edgeflownas.progress import Standing, say
 from edgeflownas.storage import checkpoint, record
+from edgeflownas.storage.pairs import Identities
 from edgeflownas.training.child import Datasets, child_identity, make_first_weights, prepare_child_training
 from edgeflownas.training.loop import Training
 from edgeflownas.wording import format_count
@@ -62,6 +64,15 @@ class StagedTraining:
             weights = self._load_finished(self._stages[number], weights)
             number += 1
         self._current = number, self._open(number, weights)
+
+    @property
+    def pairs(self) -> Identities:
+        """Fingerprints of the pairs of the last stage, which the result is scored on; empty for drawn scenes."""
+        number, training = self._current
+        last = self._stages[-1]
+        if number == len(self._stages) - 1:
+            return training.pairs
+        return identify_training(*last.datasets, last.config.evaluation, last.config.threads)
 
     def resume(self) -> bool:
         """Restore the state of an earlier training run in this folder; return False if there is none.

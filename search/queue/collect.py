@@ -19,6 +19,7 @@ from search.nsga2.objectives import compute_points, find_nondominated
 from search.queue.final_epe import FinalEpe
 from search.queue.queue import Queue
 from search.queue.retrain import load_result
+from search.queue.same_pairs import check_same_pairs
 from search.queue.status import read_rows, summarize
 from search.queue.task import Task
 
@@ -87,7 +88,8 @@ def collect(queue: Queue, compiler: Compiler, scorer: Scorer) -> Collection:
         scorer: Function that returns the final EPEs of a task's child from its weights and BN statistics.
 
     Raises:
-        InputError: No task is done; or a result is damaged or does not belong to the weights in its folder.
+        InputError: No task is done; a result is damaged or does not belong to the weights in its folder; or tasks were
+            trained on different pairs.
     """
     rows = read_rows(queue)
     tasks = [queue.task(row.index) for row in rows if row.word == "done"]
@@ -95,6 +97,7 @@ def collect(queue: Queue, compiler: Compiler, scorer: Scorer) -> Collection:
         raise InputError(f"queue {queue.paths.folder}: nothing to collect yet ({summarize(rows)}); use `queue run`")
     if len(tasks) < len(rows):
         say(f"not all tasks are done: {summarize(rows)}; collecting those that are")
+    check_same_pairs({task.paths.result: load_result(task).pairs for task in tasks})
     can_compile = _check_vela(compiler)
     survivors = []
     with progress("collecting", len(tasks)) as bar:

@@ -1,17 +1,18 @@
 """Final EPEs of a retrained child on whole images of the data sets in its recipe, without recalibration."""
 
-from typing import Any, Dict, List, Mapping
+from typing import Any, Dict, List, Mapping, Optional
 
 import numpy as np
 from pydantic import Field
 
-from edgeflownas.config import Section, validate
+from edgeflownas.config import ProceduralData, Section, validate
 from edgeflownas.errors import InputError
 from edgeflownas.evaluation.recalibration import select_statistics
 from edgeflownas.network.skeleton import Skeleton
 from edgeflownas.network.space import Space
 from edgeflownas.progress import progress, say
 from edgeflownas.storage import checkpoint, record
+from edgeflownas.storage.pairs import Fingerprint
 from search.hints import complete, folder_options
 from search.queue.task import Task
 
@@ -23,6 +24,7 @@ class FinalEpe(Section):
     epe: float = Field(ge=0, description="mean over all valid pixels of all validation pairs, pixels")
     zero_flow_epe: float = Field(ge=0, description="EPE of zero flow, pixels")
     pairs: int = Field(ge=1)
+    fingerprint: Fingerprint = Field({}, description="fingerprint of the pairs; empty for drawn scenes")
 
 
 class FinalEpes(Section):
@@ -35,8 +37,8 @@ class FinalEpes(Section):
 def score_final_epes(task: Task, tensors: Mapping[str, np.ndarray]) -> Dict[str, FinalEpe]:
     """Score a child on the validation pairs of every stage's data, at their original sizes.
 
-    The BN statistics stored with the weights are used, as on the device. A data set that cannot be read on this
-    machine is reported and left out.
+    The BN statistics stored with the weights are used, as on the device. EPEs of the same pairs that were scored
+    earlier are kept. A data set that cannot be read on this machine is reported and left out, unless its EPE is known.
 
     Args:
         task: Finished task.
@@ -50,14 +52,15 @@ def score_final_epes(task: Task, tensors: Mapping[str, np.ndarray]) -> Dict[str,
     known = _load_known(task, digest)
     epes = {}
     for name, data in sections.items():
-        if name in known and known[name].data == data:
-            epes[name] = known[name]
-            continue
+        earlier = known[name] if name in known and known[name].data == data else None
         try:
-            epes[name] = _score(task, tensors, name, data)
+            epes[name] = _score(task, tensors, name, data, earlier)
         except InputError as error:
-            problem = complete(str(error), folder_options(task.queue.folder.parent))
-            say(f"architecture {task.config.architecture}: no final EPE on {name}: {problem}")
+            if earlier is None:
+                problem = complete(str(error), folder_options(task.queue.folder.parent))
+                say(f"architecture {task.config.architecture}: no final EPE on {name}: {problem}")
+            else:
+                epes[name] = earlier
     if epes != known:
         record.write(task.paths.final, FinalEpes(weights_sha256=digest, epes=epes).model_dump())
     return epes
@@ -82,19 +85,29 @@ def _load_known(task: Task, digest: str) -> Dict[str, FinalEpe]:
     return kept.epes if kept.weights_sha256 == digest else {}
 
 
-def _score(task: Task, tensors: Mapping[str, np.ndarray], name: str, data: Dict[str, Any]) -> FinalEpe:
+def _score(
+    task: Task, tensors: Mapping[str, np.ndarray], name: str, data: Dict[str, Any], earlier: Optional[FinalEpe]
+) -> FinalEpe:
+    """Return the EPE on a data set, which is the earlier one if its pairs are the same."""
     from edgeflownas.data.datasets import open_part
+    from edgeflownas.data.identity import identify_pairs
     from edgeflownas.evaluation.assessment import assess
     from edgeflownas.evaluation.prediction import FlowPredictor
 
     config = task.config
+    source = next(stage.data for stage in config.stages if stage.data.model_dump() == data)
+    is_drawn = isinstance(source, ProceduralData)
+    if earlier is not None and is_drawn:
+        return earlier
+    dataset = open_part(source, "val")
+    fingerprint = {} if is_drawn else identify_pairs(dataset, range(len(dataset)), True, config.threads)
+    if earlier is not None and earlier.fingerprint == fingerprint:
+        return earlier
     skeleton = Skeleton(config.network.width)
     architecture = Space.from_skeleton(skeleton).parse(config.architecture)
     mismatch = skeleton.find_mismatch(tensors, architecture)
     if mismatch is not None:
         raise InputError(f"{task.paths.best}: {mismatch} is missing or has another shape")
-    source = next(stage.data for stage in config.stages if stage.data.model_dump() == data)
-    dataset = open_part(source, "val")
     predictor = FlowPredictor(skeleton, architecture, tensors, select_statistics(tensors), config.threads)
     try:
         with progress(f"{config.architecture} on {name}", len(dataset)) as bar:
@@ -105,4 +118,4 @@ def _score(task: Task, tensors: Mapping[str, np.ndarray], name: str, data: Dict[
     epe, zero = figures.get("epe"), figures.get("zero_flow_epe")
     if epe is None or zero is None:
         raise InputError("no flow of the validation pairs is known")
-    return FinalEpe(data=data, epe=epe, zero_flow_epe=zero, pairs=len(dataset))
+    return FinalEpe(data=data, epe=epe, zero_flow_epe=zero, pairs=len(dataset), fingerprint=fingerprint)

@@ -7,7 +7,7 @@ import sys
 import time
 import traceback
 from pathlib import Path
-from typing import Iterator
+from typing import Dict, Iterator
 
 from pydantic import Field
 
@@ -16,7 +16,10 @@ from edgeflownas.errors import InputError
 from edgeflownas.progress import say
 from edgeflownas.signals import Interrupted, StopFlag, stop_flag
 from edgeflownas.storage import checkpoint, record
+from edgeflownas.storage.pairs import Identities
 from search.queue.claim import Claim, hold_claim
+from search.queue.queue import Queue
+from search.queue.same_pairs import check_same_pairs
 from search.queue.task import StateName, Task
 
 
@@ -30,6 +33,7 @@ class Result(Section):
     epochs: int = Field(ge=1, description="number of epochs trained")
     wall_s: float = Field(ge=0, allow_inf_nan=False, description="seconds of training and scoring, over all attempts")
     weights_sha256: str = Field(description="digest of the tensors in best.h5")
+    pairs: Identities = Field({}, description="fingerprints of the pairs that were read; empty for drawn scenes")
 
 
 def load_result(task: Task) -> Result:
@@ -88,6 +92,8 @@ def _train(task: Task, claim: Claim, stop: StopFlag) -> Result:
     weights = task.load_first_weights()
     stop.raise_if_set()
     training = prepare_retraining(task.config, task.paths.folder, weights)
+    pairs = training.pairs
+    check_same_pairs({**_read_pairs_of_others(task), task.paths.result: pairs})
     resumed = training.resume()
     start = f"initial weights: {task.first_weights or 'random'}"
     say(f"architecture {task.config.architecture}: {'resuming' if resumed else 'starting'}; {start}")
@@ -103,7 +109,19 @@ def _train(task: Task, claim: Claim, stop: StopFlag) -> Result:
         epochs=int(last["epoch"]),
         wall_s=last["wall_s"],
         weights_sha256=checkpoint.digest(weights),
+        pairs=pairs,
     )
+
+
+def _read_pairs_of_others(task: Task) -> Dict[Path, Identities]:
+    """Return the fingerprints of the pairs of the queue's finished tasks, by the path of the result."""
+    pairs = {}
+    queue = Queue(task.queue.folder)
+    for index in queue.indices:
+        with contextlib.suppress(InputError):  # it is not finished, or damaged, which `queue status` reports
+            other = queue.task(index)
+            pairs[other.paths.result] = load_result(other).pairs
+    return pairs
 
 
 @contextlib.contextmanager

@@ -17,9 +17,11 @@ from edgeflownas.config import TrainConfig
 from edgeflownas.errors import InputError
 from edgeflownas.network.space import Architecture
 from edgeflownas.progress import say
+from edgeflownas.storage.pairs import Identities
 from edgeflownas.wording import format_count
 from search.queue.queue import Queue
 from search.queue.retrain import load_result
+from search.queue.same_pairs import check_same_pairs
 from search.queue.status import read_rows, summarize
 from search.queue.task import TaskConfig
 from search.ranking.agreement import compute_tau_b
@@ -123,9 +125,9 @@ def read_truth(run: Run, folders: Sequence[Path]) -> Truth:
 
     Raises:
         InputError: There are too few children, they started from shared weights, or the queues differ in more than
-            their seeds.
+            their seeds, such as in the pairs that they were trained on.
     """
-    seeds, configs = zip(*(_read(run, folder) for folder in folders))
+    seeds, configs, pairs = zip(*(_read(run, folder) for folder in folders))
     if len(seeds[0]) < _LEAST:
         raise InputError(
             f"queue {folders[0]}: {format_count(len(seeds[0]), 'child is', 'children are')} trained, but "
@@ -145,6 +147,7 @@ def read_truth(run: Run, folders: Sequence[Path]) -> Truth:
                     f"queue {folder}: its children differ in {name} from those of queue {folders[0]}; name queues "
                     f"that differ only in their seed"
                 )
+    check_same_pairs({path: identities for one in pairs for path, identities in one.items()})
     numbers = [config.seed for config in configs]
     if len(set(numbers)) < len(numbers):
         raise InputError(
@@ -169,11 +172,12 @@ def _conditions(config: TaskConfig) -> Dict[str, Any]:
     }
 
 
-def _read(run: Run, folder: Path) -> Tuple[EpeByArchitecture, TaskConfig]:
-    """Return the EPEs of the finished children of a queue, and the configuration of its first task."""
+def _read(run: Run, folder: Path) -> Tuple[EpeByArchitecture, TaskConfig, Dict[Path, Identities]]:
+    """Return EPEs and pairs of the finished children of a queue, and the configuration of its first task."""
     queue = Queue(folder)
     rows = read_rows(queue)
     epes: EpeByArchitecture = {}
+    pairs: Dict[Path, Identities] = {}
     for row in rows:
         if row.word != "done":
             continue
@@ -183,7 +187,8 @@ def _read(run: Run, folder: Path) -> Tuple[EpeByArchitecture, TaskConfig]:
                 f"queue {folder}: its children started from the supernet's weights, so they are not an independent "
                 f"truth; name a queue of strategy: independent, or one with queue.warm_start: false, with --children"
             )
-        epes[run.space.parse(task.config.architecture)] = load_result(task).epe
+        result = load_result(task)
+        epes[run.space.parse(result.architecture)], pairs[task.paths.result] = result.epe, result.pairs
     if len(epes) < len(rows):
         say(f"queue {folder}: {summarize(rows)}; only the finished children are used")
-    return epes, queue.task(queue.indices[0]).config
+    return epes, queue.task(queue.indices[0]).config, pairs

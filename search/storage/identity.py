@@ -15,7 +15,7 @@ from edgeflownas.errors import InputError
 from edgeflownas.network.space import Space
 from edgeflownas.storage.files import sha256
 from edgeflownas.storage.origin import TENSORFLOW, describe_versions
-from edgeflownas.storage.pairs import Identities, describe_changes
+from edgeflownas.storage.pairs import PLACES, Identities, describe_changes
 from search.run import Run
 
 # Keys and sections of the configuration that may change between two runs of a search: they move it, speed it up or let
@@ -98,6 +98,9 @@ class Identity:
             raise ValueError(error) from None
         here, there = _flatten(self.config.model_dump()), _flatten(other.model_dump())
         free = _FREE_FOR_SCORES if scores_only else _FREE
+        pairs = self._read_pairs(attributes)
+        if pairs and self.pairs:
+            free = (*free, *(f"data.{key}" for key in PLACES))
         differences = [
             f"{key} is {there.get(key)} there and {here.get(key)} here"
             for key in sorted({**there, **here})
@@ -115,7 +118,7 @@ class Identity:
         for key, name in (("supernet_sha256", "supernet"), ("cost_table_sha256", "cost table")):
             if attributes[key] != mine[key]:
                 differences.append(f"the {name} is {attributes[key]:.12} there and {mine[key]:.12} here (sha256)")
-        return differences + describe_changes(self._read_pairs(attributes), self.pairs)
+        return differences + describe_changes(pairs, self.pairs)
 
     def describe_gap(self, path: Path, attributes: Mapping[str, Any]) -> str:
         """Return a remark if a file was scored on unknown pairs or with another TensorFlow; otherwise an empty text."""

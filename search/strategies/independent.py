@@ -8,15 +8,18 @@ An architecture has the EPE of its trained child and the cost from the cost tabl
 every child with its own weights.
 """
 
-from typing import List
+from pathlib import Path
+from typing import Dict, List
 
 from edgeflownas.errors import InputError
 from edgeflownas.progress import say
+from edgeflownas.storage.pairs import Identities
 from edgeflownas.wording import format_count
 from search.nsga2.scoring import COST_FIGURES, Score, look_up_cost
 from search.queue import build, runner
 from search.queue.queue import Queue
 from search.queue.retrain import load_result
+from search.queue.same_pairs import check_same_pairs
 from search.queue.status import read_rows, summarize
 from search.queue.task import SearchFigures
 from search.run import Run
@@ -91,18 +94,22 @@ class _ResultReader:
         context.lock.beat()
         scores: List[Score] = []
         seconds = context.file.wall_s
+        pairs: Dict[Path, Identities] = {}
         for row in read_rows(self._queue):
             if row.word != "done" or row.architecture is None:
                 continue
             architecture = space.parse(row.architecture)
+            task = self._queue.task(row.index)
+            result = load_result(task)
+            pairs[task.paths.result] = result.pairs
             if architecture in context.file.archive:
                 continue
-            result = load_result(self._queue.task(row.index))
             scores.append((architecture, result.epe))
             seconds += result.wall_s
             context.file.zero_flow_epe = result.zero_flow_epe
         if not scores:
             return
+        check_same_pairs(pairs)
         evolution = context.evolution
         context.file.append(evolution.tell([architecture for architecture, _ in scores], scores), seconds)
         say(

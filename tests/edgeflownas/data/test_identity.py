@@ -104,6 +104,17 @@ def test_drawn_scenes_are_identified_by_their_configuration_alone() -> None:
     assert identify_training(*drawn, EvaluationConfig(), 1) == {}
 
 
+def test_data_of_a_checkpoint_may_be_moved_if_pairs_are_recorded(root: Path) -> None:
+    pairs = identify(root)
+    before, now = ({"data": {"train_dir": place, "height": 32}} for place in ("/here", "/there"))
+    assert not checkpoint.check_same(Path("last.h5"), {**before, "pairs": pairs}, {**now, "pairs": pairs})
+    with pytest.raises(InputError, match=r"another data \(\{'train_dir': '/here'\}, now \{'train_dir': '/there'\}\)"):
+        checkpoint.check_same(Path("last.h5"), before, {**now, "pairs": pairs})
+    now["data"]["height"] = 48
+    with pytest.raises(InputError, match=r"another data \(\{'height': 32\}, now \{'height': 48\}\)"):
+        checkpoint.check_same(Path("last.h5"), {**before, "pairs": pairs}, {**now, "pairs": pairs})
+
+
 def test_checkpoint_of_other_pairs_is_refused_and_one_of_an_earlier_version_gets_a_remark(root: Path) -> None:
     before = identify(root)
     assert not checkpoint.check_same(Path("last.h5"), {"pairs": before}, {"pairs": before})

@@ -1,5 +1,6 @@
 import csv
 import io
+import shutil
 from pathlib import Path
 from typing import Any, Dict, List, Mapping
 
@@ -12,7 +13,7 @@ from edgeflownas.config import HardwareConfig
 from edgeflownas.errors import InputError
 from edgeflownas.hardware.compiler import Compiler
 from edgeflownas.hardware.cost import Cost
-from edgeflownas.storage import checkpoint
+from edgeflownas.storage import checkpoint, record
 from search.queue.collect import Collection, Survivor, collect
 from search.queue.final_epe import FinalEpe, score_final_epes
 from search.queue.final_front import render_epe_table, render_final_table, write_final_front
@@ -20,6 +21,7 @@ from search.queue.published import EDGEFLOWNET
 from search.queue.queue import Queue
 from search.queue.retrain import retrain
 from search.queue.task import Task
+from tests.edgeflownas.data.written import WRITERS, flow, put_flo
 from tests.search.queue import small
 from tests.search.queue.small import SCORES, small_queue
 
@@ -166,3 +168,43 @@ def test_missing_data_set_is_reported_and_left_out(tmp_path: Path, capfd: pytest
     epes = score_final_epes(Task(task.queue, 2), {**weights, **statistics})
     assert list(epes) == ["procedural", "procedural 2"] and epes["procedural"].data["seed"] == here["seed"]
     assert "no final EPE on flyingchairs2: " in capfd.readouterr().err
+
+
+def record_pairs(task: Task, contents: str) -> None:
+    """Let the result of a task record the pairs that it was trained on."""
+    pairs = {"validation": {"pairs": 8, "names": "a", "contents": contents}}
+    record.write(task.paths.result, {**record.read(task.paths.result), "pairs": pairs})
+
+
+def test_tasks_that_were_trained_on_different_pairs_are_refused(tmp_path: Path) -> None:
+    queue = small_queue(tmp_path)
+    for index in range(3):
+        finish(queue, index, 1.0 + index)
+    collect(queue, no_vela(), fake_final_epes)
+    record_pairs(queue.task(1), "b")
+    record_pairs(queue.task(2), "b")
+    collect(queue, no_vela(), fake_final_epes)  # task 0 is of an earlier version
+    record_pairs(queue.task(0), "c")
+    with pytest.raises(InputError, match=r"1/result\.json: is of other pairs than .*0/result\.json.*contents of files"):
+        collect(queue, no_vela(), fake_final_epes)
+
+
+def test_final_epe_is_scored_again_if_its_pairs_have_changed(tmp_path: Path) -> None:
+    content = WRITERS["list"](tmp_path / "data")
+    task = small_queue(tmp_path).task(2)
+    written = yaml.safe_load(task.paths.task.read_text())
+    task.paths.task.write_text(yaml.safe_dump({**written, "data": {**content, "height": 16, "width": 16}}))
+    task = Task(task.queue, 2)
+    statistics = {}
+    weights = task.load_first_weights() or {}
+    for name in [name[: -len("/gamma")] for name in weights if name.endswith("/gamma")]:
+        size = weights[f"{name}/gamma"].shape
+        statistics.update({f"{name}/mean": np.zeros(size, "f4"), f"{name}/variance": np.ones(size, "f4")})
+    tensors = {**weights, **statistics}
+    before = score_final_epes(task, tensors)["list"]
+    assert score_final_epes(task, tensors)["list"] == before
+    put_flo(tmp_path / "data" / "a.flo", flow(77))
+    now = score_final_epes(task, tensors)["list"]
+    assert now.epe != before.epe and now.pairs == before.pairs
+    shutil.rmtree(str(tmp_path / "data"))
+    assert score_final_epes(task, tensors)["list"] == now

@@ -8,15 +8,18 @@ from pathlib import Path
 from typing import Any, Callable, Dict, List
 
 import pytest
+import yaml
 
 from edgeflownas.config import validate
 from edgeflownas.errors import InputError
 from edgeflownas.storage import checkpoint, record
 from edgeflownas.training.child import ChildStep
 from search.commands.retrain import command
+from search.queue.queue import Queue
 from search.queue.retrain import Result, retrain
 from search.queue.task import Task
-from tests.search.queue.small import TRAIN, small_queue, start_python
+from tests.edgeflownas.data.written import WRITERS
+from tests.search.queue.small import TRAIN, finish, small_queue, start_python
 
 LIGHT = 2  # the task whose network is built fastest; an epoch has four steps
 SECOND_EPOCH = 6  # a step in the middle of the second epoch
@@ -80,6 +83,27 @@ def undisturbed(request: Any, tmp_path_factory: pytest.TempPathFactory) -> Task:
     task = light(tmp_path_factory.mktemp("undisturbed"), warm_start=request.param)
     assert retrain(task) == "done"
     return task
+
+
+def test_task_is_not_trained_on_other_pairs_than_the_finished_tasks(tmp_path: Path) -> None:
+    queue = small_queue(tmp_path)
+    data = {**WRITERS["flyingchairs2"](tmp_path / "data"), "height": 16, "width": 16}
+    for index in (1, LIGHT):
+        path = queue.task(index).paths.task
+        content = yaml.safe_load(path.read_text())
+        content["evaluation"]["calibration_pairs"] = 3
+        path.write_text(yaml.safe_dump({**content, "data": data, "attempts": 1}))
+    finish(queue, 1, 2.0)
+    other = {"validation": {"pairs": 2, "names": "a", "contents": "b"}}
+    record.write(queue.task(1).paths.result, {**record.read(queue.task(1).paths.result), "pairs": other})
+    task = Queue(queue.paths.folder).task(LIGHT)
+    assert retrain(task) == "failed"
+    assert "is of other pairs than" in str(task.state().reason) and not task.paths.last.exists()
+    record.write(queue.task(1).paths.result, {**record.read(queue.task(1).paths.result), "pairs": {}})
+    record.write(task.paths.state, {**record.read(task.paths.state), "state": "queued", "crashes": 0})
+    assert retrain(task) == "done"
+    pairs = record.read(task.paths.result)["pairs"]
+    assert {use: mark["pairs"] for use, mark in pairs.items()} == {"training": 3, "calibration": 3, "validation": 2}
 
 
 def test_finished_task_has_result_log_and_learning_curve(undisturbed: Task) -> None:

@@ -1,11 +1,12 @@
 """Refusal to resume a different search, by the settings, files and pairs that make it different."""
 
 from pathlib import Path
-from typing import List, Tuple
+from typing import Any, Dict, List, Tuple
 
 import h5py
 import pytest
 
+from edgeflownas.config import Config, validate
 from edgeflownas.errors import InputError
 from edgeflownas.network.space import Space
 from edgeflownas.storage import origin
@@ -82,6 +83,22 @@ def test_free_settings_may_change(tmp_path: Path, free: str) -> None:
     search(tmp_path / "search.h5", 2, identity(MEDIUM, free))
     with h5py.File(str(tmp_path / "search.h5"), "r") as file:
         assert file.attrs["config_yaml"] == identity(MEDIUM, free).attributes()["config_yaml"]
+
+
+def test_data_may_be_moved_if_pairs_are_recorded() -> None:
+    here, there = ({"kind": "kitti2015", "root": root} for root in ("/a", "/b"))
+    same: Identities = {"validation": {"pairs": 8, "names": "a", "contents": "b"}}
+
+    def of(data: Dict[str, Any], pairs: Identities) -> Identity:
+        config = validate({**IDENTITY.config.model_dump(), "data": data}, Config, "test")
+        return Identity(**{**vars(IDENTITY), "config": config, "pairs": pairs})
+
+    assert of(there, same).differences(of(here, same).attributes()) == []
+    gaps: List[Tuple[Identities, Identities]] = [({}, same), (same, {})]
+    for before, now in gaps:
+        assert of(there, now).differences(of(here, before).attributes())[0] == "data.root is /a there and /b here"
+    other = {**there, "flow": "noc"}
+    assert of(other, same).differences(of(here, same).attributes()) == ["data.flow is occ there and noc here"]
 
 
 def test_pairs_are_recorded_and_compared(tmp_path: Path) -> None:
