@@ -16,6 +16,7 @@ from edgeflownas.progress import say_once
 from edgeflownas.storage import checkpoint
 from edgeflownas.storage.files import write_text
 from search.hints import complete, folder_options, format_command
+from search.inputs import locate_inputs, record_inputs
 from search.weights import WeightsOrigin
 
 # The last digits of a sum that is shared among threads depend on their number. With one thread, an architecture gets
@@ -69,7 +70,12 @@ class Run:
         config = load(config_path, overrides)
         options = ["--config", str(config_path), *(() if folder is None else ("--run", str(folder)))]
         options += [word for override in overrides for word in ("--set", override)]
-        return cls(config, folder or Path("results") / config.name, options=options)
+        folder = folder or Path("results") / config.name
+        if folder.exists() and not folder.is_dir():
+            raise InputError(f"--run {folder}: is a file; name the folder of a run, such as results/{config.name}")
+        is_of_run = config_path.name == "config.yaml" and not (folder / "inputs").exists()
+        config = locate_inputs(config, config_path.parent if is_of_run else folder)
+        return cls(config, folder, options=options)
 
     @property
     def supernet_folder(self) -> Path:
@@ -140,8 +146,9 @@ class Run:
         return self.folder / "config.yaml"
 
     def write_config(self) -> None:
-        """Write the resolved configuration to the folder."""
+        """Write the resolved configuration to the folder, and record the files that it names."""
         write_text(self.config_file, dump(self.config))
+        record_inputs(self.config, self.folder)
 
     def command(self, name: str, *options: str) -> str:
         """Return a command for this run that can be pasted into a shell."""

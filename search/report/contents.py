@@ -16,6 +16,7 @@ from edgeflownas.progress import say
 from edgeflownas.storage import checkpoint, sealed
 from edgeflownas.storage.files import read_json
 from edgeflownas.storage.lock import held
+from search.inputs import locate_inputs
 from search.nsga2.archive import Archive
 from search.nsga2.competition import Competition
 from search.nsga2.feasibility import Feasibility
@@ -223,7 +224,7 @@ def read(folder: Path, name: Optional[str] = None) -> Contents:
     path = folder / "config.yaml"
     if not path.is_file():
         raise InputError(f"{folder}: contains no run (no config.yaml); name the folder of a run, such as results/demo")
-    run = Run(load(path), folder)
+    run = Run(locate_inputs(load(path), folder, prefer_copies=True), folder)
     attributes, archive, generations = _read_search(run)
     identity = _make_identity(run, attributes) if attributes else None
     exact, remarks = (None, []) if identity is None else read_whole_space(run.space_files, identity)
