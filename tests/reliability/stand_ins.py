@@ -27,6 +27,7 @@ from edgeflownas.training import child as child_training
 from edgeflownas.training import loop as training
 from search import cli
 from search.queue import runner
+from search.queue.script import PROGRAM
 from search.storage.space_file import SpaceFile
 from search.strategies import enumeration
 from search.workers.evaluator import Opened
@@ -164,7 +165,7 @@ class Task:
         def work() -> None:
             for handle in (1, 2):
                 os.dup2(stdout.fileno(), handle)
-            call([*words[words.index("search") + 1 :]])
+            call([*words[words.index(str(PROGRAM)) + 1 :]])
 
         self.returncode: Optional[int] = None
         self.pid = in_child(work)
