@@ -23,38 +23,45 @@ _RESERVED = (
 
 
 class ClusterConfig(Section):
-    """Resources of the Slurm jobs of the retrain queue. For null, the cluster's default applies."""
+    """Resources of the Slurm jobs of the retrain queue. null means the default of the cluster."""
 
-    partition: Optional[str] = Field(None, pattern=_NAME, description="Partition to submit to, or several partitions.")
-    account: Optional[str] = Field(None, pattern=_NAME, description="Account that is charged.")
+    partition: Optional[str] = Field(
+        None, pattern=_NAME, description="Partition to submit to. Several names are separated by commas."
+    )
+    account: Optional[str] = Field(None, pattern=_NAME, description="Account to charge.")
     qos: Optional[str] = Field(None, pattern=_NAME, description="Quality of service.")
     hours: Optional[float] = Field(
-        None, gt=0, description="Time limit of a task's job, in hours. A task that reaches it is requeued and resumes."
+        None,
+        gt=0,
+        description="Time limit of the job of a task, in hours. A task that reaches the limit is requeued and resumes.",
     )
     save_seconds: int = Field(
-        300, ge=1, le=65535, description="Seconds before the time limit at which a task saves and is requeued."
+        300, ge=1, le=65535, description="Time before the limit at which a task saves and is requeued, in seconds."
     )
     gpus: int = Field(0, ge=0, description="Number of GPUs per task.")
     gpu_type: Optional[str] = Field(
-        None, pattern=_NAME, description="Type of the GPUs, as named by the cluster, such as `a100`."
+        None, pattern=_NAME, description="Type of the GPUs, as the cluster names it, such as `a100`."
     )
     cpus: int = Field(2, ge=1, description="Number of CPU cores per task.")
     memory_gb: Optional[int] = Field(None, ge=1, description="Memory per task, in GB.")
     throttle: Optional[int] = Field(
-        None, ge=1, description="Largest number of tasks of one submission that run at once; null: no limit."
+        None,
+        ge=1,
+        description="Largest number of tasks of one submission that run at the same time. null means no limit.",
     )
     modules: List[Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.+/-]*$")]] = Field(
-        [], description="Environment modules to load, in this order."
+        [], description="Environment modules to load, in order."
     )
     conda: Optional[str] = Field(
         None, pattern=r"^[A-Za-z0-9_./~][A-Za-z0-9_./-]*$",
-        description="Conda environment to activate, by name or folder; null: use the Python that runs `queue submit`.",
+        description="Conda environment to activate, by name or folder. null means the Python that "
+        "runs `queue submit`.",
     )  # fmt: skip
     environment: Dict[Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")], str] = Field(
-        {}, description="Environment variables to set; values are taken literally."
+        {}, description="Environment variables to set. Values are taken literally."
     )
     directives: List[Annotated[str, Field(pattern=_DIRECTIVE)]] = Field(
-        [], description="Further options of sbatch, such as `--constraint=a100`."
+        [], description="Additional options of sbatch, such as `--constraint=a100`."
     )
 
     @field_validator("environment")

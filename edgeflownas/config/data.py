@@ -65,29 +65,36 @@ class FileData(_SizedData):
     kind: str
     height: Side = Field(176, description="Height of the crop, in pixels.")
     width: Side = Field(240, description="Width of the crop, in pixels.")
-    crop: bool = Field(True, description="Crop training pairs at random positions; false: at the centre.")
+    crop: bool = Field(
+        True,
+        description="Whether to crop training pairs at random positions. If false, they are cropped at the centre.",
+    )
     scale: List[Factor] = Field(
         [1.0, 1.0],
         min_length=2,
         max_length=2,
-        description="Bounds of the random factor by which training pairs are zoomed; [1, 1]: no zoom.",
+        description="Lower and upper bound of the random factor by which training pairs are zoomed. "
+        "[1, 1] means no zoom.",
     )
-    flips: bool = Field(True, description="Mirror training pairs at random, left-right and up-down.")
+    flips: bool = Field(True, description="Whether to mirror training pairs at random, left-right and up-down.")
     colour: float = Field(
         0.0,
         ge=0,
         lt=1,
-        description="Strength of the random changes of brightness, contrast, saturation and hue of training images; 0: "
-        "none.",
+        description="Strength of the random changes of brightness, contrast, saturation and hue of "
+        "training images. 0 means none.",
     )
     noise: float = Field(
         0.0,
         ge=0,
         le=255,
-        description="Largest standard deviation of the noise added to training images, in grey levels; 0: none.",
+        description="Largest standard deviation of the noise that is added to training images, in "
+        "grey levels. 0 means no noise.",
     )
     exclude: Optional[PathText] = Field(
-        None, description="List of bad files to leave out, as written by `data check`; null: leave nothing out."
+        None,
+        description="List of bad files, as written by `data check`. Pairs with these files are "
+        "left out. null leaves nothing out.",
     )
 
     @field_validator("scale")
@@ -104,12 +111,14 @@ class FlyingChairsData(FileData):
     kind: Literal["flyingchairs"]
     root: PathText = Field(description="Folder that contains data/.")
     split: Optional[PathText] = Field(
-        None, description="File with 1 (training) or 2 (validation) per pair; null: FlyingChairs_train_val.txt in root."
+        None,
+        description="File that marks each pair with 1 (training) or 2 (validation). null means "
+        "FlyingChairs_train_val.txt in `root`.",
     )
 
 
 class FlyingChairs2Data(FileData):
-    """Folders with the file names of FlyingChairs2: NNNNNNN-img_0.png, NNNNNNN-img_1.png, NNNNNNN-flow_01.flo."""
+    """FlyingChairs2: folders with NNNNNNN-img_0.png, NNNNNNN-img_1.png and NNNNNNN-flow_01.flo."""
 
     kind: Literal["flyingchairs2"]
     train_dir: PathText = Field(description="Folder of the training pairs.")
@@ -121,7 +130,7 @@ _PASSES = "Rendering passes to use."
 
 
 class FlyingThings3DData(FileData):
-    """FlyingThings3D (Mayer et al., CVPR 2016); TRAIN is for training, TEST for validation."""
+    """FlyingThings3D (Mayer et al., CVPR 2016). TRAIN is used for training, TEST for validation."""
 
     kind: Literal["flyingthings3d"]
     root: PathText = Field(description="Folder that contains frames_cleanpass/, frames_finalpass/ and optical_flow/.")
@@ -139,7 +148,9 @@ class SintelData(FileData):
     root: PathText = Field(description="Folder that contains training/.")
     passes: List[Pass] = Field(["clean", "final"], min_length=1, description=_PASSES)
     val_scenes: List[str] = Field(
-        [], description="Scenes for validation; the other scenes are for training. []: all are for validation."
+        [],
+        description="Scenes for validation. All other scenes are for training. [] means that all "
+        "scenes are for validation.",
     )
 
 
@@ -150,8 +161,9 @@ class _UnsplitData(FileData):
     val_every: int = Field(
         1,
         ge=1,
-        description="Every `val_every`-th pair of the complete data set is for validation; the other pairs are for "
-        "training. 1: all are for validation.",
+        description="Spacing of the validation pairs: every `val_every`-th pair of the complete data "
+        "set is for validation, and all others are for training. 1 means that all pairs are for "
+        "validation.",
     )
 
 
@@ -161,7 +173,7 @@ class KittiData(_UnsplitData):
     kind: Literal["kitti2012", "kitti2015"]
     root: PathText = Field(description="Folder that contains training/.")
     flow: Literal["occ", "noc"] = Field(
-        "occ", description="Ground truth to use: with occluded pixels (occ) or without them (noc)."
+        "occ", description="Ground truth to use, with occluded pixels (occ) or without them (noc)."
     )
 
 
@@ -175,12 +187,14 @@ class MiddleburyData(_UnsplitData):
 class ListData(FileData):
     """Text files that list pairs.
 
-    Each line names an image, the next image and the flow (.flo, .pfm or KITTI's .png), relative to the list; then, if
-    there are any, the masks of invalid and of occluded pixels (`-`: none).
+    Each line names the first image, the second image and the flow (.flo, .pfm or a KITTI .png). The masks of invalid
+    and of occluded pixels may follow; `-` means no mask. Paths are relative to the folder of the list.
     """
 
     kind: Literal["list"]
-    train_list: Optional[PathText] = Field(None, description="List of the training pairs; null: no training pairs.")
+    train_list: Optional[PathText] = Field(
+        None, description="List of the training pairs. null means that there are none."
+    )
     val_list: PathText = Field(description="List of the validation pairs.")
 
 

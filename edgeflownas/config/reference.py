@@ -9,11 +9,15 @@ from edgeflownas.config.section import Section
 
 _HEAD = """# Configuration reference
 
-A configuration is a YAML file. Any key can be overridden on the command line with `--set section.key=VALUE`. An unknown
-key, a wrong type or an invalid value is an error that names the key and what is allowed. Keys without a default are
-*required*; a section without required keys may be left out. Values follow the core rules of YAML 1.2: `1:30`, `yes`
-and `1_000` are text, `010` is 10, and `0o10` is 8. The digits of architectures are read as written, with or without
-quotes. `make docs` generates this page from the definitions in `edgeflownas/config/`; edit those instead.
+This page lists every configuration key. A configuration is a YAML file. Any key can be overridden on the command line
+with `--set section.key=VALUE`. [Concepts](concepts.md) explains the terms.
+
+- Keys without a default are *required*. A section without required keys may be left out.
+- An unknown key, a wrong type or an invalid value is an error. The message names the key and the allowed values.
+- Values follow the core rules of YAML 1.2: `1:30`, `yes` and `1_000` are text, `010` is 10, and `0o10` is 8. The digits
+  of architectures are read as written, with or without quotes.
+
+`make docs` generates this page from the definitions in `edgeflownas/config/`. Edit the definitions, not this page.
 """
 _TABLE = "| key | value | default | meaning |\n|---|---|---|---|"
 _BOUNDS = (
@@ -52,7 +56,10 @@ def _describe(heading: str, schema: Schema, hidden: Schema) -> str:
 def _describe_data() -> Iterator[str]:
     """Yield the keys that data sets in files share, then the data sets with their own keys."""
     shared = FileData.model_json_schema()["properties"]
-    text = "The data set. `kind` selects it; [data.md](data.md) describes the layouts. Keys of every data set in files:"
+    text = (
+        "The data set, selected by `kind`. [data.md](data.md) describes the layouts. All data sets in files have these "
+        "keys:"
+    )
     yield f"## `data`\n\n{text}\n"
     yield _table({name: key for name, key in shared.items() if name != "kind"}, [])
     kinds: Dict[Type[Section], List[str]] = {}

@@ -13,30 +13,40 @@ from edgeflownas.config.section import PathText, Section, WrittenInt
 class NetworkConfig(Section):
     """Size of the network."""
 
-    width: int = Field(32, ge=2, multiple_of=2, description="Base width c of the network, in channels.")
+    width: int = Field(
+        32, ge=2, multiple_of=2, description="Base width of the network, in channels. The documentation calls it c."
+    )
 
 
 class TrainConfig(Section):
-    """Training of the supernet, where a step is a fair cycle, or of one child, where a step is one batch."""
+    """Training of a supernet, in which a step is a fair cycle, or of one architecture."""
 
     epochs: int = Field(200, ge=1, description="Number of passes over the training pairs.")
     batch_size: int = Field(8, ge=1, description="Number of pairs per step.")
-    learning_rate: float = Field(1e-4, gt=0, description="Peak learning rate; it decays to 0 along a cosine.")
-    warmup_steps: int = Field(0, ge=0, description="Number of steps over which the learning rate rises from 0.")
+    learning_rate: float = Field(1e-4, gt=0, description="Peak learning rate. It decays to 0 along a cosine.")
+    warmup_steps: int = Field(
+        0, ge=0, description="Number of steps over which the learning rate rises from 0 to its peak."
+    )
     weight_decay: float = Field(4e-5, ge=0, description="Decoupled weight decay of the convolution kernels.")
-    clip_norm: float = Field(10.0, gt=0, description="Largest global norm of a gradient; larger ones are scaled down.")
+    clip_norm: float = Field(
+        10.0, gt=0, description="Largest global norm of the gradient. A larger gradient is scaled down to it."
+    )
     uncertainty_from: float = Field(
         0.5, ge=0, le=1, description="Fraction of the steps after which the uncertainty loss is added to the L1 loss."
     )
     patience: int = Field(
-        0, ge=0, description="Number of epochs without a better EPE after which training stops early; 0: never."
+        0,
+        ge=0,
+        description="Number of epochs without a better EPE after which training stops "
+        "early. 0 disables early stopping.",
     )
     keep_every: int = Field(
-        0, ge=0, description="Interval, in epochs, at which weights are kept for `rank`; 0: none are kept."
+        0, ge=0, description="Number of epochs between two sets of weights that are kept for `rank`. 0 keeps none."
     )
     devices: Optional[List[Annotated[int, Field(ge=0)]]] = Field(
         None,
-        description="Numbers of the GPUs to train on; []: the CPU; null: the first GPU, or the CPU if there is none.",
+        description="Numbers of the GPUs to train on. [] means the CPU; null means the first GPU, or "
+        "the CPU if there is no GPU.",
     )
 
     @field_validator("devices")
@@ -57,8 +67,8 @@ class SupernetTrainConfig(TrainConfig):
 
     sampling: Literal["strict", "uniform"] = Field(
         "strict",
-        description="Paths of a step. strict: every option exactly once (FairNAS); uniform: one random path, for "
-        "comparison.",
+        description="Architectures (paths) that a step trains. strict: a fair cycle, in which every "
+        "option occurs exactly once (FairNAS). uniform: one random path, for comparison.",
     )
 
     @property
@@ -75,7 +85,7 @@ class SupernetTrainConfig(TrainConfig):
 class StageConfig(TrainConfig):
     """One stage of multi-stage training. A stage begins with the best weights of the previous stage."""
 
-    data: Optional[DataConfig] = Field(None, description="Data set of the stage; null: the data set of the run.")
+    data: Optional[DataConfig] = Field(None, description="Data set of the stage. null means the data set of the run.")
 
 
 FORMS = ("one stage", "stages")  # of a recipe
@@ -86,9 +96,7 @@ def _find_form(recipe: Any) -> str:
 
 
 Recipe = Annotated[
-    Union[
-        Annotated[TrainConfig, Tag(FORMS[0])], Annotated[List[StageConfig], Field(min_length=1), Tag(FORMS[1])]
-    ],
+    Union[Annotated[TrainConfig, Tag(FORMS[0])], Annotated[List[StageConfig], Field(min_length=1), Tag(FORMS[1])]],
     Discriminator(_find_form),
 ]
 
@@ -97,11 +105,17 @@ class EvaluationConfig(Section):
     """How architectures are scored."""
 
     calibration_pairs: int = Field(
-        64, ge=1, description="Number of training pairs from which BN statistics are computed, not more than there are."
+        64,
+        ge=1,
+        description="Number of training pairs from which BN statistics are recomputed "
+        "before an architecture is scored. The data set must have at least this many.",
     )
-    calibration_batch: int = Field(32, ge=1, description="Number of pairs per batch when BN statistics are computed.")
+    calibration_batch: int = Field(32, ge=1, description="Number of pairs per batch when BN statistics are recomputed.")
     val_pairs: int = Field(
-        0, ge=0, description="Number of validation pairs that are scored, not more than there are; 0: all."
+        0,
+        ge=0,
+        description="Number of validation pairs on which architectures are scored. The data "
+        "set must have at least this many. 0 means all.",
     )
     batch_size: int = Field(32, ge=1, description="Number of validation pairs per batch.")
 
@@ -109,12 +123,19 @@ class EvaluationConfig(Section):
 class ScoringConfig(EvaluationConfig):
     """How architectures are scored, and by which workers. Scores do not depend on the workers."""
 
-    workers: int = Field(1, ge=1, description="Number of worker processes on this machine; 1: score without workers.")
+    workers: int = Field(
+        1,
+        ge=1,
+        description="Number of worker processes on this machine. 1 means that the command itself computes the scores.",
+    )
     devices: List[Annotated[int, Field(ge=0)]] = Field(
-        [], description="Numbers of the GPUs to score on, with at least one worker each; []: the CPU."
+        [], description="Numbers of the GPUs to score on, with at least one worker each. [] means the CPU."
     )
     scheduler: Optional[str] = Field(
-        None, pattern=r"^tcp://[^/\s]+:[0-9]+$", description="Address of a Dask scheduler whose workers score instead."
+        None,
+        pattern=r"^tcp://[^/\s]+:[0-9]+$",
+        description="Address of a Dask scheduler. Its workers then compute the "
+        "scores, instead of workers on this machine.",
     )
 
     @property
@@ -130,19 +151,23 @@ class ScoringConfig(EvaluationConfig):
 
 
 class HardwareConfig(Section):
-    """The board, and Arm's compiler Vela."""
+    """The board, and Arm's compiler Vela, which reports its speed and memory use."""
 
     board: PathText = Field("configs/hardware/grove_vision_ai_v2.yaml", description="File that describes the board.")
-    table: PathText = Field(description="Cost table of this board, base width and image size; `cost build` writes it.")
+    table: PathText = Field(description="Cost table for this board, base width and image size. `cost build` writes it.")
     vela: Optional[PathText] = Field(
-        None, description="Command that runs Vela; null: the command beside the running Python, or .venv-vela/bin/vela."
+        None,
+        description="Command that runs Vela. null means the `vela` command beside the running "
+        "Python, or .venv-vela/bin/vela.",
     )
     vela_version: Literal["5.2.0", "3.8.0"] = Field(
-        "5.2.0", description="Version of Vela. 3.8.0, the last version for Python 3.7, reports far more SRAM."
+        "5.2.0", description="Version of Vela. 3.8.0 is the last version for Python 3.7, and reports far more SRAM."
     )
-    vela_timeout: float = Field(600.0, gt=0, description="Time limit of one compile, in seconds.")
+    vela_timeout: float = Field(600.0, gt=0, description="Time limit of one compilation, in seconds.")
     compile_front: bool = Field(
-        True, description="Compile the front of every generation of a search; false: its costs remain predictions."
+        True,
+        description="Whether to compile the front of every generation of a search. If false, "
+        "its costs are predictions.",
     )
 
 
@@ -168,38 +193,43 @@ class Bound(Section):
 
 
 class EvolutionConfig(Section):
-    """The evolutionary search."""
+    """The evolutionary search (NSGA-II)."""
 
     population: int = Field(52, ge=4, multiple_of=4, description="Number of architectures that survive a generation.")
     generations: int = Field(40, ge=1, description="Largest number of generations.")
-    crossover: float = Field(0.9, ge=0, le=1, description="Probability that a pair of parents is crossed.")
+    crossover: float = Field(0.9, ge=0, le=1, description="Probability that two parents are crossed.")
     mutation: Optional[float] = Field(
-        None, gt=0, le=1, description="Probability that a gene mutates; null: 1 / number of genes."
+        None, gt=0, le=1, description="Probability that a gene mutates. null means 1 / number of genes."
     )
     objectives: List[Objective] = Field(
-        ["epe", "fps"], min_length=1, max_length=5, description="Objectives; `fps` is maximised, the others minimised."
+        ["epe", "fps"],
+        min_length=1,
+        max_length=5,
+        description="Objectives of the search. `fps` is maximised, all others are minimised.",
     )
     constraints: Dict[CostFigure, Bound] = Field(
         {},
         description="Limits of cost figures, such as `{fps: {min: 8}, sram_kib: {max: 512}}`. Only architectures that "
-        "keep all of them are requested and are on the front. Without `sram_kib`, the board's arena is the limit.",
+        "satisfy all limits are requested and can be on the front. Without a limit for `sram_kib`, the limit is the size "
+        "of the board's arena.",
     )
     reference_point: Optional[Dict[Objective, float]] = Field(
         None,
-        description="Reference point of the hypervolume: a value of every objective, in the unit of the objective; "
-        "null: the worst point, that is, the worst cost of all feasible architectures and the worst EPE of the first "
-        "generation. If the whole space is scored, its worst point is used.",
+        description="Reference point of the hypervolume: a value for every objective, in its unit. "
+        "null means the worst point: the worst cost of all feasible architectures and the worst EPE of the "
+        "first generation or, if the whole space has been scored, the worst values of the space.",
     )
     complete_outputs: bool = Field(
         True,
-        description="Score all architectures that differ from a requested one only in their flow outputs together with "
-        "it. Few architectures are requested per generation, chosen among the children by a prediction of their EPE. "
-        "false: plain NSGA-II.",
+        description="Whether to score a requested architecture together with all architectures that "
+        "differ from it only in their flow outputs. Each generation then requests few architectures, which "
+        "are chosen from the offspring by a prediction of their EPE. If false, the search is plain NSGA-II.",
     )
     patience: int = Field(
         5,
         ge=0,
-        description="Number of generations without a better hypervolume after which the search stops; 0: never.",
+        description="Number of generations without a better hypervolume after which the search "
+        "stops. 0 means that it never stops early.",
     )
 
     @model_validator(mode="before")
@@ -228,18 +258,20 @@ Digits = Annotated[str, BeforeValidator(WrittenInt.as_written), Field(pattern=r"
 
 
 class StagedConfig(Section):
-    """The strategy ``staged``, which trains backbones, then heads, then the selected backbones and heads together."""
+    """The strategy ``staged``, which trains backbones, then heads, then both together."""
 
     template: Optional[Digits] = Field(
-        None, description="Heads with which the backbones are trained, one digit per gene; null: the lightest, all 3x3."
+        None,
+        description="Heads with which the backbones are trained, one digit per gene. null "
+        "means the lightest heads, all 3x3.",
     )
-    backbones: int = Field(9, ge=1, description="Number of backbones that are kept after the first stage.")
-    heads: int = Field(27, ge=1, description="Number of heads that are kept after the second stage.")
+    backbones: int = Field(9, ge=1, description="Number of backbones to keep after the first stage.")
+    heads: int = Field(27, ge=1, description="Number of heads to keep after the second stage.")
     epochs: Optional[List[Annotated[int, Field(ge=1)]]] = Field(
-        None, min_length=3, max_length=3, description="Epochs of the three stages; null: train.epochs, divided evenly."
+        None, min_length=3, max_length=3, description="Epochs of the three stages. null divides `train.epochs` evenly."
     )
     fine_tuning: float = Field(
-        0.3, gt=0, le=1, description="Learning rate of the last stage, as a fraction of train.learning_rate."
+        0.3, gt=0, le=1, description="Learning rate of the last stage, as a fraction of `train.learning_rate`."
     )
 
     def epochs_of(self, stage: int, total: int) -> int:
@@ -253,10 +285,13 @@ class StagedConfig(Section):
 
 
 class IndependentConfig(Section):
-    """The strategy ``independent``, which trains a sample of architectures one by one by the recipe ``queue.train``."""
+    """The strategy ``independent``, which trains a sample of architectures one by one, as set in ``queue.train``."""
 
     size: int = Field(
-        36, ge=1, description="Size of the sample, a multiple of the number of paths of a fair cycle (three)."
+        36,
+        ge=1,
+        description="Number of architectures in the sample. It must be a multiple of "
+        "three, the number of architectures (paths) that a fair cycle trains.",
     )
     architectures: List[Digits] = Field([], description="Architectures to train instead of a fair sample.")
 
@@ -277,7 +312,7 @@ class ChildConfig(Section):
 
     @property
     def stages(self) -> List["ChildConfig"]:
-        """Trainings of one stage each, in the order in which they run."""
+        """Settings of each stage, in the order in which the stages run."""
         if isinstance(self.train, TrainConfig):
             return [self]
         return [
@@ -291,7 +326,7 @@ class ChildConfig(Section):
         ]
 
     def with_devices(self: Child, devices: List[int]) -> Child:
-        """Return a copy that trains on other GPUs, given as in ``TrainConfig.devices``."""
+        """Return a copy that trains on different GPUs, given as in ``TrainConfig.devices``."""
         if isinstance(self.train, TrainConfig):
             return self.model_copy(update={"train": self.train.model_copy(update={"devices": devices})})
         stages = [stage.model_copy(update={"devices": devices}) for stage in self.train]
@@ -308,20 +343,25 @@ class ChildConfig(Section):
 class QueueConfig(Section):
     """Retraining of architectures from the front."""
 
-    size: int = Field(4, ge=1, description="Number of architectures to retrain, unless the rule determines it.")
+    size: int = Field(
+        4, ge=1, description="Number of architectures to retrain. The rules fps_targets and list ignore it."
+    )
     rule: Literal["spread", "knee", "hypervolume", "fps_targets", "list"] = Field(
         "spread",
-        description="Rule that selects them from the front. spread: evenly spaced along it; knee: its most pronounced "
-        "knees; hypervolume: those with the largest joint hypervolume; fps_targets: by `fps_targets`; list: those in "
+        description="Rule that selects the architectures. spread: evenly spaced along the front. "
+        "knee: the most pronounced knees of the front. hypervolume: those with the largest joint "
+        "hypervolume. fps_targets: the best EPE at each frame rate in `fps_targets`. list: those in "
         "`architectures`.",
     )
     fps_targets: List[Annotated[float, Field(gt=0)]] = Field(
-        [], description="Frame rates for the rule fps_targets, which selects the best EPE at each rate or above."
+        [], description="Frame rates for the rule fps_targets, which selects the best EPE at or above each of them."
     )
     architectures: List[Digits] = Field(
-        [], description="Architectures for the rule list, whether or not they are on the front."
+        [], description="Architectures for the rule list. They need not be on the front."
     )
-    warm_start: bool = Field(True, description="Begin with the weights of the supernet; false: from scratch.")
+    warm_start: bool = Field(
+        True, description="Whether to start from the weights of the supernet. If false, training starts from scratch."
+    )
     attempts: int = Field(2, ge=1, description="Number of crashes after which a task is not tried again.")
     train: Recipe = Field(
         TrainConfig(), description="Recipe for every architecture, or a list of recipes for consecutive stages."
@@ -339,18 +379,22 @@ class Config(Section):
     """All settings of a run."""
 
     name: str = Field(
-        pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", description="Name of the run and of its folder under results/."
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", description="Name of the run, and of its folder in results/."
     )
     strategy: Literal["one_shot", "staged", "independent"] = Field(
         "one_shot",
-        description="How scores are obtained. one_shot: one supernet, one search; staged: a supernet that is "
-        "trained in three stages, backbones, heads, then both; independent: architectures that share no weights.",
+        description="Strategy of the search. one_shot: one supernet, then an evolutionary search. "
+        "staged: a supernet that is trained in three stages (backbones, heads, both). independent: "
+        "architectures that share no weights.",
     )
     seed: int = Field(0, ge=0, lt=2**63, description="Seed of training, search and retraining.")
-    threads: int = Field(2, ge=1, description="Number of CPU threads of TensorFlow, and of threads that read images.")
+    threads: int = Field(
+        2, ge=1, description="Number of CPU threads of TensorFlow, and number of threads that read images."
+    )
     supernet: Optional[PathText] = Field(
         None,
-        description="Trained weights of the supernet, used unless the run has trained its own; null: only its own.",
+        description="Trained weights of a supernet, which are used unless the run has trained its "
+        "own. null means that the run must train its own.",
     )
     network: NetworkConfig = NetworkConfig()
     data: DataConfig
