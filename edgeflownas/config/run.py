@@ -210,8 +210,8 @@ class EvolutionConfig(Section):
     constraints: Dict[CostFigure, Bound] = Field(
         {},
         description="Limits of cost figures, such as `{fps: {min: 8}, sram_kib: {max: 512}}`. Only architectures that "
-        "satisfy all limits are requested and can be on the front. Without a limit for `sram_kib`, the limit is the size "
-        "of the board's arena.",
+        "satisfy all limits are requested and can be on the front. Without a limit for `sram_kib`, the limit is the "
+        "size of the board's arena.",
     )
     reference_point: Optional[Dict[Objective, float]] = Field(
         None,
