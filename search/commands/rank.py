@@ -10,6 +10,7 @@ from rich.table import Table
 from edgeflownas.progress import phase, progress, say
 from edgeflownas.storage import checkpoint
 from edgeflownas.storage.files import replacing, write_json
+from edgeflownas.storage.pairs import Identities
 from edgeflownas.terminal import open_console, print_table
 from edgeflownas.wording import format_count
 from search.commands.options import PathOption, json_option, print_json, run_options
@@ -52,10 +53,10 @@ def command(
     paths = list(files) or _default_weights(run)
     for path in paths:  # before any long work
         run.load_weights(path)
-    rankings, zero = _score_children(run, truth, paths, without_recalibration)
+    rankings, zero, pairs = _score_children(run, truth, paths, without_recalibration)
     from search.report.images import section_png
 
-    result = rank.as_json(run.space, truth, rankings, zero)
+    result = rank.as_json(run.space, truth, rankings, zero, pairs)
     for ranking in result["rankings"]:
         path = Path(ranking["weights"])
         ranking.update(run.origin(path, run.load_weights(path)).record())
@@ -81,15 +82,18 @@ def _default_weights(run: Run) -> List[Path]:
 
 def _score_children(
     run: Run, truth: Truth, paths: Sequence[Path], without_recalibration: bool
-) -> Tuple[List[Ranking], float]:
-    """Score the children with each file of weights; also return the EPE of zero flow, in pixels."""
+) -> Tuple[List[Ranking], float, Identities]:
+    """Score the children with each file of weights; also return the EPE of zero flow, and which pairs are read."""
     with phase("reading images and building the supernet"):
         from edgeflownas.data.datasets import open_datasets
+        from edgeflownas.data.identity import identify_scoring
         from edgeflownas.evaluation.child import EvaluationData
         from supernet.shared_norm import SharedNormEvaluator
         from supernet.tree import TreeEvaluator
 
-        data = EvaluationData(*open_datasets(run.config.data), run.config.evaluation, run.config.threads)
+        train, val = open_datasets(run.config.data)
+        data = EvaluationData(train, val, run.config.evaluation, run.config.threads)
+        pairs = identify_scoring(train, val, run.config.evaluation, run.config.threads)
         zero_flow_epe = data.zero_flow_epe()  # before any long work
         tree = TreeEvaluator(run.skeleton, run.load_weights(paths[0]), data, SCORING_THREADS)
         shared: Optional[SharedNormEvaluator] = None
@@ -106,7 +110,7 @@ def _score_children(
             if shared is not None:
                 rankings.append(rank.rank_children(truth, path, state.get("epoch"), False, shared.score(weights)))
             bar.advance(str(path))
-    return rankings, zero_flow_epe
+    return rankings, zero_flow_epe, pairs
 
 
 def _print(run: Run, result: Any) -> None:

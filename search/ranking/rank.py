@@ -8,6 +8,7 @@ import numpy as np
 from edgeflownas.errors import InputError
 from edgeflownas.network.space import Space
 from edgeflownas.storage.files import write_csv
+from edgeflownas.storage.pairs import Identities
 from search.ranking.agreement import Figure, compute_figures, find_inversions
 from search.ranking.reliability import correct_tau
 from search.ranking.truth import Truth
@@ -78,10 +79,21 @@ def find_last(rankings: Sequence[Mapping[str, Any]], recalibrated: bool) -> Opti
     return matches[-1] if matches else None
 
 
-def as_json(space: Space, truth: Truth, rankings: Sequence[Ranking], zero_flow_epe: float) -> Dict[str, Any]:
-    """Return the content of ``rank.json`` as plain Python types."""
+def as_json(
+    space: Space, truth: Truth, rankings: Sequence[Ranking], zero_flow_epe: float, pairs: Optional[Identities] = None
+) -> Dict[str, Any]:
+    """Return the content of ``rank.json`` as plain Python types.
+
+    Args:
+        space: Search space.
+        truth: Children that the rankings are compared with.
+        rankings: Rankings by the supernet.
+        zero_flow_epe: EPE of predicting no motion, in pixels.
+        pairs: Fingerprints of the pairs that the supernet is scored with; None for drawn scenes.
+    """
     reliability = truth.reliability
     return {
+        "pairs": pairs or {},
         "n": len(truth.architectures),
         "architectures": [space.format(architecture) for architecture in truth.architectures],
         "zero_flow_epe": zero_flow_epe,

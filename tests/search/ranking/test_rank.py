@@ -44,7 +44,9 @@ def test_table_json_and_picture_are_complete(tmp_path: Path) -> None:
     rankings = [
         rank.rank_children(truth, Path(f"{epoch}.h5"), epoch, own, epes) for epoch in (1, 2) for own in (True, False)
     ]
-    content = rank.as_json(run.space, truth, rankings, 9.0)
+    pairs = {"validation": {"pairs": 2, "names": "a", "contents": "b"}}
+    content = rank.as_json(run.space, truth, rankings, 9.0, pairs)
+    assert content["pairs"] == pairs
     first = content["rankings"][0]
     assert (content["n"], first["inversions"], first["kendall_tau"]["value"]) == (4, 1, pytest.approx(2 / 3))
     assert first["largest_inversions"] == [
