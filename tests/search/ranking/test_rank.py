@@ -4,6 +4,7 @@ from typing import List
 import pytest
 
 from edgeflownas.errors import InputError
+from edgeflownas.storage.pairs import Identities
 from search.ranking import rank
 from search.ranking.truth import Truth
 from search.report.images import section_png
@@ -44,7 +45,7 @@ def test_table_json_and_picture_are_complete(tmp_path: Path) -> None:
     rankings = [
         rank.rank_children(truth, Path(f"{epoch}.h5"), epoch, own, epes) for epoch in (1, 2) for own in (True, False)
     ]
-    pairs = {"validation": {"pairs": 2, "names": "a", "contents": "b"}}
+    pairs: Identities = {"validation": {"pairs": 2, "names": "a", "contents": "b"}}
     content = rank.as_json(run.space, truth, rankings, 9.0, pairs)
     assert content["pairs"] == pairs
     first = content["rankings"][0]
