@@ -25,6 +25,10 @@ class WrittenInt(int):
         number.text = text
         return number
 
+    def __repr__(self) -> str:
+        """Return the digits as written, which messages quote."""
+        return self.text
+
     @staticmethod
     def as_written(value: Any) -> Any:
         """Return a number as text; anything else remains as it is."""

@@ -1,3 +1,4 @@
+import re
 from pathlib import Path
 
 import pytest
@@ -286,6 +287,12 @@ def test_paths_may_begin_with_the_home_folder(key, monkeypatch):
     for name in key.split("."):
         value = value[name]
     assert value == "/home/me/a/file"
+
+
+@pytest.mark.parametrize("text", ["001", "0x1F", "0o17", "+5"])
+def test_messages_quote_numbers_as_written(text):
+    with pytest.raises(InputError, match=rf"name: should be a valid string \(got {re.escape(text)}\)"):
+        load(CONFIGS / "demo.yaml", [f"name={text}"])
 
 
 def test_merge_keys_still_work(tmp_path):
