@@ -101,7 +101,9 @@ def read_yaml(path: Path, what: str) -> Dict[Any, Any]:
         with path.open("rb") as file:
             text = file.read(_MAX_BYTES + 1)
         content = _parse(text.decode())
-    except (OSError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError:
+        raise InputError(f"{what} {path}: is not a text file in UTF-8; save it in that encoding") from None
+    except OSError as error:
         likely = suggest(path.name, [file.name for file in path.parent.glob("*.yaml")])
         hint = f"; did you mean {path.with_name(likely)}?" if likely and not path.exists() else ""
         raise InputError(f"{what} {path}: cannot be read: {find_reason(error)}{hint}") from None

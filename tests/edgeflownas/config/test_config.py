@@ -295,6 +295,13 @@ def test_messages_quote_numbers_as_written(text):
         load(CONFIGS / "demo.yaml", [f"name={text}"])
 
 
+@pytest.mark.parametrize("encoding", ["utf-16", "latin-1"])
+def test_configuration_in_another_encoding_is_refused(tmp_path, encoding):
+    (tmp_path / "a.yaml").write_text("name: x  # größer\n", encoding=encoding)
+    with pytest.raises(InputError, match=r"a\.yaml: is not a text file in UTF-8; save it in that encoding"):
+        load(tmp_path / "a.yaml")
+
+
 def test_merge_keys_still_work(tmp_path):
     content = read_yaml(written(tmp_path, "a: &a {x: 1}\nb: {<<: *a, y: 010}\n"), "test")
     assert content["b"] == {"x": 1, "y": 10}
