@@ -112,7 +112,7 @@ def main() -> None:
         click.echo(f"edgeflownas-search: {error}", file=sys.stderr)
         code = 2
     except (OSError, MemoryError, FloatingPointError, FailedError) as error:
-        click.echo(f"edgeflownas-search: failed: {str(error) or 'out of memory'}", file=sys.stderr)
+        click.echo(f"edgeflownas-search: failed: {_describe_failure(error)}", file=sys.stderr)
         code = 1
     except (KeyboardInterrupt, click.Abort, Interrupted):
         code = 130
@@ -122,6 +122,13 @@ def main() -> None:
         purpose = "run it again" if _STATELESS.intersection(words[:1]) else "continue"
         click.echo(f"\ninterrupted; to {purpose}: {command}", file=sys.stderr)
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _describe_failure(error: Exception) -> str:
+    """Return the message of an error; that of a system call names the file, the problem and the remedy."""
+    if isinstance(error, OSError) and error.strerror and error.filename is not None:
+        return f"{os.fsdecode(error.filename)}: {error.strerror}: {suggest_remedy(error)}"
+    return str(error) or "out of memory"
 
 
 def _configure_libraries() -> None:

@@ -1,5 +1,6 @@
 """A run: the folder of one search, usually under results/, and its configuration."""
 
+import os
 from pathlib import Path
 from typing import Any, Dict, Mapping, Optional, Sequence, Tuple
 
@@ -71,8 +72,11 @@ class Run:
         options = ["--config", str(config_path), *(() if folder is None else ("--run", str(folder)))]
         options += [word for override in overrides for word in ("--set", override)]
         folder = folder or Path("results") / config.name
-        if folder.exists() and not folder.is_dir():
-            raise InputError(f"--run {folder}: is a file; name the folder of a run, such as results/{config.name}")
+        existing = next(path for path in (folder, *folder.absolute().parents) if os.path.exists(str(path)))
+        if not existing.is_dir():
+            raise InputError(
+                f"--run {folder}: {existing} is a file; name the folder of a run, such as results/{config.name}"
+            )
         is_of_run = config_path.name == "config.yaml" and not (folder / "inputs").exists()
         config = locate_inputs(config, config_path.parent if is_of_run else folder)
         return cls(config, folder, options=options)

@@ -87,6 +87,10 @@ def test_command_has_help_with_an_example(name):
         (["evaluate", "000000000", "--config", "configs/demo.yaml", "--weights", "no.h5"], "no.h5: no such file"),
         (["train", "--config", "configs/demo.yaml", "--set", "network.width=3"], "network.width: should be a multiple"),
         (["train", "--config", "configs/tiny.yaml", "--run", "results/none", "--resume"], "holds no training"),
+        (["evolve", "--config", "configs/tiny.yaml", "--run", "README.md"], "README.md is a file; name the folder"),
+        (["train", "--config", "configs/tiny.yaml", "--run", "README.md/x"], "README.md is a file; name the folder"),
+        (["train", "--config", "configs"], "config configs: cannot be read: Is a directory"),
+        (["report", "README.md"], "README.md: contains no run"),
     ],
 )
 def test_wrong_usage_is_reported_in_one_line_with_exit_code_2(arguments, message):
