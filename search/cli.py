@@ -13,7 +13,7 @@ from typing import Any, Dict, List, NamedTuple, Optional
 import click
 
 from edgeflownas import __version__
-from edgeflownas.errors import FailedError, InputError
+from edgeflownas.errors import FailedError, InputError, suggest_remedy
 from edgeflownas.signals import Interrupted
 from edgeflownas.terminal import replace_unencodable
 from search.groups import SuggestingGroup

@@ -130,3 +130,14 @@ def test_interrupted_command_that_keeps_nothing_is_to_be_run_again(monkeypatch, 
         with pytest.raises(SystemExit):
             cli.main()
         assert f"interrupted; to {purpose}: edgeflownas-search {' '.join(words)}\n" in capsys.readouterr().err
+
+
+def test_error_of_the_system_names_the_file_and_the_remedy(monkeypatch, capsys):
+    def fail(**_):
+        open("/proc/nothing/file", "w")
+
+    monkeypatch.setattr(cli.cli, "main", fail)
+    with pytest.raises(SystemExit) as end:
+        cli.main()
+    assert end.value.code == 1
+    assert "failed: /proc/nothing/file: No such file or directory: name another place" in capsys.readouterr().err
