@@ -134,7 +134,7 @@ def test_interrupted_command_that_keeps_nothing_is_to_be_run_again(monkeypatch, 
 
 def test_error_of_the_system_names_the_file_and_the_remedy(monkeypatch, capsys):
     def fail(**_):
-        open("/proc/nothing/file", "w")
+        Path("/proc/nothing/file").write_text("")
 
     monkeypatch.setattr(cli.cli, "main", fail)
     with pytest.raises(SystemExit) as end:
