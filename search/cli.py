@@ -35,19 +35,19 @@ class _Entry(NamedTuple):
 
 # In the order of the workflow. A command's module is imported when the command is called, so that help appears at once.
 COMMANDS: Dict[str, _Entry] = {
-    "data": _Entry("Check a data set and list its unusable files.", "data check --config my.yaml"),
-    "cost": _Entry("Build and show hardware cost tables from Arm's compiler.", "cost build --config {config}"),
+    "data": _Entry("Check a data set, and list its unusable files.", "data check --config my.yaml"),
+    "cost": _Entry("Show costs on a board, and build tables that predict them.", "cost build --config {config}"),
     "train": _Entry("Train a supernet with strict fairness.", "train --config {config}"),
-    "evaluate": _Entry("Score architectures; compare with zero flow.", "evaluate 000000000 --config {config}"),
-    "evolve": _Entry("Search with NSGA-II and queue the survivors.", "evolve --config {config}"),
+    "evaluate": _Entry("Score architectures on validation pairs.", "evaluate 000000000 --config {config}"),
+    "evolve": _Entry("Search with NSGA-II, and build the retrain queue.", "evolve --config {config}"),
     "enumerate": _Entry("Score every architecture to find the true front.", "enumerate --config {config}"),
-    "queue": _Entry("Retrain the survivors: build, run, submit, status, collect.", "queue run --config {config}"),
+    "queue": _Entry("Retrain the best: build, run, submit, status, collect.", "queue run --config {config}"),
     "retrain": _Entry("Retrain one task of the queue.", "retrain --queue results/tiny/queue --index 0"),
     "rank": _Entry("Compare a supernet with children trained from scratch.", "rank --config {config}"),
-    "report": _Entry("Show runs on an HTML page that works offline.", "report results/tiny"),
+    "report": _Entry("Show runs on one HTML page that works offline.", "report results/tiny"),
     "export": _Entry("Quantise and compile an architecture.", "export 210012001 --config {config}"),
-    "dask": _Entry("Start a Dask scheduler, or workers on other machines.", "dask scheduler --port 8786"),
-    "completion": _Entry("Print the script for shell completion.", 'eval "$({program} completion bash)"'),
+    "dask": _Entry("Start a Dask scheduler, or workers on several machines.", "dask scheduler --port 8786"),
+    "completion": _Entry("Print a script for shell completion.", 'eval "$({program} completion bash)"'),
 }
 
 _NO_HOME = "/nonexistent"  # as Debian calls the home of users that have none
@@ -89,8 +89,8 @@ _SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100, "s
 def cli() -> None:
     """Find the best optical-flow networks for a microcontroller NPU.
 
-    A run is a folder, results/NAME, created from a configuration. An interrupted search or training run resumes when
-    the same command is run again. See COMMAND --help for details.
+    A run is a folder, results/NAME, that is created from a configuration. To resume an interrupted search or training
+    run, run the same command again. See COMMAND --help for details.
     """
 
 

@@ -28,18 +28,24 @@ from search.weights import WeightsOrigin
 
 @click.group(cls=OrderedGroup)
 def command() -> None:
-    """Build and show hardware cost tables from Arm's compiler."""
+    """Show costs on a board, and build tables that predict them."""
 
 
 @command.command()
 @run_options
 @click.option("--board", type=PathOption(), help="Board to build for. Default: hardware.board.")
-@click.option("--output", type=PathOption(), help="File of the table. Default: hardware.table.")
-@click.option("--checks", default=20, show_default=True, type=click.IntRange(1), help="Architectures for the check.")
-@click.option("--jobs", default=2, show_default=True, type=click.IntRange(1), help="Parallel compilations.")
-@click.option("--from-previous", is_flag=True, help="Only replace a damaged table by the previous one.")
+@click.option("--output", type=PathOption(), help="File to write the table to. Default: hardware.table.")
+@click.option(
+    "--checks", default=20, show_default=True, type=click.IntRange(1), help="Number of architectures for the check."
+)
+@click.option(
+    "--jobs", default=2, show_default=True, type=click.IntRange(1), help="Number of compilations that run in parallel."
+)
+@click.option("--from-previous", is_flag=True, help="Replace a damaged table with the previous one; build nothing.")
 def build(run: Run, board: Optional[Path], output: Optional[Path], checks: int, jobs: int, from_previous: bool) -> None:
-    """Build the cost table of the space for a board: compile a few architectures, then check the table on others.
+    """Build the cost table for a board.
+
+    A few architectures are compiled to build the table. It is then checked on other architectures.
 
     The table applies to the supernet's weights, or to random weights if there is no supernet yet. Architectures that
     were compiled before, even by an interrupted build, are not compiled again.
@@ -78,11 +84,20 @@ def build(run: Run, board: Optional[Path], output: Optional[Path], checks: int, 
 @command.command()
 @run_options
 @click.argument("architectures", nargs=-1, required=True, metavar="ARCH...")
-@click.option("--compile", "compiled", is_flag=True, help="Compile instead of looking the costs up.")
-@click.option("--layers", is_flag=True, help="Compile, and show the parts of one network or the difference of two.")
+@click.option(
+    "--compile", "compiled", is_flag=True, help="Compile the architectures instead of using known or predicted costs."
+)
+@click.option(
+    "--layers",
+    is_flag=True,
+    help="Compile, and show the cost of each part of a network, or the difference between two networks.",
+)
 @json_option
 def show(run: Run, architectures: Tuple[str, ...], compiled: bool, layers: bool, as_json: bool) -> None:
-    """Show the cost of architectures on the board: as compiled by the run's search, otherwise by the cost table."""
+    """Show the cost of architectures on the board.
+
+    Figures that the search of the run has compiled are preferred. All others are predicted by the cost table.
+    """
     if layers:
         _show_layers(run, architectures, as_json)
         return

@@ -29,14 +29,18 @@ def command() -> None:
 
 @command.command(name="check")
 @data_options
-@click.option("--output", type=PathOption(), help="List of bad files. Default: the file in `exclude`.")
-@click.option("--threads", default=4, show_default=True, type=click.IntRange(1), help="Files to read in parallel.")
+@click.option("--output", type=PathOption(), help="File to write the list to. Default: the file in `exclude`.")
+@click.option(
+    "--threads", default=4, show_default=True, type=click.IntRange(1), help="Number of files to read in parallel."
+)
 @json_option
 @run_options
 def check_(run: Run, other_data: Optional[DataConfig], output: Optional[Path], threads: int, as_json: bool) -> int:
-    """Read all files of the run's data sets, and list the unusable ones so that they can be excluded.
+    """Read all files of the data sets of a run, and list the unusable ones.
 
-    Exit codes: 0 all files are usable; 1 some are bad or missing, and the bad ones are listed.
+    To leave these files out, name the list in the key exclude of the data set.
+
+    Exit codes: 0 all files are usable; 1 some files are bad or missing, and the bad ones are listed.
     """
     sets = [("data", other_data)] if other_data is not None else _data_sets(run)
     files = [(key, config) for key, config in sets if isinstance(config, FileData)]

@@ -33,12 +33,13 @@ from search.workers.evaluator import open_evaluator
 @click.option(
     "--heads", default="", show_default="all", metavar="DIGITS,...", help="Heads to score, such as 00000,20122."
 )
-@click.option("--from-previous", is_flag=True, help="Resume from the previous space.h5 if the last one is damaged.")
+@click.option("--from-previous", is_flag=True, help="If space.h5 is damaged, resume from the previous one.")
 @json_option
 def command(run: Run, backbones: str, heads: str, from_previous: bool, as_json: bool) -> None:
     """Score every architecture to find the true front.
 
-    The scores are kept in space.h5. An interrupted enumeration resumes, and the scores of several calls add up.
+    The scores are written to space.h5. To resume an interrupted enumeration, run the command again. With --backbones or
+    --heads, scores are added to those already in the file.
     """
     requested = select_by_digits(run.space, backbones, heads)
     table, board = run.cost_table()

@@ -38,10 +38,14 @@ _COLUMNS = (
 @click.option(
     "--weights",
     type=PathOption(),
-    help="Weights of a supernet or of one retrained child. Default: the supernet of the run.",
+    help="Weights of a supernet or of a retrained architecture. Default: the supernet of the run.",
 )
 @click.option(
-    "--task", "tasks", multiple=True, type=click.IntRange(min=0), help="Score the retrained child of a queue's task."
+    "--task",
+    "tasks",
+    multiple=True,
+    type=click.IntRange(min=0),
+    help="Task of the queue whose retrained architecture is scored, by number.",
 )
 @data_options
 @click.option(
@@ -51,10 +55,12 @@ _COLUMNS = (
     "and the result as JSON.",
 )
 @click.option(
-    "--strict", is_flag=True, help="Refuse data with missing files, excluded pairs or names that are ignored."
+    "--strict", is_flag=True, help="End with an error if files are missing, pairs are excluded or names are ignored."
 )
 @json_option
-@click.option("--dry-run", is_flag=True, help="Show the plan and time three pairs, but score nothing.")
+@click.option(
+    "--dry-run", is_flag=True, help="Show the plan, and time and memory measured on three pairs; score nothing."
+)
 @run_options
 def command(
     run: Run,
@@ -67,10 +73,11 @@ def command(
     as_json: bool,
     dry_run: bool,
 ) -> None:
-    """Score architectures on the run's validation pairs, or on all full-size pairs of another data set.
+    """Score architectures on the validation pairs of the run, or on a different data set (--data).
 
-    A retrained child is scored with the BN statistics stored with it. For a child of the supernet, they are
-    recalibrated on the run's training pairs. Figures that the pairs do not determine are n/a, or null with --json.
+    Pairs of --data are scored at their full size. A retrained architecture uses the BN statistics stored with its
+    weights. With the weights of a supernet, they are recomputed from training pairs of the run. Undefined figures,
+    such as the EPE of pairs without known flow, are shown as n/a, or null with --json.
     """
     requests = list_requests(run, architectures, weights, tasks, trained=not dry_run)
     if not requests:

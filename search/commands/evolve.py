@@ -37,14 +37,16 @@ STRATEGIES = {"one_shot": ONE_SHOT, "staged": STAGED, "independent": INDEPENDENT
 
 @click.command()
 @run_options
-@click.option("--restart", is_flag=True, help="Start from scratch; the old checkpoint is kept under another name.")
-@click.option("--from-previous", is_flag=True, help="Resume from the previous checkpoint if the last one is damaged.")
+@click.option("--restart", is_flag=True, help="Start from scratch. The old checkpoint is renamed and kept.")
+@click.option("--from-previous", is_flag=True, help="If the checkpoint is damaged, resume from the previous one.")
 @json_option
 def command(run: Run, restart: bool, from_previous: bool, as_json: bool) -> None:
-    """Search with NSGA-II over the supernet's weights, and queue the survivors.
+    """Search with NSGA-II, using the weights of the supernet, and build the retrain queue.
 
-    An interrupted search resumes. With strategy: staged, the architectures that the stages of `train` kept are scored;
-    with strategy: independent, the architectures of a fair sample are trained one by one.
+    To resume an interrupted search, run the command again.
+
+    With strategy: staged, it scores all combinations of the backbones and heads that `train` has kept. With strategy:
+    independent, it trains a fair sample of architectures one by one.
     """
     if restart and from_previous:
         raise click.UsageError("--restart and --from-previous exclude each other")

@@ -32,13 +32,25 @@ _REPRESENTATIVE = 16  # training pairs on which the ranges of activations are me
 @click.command()
 @run_options
 @click.argument("architecture", metavar="[ARCH]", required=False)
-@click.option("--weights", type=PathOption(), help="Supernet or retrained child. Default: the supernet.")
-@click.option("--task", type=click.IntRange(min=0), help="Export the retrained child of a queue's task.")
+@click.option(
+    "--weights",
+    type=PathOption(),
+    help="Weights of a supernet or of a retrained architecture. Default: the supernet of the run.",
+)
+@click.option(
+    "--task", type=click.IntRange(min=0), help="Task of the queue whose retrained architecture is exported, by number."
+)
 @click.option("--board", type=PathOption(), help="Board to compile for. Default: hardware.board.")
-@click.option("--int8-io/--float-io", default=None, help="Type of input and output. Default: as in the board's file.")
-@click.option("--pairs", default=64, show_default=True, type=click.IntRange(1), help="Validation pairs to score.")
-@click.option("--output", type=PathOption(), help="Folder of the files. Default: RUN/export.")
-@click.option("--bundle", type=PathOption(), help="New folder for firmware: network, C header, samples.")
+@click.option(
+    "--int8-io/--float-io", default=None, help="Type of input and output. Default: as in the file of the board."
+)
+@click.option(
+    "--pairs", default=64, show_default=True, type=click.IntRange(1), help="Number of validation pairs to score."
+)
+@click.option("--output", type=PathOption(), help="Folder to write the files to. Default: RUN/export.")
+@click.option(
+    "--bundle", type=PathOption(), help="New folder for the firmware, with the network, a C header and samples."
+)
 @json_option
 def command(
     run: Run,
@@ -54,8 +66,9 @@ def command(
 ) -> None:
     """Quantise an architecture to int8 TFLite, and compile it with Vela.
 
-    The BN statistics are those stored with a retrained child; for a supernet, they are recalibrated. The quantised
-    network is scored on validation pairs, and its EPE is shown next to that of the float32 network.
+    A retrained architecture uses the BN statistics stored with its weights. With the weights of a supernet, they are
+    recomputed from training pairs. The quantised network is scored on validation pairs, and its EPE is shown next to
+    that of the float32 network.
     """
     if (architecture is None) == (task is None) or (task is not None and weights is not None):
         raise click.UsageError("name an architecture, perhaps with --weights, or a task of the queue with --task")

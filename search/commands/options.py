@@ -53,7 +53,7 @@ gpu_option = click.option(
     "devices",
     type=GpuDevices(),
     metavar="0[,1,...]|none",
-    help="Train on these GPUs, by number; none: on the CPU. Overrides train.devices.",
+    help="Train on the GPUs with these numbers, or on the CPU (none). Overrides train.devices.",
 )
 
 set_option = click.option(
@@ -61,7 +61,7 @@ set_option = click.option(
     "overrides",
     multiple=True,
     metavar="SECTION.KEY=VALUE",
-    help="Override a key of the configuration; docs/configuration.md lists all keys.",
+    help="Override a configuration key. docs/configuration.md lists all keys.",
 )
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
@@ -71,21 +71,19 @@ _config_option = click.option(
     "config_path",
     required=True,
     type=PathOption(),
-    help="Configuration of the run, a YAML file.",
+    help="YAML file with the configuration of the run.",
 )
 
-_folder_option = click.option(
-    "--run", "folder", type=PathOption(), help="Run folder. Default: results/NAME."
-)
+_folder_option = click.option("--run", "folder", type=PathOption(), help="Run folder. Default: results/NAME.")
 
 _data_option = click.option(
     "--data",
     "data_file",
     type=PathOption(),
-    help="Use another data set, such as configs/data/sintel_final.yaml.",
+    help="YAML file of a different data set, such as configs/data/sintel_final.yaml.",
 )
 
-_root_option = click.option("--root", help="Folder of the data set of --data. Default: the folder that its file names.")
+_root_option = click.option("--root", help="Folder of the data set of --data. Default: the folder named in that file.")
 
 
 def _replace_options(name: str, convert: Callable[..., Any], *options: Callable[[Any], Any]) -> Callable[[F], F]:

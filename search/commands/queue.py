@@ -67,11 +67,11 @@ def command() -> None:
 
 @command.command()
 @run_options
-@click.option("--rebuild", is_flag=True, help="Rename a queue that has been started, and build a new one.")
+@click.option("--rebuild", is_flag=True, help="Build a new queue. A queue that has been started is renamed and kept.")
 def build(run: Run, rebuild: bool) -> None:
-    """Select architectures from the front of search.h5, and create a task for each.
+    """Select architectures from the front, and create a task for each of them.
 
-    With strategy: independent, the tasks are those of the sample, and `evolve` reads their results.
+    With strategy: independent, the tasks train the sample instead, and `evolve` reads their results.
     """
     if run.config.strategy == "independent":
         source = INDEPENDENT.source(run, {})
@@ -90,7 +90,10 @@ def build(run: Run, rebuild: bool) -> None:
 @command.command(name="run")
 @run_options
 def run_(run: Run) -> None:
-    """Run the tasks of the queue on this machine, one by one; call it again to resume after an interruption."""
+    """Run the tasks of the queue on this machine, one by one.
+
+    To resume after an interruption, run the command again.
+    """
     queue = Queue(run.queue_folder)
     rows = runner.run(queue)
     _show(run, rows)
@@ -102,13 +105,13 @@ def run_(run: Run) -> None:
 
 @command.command(name="status")
 @run_options
-@click.option("--watch", "watching", is_flag=True, help="Keep showing the tasks until all of them are finished.")
+@click.option("--watch", "watching", is_flag=True, help="Update the display until all tasks are finished.")
 @json_option
 def status_(run: Run, watching: bool, as_json: bool) -> None:
-    """Show the state of the tasks, including those that run here or on another machine.
+    """Show the state of all tasks, on this machine and on others.
 
-    A running task is silent if it has sent no heartbeat for 30 s. It is dead if its process has ended or, on another
-    machine, has sent no heartbeat for two minutes.
+    A running task is silent if it has sent no heartbeat for 30 s. It is dead if its process has ended or, on a
+    different machine, has sent no heartbeat for two minutes.
     """
     overview = Overview(Queue(run.queue_folder))
     if watching:
@@ -118,11 +121,12 @@ def status_(run: Run, watching: bool, as_json: bool) -> None:
 
 @command.command(name="submit")
 @run_options
-@click.option("--dry-run", is_flag=True, help="Write and show the batch script, but submit nothing.")
+@click.option("--dry-run", is_flag=True, help="Write and show the batch script; submit nothing.")
 def submit_(run: Run, dry_run: bool) -> None:
-    """Submit the remaining tasks to Slurm, as an array job with the resources of the section `cluster`.
+    """Submit the remaining tasks to Slurm as an array job.
 
-    A task that is already in Slurm's queue, or that a process is working on, is not submitted again.
+    The section cluster of the configuration sets the resources of the job. Tasks that are running or are already in
+    Slurm's queue are not submitted again.
     """
     queue, config = Queue(run.queue_folder), run.config.cluster
     if dry_run:
@@ -145,9 +149,9 @@ def submit_(run: Run, dry_run: bool) -> None:
 @_indices
 @click.option("--all", "everything", is_flag=True, help="Cancel all tasks.")
 def cancel(run: Run, indices: Tuple[int, ...], everything: bool) -> None:
-    """Cancel tasks, here and on a cluster.
+    """Cancel tasks, on this machine and on a cluster.
 
-    Queued tasks are marked as failed; running tasks save and stop. `queue retry` queues them again.
+    Queued tasks are marked as failed. Running tasks save their state and stop. Run `queue retry` to queue them again.
     """
     queue = Queue(run.queue_folder)
     if bool(indices) == everything:
@@ -159,11 +163,12 @@ def cancel(run: Run, indices: Tuple[int, ...], everything: bool) -> None:
 @command.command()
 @run_options
 @_indices
-@click.option("--from-previous", is_flag=True, help="Replace damaged files by the previous ones.")
+@click.option("--from-previous", is_flag=True, help="Replace damaged files with the previous ones.")
 def retry(run: Run, indices: Tuple[int, ...], from_previous: bool) -> None:
-    """Queue failed and cancelled tasks again, to resume where they stopped. Without numbers, queue all of them.
+    """Queue failed and cancelled tasks again.
 
-    They then wait for `queue run` or `queue submit`.
+    The tasks resume where they stopped, with the next `queue run` or `queue submit`. Without numbers, all failed and
+    cancelled tasks are queued.
     """
     queue = Queue(run.queue_folder)
     if from_previous:
@@ -180,7 +185,7 @@ def retry(run: Run, indices: Tuple[int, ...], from_previous: bool) -> None:
 @run_options
 @json_option
 def collect(run: Run, as_json: bool) -> None:
-    """Collect the retrained networks in final_front.csv, and compare their ranking with the supernet's."""
+    """Write the retrained architectures to final_front.csv, and compare their ranking with the supernet's."""
     queue, compiler = Queue(run.queue_folder), Compiler.from_config(run.config.hardware)
     collection = collecting.collect(queue, compiler, score_final_epes)
     vela = run.config.hardware.vela_version  # a search uses a single version, and only that version compiles

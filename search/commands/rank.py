@@ -29,25 +29,28 @@ from search.weights import WeightsOrigin
     "--children",
     multiple=True,
     type=PathOption(),
-    help="Queue of children trained from scratch. Repeat it for queues of the same children with other seeds: their "
-    "mean EPE is then the truth, and their differences are the noise. Default: the queue of the run.",
+    help="Queue of architectures trained from scratch (children). Repeat the option for queues of the same "
+    "children with different seeds. The truth is then their mean EPE, and the noise their differences. Default: the "
+    "queue of the run.",
 )
 @click.option(
     "--weights",
     "files",
     multiple=True,
     type=PathOption(),
-    help="Supernet weights to rank with. Default: those kept by train.keep_every, and those of the run.",
+    help="Weights of the supernet to compare. Default: those of the run, and those kept by train.keep_every.",
 )
-@click.option("--without-recalibration", is_flag=True, help="Also score with BN statistics shared by all paths.")
+@click.option(
+    "--without-recalibration", is_flag=True, help="Also score with BN statistics that all architectures share."
+)
 @json_option
 def command(
     run: Run, children: Sequence[Path], files: Sequence[Path], without_recalibration: bool, as_json: bool
 ) -> None:
     """Compare the supernet's EPEs with those of the same architectures trained from scratch.
 
-    Kendall's tau, Spearman's rho, Pearson's r and the overlap of the best quarter, each with a bootstrap interval, are
-    written to rank.json in the run folder. The scores are written to rank.csv, and a plot to rank.png.
+    The results are written to the run folder. rank.json contains Kendall's tau, Spearman's rho, Pearson's r and the
+    overlap of the best quarter, each with a bootstrap interval. rank.csv contains the EPEs, and rank.png a plot.
     """
     truth = read_truth(run, children or [run.queue_folder])
     paths = list(files) or _default_weights(run)

@@ -24,10 +24,18 @@ Examples:
     help="File of the page. Default: RUN/report.html; for several runs, report.html next to the first.",
 )
 @click.option(
-    "--flow", "wanted", multiple=True, metavar="ARCH", help="Draw the flow of ARCH. Default: the front's ends and knee."
+    "--flow",
+    "wanted",
+    multiple=True,
+    metavar="ARCH",
+    help="Architecture whose flow is drawn. Default: the ends and the knee of the front.",
 )
 @click.option(
-    "--pairs", default=2, show_default=True, type=click.IntRange(0), help="Validation pairs to draw; 0: none."
+    "--pairs",
+    default=2,
+    show_default=True,
+    type=click.IntRange(0),
+    help="Number of validation pairs to draw; 0 draws none.",
 )
 @click.option(
     "--parts/--no-parts",
@@ -36,9 +44,10 @@ Examples:
     help="Compile what is needed to show the cycles of each part of the network.",
 )
 def command(folders: Sequence[Path], output: Optional[Path], wanted: Sequence[str], pairs: int, parts: bool) -> None:
-    """Show runs, finished or not, on one page, report.html, with a folder of PNG and CSV files next to it.
+    """Show runs, finished or not, on one HTML page.
 
-    The page works offline, and lists the results that a run does not have yet.
+    The page, report.html, works offline and lists the results that a run does not have yet. A folder next to it
+    contains all charts and tables as PNG and CSV files.
     """
     from search.report.contents import name_runs, read
     from search.report.flow import flow_section

@@ -28,14 +28,16 @@ EXIT_CODES = {"done": 0, "failed": 1, "queued": 75, "preempted": 130}  # 75 is E
 
 
 @click.command()
-@click.option("--queue", "folder", type=PathOption(), help="Folder of the queue, results/NAME/queue.")
-@click.option("--id", "identity", help="Expected identity of the queue, as in queue.yaml.")
+@click.option("--queue", "folder", type=PathOption(), help="Folder of the queue, such as results/NAME/queue.")
+@click.option("--id", "identity", help="Identity that the queue must have; it is recorded in queue.yaml.")
 @click.option("--index", type=click.IntRange(min=0), help="Number of the task, from 0.")
-@click.option("--dry-run", is_flag=True, help="Show the plan and time three steps per stage, but train nothing.")
 @click.option(
-    "--config", type=PathOption(), help="Configuration of a run without a queue; requires --dry-run."
+    "--dry-run",
+    is_flag=True,
+    help="Show the plan, and time and memory measured on three steps per stage; train nothing.",
 )
-@click.option("--architecture", metavar="ARCH", help="Architecture to show; requires --config.")
+@click.option("--config", type=PathOption(), help="Configuration of a run, instead of --queue; requires --dry-run.")
+@click.option("--architecture", metavar="ARCH", help="Architecture whose plan is shown; requires --config.")
 @set_option
 @gpu_option
 def command(
@@ -48,11 +50,13 @@ def command(
     overrides: Tuple[str, ...],
     devices: Optional[List[int]],
 ) -> int:
-    """Retrain one task of the queue, or resume it. With --config and --dry-run, show the plan for an architecture.
+    """Retrain the architecture of one task of the queue, or resume it.
 
-    Exit codes: 0 done; 1 failed, not to be tried again; 75 crashed, to be tried again; 130 stopped by a signal, to be
-    resumed; 2 not started, because another process works on the task, the queue is damaged or has been rebuilt, or a
-    GPU is missing.
+    With --config, --architecture and --dry-run, show the plan for an architecture without a queue.
+
+    Exit codes: 0 done; 1 failed, will not be tried again; 2 not started (a different process is working on the task,
+    the queue is damaged or was rebuilt, or a GPU is missing); 75 crashed, can be tried again; 130 stopped by a signal,
+    can be resumed.
     """
     faulthandler.enable(2)
     if config is not None:

@@ -21,10 +21,16 @@ from search.strategies import staged
 @click.option("--num-epochs", type=click.IntRange(min=1), help="Override train.epochs.")
 @click.option("--batch-size", type=click.IntRange(min=1), help="Override train.batch_size, in pairs.")
 @click.option("--lr", type=float, help="Override train.learning_rate.")
-@click.option("--resume/--no-resume", default=None, help="Only resume, or only start. Default: resume if possible.")
-@click.option("--from-previous", is_flag=True, help="Replace damaged checkpoints by the previous ones.")
-@click.option("--init-from", type=PathOption(), help="Initial weights, an .h5 file.")
-@click.option("--dry-run", is_flag=True, help="Show the plan and time three steps, but train nothing.")
+@click.option(
+    "--resume/--no-resume",
+    default=None,
+    help="Require training to be resumed, or to be started. Default: resume if possible.",
+)
+@click.option("--from-previous", is_flag=True, help="Replace damaged checkpoints with the previous ones.")
+@click.option("--init-from", type=PathOption(), help="File with the initial weights (.h5).")
+@click.option(
+    "--dry-run", is_flag=True, help="Show the plan, and time and memory measured on three steps; train nothing."
+)
 @gpu_option
 @run_options
 def command(
@@ -35,7 +41,7 @@ def command(
     dry_run: bool,
     **overrides: Any,
 ) -> None:
-    """Train the supernet of a run with strict fairness, or resume its training."""
+    """Train the supernet of a run with strict fairness, or resume training."""
     run = _override(run, overrides)
     if run.config.strategy == "independent":
         raise InputError("strategy: independent has no supernet; `evolve` trains its sample")
