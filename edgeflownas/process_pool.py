@@ -104,7 +104,7 @@ class _Worker:
                 if not left:
                     raise
                 if not self._ended:
-                    progress.say("a worker was killed; another one repeats its work")
+                    progress.say("a worker was killed; a new one repeats its work")
 
     def end(self) -> None:
         """End the process at once; no other is started."""

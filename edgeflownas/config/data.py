@@ -50,8 +50,8 @@ class FlyingShapesData(_SizedData):
     motion: float = Field(
         24.0,
         ge=1,
-        description="Largest displacement of the background, in pixels; objects move relative to it by up to half as "
-        "much. Displacements are uniform on a logarithmic scale, from 0.5 pixels up.",
+        description="Largest displacement of the background, in pixels. Displacements are drawn uniformly on a "
+        "logarithmic scale, from 0.5 pixels. Objects move relative to the background by up to half as much.",
     )
 
 

@@ -327,8 +327,9 @@ class CostTable:
         for key in {**table, **run}:
             if table.get(key) != run.get(key):
                 raise InputError(
-                    f"hardware.table: the cost table is for another {part}: {key} is {table.get(key)!s:.200} in the "
-                    f"table and {run.get(key)} in this run; set hardware.table to a matching table, or {REBUILD_HINT}"
+                    f"hardware.table: the cost table is for a different {part}: {key} is {table.get(key)!s:.200} in "
+                    f"the table and {run.get(key)} in this run; set hardware.table to a matching table, "
+                    f"or {REBUILD_HINT}"
                 )
 
 

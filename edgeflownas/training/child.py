@@ -162,7 +162,7 @@ def make_first_weights(config: ChildConfig, weights: Optional[Mapping[str, np.nd
     wrong = skeleton.find_mismatch(weights, architecture)
     if wrong is not None:
         raise InputError(
-            f"first weights: {wrong} is missing or has another shape; "
+            f"first weights: {wrong} is missing or has a different shape; "
             f"set network.width to the base width they were trained with"
         )
     return {name: weights[name] for name in parameters}

@@ -175,7 +175,7 @@ def _name_files(folder: Path, name: str, board: str) -> Dict[str, Path]:
 def _refuse_to_replace(path: Path, model: bytes) -> None:
     """Raise InputError if a file holds a different network, for example with other ranges of activations."""
     if path.exists() and path.read_bytes() != model:
-        raise InputError(f"{path}: holds another network; remove it, or name another folder with --output")
+        raise InputError(f"{path}: contains a different network; remove it, or choose a different folder with --output")
 
 
 def _write(paths: Mapping[str, Path], model: bytes, compiled: bytes, result: Dict[str, Any]) -> None:

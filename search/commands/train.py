@@ -79,7 +79,7 @@ def _check_resume(folder: Path, resume: Optional[bool], exists: bool) -> None:
         raise InputError(f"--resume: {folder} holds no training to resume; `train` starts one")
     if resume is False and exists:
         raise InputError(
-            f"--no-resume: {folder} already holds a training run, which `train` resumes; to start another one, move "
+            f"--no-resume: {folder} already holds a training run, which `train` resumes; to start a new one, move "
             f"it away or choose another --run"
         )
 

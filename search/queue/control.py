@@ -67,7 +67,7 @@ def restore(queue: Queue, indices: Sequence[int]) -> None:
             if paths.result.exists() and not _is_intact(paths.result):
                 restored.append(files.set_aside(paths.result))
         for path in restored:
-            say(f"task {index}: {path} was damaged; the damaged file is kept under another name")
+            say(f"task {index}: {path} was damaged; the damaged file is renamed and kept")
         with hold_claim(queue.task(index)) as claim:
             if restored and claim.state.state == "done":
                 claim.change(state="queued")  # so that the result is written again

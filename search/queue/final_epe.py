@@ -107,7 +107,7 @@ def _score(
     architecture = Space.from_skeleton(skeleton).parse(config.architecture)
     mismatch = skeleton.find_mismatch(tensors, architecture)
     if mismatch is not None:
-        raise InputError(f"{task.paths.best}: {mismatch} is missing or has another shape")
+        raise InputError(f"{task.paths.best}: {mismatch} is missing or has a different shape")
     predictor = FlowPredictor(skeleton, architecture, tensors, select_statistics(tensors), config.threads)
     try:
         with progress(f"{config.architecture} on {name}", len(dataset)) as bar:

@@ -112,7 +112,7 @@ class Identity:
                 f"gene {name} has the options {their_genes.get(name)} there and {mine_genes.get(name)} here"
                 for name in {**their_genes, **mine_genes}
                 if their_genes.get(name) != mine_genes.get(name)
-            ] or ["the genes are in another order"]
+            ] or ["the genes are in a different order"]
         elif attributes["skeleton_sha256"] != mine["skeleton_sha256"] and not differences:
             differences.append("the network's definition has changed")
         for key, name in (("supernet_sha256", "supernet"), ("cost_table_sha256", "cost table")):

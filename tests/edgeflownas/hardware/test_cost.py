@@ -230,17 +230,17 @@ def test_table_for_other_networks_is_rejected_with_the_difference() -> None:
         (more, HEIGHT, WIDTH, "genes is .*5x5"),
         (stem, HEIGHT, WIDTH, "skeleton_sha256 is"),
     ):
-        with pytest.raises(InputError, match=f"another network: {difference}"):
+        with pytest.raises(InputError, match=f"a different network: {difference}"):
             table.check(skeleton, height, width)
     table.check(TINY, HEIGHT, WIDTH)
 
 
 def test_table_for_another_board_is_rejected_with_the_difference() -> None:
-    with pytest.raises(InputError, match="another board: name is Grove Vision AI V2 in the table and Ethos-U65"):
+    with pytest.raises(InputError, match="a different board: name is Grove Vision AI V2 in the table and Ethos-U65"):
         make_table(TINY, made_up).check_board(Board.load(BOARDS / "u65_256.yaml"))
     table = make_table(TINY, made_up)
     table.content.board["name"] = "9" * 10_000
-    with pytest.raises(InputError, match="another board: name is 999") as error:
+    with pytest.raises(InputError, match="a different board: name is 999") as error:
         table.check_board(grove())
     assert len(str(error.value)) < 500
 

@@ -155,11 +155,11 @@ def test_build_for_another_board_does_not_overwrite_the_table(tmp_path: Path) ->
         (["00000000"], "architecture '00000000': must be 9 digits"),
         (
             ["000000000", "--set", "network.width=16"],
-            "cost table is for another network: width is 8 in the table and 16 in this run",
+            "cost table is for a different network: width is 8 in the table and 16 in this run",
         ),
         (
             ["000000000", "--set", "hardware.board=configs/hardware/u65_256.yaml"],
-            "cost table is for another board: name is Grove",
+            "cost table is for a different board: name is Grove",
         ),
         (["000000000", "--set", "hardware.table=none.yaml"], "none.yaml: no such file; make it with 'edge"),
         (["000000000", "--set", "hardware.table=configs/demo.yaml"], "configs/demo.yaml: is not a cost table"),

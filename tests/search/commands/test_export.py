@@ -155,7 +155,7 @@ def test_exports_of_other_weights_sizes_and_tasks_do_not_replace_each_other(
     assert records[3]["task"] == 0 and records[3]["architecture"] == ARCHITECTURE
     networks[0].write_bytes(b"a network with other ranges")
     code, _, said = call(ARCHITECTURE, "--weights", str(weights))
-    assert code == 2 and f"{networks[0]}: holds another network; remove it, or name another folder" in said
+    assert code == 2 and f"{networks[0]}: contains a different network; remove it, or choose a different folder" in said
 
 
 def test_network_is_exported_where_the_pairs_have_no_motion(call: Any, weights: Path, tmp_path: Path) -> None:

@@ -55,7 +55,7 @@ def test_checkpoint_of_another_space_or_network_is_refused(tmp_path: Path) -> No
     search(tmp_path / "search.h5", 1)
     with pytest.raises(InputError, match="gene G0 has the options"):
         SearchFile(tmp_path / "search.h5", identity(Space(MEDIUM.genes[1:], 2, (2, 4))))
-    with pytest.raises(InputError, match="another order"):
+    with pytest.raises(InputError, match="a different order"):
         SearchFile(tmp_path / "search.h5", identity(Space(MEDIUM.genes[::-1], 3, (3, 5))))
     with pytest.raises(InputError, match="definition has changed"):
         SearchFile(tmp_path / "search.h5", Identity(**{**vars(IDENTITY), "skeleton_sha256": "another"}))
