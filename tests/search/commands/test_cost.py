@@ -161,7 +161,7 @@ def test_build_for_another_board_does_not_overwrite_the_table(tmp_path: Path) ->
             ["000000000", "--set", "hardware.board=configs/hardware/u65_256.yaml"],
             "cost table is for a different board: name is Grove",
         ),
-        (["000000000", "--set", "hardware.table=none.yaml"], "none.yaml: no such file; make it with 'edge"),
+        (["000000000", "--set", "hardware.table=none.yaml"], "none.yaml: no such file; build it with `edge"),
         (["000000000", "--set", "hardware.table=configs/demo.yaml"], "configs/demo.yaml: is not a cost table"),
         (["000000000", "--compile", "--set", "hardware.vela=nowhere"], "vela nowhere: no such program"),
     ],
