@@ -2,7 +2,7 @@
 
 import re
 from pathlib import Path
-from typing import Any, Dict, Sequence, Type
+from typing import Any, Dict, FrozenSet, List, Sequence, Tuple, Type
 
 import yaml
 from pydantic import ValidationError
@@ -103,6 +103,8 @@ def read_yaml(path: Path, what: str) -> Dict[Any, Any]:
         content = _parse(text.decode())
     except UnicodeDecodeError:
         raise InputError(f"{what} {path}: is not a text file in UTF-8; save it in that encoding") from None
+    except IsADirectoryError:
+        raise InputError(f"{what} {path}: is a folder; name a YAML file{_name_example(path)}") from None
     except OSError as error:
         likely = suggest(path.name, [file.name for file in path.parent.glob("*.yaml")])
         hint = f"; did you mean {path.with_name(likely)}?" if likely and not path.exists() else ""
@@ -116,6 +118,12 @@ def read_yaml(path: Path, what: str) -> Dict[Any, Any]:
     return content
 
 
+def _name_example(folder: Path) -> str:
+    """Return the end of a message that names a YAML file of a folder; empty if there is none."""
+    files = sorted(folder.glob("*.yaml"))
+    return f", such as {files[0]}" if files else ""
+
+
 def _parse(text: str) -> Any:
     """Return the content of a YAML text.
 
@@ -125,15 +133,19 @@ def _parse(text: str) -> Any:
     if len(text) > _MAX_BYTES:
         raise ValueError(f"it is larger than {_MAX_BYTES} bytes")
     content = yaml.load(text, _Loader)
-    waiting, count = [content], 0
+    waiting: List[Tuple[Any, FrozenSet[int]]] = [(content, frozenset())]  # values, and the ids of those around them
+    count = 0
     while waiting:
-        value = waiting.pop()
-        is_sequence = isinstance(value, (list, set))
-        inner = [*value, *value.values()] if isinstance(value, dict) else value if is_sequence else []
+        value, around = waiting.pop()
+        if not isinstance(value, (dict, list, set)):
+            continue
+        if id(value) in around:
+            raise ValueError("an alias stands inside the value that it refers to")
+        inner = [*value, *value.values()] if isinstance(value, dict) else [*value]
         count += len(inner)
         if count > _MAX_VALUES:
             raise ValueError(f"it contains more than {_MAX_VALUES} values")
-        waiting.extend(inner)
+        waiting.extend((item, around | {id(value)}) for item in inner)
     return content
 
 

@@ -49,8 +49,11 @@ def describe_problems(error: ValidationError, content: Any, model: Type[BaseMode
             if likely is not None:
                 meant.add((*place[:-1], likely))
             problems[place] = _describe_unknown(place, likely, allowed, model)
+        elif wrong["type"] == "model_attributes_type" and wrong["input"] is None:  # an empty section
+            missing += _find_required(content, model, place)
         else:
-            problems[place] = f"{_reword(wrong['msg'])} (got {_SHORT.repr(wrong['input'])})"
+            key, value, message = _narrow(wrong["input"], _reword(wrong["msg"]))
+            problems[(*place, *key)] = f"{message} (got {_SHORT.repr(value)})"
     described = [f"{_format(place)}: {problem}" for place, problem in problems.items()]
     names = [_format(place) for place in missing if not any(place[: len(other)] == other for other in meant)]
     if names:
@@ -62,6 +65,9 @@ def describe_problems(error: ValidationError, content: Any, model: Type[BaseMode
 def _describe_unknown(place: Place, likely: Any, allowed: Sequence[str], model: Type[BaseModel]) -> str:
     """Describe an unknown key, and suggest a similar key, a key of this name in another section, or all keys."""
     elsewhere = dict.fromkeys(_format(other) for other in _all_keys(model) if other[-1] == place[-1])
+    if _format(place) in elsewhere:  # as a key of the items of a list
+        section = _format(place[:-1])
+        return f"no such key (only an item of a list has it; write {section} as a list, or leave the key out)"
     if likely or elsewhere:
         return f"no such key (did you mean {likely or ' or '.join(list(elsewhere)[:_MAX_PLACES])}?)"
     return f"no such key (allowed here: {', '.join(allowed)})"
@@ -79,6 +85,14 @@ def _reword(message: str) -> str:
     if "valid dictionary" in message:
         message = "should be a section with keys and values"
     return message[:1].lower() + message[1:]
+
+
+def _narrow(value: Any, message: str) -> Tuple[Place, Any, str]:
+    """Return the key in a section that a message begins with, its value, and the rest of the message."""
+    key, colon, rest = message.partition(": ")
+    if colon and isinstance(value, dict) and key in value:
+        return (key,), value[key], rest
+    return (), value, message
 
 
 def _format(place: Place) -> str:

@@ -222,6 +222,8 @@ def read(folder: Path, name: Optional[str] = None) -> Contents:
         InputError: The folder is not the folder of a run, or a file in it is damaged.
     """
     path = folder / "config.yaml"
+    if folder.is_file():
+        raise InputError(f"{folder}: is a file; name the folder of a run, such as results/demo")
     if not path.is_file():
         raise InputError(f"{folder}: contains no run (no config.yaml); name the folder of a run, such as results/demo")
     run = Run(locate_inputs(load(path), folder, prefer_copies=True), folder)

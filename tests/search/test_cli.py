@@ -89,8 +89,8 @@ def test_command_has_help_with_an_example(name):
         (["train", "--config", "configs/tiny.yaml", "--run", "results/none", "--resume"], "holds no training"),
         (["evolve", "--config", "configs/tiny.yaml", "--run", "README.md"], "README.md is a file; name the folder"),
         (["train", "--config", "configs/tiny.yaml", "--run", "README.md/x"], "README.md is a file; name the folder"),
-        (["train", "--config", "configs"], "config configs: cannot be read: Is a directory"),
-        (["report", "README.md"], "README.md: contains no run"),
+        (["train", "--config", "configs"], "config configs: is a folder; name a YAML file, such as configs/"),
+        (["report", "README.md"], "README.md: is a file; name the folder of a run"),
     ],
 )
 def test_wrong_usage_is_reported_in_one_line_with_exit_code_2(arguments, message):
@@ -102,7 +102,7 @@ def test_wrong_usage_is_reported_in_one_line_with_exit_code_2(arguments, message
 @pytest.mark.parametrize(
     ("error", "code", "message"),
     [
-        (OSError(28, "No space left on device", "search.h5"), 1, "No space left on device: 'search.h5'"),
+        (OSError(28, "No space left on device", "search.h5"), 1, "search.h5: No space left on device: free some space"),
         (FloatingPointError("the loss is not finite"), 1, "the loss is not finite"),
         (MemoryError(), 1, "failed: out of memory"),
         (KeyboardInterrupt(), 130, "to continue: edgeflownas-search evolve --config 'my run.yaml'"),
