@@ -8,6 +8,7 @@ import numpy as np
 
 from edgeflownas.config import Config, TrainConfig
 from edgeflownas.data.datasets import open_datasets
+from edgeflownas.data.enough import check_batch_size
 from edgeflownas.data.identity import identify_training
 from edgeflownas.errors import InputError
 from edgeflownas.evaluation.child import EvaluationData
@@ -21,7 +22,7 @@ from edgeflownas.storage.files import write_json
 from edgeflownas.tf_runtime.devices import Devices, select_devices
 from edgeflownas.tf_runtime.stack import tf
 from edgeflownas.training.loop import Training
-from edgeflownas.training.schedule import Schedule, check_batch_size
+from edgeflownas.training.schedule import Schedule
 from edgeflownas.training.step import GraphStep, Inputs, Objective
 from supernet.fairness import SAMPLERS, Group, Sampler, assign_own_slots, draw_covering_pool, route_paths
 from supernet.parallel import build_parallel_cycle
@@ -140,7 +141,7 @@ def prepare_supernet_training(
     devices = select_devices(config.train.devices)
     skeleton = Skeleton(config.network.width)
     train, val = open_datasets(config.data)
-    check_batch_size(train, config.train)  # before any long work
+    check_batch_size(train, config.train.batch_size, "train")  # before any long work
     data = EvaluationData(train, val, config.evaluation, config.threads)
     rng = np.random.default_rng(config.seed)
     if weights is None:

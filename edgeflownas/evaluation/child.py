@@ -9,6 +9,7 @@ from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 import numpy as np
 
 from edgeflownas.config import EvaluationConfig
+from edgeflownas.data.enough import check_scoring_pairs
 from edgeflownas.data.pipeline import Batch, read_batches
 from edgeflownas.data.sample import FlowDataset
 from edgeflownas.errors import InputError
@@ -19,7 +20,6 @@ from edgeflownas.network.skeleton import Skeleton
 from edgeflownas.tf_runtime.devices import Devices, place_on_first
 from edgeflownas.tf_runtime.session import open_session
 from edgeflownas.tf_runtime.stack import tf
-from edgeflownas.wording import format_count
 
 NormTensors = Dict[str, Tuple[tf.Tensor, tf.Tensor]]  # mean and variance, by the BN's name
 _HELD_BYTES = 1 << 30  # largest size of the validation images in memory; larger ones are read from disk each time
@@ -72,13 +72,7 @@ class EvaluationData:
         Raises:
             InputError: A pair cannot be used, or there are fewer pairs than the configuration asks for.
         """
-        for dataset, part, key in ((train, "training", "calibration_pairs"), (val, "validation", "val_pairs")):
-            if len(dataset) < getattr(config, key):
-                raise InputError(
-                    f"evaluation.{key}: asks for {format_count(getattr(config, key), f'{part} pair')}, "
-                    f"but data has {len(dataset)}; add "
-                    f"pairs, or set evaluation.{key}={len(dataset)} to use only these (few pairs may spoil the EPE)"
-                )
+        check_scoring_pairs(train, val, config)
         few = train.select(config.calibration_pairs)
         self.calibration: List[Batch] = list(read_batches(train, few, config.calibration_batch, threads=threads))
         self._streamed = _Streamed(val, val.select(config.val_pairs or len(val)), config.batch_size, threads)

@@ -8,6 +8,7 @@ import numpy as np
 
 from edgeflownas.config import ChildConfig, TrainConfig
 from edgeflownas.data.datasets import open_datasets
+from edgeflownas.data.enough import check_batch_size
 from edgeflownas.data.identity import identify_training
 from edgeflownas.data.sample import FlowDataset
 from edgeflownas.errors import InputError
@@ -22,7 +23,7 @@ from edgeflownas.storage import checkpoint
 from edgeflownas.tf_runtime.devices import HOST, Devices, select_devices
 from edgeflownas.tf_runtime.stack import tf
 from edgeflownas.training.loop import Training
-from edgeflownas.training.schedule import Schedule, check_batch_size
+from edgeflownas.training.schedule import Schedule
 from edgeflownas.training.step import GraphStep, Inputs, Objective
 from edgeflownas.wording import format_count
 
@@ -135,7 +136,7 @@ def prepare_child_training(
     skeleton = Skeleton(config.network.width)
     first = make_first_weights(config, weights)
     train, val = datasets or open_datasets(config.data)
-    check_batch_size(train, recipe)  # before any long work
+    check_batch_size(train, recipe.batch_size, "queue.train")  # before any long work
     data = EvaluationData(train, val, config.evaluation, config.threads)
     architecture = Space.from_skeleton(skeleton).parse(config.architecture)
     step = ChildStep(skeleton, architecture, first, recipe, data, config.threads, devices)

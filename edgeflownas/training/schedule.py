@@ -9,21 +9,10 @@ import numpy as np
 from edgeflownas.config import TrainConfig
 from edgeflownas.data.pipeline import Batch, read_batches, shuffle_indices
 from edgeflownas.data.sample import FlowDataset
-from edgeflownas.errors import InputError
 from edgeflownas.storage.files import write_json
 from edgeflownas.tf_runtime.stack import tf
 from edgeflownas.training.optimizer import learning_rate
 from edgeflownas.training.step import Step
-from edgeflownas.wording import format_count
-
-
-def check_batch_size(dataset: FlowDataset, config: TrainConfig) -> None:
-    """Raise InputError if a data set is smaller than a batch."""
-    if len(dataset) < config.batch_size:
-        raise InputError(
-            f"train.batch_size: {config.batch_size} is more than the "
-            f"{format_count(len(dataset), 'training pair')}; lower it"
-        )
 
 
 class Schedule:
@@ -45,16 +34,12 @@ class Schedule:
 
         Args:
             step: Training step.
-            dataset: Data set of the training pairs.
+            dataset: Training pairs, at least as many as a batch has.
             config: Training recipe.
             seed: Seed of the data's order and augmentation.
             folder: Folder of the training files, such as the batch of a failed step.
             threads: Number of threads that read data.
-
-        Raises:
-            InputError: The data set is smaller than a batch.
         """
-        check_batch_size(dataset, config)
         self.step, self.config, self.folder = step, config, folder
         self._dataset, self._seed, self._threads = dataset, seed, threads
         self.steps_per_epoch = len(dataset) // config.batch_size

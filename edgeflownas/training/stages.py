@@ -11,14 +11,13 @@ import numpy as np
 
 from edgeflownas.config import ChildConfig, TrainConfig
 from edgeflownas.data.datasets import open_datasets
+from edgeflownas.data.enough import check_batch_size, check_scoring_pairs
 from edgeflownas.data.identity import identify_training
-from edgeflownas.errors import InputError
 from edgeflownas.progress import Standing, say
 from edgeflownas.storage import checkpoint, record
 from edgeflownas.storage.pairs import Identities
 from edgeflownas.training.child import Datasets, child_identity, make_first_weights, prepare_child_training
 from edgeflownas.training.loop import Training
-from edgeflownas.wording import format_count
 
 _FINISHED = "finished.json"  # in the folder of every finished stage except the last
 
@@ -143,17 +142,15 @@ def open_stages(config: ChildConfig, folder: Path) -> List[TrainingStage]:
     stages = []
     for number, stage in enumerate(config.stages):
         last = number == len(config.stages) - 1
-        datasets = open_datasets(stage.data, "data" if stage.data == config.data else f"train.{number}.data")
+        section = "queue.train" if isinstance(config.train, TrainConfig) else f"queue.train.{number}"
+        datasets = open_datasets(stage.data, "data" if stage.data == config.data else f"{section}.data")
         recipe = stage.train
         assert isinstance(recipe, TrainConfig), "a single stage"
         for dataset in datasets:
             dataset.sample(0, None)  # reports a crop that does not fit
+        check_batch_size(datasets[0], recipe.batch_size, section)
+        check_scoring_pairs(*datasets, stage.evaluation)
         steps = recipe.epochs * (len(datasets[0]) // recipe.batch_size)
-        if not steps:
-            raise InputError(
-                f"train.{number}.batch_size: {recipe.batch_size} is more than the "
-                f"{format_count(len(datasets[0]), 'training pair')}"
-            )
         stage_folder = folder if last else folder / f"stage{number + 1}"
         stages.append(TrainingStage(stage, stage_folder, datasets, recipe.epochs, steps))
     return stages

@@ -9,7 +9,8 @@ import click
 import numpy as np
 
 from edgeflownas.config import ChildConfig, DataConfig, DataFile, Section, TrainConfig, dump
-from edgeflownas.data.datasets import open_part
+from edgeflownas.data.datasets import open_datasets
+from edgeflownas.data.enough import check_batch_size, check_scoring_pairs
 from edgeflownas.data.sample import FlowDataset, Sample
 from edgeflownas.evaluation.metrics import FlowMetrics
 from edgeflownas.evaluation.prediction import FlowPredictor
@@ -40,15 +41,17 @@ def show_supernet_training(run: Run, weights: Optional[Mapping[str, np.ndarray]]
         InputError: The data cannot be used.
     """
     config = run.config
+    train, val = open_datasets(config.data)
+    check_batch_size(train, config.train.batch_size, "train")
+    check_scoring_pairs(train, val, config.evaluation)
     _show_config(config)
     lightest = [0] * len(run.space.genes)
     heaviest = [len(gene.options) - 1 for gene in run.space.genes]
-    parts = {part: open_part(config.data, part) for part in ("train", "val")}
     measuring = phase(f"building the supernet and timing {_STEPS} cycles")
     with measuring, temporary_folder("edgeflownas-dry-run") as folder:
         training = prepare_supernet_training(config, folder, {}, weights)
         seconds = training.schedule.time_steps(_STEPS)
-    _show_files(config.data, parts)
+    _show_files(config.data, {"train": train, "val": val})
     _show_network(run.skeleton, config.data.padded_size, [lightest, heaviest], run.skeleton.parameters())
     recipe = config.train
     if config.strategy == "staged":
@@ -69,11 +72,11 @@ def show_retraining(config: ChildConfig, weights: Optional[Mapping[str, np.ndarr
     Raises:
         InputError: The data or the weights cannot be used.
     """
-    _show_config(config)
     skeleton = Skeleton(config.network.width)
     architecture = Space.from_skeleton(skeleton).parse(config.architecture)
     with temporary_folder("edgeflownas-dry-run") as folder:
         stages = open_stages(config, folder)
+        _show_config(config)
         for number, stage in enumerate(stages, 1):
             click.echo(f"stage {number} of {len(stages)}")
             with phase(f"building the network and timing {_STEPS} steps"):

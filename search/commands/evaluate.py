@@ -86,6 +86,8 @@ def command(
         raise InputError(f"--save {save}: exists and is not an empty folder; name a new folder, or remove this one")
     config = other_data or run.config.data
     dataset, indices = _open_pairs(run, other_data, strict)
+    if not dry_run and any(request.weights == run.supernet_file for request in requests):
+        _check_recalibration(run)
     if dry_run:
         with phase("loading TensorFlow"):
             from search.commands.dry_run import show_evaluation
@@ -113,6 +115,14 @@ def _open_pairs(run: Run, other_data: Optional[DataConfig], strict: bool) -> Tup
         raise InputError(f"data: --strict: {'; '.join(omissions)}; complete the data set, or leave out --strict")
     limit = run.config.evaluation.val_pairs if other_data is None else 0
     return dataset, dataset.select(limit or len(dataset))
+
+
+def _check_recalibration(run: Run) -> None:
+    """Raise InputError if the run has fewer pairs than the recalibration of a supernet's architectures needs."""
+    from edgeflownas.data.datasets import open_datasets
+    from edgeflownas.data.enough import check_scoring_pairs
+
+    check_scoring_pairs(*open_datasets(run.config.data, quiet=True), run.config.evaluation)
 
 
 def _describe_pairs(run: Run, dataset: FlowDataset, indices: Sequence[int]) -> Dict[str, Any]:

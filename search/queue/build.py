@@ -8,7 +8,9 @@ from typing import List, Mapping, Optional, Sequence
 
 import numpy as np
 
-from edgeflownas.config import Objective, dump
+from edgeflownas.config import ChildConfig, Objective, TrainConfig, dump
+from edgeflownas.data.datasets import open_datasets
+from edgeflownas.data.enough import check_batch_size
 from edgeflownas.errors import InputError
 from edgeflownas.progress import say
 from edgeflownas.storage import checkpoint, record
@@ -55,7 +57,7 @@ def build(run: Run, archive: Archive, front: np.ndarray, rebuild: bool = False) 
         The queue.
 
     Raises:
-        InputError: The front is empty.
+        InputError: The front is empty, or a batch is larger than the training set.
         QueueInUseError: A different queue exists and has been started, is running, or has jobs in Slurm.
     """
     weights = run.supernet_weights()
@@ -87,8 +89,10 @@ def write_queue(
         The queue.
 
     Raises:
+        InputError: A batch is larger than the training set.
         QueueInUseError: A different queue exists and has been started, is running, or has jobs in Slurm.
     """
+    _check_batch_sizes(tasks[0])
     folder = run.queue_folder
     if folder.exists():
         if not rebuild and _holds_tasks(folder, tasks):
@@ -109,6 +113,21 @@ def write_queue(
     finally:
         shutil.rmtree(str(draft), ignore_errors=True)
     return Queue(folder)
+
+
+def _check_batch_sizes(config: ChildConfig) -> None:
+    """Raise InputError if a stage of a training has fewer training pairs than a batch.
+
+    Data that cannot be read here are not checked, because the tasks may run on another machine.
+    """
+    for number, stage in enumerate(config.stages):
+        section = "queue.train" if isinstance(config.train, TrainConfig) else f"queue.train.{number}"
+        assert isinstance(stage.train, TrainConfig), "a single stage"
+        try:
+            train, _ = open_datasets(stage.data, quiet=True)
+        except InputError:
+            continue
+        check_batch_size(train, stage.train.batch_size, section)
 
 
 def _select(run: Run, archive: Archive, rows: np.ndarray) -> List[int]:

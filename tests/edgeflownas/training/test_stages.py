@@ -137,10 +137,10 @@ def test_changed_stage_is_not_resumed(uninterrupted: Any, changes: Dict[str, Any
 
 def test_errors_of_a_later_stage_are_reported_before_the_first_begins(tmp_path: Path) -> None:
     missing = STAGES[1].model_copy(update={"data": ListData(kind="list", val_list=str(tmp_path / "none.txt"))})
-    with pytest.raises(InputError, match="train.1.data.val_list: .*none.txt: cannot be read"):
+    with pytest.raises(InputError, match="queue.train.1.data.val_list: .*none.txt: cannot be read"):
         prepare_retraining(config(train=[STAGES[0], missing]), tmp_path, weights())
     large = STAGES[1].model_copy(update={"batch_size": 13})
-    with pytest.raises(InputError, match="train.1.batch_size: 13 is more than the 12 training pairs"):
+    with pytest.raises(InputError, match=r"^queue.train.1.batch_size: 13 is more than the 12 .* lower it$"):
         prepare_retraining(config(train=[STAGES[0], large]), tmp_path, weights())
     assert not list(tmp_path.iterdir())
 

@@ -122,6 +122,15 @@ def test_unusable_requests_and_data_are_refused(run, tmp_path):
         assert f"--save {used}: exists and is not an empty folder; name a new folder" in said
 
 
+@pytest.mark.parametrize("key", ["calibration_pairs", "val_pairs"])
+def test_too_few_pairs_are_refused_before_any_work(run, tmp_path, monkeypatch, key):
+    monkeypatch.setattr("search.commands.evaluate._describe_pairs", None)  # reads all pairs
+    monkeypatch.setattr("search.commands.dry_run.prepare_supernet_training", None)
+    for words in (["evaluate", LIGHT], ["train", "--dry-run"]):
+        said = error(run, *words, "--set", f"evaluation.{key}=99")
+        assert f"evaluation.{key}: asks for 99" in said
+
+
 def evaluate_saved(run, tmp_path, *words):
     """Return the record of an evaluation that is printed and saved, its output, and the rows of ``pairs.csv``."""
     folder = tmp_path / f"out{len(list(tmp_path.iterdir()))}"

@@ -187,6 +187,19 @@ def test_impossible_selection_is_refused(tmp_path: Path, settings: Dict[str, Any
     assert "\n" not in str(refused.value) and not (tmp_path / "run" / "queue").exists()
 
 
+@pytest.mark.parametrize(
+    ("train", "key"),
+    [
+        ({"batch_size": 9}, "queue.train.batch_size"),
+        ([{"batch_size": 8}, {"batch_size": 9}], "queue.train.1.batch_size"),
+    ],
+)
+def test_batch_larger_than_the_training_set_is_refused(tmp_path: Path, train: Any, key: str) -> None:
+    with pytest.raises(InputError, match=f"^{key}: 9 is more than the 8 training pairs; lower it$"):
+        small_queue(tmp_path, train=train)
+    assert not small_run(tmp_path).queue_folder.exists()
+
+
 def test_queue_of_an_older_version_can_be_read(tmp_path: Path) -> None:
     queue = small_queue(tmp_path)
     lines = queue.paths.queue.read_text().splitlines(keepends=True)
