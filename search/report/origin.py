@@ -11,7 +11,6 @@ import numpy as np
 from importlib_metadata import PackageNotFoundError, version
 
 from edgeflownas import __version__
-from edgeflownas.config import dump
 from edgeflownas.storage.origin import TENSORFLOW
 from search.report.chart import ReportSection, Table
 from search.report.contents import Contents
@@ -27,13 +26,14 @@ def origin_section(runs: Sequence[Contents]) -> ReportSection:
     rows = tuple((name, *(dict(facts).get(name, "") for facts in run_facts)) for name in names)
     table = Table("", ("", *(contents.name for contents in runs)), rows)
     commands = [_format_commands(contents) for contents in runs]
+    texts = [contents.run.config_file.read_text(encoding="utf-8") for contents in runs]
     configurations = tuple(
-        Table(f"config.yaml of {contents.name}", (), ((dump(contents.run.config),),)) for contents in runs
+        Table(f"config.yaml of {contents.name}", (), ((text,),)) for contents, text in zip(runs, texts)
     )
     data = Table("", ("run", "what", "value"), tuple(
         (contents.name, name, value)
-        for contents, facts in zip(runs, run_facts)
-        for name, value in [*facts, ("config.yaml", dump(contents.run.config))]
+        for contents, facts, text in zip(runs, run_facts, texts)
+        for name, value in [*facts, ("config.yaml", text)]
     ))  # fmt: skip
     return ReportSection("repeat", "Reproduce", tuple(commands), (), (table, *configurations), data=data)
 

@@ -266,7 +266,7 @@ def _rank_options(run: Run, scores: Sequence[Score], part: slice, size: int) -> 
     for options, figures in sorted(means.items()):
         arrays = {name: np.array(value) for name, value in figures.items()}
         point = compute_points(config.objectives, arrays.__getitem__).tolist()
-        violation = float(feasibility.violations(arrays.__getitem__, 1))
+        violation = feasibility.violations(arrays.__getitem__, 1).item()
         individuals.append(Individual(options, Fitness(point, violation)))
     kept = {tuple(individual) for individual in select(individuals, min(size, len(individuals)))}
     candidates = [Candidate(options, figures, options in kept) for options, figures in means.items()]
