@@ -208,7 +208,7 @@ def _print(result: Dict[str, Any]) -> None:
     pairs, pixels = format_count(result["pairs"], "pair"), format_count(result["pixels"], "pixel")
     title = f"{result['data']}: {pairs}, {pixels} with known flow"
     table = Table(title=f"{title}, images {size}", title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
-    table.collapse_padding = True
+    table.collapse_padding, table.show_edge = True, False
     table.add_column("architecture", no_wrap=True)
     rows = result["architectures"]
     always = [key for key, _ in _COLUMNS[:2]]

@@ -38,7 +38,8 @@ def _make_record(survivor: Survivor, on_front: bool) -> Dict[str, Any]:
 def render_final_table(collection: Collection, published: Optional[Published] = None) -> Table:
     """Return a table of the survivors, at most 80 columns wide, with a comparable published network below them."""
     retrained = format_count(len(collection.survivors), "retrained architecture")
-    title = f"Final front: {len(collection.front)} of {retrained}"
+    height, width = collection.size
+    title = f"Final front: {len(collection.front)} of {retrained}, at {height}x{width} pixels"
     table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
     table.add_column("architecture", no_wrap=True)
     for heading in ("EPE px", "supernet", "of zero", "FPS", "SRAM KiB"):
@@ -65,7 +66,8 @@ def render_final_table(collection: Collection, published: Optional[Published] = 
 
 def render_epe_table(collection: Collection) -> Table:
     """Return a table of the final EPE by data set."""
-    table = Table(title="Final EPE, px", title_justify="left", box=SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
+    table = Table(title="Final EPE on whole images, px", title_justify="left", box=SIMPLE_HEAD)
+    table.pad_edge, table.collapse_padding = False, True
     table.add_column("architecture", no_wrap=True)
     names = list(dict.fromkeys(name for survivor in collection.survivors for name in survivor.final))
     for name in names:

@@ -69,6 +69,7 @@ def test_save_writes_the_predicted_flow_and_images_next_to_the_truth(run, tmp_pa
     path = data_file(tmp_path, "middlebury")
     result = call(run, "evaluate", LIGHT, "--data", path, "--save", str(tmp_path / "out"))
     assert "middlebury: 2 pairs, 4,796 pixels with known flow" in result.stdout and "Fl %" in result.stdout
+    assert [line.split()[0] for line in result.stdout.splitlines() if line[:1] == line[:1].strip()][1] == "architecture"
     folder = tmp_path / "out" / f"{LIGHT}_0"
     assert sorted(path.name for path in folder.iterdir()) == [
         "00000_Dimetrodon_frame10.flo", "00000_Dimetrodon_frame10.png", "00001_Venus_frame10.flo",

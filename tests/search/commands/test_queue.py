@@ -138,6 +138,8 @@ def test_collect_writes_the_final_front_and_reports_the_ranking_of_the_supernet(
     assert "Kendall tau of supernet EPE and retrained EPE: 1.000 (n = 2, 95 %" in result.out
     assert "EdgeFlowNet, as published: 1694 KiB" in result.out and "the two cannot be compared" in result.out
     assert "`predicted` were not compiled" in result.out
+    words = " ".join(result.out.split())
+    assert "of 2 retrained architectures, at 64x96 pixels" in words and "Final EPE on whole images, px" in words
     finish(queue, 2, 0.5)
     summary = json.loads(call("queue", "collect", "--json").out)
     assert (summary["n"], summary["missing"]) == (3, 0) and summary["kendall_tau"] == pytest.approx(-1 / 3)
