@@ -34,7 +34,7 @@ from supernet.fairness import draw_fair_sample
 def choose_spread(
     architectures: Sequence[Architecture], epe: np.ndarray, count: int, excluded: Sequence[Architecture] = ()
 ) -> List[Architecture]:
-    """Choose the architectures whose EPEs are nearest to evenly spaced ones between the least and the largest.
+    """Choose the architectures whose EPEs are closest to values evenly spaced from the smallest to the largest EPE.
 
     Args:
         architectures: Architectures to choose from.

@@ -69,7 +69,7 @@ class FittedTable:
 
 
 def _group_columns(table: Table, console: Console, options: ConsoleOptions) -> List[List[Column]]:
-    """Return the columns of each part, the first column being in all of them."""
+    """Return the columns of each part; every part contains the first column."""
     if _measure(table, table.columns, console, options) <= options.max_width:
         return [table.columns]
     first, *others = table.columns

@@ -190,7 +190,7 @@ def route_paths(space: Space, architectures: List[Architecture]) -> Tuple[np.nda
 
     Args:
         space: Space of the architectures.
-        architectures: One architecture per path, from a ``FairSampler`` that ``covers``.
+        architectures: One architecture per path, drawn by a ``FairSampler`` whose ``covers`` is true.
 
     Returns:
         Path that each slot serves, int32 [genes, paths]; and option in each slot, int32 [genes, paths].

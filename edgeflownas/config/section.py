@@ -26,7 +26,7 @@ class WrittenInt(int):
         return number
 
     def __repr__(self) -> str:
-        """Return the digits as written, which messages quote."""
+        """Return the digits as written, for use in messages."""
         return self.text
 
     @staticmethod

@@ -139,7 +139,7 @@ def _flyingthings3d_pairs(disk: Disk, images: Path, flows: Path, camera: str, di
 
 
 def _match_names(pattern: Pattern[str], names: Iterable[str]) -> List[str]:
-    """Return the first group of the names that have a pattern as a whole, sorted and without duplicates."""
+    """Return the first captured group of each name that fully matches the pattern, sorted and without duplicates."""
     return sorted({match.group(1) for match in map(pattern.fullmatch, names) if match})
 
 

@@ -99,12 +99,12 @@ class EvaluationData:
 
     @property
     def has_known_flow(self) -> bool:
-        """Whether any flow of the validation pairs is known, so that there is an EPE."""
+        """Whether the validation pairs have any known flow; without it, there is no EPE."""
         return self._sum_flow()[0] > 0
 
     @property
     def has_motion(self) -> bool:
-        """Whether any known flow is not zero, so that the EPE of zero flow is a yardstick."""
+        """Whether any known flow is not zero; without motion, no EPE can be compared with that of zero flow."""
         return self._sum_flow()[1] > 0
 
     def zero_flow_epe(self) -> float:

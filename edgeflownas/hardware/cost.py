@@ -127,12 +127,13 @@ class TableFile(Section):
 class CostPredictor:
     """A predictor of the figures of any architecture from those of a few compiled ones.
 
-    The compiled ones must include the lightest architecture and every change of one of its genes. Each further compiled
-    architecture contributes the *joint* effect of its genes: the difference between its cycles and the prediction
-    without it.
+    The compiled architectures must include the lightest one and every architecture that differs from it in a single
+    gene. Each further compiled architecture contributes the *joint* effect of its genes: the difference between its
+    cycles and the prediction without it.
 
-    The SRAM peak depends on the architecture's options of all genes that change it. If these options were compiled
-    together, it is the peak of that compile, otherwise the highest of the peaks of compiled subsets.
+    The SRAM peak depends on the options that the architecture selects for the genes that affect the peak. If these
+    options were compiled together, it is the peak of that compile, otherwise the highest of the peaks of compiled
+    subsets.
     """
 
     def __init__(self, counts: Sequence[int], compiled: Mapping[Architecture, Figures]) -> None:

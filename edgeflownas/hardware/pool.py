@@ -110,7 +110,7 @@ def _set_work(compilers: Sequence[Compiler], networks: Networks) -> None:
 
 
 def _inspect(architecture: Architecture) -> Tuple[Entries, Optional[str]]:
-    """Compile an architecture in a worker; also return the message of a cache that cannot be written."""
+    """Compile an architecture in a worker; also return a message if the cache cannot be written, otherwise None."""
     compilers, networks = _work
     entries = inspect_for_boards(compilers, networks, architecture)
     return entries, compilers[0].cache.problem

@@ -55,7 +55,7 @@ class QuantisedNetwork:
         return np.clip(integers, -128, 127).astype(np.int8)[image]
 
     def run(self, x: np.ndarray) -> np.ndarray:
-        """Return the output for an input, [H, W, 6] and [H, W, 4], both as they are stored in the network's arena."""
+        """Return the output [H, W, 4] for an input [H, W, 6], both as stored in the network's arena."""
         self._interpreter.set_tensor(self._input["index"], x[None])
         self._interpreter.invoke()
         return np.asarray(self._interpreter.get_tensor(self._output["index"])[0])

@@ -182,5 +182,5 @@ def _last_line(output: str) -> str:
 
 
 def _decode(output: Any) -> str:
-    """Return the output of a killed program as text; it is text, bytes or None, depending on the Python version."""
+    """Convert the output of a killed program to text; depending on its version, Python provides str, bytes or None."""
     return output.decode(errors="replace") if isinstance(output, bytes) else output or ""

@@ -30,7 +30,7 @@ def conv2d(x: tf.Tensor, kernel: tf.Tensor, stride: int = 1, trained: bool = Tru
         x: Map [B, H, W, I] of known height and width.
         kernel: Kernel [k, k, I, O], k odd.
         stride: Stride along both axes.
-        trained: Whether gradients will be computed, which may make other kernels the faster ones.
+        trained: Whether gradients will be computed; if so, different kernels may be faster.
 
     Returns:
         Map [B, H / stride, W / stride, O].

@@ -1,7 +1,8 @@
 """Batch normalisation that runs fast on a CPU for maps with few channels.
 
-TensorFlow 1.15's kernels loop over the channels, so with four or eight of them most time goes into loop overhead. Here
-a row of pixels with all its channels is one long vector, and the channels' factors are repeated along it.
+TensorFlow 1.15's kernels loop over the channels, so with four or eight channels, most of the time is spent on loop
+overhead. Here a row of pixels with all its channels is one long vector, and the channels' factors are repeated along
+it.
 """
 
 from typing import Tuple

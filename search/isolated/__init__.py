@@ -1,1 +1,1 @@
-"""How is the command line started without importing anything from the working folder? By the path of this folder."""
+"""How is the command line started from any folder? By this folder's path, without imports from the working folder."""

@@ -10,7 +10,7 @@ from search.nsga2.objectives import Objectives, find_dominated, find_nondominate
 
 
 class Competition:
-    """The architectures of an archive that did not fail and are feasible, that is, keep all limits of their costs.
+    """The architectures of an archive that did not fail and are feasible, that is, satisfy all limits on their costs.
 
     A dominated architecture stays dominated: of the rows seen before, only the front is compared again, until
     ``reset`` is called.

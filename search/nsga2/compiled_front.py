@@ -24,7 +24,7 @@ class FrontCompiler:
     A context manager: its worker processes end with the block.
 
     Attributes:
-        table: Cost table in which figures compiled with weights other than the supernet's are predictions.
+        table: Cost table, in which figures that were compiled with different weights count as predictions.
         vela: Version of the compiler.
     """
 

@@ -12,7 +12,7 @@ It differs from the standard algorithm in the following points:
 - Without a configured reference point, the hypervolume is measured from the worst point: the worst cost of all feasible
   architectures, and the worst EPE of the first generation, or of the first ``population`` architectures if it is
   smaller. It is fixed from then on.
-- An architecture is feasible if its costs keep all limits, which is known before it is scored. An infeasible
+- An architecture is feasible if its costs satisfy all limits, which is known before it is scored. An infeasible
   architecture is never requested. If it is scored together with a requested one, it survives only if too few feasible
   ones are known, and it never dominates a feasible one.
 
@@ -281,7 +281,7 @@ class Evolution:
             self._competition.reset()
 
     def _find_feasible(self, costs: Mapping[str, np.ndarray]) -> np.ndarray:
-        """Return which architectures keep all limits; argument and result are in the order of ``Space.all``."""
+        """Return which architectures satisfy all limits; argument and result are in the order of ``Space.all``."""
         violations = self._feasibility.violations(costs.__getitem__, self.space.size)
         if violations.all():
             nearest = int(violations.argmin())

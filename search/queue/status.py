@@ -73,7 +73,7 @@ class Row:
 
     @property
     def to_do(self) -> bool:
-        """Whether the task waits to be run."""
+        """Whether the task is waiting to be run."""
         return self.word in ("queued", "preempted", "dead")
 
 

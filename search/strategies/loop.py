@@ -112,7 +112,7 @@ class _Pace:
         self._total = total
 
     def seconds_left(self, generation: int, done: int) -> float:
-        """Return the upper bound of the remaining time when some architectures of the generation are scored."""
+        """Return an upper bound on the remaining time, given the number of scored architectures of the generation."""
         scored = self._begun - self._total + done
         mean = self._begun / (generation - self._first + 1)
         planned = (self._generations - generation - 1) * mean + self._total - done
