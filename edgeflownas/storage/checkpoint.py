@@ -60,6 +60,8 @@ def load(path: Path) -> Tuple[Dict[str, np.ndarray], Dict[str, Any]]:
     """
     if not path.exists() and not previous(path).exists():
         raise InputError(f"weights {path}: no such file; train a supernet first (`train`), or name an existing file")
+    if path.is_dir():
+        raise InputError(f"weights {path}: is a folder; name a file of weights, such as {path / 'best.h5'}")
     with sealed.named_errors(path, "weights", _RESUME, "restore it or train again"), sealed.read(path) as file:
         sealed.check_format(file, FORMAT, FORMAT_VERSION)
         state = json.loads(sealed.member(file, "state").asstr()[()])

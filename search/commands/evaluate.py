@@ -16,7 +16,7 @@ from edgeflownas.progress import phase, progress, say
 from edgeflownas.storage.files import write_csv, write_json
 from edgeflownas.terminal import open_console, print_table
 from edgeflownas.wording import format_count
-from search.commands.options import PathOption, data_options, json_option, print_json, run_options
+from search.commands.options import PathOption, check_output_folder, data_options, json_option, print_json, run_options
 from search.commands.request import Request, list_requests
 from search.run import Run
 from search.weights import WeightsOrigin
@@ -84,6 +84,7 @@ def command(
         raise click.UsageError("name an architecture, or a task of the queue with --task")
     if save is not None and save.exists() and not (save.is_dir() and not any(save.iterdir())):
         raise InputError(f"--save {save}: exists and is not an empty folder; name a new folder, or remove this one")
+    check_output_folder("--save", save)
     config = other_data or run.config.data
     dataset, indices = _open_pairs(run, other_data, strict)
     if not dry_run and any(request.weights == run.supernet_file for request in requests):

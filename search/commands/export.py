@@ -18,7 +18,7 @@ from edgeflownas.network.space import Architecture
 from edgeflownas.progress import phase, progress, say
 from edgeflownas.storage.files import replacing, write_json
 from edgeflownas.terminal import open_console
-from search.commands.options import PathOption, json_option, print_json, run_options
+from search.commands.options import PathOption, check_output_folder, json_option, print_json, run_options
 from search.commands.request import list_requests
 from search.run import SCORING_THREADS, Run
 from search.weights import WeightsOrigin
@@ -72,6 +72,8 @@ def command(
     """
     if (architecture is None) == (task is None) or (task is not None and weights is not None):
         raise click.UsageError("name an architecture, perhaps with --weights, or a task of the queue with --task")
+    check_output_folder("--output", output)
+    check_output_folder("--bundle", bundle)
     compiler = _open_compiler(run, board, int8_io)
     settings = compiler.summary()  # reports a missing Vela before any long work
     tasks = [] if task is None else [task]

@@ -5,13 +5,14 @@ import functools
 import inspect
 import json
 import os
+import tempfile
 from pathlib import Path
 from typing import Any, Callable, Iterator, List, Optional, Sequence, TypeVar
 
 import click
 
 from edgeflownas.config import DataConfig, DataFile, read_yaml, validate
-from edgeflownas.errors import FailedError, InputError
+from edgeflownas.errors import FailedError, InputError, find_reason, suggest_remedy
 from edgeflownas.progress import say
 from search.hints import complete
 from search.run import Run
@@ -155,6 +156,29 @@ def complete_errors(run_options: Sequence[str]) -> Iterator[None]:
         options = [word for name, value in named.items() if value is not None for word in (name, str(value))]
         error.args = (complete(str(error), run_options, options), *error.args[1:])
         raise
+
+
+def check_output_folder(option: str, folder: Optional[Path]) -> None:
+    """Check before any work that a folder for results can be created or written to.
+
+    Args:
+        option: Option that names the folder.
+        folder: Folder of the results; None if the option is not given.
+
+    Raises:
+        InputError: A part of the path is a file, or the place cannot be written to.
+    """
+    if folder is None:
+        return
+    existing = next(path for path in (folder, *folder.absolute().parents) if os.path.lexists(str(path)))
+    if not existing.is_dir():
+        raise InputError(f"{option} {folder}: {existing} is not a folder; name another place")
+    try:
+        tempfile.TemporaryDirectory(dir=str(existing)).cleanup()
+    except OSError as error:
+        raise InputError(
+            f"{option} {folder}: cannot write to {existing}: {find_reason(error)}: {suggest_remedy(error)}"
+        ) from None
 
 
 def report_restored(*paths: Path) -> None:

@@ -7,7 +7,7 @@ import click
 
 from edgeflownas.errors import InputError
 from edgeflownas.progress import progress, say
-from search.commands.options import PathOption, complete_errors
+from search.commands.options import PathOption, check_output_folder, complete_errors
 from search.hints import folder_options
 
 _EPILOG = """\b
@@ -57,6 +57,7 @@ def command(folders: Sequence[Path], output: Optional[Path], wanted: Sequence[st
     path = output or _default_path(folders)
     if path.suffix != ".html":
         raise InputError(f"--output {path}: must end in .html; figures go into a folder of the same name without it")
+    check_output_folder("--output", output.parent if output is not None else None)
     runs = []
     with progress("reading", len(folders)) as bar:
         for folder, name in zip(folders, name_runs(folders)):

@@ -90,6 +90,11 @@ def test_command_has_help_with_an_example(name):
         (["evolve", "--config", "configs/tiny.yaml", "--run", "README.md"], "README.md is a file; name the folder"),
         (["train", "--config", "configs/tiny.yaml", "--run", "README.md/x"], "README.md is a file; name the folder"),
         (["train", "--config", "configs"], "config configs: is a folder; name a YAML file, such as configs/"),
+        (["evaluate", "000000000", "--config", "configs/demo.yaml", "--weights", "docs"], "weights docs: is a folder"),
+        (["evaluate", "000000000", "--config", "configs/demo.yaml", "--save", "README.md/x"], "README.md is not a"),
+        (["export", "000000000", "--config", "configs/demo.yaml", "--output", "README.md"], "README.md is not a"),
+        (["export", "000000000", "--config", "configs/demo.yaml", "--bundle", "/proc/x"], "x: cannot write to /proc"),
+        (["report", "results/demo", "--output", "README.md/x.html"], "README.md is not a"),
         (["report", "README.md"], "README.md: is a file; name the folder of a run"),
     ],
 )
