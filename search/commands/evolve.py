@@ -17,7 +17,7 @@ from edgeflownas.wording import format_count
 from search.commands.options import json_option, print_json, report_restored, run_options
 from search.nsga2.compiled_front import FrontCompiler
 from search.nsga2.evolution import Evolution
-from search.queue.build import QueueInUseError, build
+from search.queue.build import QueueInUseError, build, check_batch_sizes
 from search.queue.outdated import describe_dominated, list_dominated
 from search.queue.queue import Queue
 from search.run import Run
@@ -53,6 +53,7 @@ def command(run: Run, restart: bool, from_previous: bool, as_json: bool) -> None
     strategy = STRATEGIES[run.config.strategy]
     with _prepare_search(run, strategy, restart, from_previous) as prepared:
         search = prepared.search
+        check_batch_sizes(run.retraining(run.space.format((0,) * len(run.space.genes))))
         run.write_config()
         reason = strategy.run(search)
         front = _finish(search)

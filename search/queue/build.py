@@ -92,7 +92,7 @@ def write_queue(
         InputError: A batch is larger than the training set.
         QueueInUseError: A different queue exists and has been started, is running, or has jobs in Slurm.
     """
-    _check_batch_sizes(tasks[0])
+    check_batch_sizes(tasks[0])
     folder = run.queue_folder
     if folder.exists():
         if not rebuild and _holds_tasks(folder, tasks):
@@ -115,10 +115,13 @@ def write_queue(
     return Queue(folder)
 
 
-def _check_batch_sizes(config: ChildConfig) -> None:
-    """Raise InputError if a stage of a training has fewer training pairs than a batch.
+def check_batch_sizes(config: ChildConfig) -> None:
+    """Check that every stage of retraining has enough training pairs for a batch.
 
     Data that cannot be read here are not checked, because the tasks may run on another machine.
+
+    Raises:
+        InputError: A stage has fewer training pairs than a batch.
     """
     for number, stage in enumerate(config.stages):
         section = "queue.train" if isinstance(config.train, TrainConfig) else f"queue.train.{number}"

@@ -228,7 +228,7 @@ def test_restart_and_from_previous_exclude_each_other(command: Command) -> None:
 
 def test_cost_table_for_another_board_is_refused(command: Command) -> None:
     result = command("--set", "hardware.board=configs/hardware/u65_256.yaml")
-    assert result.code == 2 and "another board" in result.error
+    assert result.code == 2 and "a different board" in result.error
 
 
 def test_extended_search_keeps_a_started_queue_and_names_what_is_dominated_since(command: Command) -> None:
@@ -267,6 +267,10 @@ def test_search_is_not_resumed_on_other_pairs(command: Command, tmp_path: Path) 
     bad.write_text("")
     data = f"{{kind: list, train_list: '{path}', val_list: '{path}', height: 64, width: 96, exclude: '{bad}'}}"
     words = ("--set", f"data={data}", "--set", "evaluation.calibration_pairs=1")
+    refused = command(*words)
+    assert refused.code == 2 and "queue.train.batch_size: 8 is more than the 2 training pairs" in refused.error
+    assert "generation" not in refused.error, "the retraining is checked before the search"
+    words = (*words, "--set", "queue.train.batch_size=1")
     assert command(*words).code == 0
     bad.write_text("b.flo\n")
     for _ in range(2):  # a refusal changes nothing
