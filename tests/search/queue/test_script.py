@@ -139,7 +139,7 @@ BEGUN = "echo other > run/queue/tasks/002/state.json; "
 SAVES = (
     'trap "sleep 0.3; exit 130" USR1 TERM; kill -s {} $PPID; '
     + BEGUN
-    + "for i in $(seq 100); do sleep 0.1; done; exit 9"
+    + "for i in {{1..100}}; do sleep 0.1; done; exit 9"
 )
 
 
