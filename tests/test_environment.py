@@ -164,7 +164,7 @@ def test_real_interpreter_is_accepted_for_its_own_version_only(machine: Machine)
 def test_message_names_the_module_that_a_real_python_lacks(machine: Machine) -> None:
     own = "{}.{}".format(*sys.version_info)
     hide = "import sys; sys.modules['venv'] = None"
-    incomplete = machine.program(machine.home / "python", f'exec {sys.executable} -I -c "{hide}; $3" "$4"')
+    incomplete = machine.program(machine.home / "python", f'exec "{sys.executable}" -I -c "{hide}; $3" "$4"')
     result = machine.run(own, **{"PYTHON" + own.replace(".", ""): incomplete})
     assert result.returncode == 1
     assert "has no module venv" in result.stderr

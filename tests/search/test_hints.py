@@ -82,7 +82,7 @@ def test_check_of_another_data_set_names_it():
     [
         (".venv/bin/edgeflownas-search", ".venv/bin/edgeflownas-search"),
         ("/my env/bin/edgeflownas-search", "'/my env/bin/edgeflownas-search'"),
-        ("/checkout/search/__main__.py", f"{sys.executable} -m search"),
+        ("/checkout/search/__main__.py", f"{shlex.quote(sys.executable)} -m search"),
         ("-c", "edgeflownas-search"),
     ],
 )

@@ -46,7 +46,7 @@ def compile_with(command: str, tmp_path: Path, timeout: float = 60.0) -> Compile
 # Copies the recorded output of a compile to the folder that --output-dir names.
 WRITE_RECORDED = f"""
 for word in "$@"; do case $word in --output-dir=*) out=${{word#*=}};; esac; done
-mkdir -p "$out"; cp {RECORDED}/*.csv "$out"; echo compiled >"$out/x_vela.tflite"
+mkdir -p "$out"; cp "{RECORDED}"/*.csv "$out"; echo compiled >"$out/x_vela.tflite"
 """
 
 

@@ -6,6 +6,7 @@ import functools
 import json
 import os
 import re
+import shlex
 import signal
 import sys
 from pathlib import Path
@@ -154,7 +155,7 @@ def test_interrupted_search_prints_the_command_that_continues_it(command: Comman
     command.oracle = Oracle(Run.open(CONFIG).space, epe)
     result = command("--restart")
     assert result.code == 130
-    assert f"to continue: edgeflownas-search evolve --config {CONFIG}" in result.error
+    assert f"to continue: edgeflownas-search evolve --config {shlex.quote(str(CONFIG))}" in result.error
     assert "--restart" not in result.error
     assert not (command.folder / "search.lock").exists()
 

@@ -1,3 +1,4 @@
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -48,7 +49,7 @@ def test_directives_are_written_literally(tmp_path: Path, monkeypatch: pytest.Mo
         "#SBATCH --constraint=a100|v100",
     ]
     assert f"#   sbatch --array=0-5%3 {tmp_path}/run/queue/submit.sbatch" in text.splitlines()
-    work = f'{sys.executable} {PROGRAM} retrain --queue "$queue" --id "$id" --index "$SLURM_ARRAY_TASK_ID" &'
+    work = f'{PYTHON} {QUOTED_PROGRAM} retrain --queue "$queue" --id "$id" --index "$SLURM_ARRAY_TASK_ID" &'
     assert f"\n{work}\n" in text and "\nid=c0ffee " in text
 
 
@@ -71,7 +72,7 @@ def test_setup_precedes_the_task_and_ends_the_job_if_it_fails(tmp_path: Path) ->
     ]
     lines = text.splitlines()
     assert [line for line in lines if line in setup] == setup
-    work = next(line for line in lines if line.startswith(f"python {PROGRAM} retrain "))
+    work = next(line for line in lines if line.startswith(f"python {QUOTED_PROGRAM} retrain "))
     assert lines.index(setup[-1]) < lines.index(work)
 
 
@@ -134,6 +135,7 @@ def run_script(folder: Path, text: str, work: str, state: str = "RUNNING", **env
     return done.returncode, called.read_text().strip() if called.exists() else ""
 
 
+PYTHON, QUOTED_PROGRAM = shlex.quote(sys.executable), shlex.quote(str(PROGRAM))
 BEGUN = "echo other > run/queue/tasks/002/state.json; "
 # A program that sends a signal to the script and then takes a while to save.
 SAVES = (
@@ -167,7 +169,7 @@ def test_element_is_requeued_when_the_task_can_resume(
     task = tmp_path / "run" / "queue" / "tasks" / "002"
     task.mkdir(parents=True)
     (task / "state.json").write_text("as it was\n")
-    text = script(tmp_path).replace(f"{sys.executable} {PROGRAM} retrain", 'bash -c "$WORK"')
+    text = script(tmp_path).replace(f"{PYTHON} {QUOTED_PROGRAM} retrain", 'bash -c "$WORK"')
     assert run_script(tmp_path, text, work, state) == (code, "requeue 12_2" if requeued else "")
     assert (task / "killed").exists() == (work == BEGUN + "kill -9 $$")
 
