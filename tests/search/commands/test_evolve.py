@@ -267,11 +267,11 @@ def test_search_is_not_resumed_on_other_pairs(command: Command, tmp_path: Path) 
     path, bad = tmp_path / "pairs.txt", tmp_path / "bad.txt"
     bad.write_text("")
     data = f"{{kind: list, train_list: '{path}', val_list: '{path}', height: 64, width: 96, exclude: '{bad}'}}"
-    words = ("--set", f"data={data}", "--set", "evaluation.calibration_pairs=1")
+    words = ["--set", f"data={data}", "--set", "evaluation.calibration_pairs=1"]
     refused = command(*words)
     assert refused.code == 2 and "queue.train.batch_size: 8 is more than the 2 training pairs" in refused.error
     assert "generation" not in refused.error, "the retraining is checked before the search"
-    words = (*words, "--set", "queue.train.batch_size=1")
+    words += ["--set", "queue.train.batch_size=1"]
     assert command(*words).code == 0
     bad.write_text("b.flo\n")
     for _ in range(2):  # a refusal changes nothing
