@@ -28,20 +28,12 @@ from edgeflownas.tf_runtime import kernels
 from edgeflownas.tf_runtime.session import open_session
 from edgeflownas.tf_runtime.stack import tf
 
-BUILT_IN = kernels.Kernels(
-    convolves_gradients=False,
-    packed_outputs=0,
-    packed_scoring=0,
-    packs_strides=False,
-    merged_outputs=0,
-    normalised_rows=0,
-)
 EVERYTHING = 1 << 20  # more channels than any layer has
 METHODS: Dict[str, kernels.Kernels] = {
-    "built-in": BUILT_IN,
-    "gradients": BUILT_IN._replace(convolves_gradients=True),
-    "packed": BUILT_IN._replace(convolves_gradients=True, packed_outputs=EVERYTHING, packs_strides=True),
-    "packed, built-in gradients": BUILT_IN._replace(packed_outputs=EVERYTHING, packs_strides=True),
+    "built-in": kernels.BUILT_IN,
+    "gradients": kernels.BUILT_IN._replace(convolves_gradients=True),
+    "packed": kernels.BUILT_IN._replace(convolves_gradients=True, packed_outputs=EVERYTHING, packs_strides=True),
+    "packed, built-in gradients": kernels.BUILT_IN._replace(packed_outputs=EVERYTHING, packs_strides=True),
 }
 
 

@@ -6,7 +6,7 @@ rendered by inverting that map. Near layers hide those behind them, which gives 
 """
 
 from dataclasses import dataclass
-from typing import List, Optional, Sequence, Tuple, Union
+from typing import Generic, List, Optional, Sequence, Tuple, TypeVar, Union
 
 import cv2
 import numpy as np
@@ -18,13 +18,15 @@ _INVERSION_STEPS = 4  # the error shrinks to about a tenth in every step
 _CORNERS = 8  # largest number of corners of a polygon
 SUBPIXEL = 4  # fractional bits of the coordinates of drawn polygons
 
+Config = TypeVar("Config", bound=Union[FlyingShapesData, ProceduralData])
 
-class DrawnDataset:
+
+class DrawnDataset(Generic[Config]):
     """Data set of scenes drawn from a seed; an index always gives the same scene."""
 
-    def __init__(self, config: Union[FlyingShapesData, ProceduralData], part: str) -> None:
+    def __init__(self, config: Config, part: str) -> None:
         """Set up the training ("train") or validation ("val") scenes."""
-        self._seed = config.seed
+        self._config = config
         self._part = {"train": 0, "val": 1}[part]
         self._count = config.train_pairs if part == "train" else config.val_pairs
 
@@ -34,7 +36,7 @@ class DrawnDataset:
 
     def sample(self, index: int, rng: Optional[np.random.Generator]) -> Sample:
         """Draw the scene of an index; with a generator, mirror it at random."""
-        sample = self._draw(np.random.default_rng([self._seed, self._part, index]))
+        sample = self._draw(np.random.default_rng([self._config.seed, self._part, index]))
         return sample if rng is None else mirror(sample, rng)
 
     def full_sample(self, index: int) -> Sample:
@@ -47,7 +49,7 @@ class DrawnDataset:
 
     def files(self, index: int) -> Tuple[str, ...]:
         """Return the index, seed and part of a scene."""
-        return (f"scene {index} of seed {self._seed}, {('train', 'val')[self._part]}",)
+        return (f"scene {index} of seed {self._config.seed}, {('train', 'val')[self._part]}",)
 
     def _draw(self, rng: np.random.Generator) -> Sample:
         """Draw a scene whose flow is known everywhere."""

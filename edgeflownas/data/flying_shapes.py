@@ -53,18 +53,13 @@ class _Shape(MovingLayer):
         return result
 
 
-class FlyingShapesDataset(DrawnDataset):
+class FlyingShapesDataset(DrawnDataset[FlyingShapesData]):
     """Scenes of a moving background and objects that move relative to it."""
-
-    def __init__(self, config: FlyingShapesData, part: str) -> None:
-        """Set up the training ("train") or validation ("val") scenes."""
-        super().__init__(config, part)
-        self._config = config
 
     def _draw(self, rng: np.random.Generator) -> Sample:
         config = self._config
         size = np.array([config.width, config.height], np.float64)
-        textures = _draw_textures(self._seed, self._part)
+        textures = _draw_textures(config.seed, self._part)
         margin = np.full(2, np.ceil(1.5 * config.motion))  # shapes that move into the frame
         motion = _draw_motion(rng, size, config.motion)
         layers = [_draw_shape(rng, size, margin, motion, textures, opaque=True)]

@@ -28,13 +28,8 @@ class _TexturedLayer(MovingLayer):
         return cv2.remap(self.texture, where[..., 0], where[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT)
 
 
-class ProceduralDataset(DrawnDataset):
+class ProceduralDataset(DrawnDataset[ProceduralData]):
     """Scenes of a textured background and a few moving polygons."""
-
-    def __init__(self, config: ProceduralData, part: str) -> None:
-        """Set up the training ("train") or validation ("val") scenes."""
-        super().__init__(config, part)
-        self._config = config
 
     def _draw(self, rng: np.random.Generator) -> Sample:
         config = self._config

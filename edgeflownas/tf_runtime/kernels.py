@@ -26,6 +26,14 @@ class Kernels(NamedTuple):
     normalised_rows: int
 
 
+BUILT_IN = Kernels(
+    convolves_gradients=False,
+    packed_outputs=0,
+    packed_scoring=0,
+    packs_strides=False,
+    merged_outputs=0,
+    normalised_rows=0,
+)
 # By `python -m benchmarks.kernels` and `python -m benchmarks.fair_cycle`. TensorFlow 1.15's kernels for gradients are
 # up to twelve times slower than those for forward passes, and slow where channels are few.
 LEGACY = Kernels(
@@ -39,12 +47,5 @@ LEGACY = Kernels(
 # oneDNN's kernels are fast in both directions, so only less arithmetic is a gain. They compute 16 output channels at a
 # time: 6 channels take as long as 16, and the 24 of four packed pixels only twice as long. For a forward pass this is
 # worth rearranging the pixels; with the gradients it is not.
-ONEDNN = Kernels(
-    convolves_gradients=False,
-    packed_outputs=0,
-    packed_scoring=8,
-    packs_strides=False,
-    merged_outputs=16,
-    normalised_rows=0,
-)
+ONEDNN = BUILT_IN._replace(packed_scoring=8, merged_outputs=16)
 FAST = ONEDNN if MODERN else LEGACY
