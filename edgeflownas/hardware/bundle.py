@@ -48,6 +48,12 @@ class Export(NamedTuple):
         return (int(np.ceil(self.sram_kib)) + INTERPRETER_BYTES // 1024) * 1024
 
 
+def check_unused(folder: Path) -> None:
+    """Raise InputError if the folder of a bundle contains something."""
+    if folder.is_dir() and any(folder.iterdir()):
+        raise InputError(f"{folder}: is not empty; choose a new folder for the bundle, or remove this one")
+
+
 def write_bundle(folder: Path, export: Export, board: Board, samples: np.ndarray) -> List[Path]:
     """Write the bundle of an exported network.
 
@@ -63,8 +69,7 @@ def write_bundle(folder: Path, export: Export, board: Board, samples: np.ndarray
     Raises:
         InputError: The folder contains something.
     """
-    if folder.is_dir() and any(folder.iterdir()):
-        raise InputError(f"{folder}: is not empty; choose a new folder for the bundle, or remove this one")
+    check_unused(folder)
     network = QuantisedNetwork(export.model, reference=True)
     blobs = {"network.tflite": export.model, "network_vela.tflite": export.compiled}
     inputs = [network.quantise(images) for images in samples]

@@ -13,7 +13,6 @@ from edgeflownas.evaluation.recalibration import select_statistics
 from edgeflownas.hardware.board import Board
 from edgeflownas.hardware.compiler import Compiler
 from edgeflownas.hardware.networks import Networks, TrainedNetwork
-from edgeflownas.hardware.report import Compiled
 from edgeflownas.network.space import Architecture
 from edgeflownas.progress import phase, progress, say
 from edgeflownas.storage.files import replacing, write_json
@@ -74,6 +73,10 @@ def command(
         raise click.UsageError("name an architecture, perhaps with --weights, or a task of the queue with --task")
     check_output_folder("--output", output)
     check_output_folder("--bundle", bundle)
+    if bundle is not None:
+        from edgeflownas.hardware.bundle import check_unused
+
+        check_unused(bundle)
     compiler = _open_compiler(run, board, int8_io)
     settings = compiler.summary()  # reports a missing Vela before any long work
     tasks = [] if task is None else [task]
@@ -112,7 +115,7 @@ def command(
     result.update({key: str(path) for key, path in paths.items()})
     _write(paths, model, compiled.model, result)
     if bundle is not None:
-        _write_bundle(bundle, run, compiler.board, model, compiled, data, result)
+        _write_bundle(bundle, run, compiler.board, model, compiled.model, data, result)
     if as_json:
         print_json(result)
     else:
@@ -193,7 +196,7 @@ def _write_bundle(
     run: Run,
     board: Board,
     model: bytes,
-    compiled: Compiled,
+    compiled: bytes,
     data: "EvaluationData",
     result: Dict[str, Any],
 ) -> None:
@@ -201,11 +204,12 @@ def _write_bundle(
     from edgeflownas.hardware.bundle import SAMPLES, Export, write_bundle
 
     size = run.config.data.height, run.config.data.width
-    names = ("weights", "vela", "board", "accelerator", "system_config", "memory_mode", "fps", "epe_int8")
+    names = ("weights", "weights_sha256", "vela", "board", "accelerator", "system_config", "memory_mode", "fps",
+             "epe_int8")  # fmt: skip
     export = Export(
         result["architecture"],
         model,
-        compiled.model,
+        compiled,
         result["sram_kib"],
         size,
         run.config.data.padded_size,

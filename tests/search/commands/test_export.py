@@ -82,6 +82,7 @@ def test_bundle_is_written_beside_the_record(call: Any, weights: Path, tmp_path:
     assert (folder / "network_vela.tflite").read_bytes() == Path(record["compiled"]).read_bytes()
     io = json.loads((folder / "io.json").read_text())
     assert (io["architecture"], io["vela"], io["fps"]) == (ARCHITECTURE, "5.2.0", record["fps"])
+    assert io["weights_sha256"] == record["weights_sha256"]
     assert io["input"]["shape"] == [1, 32, 48, 6] and len(io["samples"]) == 2
     code, _, error = call(ARCHITECTURE, "--weights", str(weights), "--bundle", str(folder))
     assert code == 2 and f"{folder}: is not empty; choose a new folder" in error
