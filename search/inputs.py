@@ -60,17 +60,17 @@ def locate_inputs(config: Any, run_folder: Path, prefer_copies: bool = False) ->
     stages = train if isinstance(train, list) else []
     for data in (content["data"], *(stage["data"] for stage in stages)):
         for key in set(PLACES).intersection(data or {}):
-            data[key] = _locate(data[key], [origin])
+            data[key] = _locate(data[key], origin)
     if "hardware" in content:
         hardware = content["hardware"]
-        content["supernet"] = _locate(content["supernet"], [origin])
+        content["supernet"] = _locate(content["supernet"], origin)
         if hardware["vela"] and os.sep in hardware["vela"]:
-            hardware["vela"] = _locate(hardware["vela"], [origin])
+            hardware["vela"] = _locate(hardware["vela"], origin)
         for key in _COPIED:
             copy = inputs / key / Path(hardware[key]).name
             if prefer_copies and copy.is_file():
                 hardware[key] = str(copy)
-            hardware[key] = _locate(hardware[key], [origin, copy.parent])
+            hardware[key] = _locate(hardware[key], origin, copy)
     model = type(config)
     assert issubclass(model, Section)
     return config if content == config.model_dump() else validate(content, model, str(run_folder))
@@ -90,13 +90,9 @@ def _read_origin(inputs: Path) -> Optional[Path]:
     return Path(folder) if isinstance(folder, str) and os.path.isabs(folder) else None
 
 
-def _locate(path: Optional[str], folders: Any) -> Optional[str]:
-    """Return a path that exists: as it is, below the first folder, or by its name in one of the others."""
+def _locate(path: Optional[str], origin: Optional[Path], *copies: Path) -> Optional[str]:
+    """Return a path that exists: as it is, below the working folder in which the run was made, or a copy of the run."""
     if path is None or os.path.exists(path):
         return path
-    for number, folder in enumerate(folders):
-        if folder is not None:
-            other = os.path.join(str(folder), path if number == 0 else os.path.basename(path))
-            if os.path.exists(other):
-                return os.path.abspath(other)
-    return path
+    places = [*([] if origin is None else [origin / path]), *copies]
+    return next((os.path.abspath(str(place)) for place in places if os.path.exists(str(place))), path)

@@ -137,8 +137,7 @@ class Run:
     @property
     def has_training(self) -> bool:
         """Whether the run has trained a supernet of its own, or has begun to."""
-        checkpoints = (self._own_weights, *self.supernet_folder.glob("**/last.h5"))
-        return any(path.exists() for path in checkpoints)
+        return self._own_weights.exists() or any(self.supernet_folder.glob("**/last.h5"))
 
     @property
     def _own_weights(self) -> Path:
