@@ -215,7 +215,7 @@ class EvolutionConfig(Section):
     )
     reference_point: Optional[Dict[Objective, float]] = Field(
         None,
-        description="Reference point of the hypervolume: a value for every objective, in its unit. "
+        description="Reference point of the hypervolume, with one value per objective. "
         "null means the worst point: the worst cost of all feasible architectures and the worst EPE of the "
         "first generation or, if the whole space has been scored, the worst values of the space.",
     )
@@ -364,7 +364,8 @@ class QueueConfig(Section):
     )
     attempts: int = Field(2, ge=1, description="Number of crashes after which a task is not tried again.")
     train: Recipe = Field(
-        TrainConfig(), description="Recipe for every architecture, or a list of recipes for consecutive stages."
+        TrainConfig(),
+        description="Training recipe applied to each architecture, or a list of recipes for consecutive stages.",
     )
 
     @model_validator(mode="after")

@@ -61,7 +61,7 @@ class Listing:
         return text[len(prefix) :] if text.startswith(prefix) else text
 
     def describe_omissions(self) -> List[str]:
-        """Return a phrase for every kind of omission."""
+        """Describe each kind of omission in a phrase."""
         phrases = {
             f"pairs with missing files: {self.incomplete:,} ({self._name_first(self.missing)})": self.missing,
             f"excluded pairs: {self.excluded:,}": self.excluded,

@@ -52,7 +52,7 @@ def _explain_absence(runs: Sequence[Contents], not_yet: str) -> str:
 
 
 def _explain_jumps(training: TrainingRecord) -> List[str]:
-    """Return a sentence for every jump of the loss, with its reason if it is known."""
+    """Describe each jump in the loss in a sentence, with the reason if it is known."""
     start, sentences = training.uncertainty_epoch, []
     if start is not None and training.log[0]["epoch"] < start:
         sentences.append(f"from epoch {start} on, the loss includes the uncertainty; it is not comparable with before.")
