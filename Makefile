@@ -3,7 +3,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help evolve test check env vela38 peers docs clean
+.PHONY: help evolve test check dist env vela38 peers docs clean
 unexport PYTHONHOME PYTHONPATH
 
 CHECKED := edgeflownas search supernet tests benchmarks
@@ -21,6 +21,10 @@ check: env ## Run the linter and the type checker
 	.venv/bin/ruff check $(CHECKED)
 	.venv/bin/mypy $(CHECKED)
 
+dist: env ## Build the wheel in dist/
+	rm -rf build dist
+	.venv/bin/python -m pip --disable-pip-version-check wheel -q --no-deps --no-build-isolation --wheel-dir dist .
+
 env: ## Set up .venv; STACK=legacy (Python 3.7, TensorFlow 1.15) or STACK=modern (TensorFlow 2) chooses the stack
 	@scripts/environment.sh $(STACK)
 
@@ -35,5 +39,5 @@ docs: env ## Generate docs/configuration.md from the definitions
 	mv docs/configuration.md.new docs/configuration.md
 
 clean: ## Remove the environments and all caches, but keep the results
-	rm -rf .venv .venv-* .mypy_cache .pytest_cache .ruff_cache .hypothesis *.egg-info
+	rm -rf .venv .venv-* .mypy_cache .pytest_cache .ruff_cache .hypothesis *.egg-info build dist
 	find $(CHECKED) -name __pycache__ -prune -exec rm -rf {} +

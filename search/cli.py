@@ -29,7 +29,7 @@ class _Entry(NamedTuple):
     @property
     def line(self) -> str:
         """The example as the user types it."""
-        text = self.example.format(config="configs/tiny.yaml", program=PROGRAM)
+        text = self.example.format(config="tiny", program=PROGRAM)
         return text if PROGRAM in text else f"{PROGRAM} {text}"
 
 

@@ -1,28 +1,31 @@
-"""The files that a run was made with, so that it can be used from another working folder.
+"""The files that a run was made with, so that it can be used from another working folder or on another machine.
 
-Relative paths of a configuration refer to the working folder. A run therefore records its working folder, and keeps
-copies of its board and its cost table.
+Relative paths of a configuration refer to the working folder, or else to the files that come with the package. A run
+records its working folder, and keeps copies of its board, its cost table and the supernet's weights.
 """
 
 import contextlib
 import os
 from pathlib import Path
-from typing import Any, Dict, Iterator, Optional, Tuple
+from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple
 
 from edgeflownas.config import Config, Section, validate
 from edgeflownas.errors import InputError
 from edgeflownas.hardware.board import Board
+from edgeflownas.shipped.locate import locate, shorten
 from edgeflownas.storage.files import read_json, replacing, write_json
 from edgeflownas.storage.pairs import PLACES
 
 _FOLDER = "working_folder"
+_FROM_RUN = "working_folder_from_run"
 _COPIED = ("board", "table")  # keys of the section hardware
+_SUPERNET = "supernet"
 
 
 def record_inputs(config: Config, run_folder: Path) -> None:
-    """Record the working folder in a run's folder, and copy the board and the cost table if they exist."""
+    """Record the working folder in a run's folder, and copy the board, the cost table and the weights if they exist."""
     folder = _inputs(run_folder)
-    write_json(folder / "origin.json", {_FOLDER: os.getcwd()})
+    write_json(folder / "origin.json", {_FOLDER: os.getcwd(), _FROM_RUN: os.path.relpath(os.getcwd(), str(run_folder))})
     for key, source in _list_inputs(config):
         target = folder / key / source.name
         if source.is_file() and source.resolve() != target.resolve():
@@ -31,17 +34,21 @@ def record_inputs(config: Config, run_folder: Path) -> None:
 
 
 def _list_inputs(config: Config) -> Iterator[Tuple[str, Path]]:
-    """Yield the files of board and cost table; none of a board that cannot be read or refers to other folders."""
+    """Yield the files to copy; none of a board that cannot be read or refers to other folders."""
     board = Path(config.hardware.board)
     with contextlib.suppress(InputError):
         vela_config = board.with_name(Path(Board.load(board).settings.vela_config).name)
         if vela_config.is_file():
             yield from (("board", board), ("board", vela_config))
     yield "table", Path(config.hardware.table)
+    if config.supernet is not None:
+        yield _SUPERNET, Path(config.supernet)
 
 
 def locate_inputs(config: Any, run_folder: Path, prefer_copies: bool = False) -> Any:
-    """Replace relative paths that do not exist here by those of the working folder that a run was made in.
+    """Replace relative paths that do not exist here by those of files elsewhere.
+
+    These are below the working folder that a run was made in, copies that the run keeps, or files of the package.
 
     Args:
         config: Section with paths: configuration of a run or of a task.
@@ -49,50 +56,65 @@ def locate_inputs(config: Any, run_folder: Path, prefer_copies: bool = False) ->
         prefer_copies: Whether to prefer the copies of board and cost table that the run keeps to other files.
 
     Returns:
-        The configuration, with absolute paths of the files that were located elsewhere.
+        The configuration, with the paths of the files that were located elsewhere.
     """
     inputs = _inputs(run_folder)
-    if not inputs.is_dir():
-        return config
-    origin = _read_origin(inputs)
+    origins = _read_origins(run_folder)
     content: Dict[str, Any] = config.model_dump()
-    train = content["queue"]["train"] if "queue" in content else content["train"]
-    stages = train if isinstance(train, list) else []
-    for data in (content["data"], *(stage["data"] for stage in stages)):
-        for key in set(PLACES).intersection(data or {}):
-            data[key] = _locate(data[key], origin)
+    for data in _list_data_sets(content):
+        for key in set(PLACES).intersection(data):
+            data[key] = _locate(data[key], origins)
     if "hardware" in content:
-        hardware = content["hardware"]
-        content["supernet"] = _locate(content["supernet"], origin)
+        hardware, weights = content["hardware"], content[_SUPERNET]
+        content[_SUPERNET] = _locate(weights, origins, inputs / _SUPERNET / Path(weights or "").name)
         if hardware["vela"] and os.sep in hardware["vela"]:
-            hardware["vela"] = _locate(hardware["vela"], origin)
+            hardware["vela"] = _locate(hardware["vela"], origins)
         for key in _COPIED:
             copy = inputs / key / Path(hardware[key]).name
             if prefer_copies and copy.is_file():
                 hardware[key] = str(copy)
-            hardware[key] = _locate(hardware[key], origin, copy)
+            hardware[key] = _locate(hardware[key], origins, copy)
+    return _replace_content(config, content, run_folder)
+
+
+def shorten_inputs(config: Config) -> Config:
+    """Return a configuration in which files of the package have the same paths on every machine."""
+    content = config.model_dump()
+    for section, key in ((content, _SUPERNET), *((content["hardware"], key) for key in _COPIED)):
+        section[key] = section[key] and shorten(section[key])
+    shortened: Config = _replace_content(config, content, Path())
+    return shortened
+
+
+def _list_data_sets(content: Dict[str, Any]) -> List[Dict[str, Any]]:
+    """Return the data sets of a run or of a task: its own, and one per stage of retraining, empty if it is the same."""
+    train = content["queue"]["train"] if "queue" in content else content["train"]
+    return [content["data"], *(stage["data"] or {} for stage in (train if isinstance(train, list) else []))]
+
+
+def _replace_content(config: Any, content: Dict[str, Any], source: Path) -> Any:
     model = type(config)
     assert issubclass(model, Section)
-    return config if content == config.model_dump() else validate(content, model, str(run_folder))
+    return config if content == config.model_dump() else validate(content, model, str(source))
 
 
 def _inputs(run_folder: Path) -> Path:
     return run_folder / "inputs"
 
 
-def _read_origin(inputs: Path) -> Optional[Path]:
-    """Return the working folder in which a run was made; None if it is not recorded."""
+def _read_origins(run_folder: Path) -> List[Path]:
+    """Return where the working folder in which a run was made may be: where it was, or moved together with the run."""
     try:
-        content = read_json(inputs / "origin.json")
+        content = read_json(_inputs(run_folder) / "origin.json")
     except InputError:
-        return None
-    folder = content.get(_FOLDER) if isinstance(content, dict) else None
-    return Path(folder) if isinstance(folder, str) and os.path.isabs(folder) else None
+        return []
+    folders = (content.get(_FOLDER), content.get(_FROM_RUN)) if isinstance(content, dict) else ()
+    return [run_folder / folder for folder in folders if isinstance(folder, str)]
 
 
-def _locate(path: Optional[str], origin: Optional[Path], *copies: Path) -> Optional[str]:
-    """Return a path that exists: as it is, below the working folder in which the run was made, or a copy of the run."""
+def _locate(path: Optional[str], origins: Sequence[Path], copy: Optional[Path] = None) -> Optional[str]:
+    """Return a path that exists: as it is, below an origin of the run, a file of the package, or a copy of the run."""
     if path is None or os.path.exists(path):
         return path
-    places = [*([] if origin is None else [origin / path]), *copies]
+    places = [*(origin / path for origin in origins), locate(Path(path)), *([] if copy is None else [copy])]
     return next((os.path.abspath(str(place)) for place in places if os.path.exists(str(place))), path)

@@ -14,10 +14,11 @@ from edgeflownas.hardware.networks import RANDOM, Networks
 from edgeflownas.network.skeleton import Skeleton
 from edgeflownas.network.space import Architecture, Space
 from edgeflownas.progress import say_once
+from edgeflownas.shipped.locate import locate_named
 from edgeflownas.storage import checkpoint
 from edgeflownas.storage.files import write_text
 from search.hints import complete, folder_options, format_command
-from search.inputs import locate_inputs, record_inputs
+from search.inputs import locate_inputs, record_inputs, shorten_inputs
 from search.weights import WeightsOrigin
 
 # The last digits of a sum that is shared among threads depend on their number. With one thread, an architecture gets
@@ -61,14 +62,15 @@ class Run:
         """Open a run from its configuration file; nothing is written yet.
 
         Args:
-            config_path: Path of the configuration file.
+            config_path: Path of the configuration file, or name of one in configs/, such as ``demo``.
             folder: Folder of the run; if None, results/NAME.
             overrides: Settings that replace those of the file, as ``section.key=value``.
 
         Raises:
-            InputError: The configuration is invalid.
+            InputError: The configuration does not exist or is invalid.
         """
-        config = load(config_path, overrides)
+        file = locate_named(config_path, "configs", "config")
+        config = load(file, overrides)
         options = ["--config", str(config_path), *(() if folder is None else ("--run", str(folder)))]
         options += [word for override in overrides for word in ("--set", override)]
         folder = folder or Path("results") / config.name
@@ -77,8 +79,8 @@ class Run:
             raise InputError(
                 f"--run {folder}: {existing} is a file; name the folder of a run, such as results/{config.name}"
             )
-        is_of_run = config_path.name == "config.yaml" and not (folder / "inputs").exists()
-        config = locate_inputs(config, config_path.parent if is_of_run else folder)
+        is_of_run = file.name == "config.yaml" and not (folder / "inputs").exists()
+        config = locate_inputs(config, file.parent if is_of_run else folder)
         return cls(config, folder, options=options)
 
     @property
@@ -150,7 +152,7 @@ class Run:
 
     def write_config(self) -> None:
         """Write the resolved configuration to the folder, and record the files that it names."""
-        write_text(self.config_file, dump(self.config))
+        write_text(self.config_file, dump(shorten_inputs(self.config)))
         record_inputs(self.config, self.folder)
 
     def command(self, name: str, *options: str) -> str:

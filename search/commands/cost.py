@@ -16,10 +16,11 @@ from edgeflownas.hardware.board import Board
 from edgeflownas.hardware.cost import Cost, CostTable
 from edgeflownas.hardware.networks import RANDOM
 from edgeflownas.progress import progress, say
+from edgeflownas.shipped.locate import shorten
 from edgeflownas.storage.files import use_previous
 from edgeflownas.terminal import open_console, print_table
 from search.commands import layer_view
-from search.commands.options import PathOption, json_option, print_json, report_restored, run_options
+from search.commands.options import NamedFile, PathOption, json_option, print_json, report_restored, run_options
 from search.groups import OrderedGroup
 from search.run import Run
 from search.storage.compiled_costs import read_compiled_costs
@@ -33,7 +34,11 @@ def command() -> None:
 
 @command.command()
 @run_options
-@click.option("--board", type=PathOption(), help="Board to build for. Default: hardware.board.")
+@click.option(
+    "--board",
+    type=NamedFile("configs/hardware", "board"),
+    help="File of the board to build for, or its name in configs/hardware/. Default: hardware.board.",
+)
 @click.option("--output", type=PathOption(), help="File to write the table to. Default: hardware.table.")
 @click.option(
     "--checks", default=20, show_default=True, type=click.IntRange(1), help="Number of architectures for the check."
@@ -61,7 +66,7 @@ def build(run: Run, board: Optional[Path], output: Optional[Path], checks: int, 
                 f"hardware.board ({hardware.board})"
             )
         hardware = hardware.model_copy(update={"board": str(board)})
-    path = output or Path(hardware.table)
+    path = output or Path(shorten(hardware.table))
     if from_previous:
         if use_previous(path, CostTable.load):
             report_restored(path)

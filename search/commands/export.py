@@ -17,7 +17,7 @@ from edgeflownas.network.space import Architecture
 from edgeflownas.progress import phase, progress, say
 from edgeflownas.storage.files import replacing, write_json
 from edgeflownas.terminal import open_console
-from search.commands.options import PathOption, check_output_folder, json_option, print_json, run_options
+from search.commands.options import NamedFile, PathOption, check_output_folder, json_option, print_json, run_options
 from search.commands.request import list_requests
 from search.run import SCORING_THREADS, Run
 from search.weights import WeightsOrigin
@@ -39,7 +39,11 @@ _REPRESENTATIVE = 16  # training pairs on which the ranges of activations are me
 @click.option(
     "--task", type=click.IntRange(min=0), help="Task of the queue whose retrained architecture is exported, by number."
 )
-@click.option("--board", type=PathOption(), help="Board to compile for. Default: hardware.board.")
+@click.option(
+    "--board",
+    type=NamedFile("configs/hardware", "board"),
+    help="File of the board to compile for, or its name in configs/hardware/. Default: hardware.board.",
+)
 @click.option(
     "--int8-io/--float-io", default=None, help="Type of input and output. Default: as in the file of the board."
 )

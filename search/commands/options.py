@@ -14,6 +14,7 @@ import click
 from edgeflownas.config import DataConfig, DataFile, read_yaml, validate
 from edgeflownas.errors import FailedError, InputError, find_reason, suggest_remedy
 from edgeflownas.progress import say
+from edgeflownas.shipped.locate import locate_named
 from search.hints import complete
 from search.run import Run
 
@@ -30,6 +31,19 @@ class PathOption(click.Path):
     def convert(self, value: Any, param: Optional[click.Parameter], ctx: Optional[click.Context]) -> Any:
         """Return the path with the home folder inserted."""
         return super().convert(os.path.expanduser(value), param, ctx)
+
+
+class NamedFile(PathOption):
+    """A YAML file, given by its path or by its name in a folder of the working folder or the package."""
+
+    def __init__(self, folder: str, what: str) -> None:
+        """Set up the type; see ``locate_named``."""
+        super().__init__()
+        self._folder, self._what = folder, what
+
+    def convert(self, value: Any, param: Optional[click.Parameter], ctx: Optional[click.Context]) -> Any:
+        """Return the path of the file."""
+        return locate_named(super().convert(value, param, ctx), self._folder, self._what)
 
 
 class GpuDevices(click.ParamType):
@@ -72,7 +86,7 @@ _config_option = click.option(
     "config_path",
     required=True,
     type=PathOption(),
-    help="YAML file with the configuration of the run.",
+    help="YAML file with the configuration of the run, or the name of one in configs/, such as demo.",
 )
 
 _folder_option = click.option("--run", "folder", type=PathOption(), help="Run folder. Default: results/NAME.")
@@ -81,7 +95,7 @@ _data_option = click.option(
     "--data",
     "data_file",
     type=PathOption(),
-    help="YAML file of a different data set, such as configs/data/sintel_final.yaml.",
+    help="YAML file of a different data set, or the name of one in configs/data/, such as sintel_final.",
 )
 
 _root_option = click.option("--root", help="Folder of the data set of --data. Default: the folder named in that file.")
@@ -117,7 +131,7 @@ def _read_data(data_file: Optional[Path], root: Optional[str]) -> Optional[DataC
         if root is not None:
             raise click.UsageError("--root requires --data; for the run's own data set, use --set data.root=DIR")
         return None
-    content = read_yaml(data_file, "data")
+    content = read_yaml(locate_named(data_file, "configs/data", "data"), "data")
     if root is not None and isinstance(content.get("data"), dict):
         content["data"]["root"] = root
     return validate(content, DataFile, f"data {data_file}").data

@@ -16,6 +16,7 @@ from edgeflownas.network.space import Space
 from edgeflownas.storage.files import sha256
 from edgeflownas.storage.origin import TENSORFLOW, describe_versions
 from edgeflownas.storage.pairs import PLACES, Identities, describe_changes
+from search.inputs import shorten_inputs
 from search.run import Run
 
 # Keys and sections of the configuration that may change between two runs of a search: they move it, speed it up or let
@@ -66,7 +67,7 @@ class Identity:
     def attributes(self) -> Dict[str, Any]:
         """Return the identity as attributes of an HDF5 file."""
         genes = {gene.name: list(gene.options) for gene in self.space.genes}
-        text = dump(self.config)
+        text = dump(shorten_inputs(self.config))
         return {
             "config_yaml": text,
             "config_sha256": hashlib.sha256(text.encode()).hexdigest(),

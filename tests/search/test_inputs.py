@@ -71,7 +71,9 @@ def test_board_and_table_are_kept_if_the_originals_are_gone_or_changed(made: Pat
 
 def test_damaged_record_is_ignored(made: Path) -> None:
     (made / "inputs" / "origin.json").write_text("{")
-    assert Run.open(made / "config.yaml", made).config.supernet == "trained.h5"
+    config = Run.open(made / "config.yaml", made).config
+    assert isinstance(config.data, KittiData) and config.data.root == "kitti"
+    assert config.supernet == str(made / "inputs" / "supernet" / "trained.h5")
 
 
 def test_run_made_at_home_is_continued_away(made: Path) -> None:
