@@ -28,7 +28,8 @@ def render_page(
     overview: Optional[Table],
     sections: Sequence[ReportSection],
     explorer: Optional[Mapping[str, Any]],
-    files: str,
+    files: Optional[str],
+    version: Optional[str] = None,
 ) -> str:
     """Render the page.
 
@@ -39,7 +40,8 @@ def render_page(
         overview: Table of the key figures of several runs.
         sections: Sections in order.
         explorer: Data of the explorer; see ``explorer.explorer_data``.
-        files: Name of the folder beside the page.
+        files: Name of the folder beside the page that contains the files of the sections; None if there is none.
+        version: Version of a page that is served and reloads itself when its version changes; None for a file.
 
     Returns:
         The content of the HTML file.
@@ -66,7 +68,9 @@ def render_page(
         legend={section.key: _make_legend(section) for section in sections},
         files=files,
         made=time.strftime("%Y-%m-%d %H:%M"),
-        version=__version__,
+        program_version=__version__,
+        version=version,
+        live=Markup(_read_page_file("live.js")),
         style=Markup(_read_page_file("report.css")),
         data=_embed_json(data),
         plotly=Markup(get_plotlyjs()),
@@ -74,6 +78,13 @@ def render_page(
         render_table=_render_table,
         mark_code=_mark_code,
         encode_base64=lambda content: base64.b64encode(content).decode(),
+    )
+
+
+def render_notice(text: str, version: str) -> str:
+    """Render a page with a single sentence, which reloads itself like a report that is served."""
+    return _environment().get_template("notice.html").render(
+        text=text, version=version, live=Markup(_read_page_file("live.js"))
     )
 
 

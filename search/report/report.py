@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Callable, Optional, Sequence
+from typing import Callable, List, Optional, Sequence, Tuple
 
 from edgeflownas.errors import InputError
 from edgeflownas.progress import progress
@@ -25,13 +25,11 @@ from search.report.summary import describe_run, make_key_figures, make_overview
 from search.report.tables import combine_tables, section_rows
 from search.report.training import fairness_section, training_section
 
+CompileParts = Callable[[Contents], Optional[PartCycles]]
+DrawPictures = Callable[[Sequence[Contents], Sequence[Optional[Points]]], ReportSection]
 
-def write_report(
-    runs: Sequence[Contents],
-    output: Path,
-    parts: Callable[[Contents], Optional[PartCycles]],
-    pictures: Callable[[Sequence[Contents], Sequence[Optional[Points]]], ReportSection],
-) -> None:
+
+def write_report(runs: Sequence[Contents], output: Path, parts: CompileParts, pictures: DrawPictures) -> None:
     """Write the page, and the files of its sections into a folder of the same name beside it.
 
     Args:
@@ -43,12 +41,58 @@ def write_report(
     Raises:
         InputError: The runs have different spaces.
     """
+    folder = output.with_suffix("")
+    text, sections = make_page(runs, parts, pictures, files=folder.name)
+    with progress("drawing", len(sections)) as bar:
+        for section in sections:
+            _write_section(folder, section)
+            bar.advance(section.title)
+    write_text(output, text)
+
+
+def make_page(
+    runs: Sequence[Contents],
+    parts: CompileParts,
+    pictures: DrawPictures,
+    files: Optional[str] = None,
+    version: Optional[str] = None,
+) -> Tuple[str, List[ReportSection]]:
+    """Return the page and its sections.
+
+    Args:
+        runs: Runs to report, all of the same space.
+        parts: Function that returns the cycles by part of a run's networks.
+        pictures: Function that makes the section of flow pictures.
+        files: Name of the folder with the files of the sections; None if there are no such files.
+        version: Version of a page that is served and reloads itself when its version changes; None for a file.
+
+    Raises:
+        InputError: The runs have different spaces.
+    """
     spaces = {contents.run.space.genes for contents in runs}
     if len(spaces) > 1:
         raise InputError("report: the runs have different genes and cannot share a report; report them one by one")
     runs = share_reference_point(runs)
     points = [collect_points(run) if run.has_scores else None for run in runs]
     cycles = [parts(run) if run.has_scores else None for run in runs]
+    sections = _make_sections(runs, points, pictures)
+    several = len(runs) > 1
+    text = render_page(
+        title=", ".join(run.name for run in runs),
+        subtitle="Comparison of several runs." if several else describe_run(runs[0]),
+        key_figures=() if several else make_key_figures(runs[0], points[0]),
+        overview=make_overview(runs, points) if several else None,
+        sections=sections,
+        explorer=explorer_data(runs, points, cycles),
+        files=files,
+        version=version,
+    )
+    return text, sections
+
+
+def _make_sections(
+    runs: Sequence[Contents], points: Sequence[Optional[Points]], pictures: DrawPictures
+) -> List[ReportSection]:
     ranking = ranking_section(runs)
     sections = [
         front_section(runs, [run_points for run_points in points if run_points is not None]),
@@ -63,25 +107,10 @@ def write_report(
         final_section(runs),
         origin_section(runs),
     ]
-    if len(runs) == 1:  # the commands that they name are for this run
-        sections = [replace(section, text=tuple(map(runs[0].run.complete, section.text))) for section in sections]
-    folder = output.with_suffix("")
-    with progress("drawing", len(sections)) as bar:
-        for section in sections:
-            _write_section(folder, section)
-            bar.advance(section.title)
-    several = len(runs) > 1
-    text = render_page(
-        title=", ".join(run.name for run in runs),
-        subtitle="Comparison of several runs." if several else describe_run(runs[0]),
-        key_figures=() if several else make_key_figures(runs[0], points[0]),
-        overview=make_overview(runs, points) if several else None,
-        sections=sections,
-        explorer=explorer_data(runs, points, cycles),
-        files=folder.name,
-    )
-    write_text(output, text)
-
+    if len(runs) > 1:
+        return sections
+    # The commands in the text are for this run.
+    return [replace(section, text=tuple(map(runs[0].run.complete, section.text))) for section in sections]
 
 
 def _write_section(folder: Path, section: ReportSection) -> None:
