@@ -39,6 +39,7 @@ COMMANDS: Dict[str, _Entry] = {
     "cost": _Entry("Show costs on a board, and build tables that predict them.", "cost build --config {config}"),
     "train": _Entry("Train a supernet with strict fairness.", "train --config {config}"),
     "evaluate": _Entry("Score architectures on validation pairs.", "evaluate 000000000 --config {config}"),
+    "predict": _Entry("Draw the flow of your own frames.", "predict 210012001 a.png b.png --config {config}"),
     "evolve": _Entry("Search with NSGA-II, and build the retrain queue.", "evolve --config {config}"),
     "enumerate": _Entry("Score every architecture to find the true front.", "enumerate --config {config}"),
     "queue": _Entry("Retrain the best: build, run, submit, status, collect.", "queue run --config {config}"),
@@ -56,7 +57,7 @@ _NO_HOME = "/nonexistent"  # as Debian calls the home of users that have none
 _START_FLAGS = ("--restart", "--from-previous", "--no-resume")
 
 # Commands that save nothing when they are interrupted.
-_STATELESS = {"data", "evaluate", "rank", "report", "export", "dask", "completion"}
+_STATELESS = {"data", "evaluate", "predict", "rank", "report", "export", "dask", "completion"}
 
 
 class _Commands(SuggestingGroup):

@@ -17,7 +17,7 @@ PROGRAM = "edgeflownas-search"
 RUN_COMMANDS = frozenset(
     (
         "data check", "cost build", "cost show", "train", "evaluate", "evolve", "enumerate", "queue build", "queue run",
-        "queue status", "queue submit", "queue cancel", "queue retry", "queue collect", "rank", "export",
+        "queue status", "queue submit", "queue cancel", "queue retry", "queue collect", "rank", "export", "predict",
     )
 )  # fmt: skip
 OTHER_COMMANDS = frozenset(("retrain", "report", "dask scheduler", "dask worker"))

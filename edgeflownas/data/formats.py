@@ -168,8 +168,21 @@ def write_flo(path: Path, flow: np.ndarray) -> None:
     _write("flow", path, _FLO_HEADER.pack(b"PIEH", width, height) + np.ascontiguousarray(flow, "<f4").tobytes())
 
 
+def write_kitti_flow(path: Path, flow: np.ndarray) -> None:
+    """Write flow, float32 [H, W, 2], as KITTI's 16-bit PNG; see ``read_kitti_flow``.
+
+    Flow is rounded to 1/64 px. The format stores -512 px to just under 512 px; other flow is marked as unknown.
+
+    Raises:
+        OSError: The file cannot be written.
+    """
+    coded = np.rint(flow.astype(np.float64) * 64 + 2**15)
+    valid = ((coded >= 0) & (coded < 2**16)).all(axis=-1, keepdims=True)
+    write_image(path, np.concatenate([np.where(valid, coded, 0), valid], axis=-1).astype(np.uint16))
+
+
 def write_image(path: Path, image: np.ndarray) -> None:
-    """Write an RGB image, uint8 [H, W, 3], as PNG.
+    """Write an RGB image, uint8 or uint16 [H, W, 3], as PNG.
 
     Raises:
         OSError: The file cannot be written.

@@ -162,7 +162,7 @@ class ChildEvaluator:
         threads: int,
         devices: Optional[Devices] = None,
     ) -> None:
-        """Build the network once for recalibration and once for inference.
+        """Build the network for recalibration; that for inference is built when it is first needed.
 
         Args:
             skeleton: Definition of the network.
@@ -171,9 +171,10 @@ class ChildEvaluator:
             threads: Number of CPU threads.
             devices: Devices, of which only the first is used; if None, TensorFlow chooses.
         """
-        self._data = data
+        self._skeleton, self._architecture = skeleton, architecture
+        self._data, self._devices = data, devices
         height, width = data.calibration[0].images.shape[1:3]
-        with tf.Graph().as_default() as graph, place_on_first(devices):
+        with tf.Graph().as_default() as self._graph, place_on_first(devices):
             self._images = tf.placeholder(tf.uint8, [None, height, width, 6])
             self._flow = tf.placeholder(tf.float32, [None, height, width, 2])
             self._valid = tf.placeholder(tf.float32, [None, height, width, 1])
@@ -181,15 +182,13 @@ class ChildEvaluator:
                 name: tf.placeholder(tf.float32, shape)
                 for name, shape in skeleton.parameters(architecture).items()
             }
-            x = normalise_images(self._images)
+            self._normalised = normalise_images(self._images)
             norm = BatchNorm(self._weights)
-            build_child(skeleton, architecture, x, norm)
+            build_child(skeleton, architecture, self._normalised, norm)
             self._batch_statistics = norm.statistics
             self._statistics = create_placeholders(norm.statistics)
-            fixed = FixedNorm(self._weights, self._statistics)
-            self._prediction = build_child(skeleton, architecture, x, fixed)[-1]
-            self._errors = endpoint_error_sums(self._prediction, self._flow, self._valid)
-        self._session = open_session(graph, threads, devices)
+        self._inference: Optional[Tuple[tf.Tensor, tf.Tensor]] = None
+        self._session = open_session(self._graph, threads, devices)
 
     @property
     def norms(self) -> List[str]:
@@ -207,23 +206,32 @@ class ChildEvaluator:
 
     def epe(self, weights: Mapping[str, np.ndarray], statistics: Statistics) -> float:
         """Return the EPE over all valid pixels of all validation images, in pixels of the input."""
-        feed = self._inference_feed(weights, statistics)
+        feed, (_, errors) = self._inference_feed(weights, statistics), self._build_inference()
         total = 0.0
         for batch in self._data.validation:
             data = {self._images: batch.images, self._flow: batch.flow, self._valid: batch.valid}
-            total += self._session.run(self._errors, {**feed, **data}).sum(dtype=np.float64)
+            total += self._session.run(errors, {**feed, **data}).sum(dtype=np.float64)
         return float(total / self._data.valid_pixels)
 
     def predict(
         self, weights: Mapping[str, np.ndarray], statistics: Statistics, images: np.ndarray
     ) -> np.ndarray:
         """Predict flow and uncertainty [B, H, W, 4] of images, uint8 [B, H, W, 6]."""
-        feed = self._inference_feed(weights, statistics)
-        return self._session.run(self._prediction, {**feed, self._images: images})
+        feed, (prediction, _) = self._inference_feed(weights, statistics), self._build_inference()
+        return self._session.run(prediction, {**feed, self._images: images})
 
     def score(self, weights: Mapping[str, np.ndarray]) -> float:
         """Recalibrate and return the EPE."""
         return self.epe(weights, self.recalibrate(weights))
+
+    def _build_inference(self) -> Tuple[tf.Tensor, tf.Tensor]:
+        """Return the prediction, and the sums of its errors, of the network with fixed statistics."""
+        if self._inference is None:
+            with self._graph.as_default(), place_on_first(self._devices):
+                fixed = FixedNorm(self._weights, self._statistics)
+                prediction = build_child(self._skeleton, self._architecture, self._normalised, fixed)[-1]
+                self._inference = prediction, endpoint_error_sums(prediction, self._flow, self._valid)
+        return self._inference
 
     def _weight_feed(self, weights: Mapping[str, np.ndarray]) -> Dict[tf.Tensor, np.ndarray]:
         return {tensor: weights[name] for name, tensor in self._weights.items()}

@@ -4,6 +4,7 @@ from typing import Dict, Mapping, Sequence, Tuple
 
 import numpy as np
 
+from edgeflownas.evaluation.predictor import pad_images
 from edgeflownas.evaluation.recalibration import Statistics
 from edgeflownas.network.build import FixedNorm, build_child, normalise_images
 from edgeflownas.network.skeleton import IMAGE_CHANNELS, Skeleton
@@ -49,7 +50,7 @@ class FlowPredictor:
         """
         height, width = images.shape[:2]
         multiple = self._skeleton.multiple
-        padded = np.pad(images, ((0, -height % multiple), (0, -width % multiple), (0, 0)), mode="edge")
+        padded = pad_images(images, height + -height % multiple, width + -width % multiple)
         session, placeholder, prediction = self._graph(padded.shape[0], padded.shape[1])
         flow: np.ndarray = session.run(prediction, {placeholder: padded[None]})[0, :height, :width, :2]
         return flow

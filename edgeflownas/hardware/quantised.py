@@ -1,10 +1,11 @@
 """Execution of an exported network on the CPU by TensorFlow Lite, to measure the loss of accuracy by quantisation."""
 
-from typing import Any, Callable, Dict, NamedTuple, Sequence
+from typing import Any, Callable, Dict, NamedTuple, Sequence, Tuple
 
 import numpy as np
 
 from edgeflownas.data.pipeline import Batch
+from edgeflownas.evaluation.predictor import pad_images
 from edgeflownas.tf_runtime.lite import open_interpreter
 
 _TOLERANCE = 1e-3  # of an integer
@@ -36,6 +37,29 @@ class QuantisedNetwork:
         (self._input,) = self._interpreter.get_input_details()
         (self._output,) = self._interpreter.get_output_details()
         self.input, self.output = _quantisation(self._input), _quantisation(self._output)
+
+    @property
+    def size(self) -> Tuple[int, int]:
+        """Height and width of the input, in pixels."""
+        height, width = self._input["shape"][1:3]
+        return int(height), int(width)
+
+    @property
+    def channels(self) -> Tuple[int, int]:
+        """Number of channels of the input and of the output."""
+        return int(self._input["shape"][-1]), int(self._output["shape"][-1])
+
+    def flow(self, images: np.ndarray) -> np.ndarray:
+        """Predict the flow of a pair that is padded to the size of the input.
+
+        Args:
+            images: Two stacked RGB frames, uint8 [H, W, 6], not larger than the input.
+
+        Returns:
+            Flow, float32 [H, W, 2], in pixels.
+        """
+        height, width = images.shape[:2]
+        return self.predict(pad_images(images, *self.size))[:height, :width, :2]
 
     def predict(self, image: np.ndarray) -> np.ndarray:
         """Predict flow and uncertainty, float32, shape [H, W, 4], from a pair of images, uint8, shape [H, W, 6]."""

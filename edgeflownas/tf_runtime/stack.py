@@ -4,7 +4,10 @@ The *legacy* stack is TensorFlow 1.15 on Python 3.7, the reference. The *modern*
 through its version 1 interface with version 2 behaviour switched off. Outside this folder, no module asks which runs.
 """
 
+import contextlib
 import os
+import sys
+from typing import Any, Dict, Iterator
 
 from edgeflownas.tf_runtime.messages import hide_native_messages
 
@@ -15,7 +18,22 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # no notes on CPU features o
 # Otherwise every session gets the thread pool of the first one, such as the two threads of an image reader.
 os.environ["TF_OVERRIDE_GLOBAL_THREADPOOL"] = "1"
 
-with hide_native_messages():  # TensorFlow ignores that level while it starts and looks for GPUs
+
+@contextlib.contextmanager
+def _without_keras() -> Iterator[None]:
+    """Hide Keras from the import of TensorFlow 2, of whose time it takes a quarter; ``tf.keras`` still loads it."""
+    modules: Dict[str, Any] = sys.modules
+    hidden = "keras" not in modules
+    if hidden:
+        modules["keras"] = None
+    try:
+        yield
+    finally:
+        if hidden:
+            del modules["keras"]
+
+
+with hide_native_messages(), _without_keras():  # TensorFlow ignores that level while it starts and looks for GPUs
     import tensorflow.compat.v1 as tf
 
     MODERN = not tf.__version__.startswith("1.")

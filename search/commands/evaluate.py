@@ -17,7 +17,7 @@ from edgeflownas.storage.files import write_csv, write_json
 from edgeflownas.terminal import open_console, print_table
 from edgeflownas.wording import format_count
 from search.commands.options import PathOption, check_output_folder, data_options, json_option, print_json, run_options
-from search.commands.request import Request, list_requests
+from search.request import Request, list_requests
 from search.run import Run
 from search.weights import WeightsOrigin
 
@@ -157,8 +157,8 @@ def _assess(
     rows: List[Dict[str, Any]] = []
     with progress("scoring", len(requests) * len(indices)) as bar:
         for request in requests:
-            architecture = run.space.format(request.architecture)
-            predicting = open_predictor(run, request.architecture, request.weights, calibration)
+            architecture, tensors = run.space.format(request.architecture), request.load_tensors(run)
+            predicting = open_predictor(run, request.architecture, tensors, calibration)
             folder = None if save is None else save / f"{architecture}_{len(rows)}"
             assessment = assess(predicting, dataset, indices, whole, run.config.threads, folder, bar.advance)
             predicting.close()
@@ -168,7 +168,7 @@ def _assess(
             epe, zero = figures["epe"], figures.pop("zero_flow_epe")
             row = {
                 "architecture": architecture,
-                **run.origin(request.weights, request.load_tensors(run)).record(),
+                **run.origin(request.weights, tensors).record(),
                 "task": request.task,
                 "share_of_zero_flow": epe / zero if epe is not None and zero else None,
                 **figures,

@@ -18,7 +18,7 @@ from edgeflownas.progress import phase, progress, say
 from edgeflownas.storage.files import replacing, write_json
 from edgeflownas.terminal import open_console
 from search.commands.options import NamedFile, PathOption, check_output_folder, json_option, print_json, run_options
-from search.commands.request import list_requests
+from search.request import list_requests
 from search.run import SCORING_THREADS, Run
 from search.weights import WeightsOrigin
 

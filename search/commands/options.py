@@ -89,6 +89,13 @@ _config_option = click.option(
     help="YAML file with the configuration of the run, or the name of one in configs/, such as demo.",
 )
 
+_optional_config_option = click.option(
+    "--config",
+    "config_path",
+    type=PathOption(),
+    help="YAML file with the configuration of the run, or the name of one in configs/. An exported network needs none.",
+)
+
 _folder_option = click.option("--run", "folder", type=PathOption(), help="Run folder. Default: results/NAME.")
 
 _data_option = click.option(
@@ -152,6 +159,34 @@ def run_options(function: F) -> F:
             return function(run=run, **values)
 
     replaced: Any = _replace_run_options(command)
+    return replaced
+
+
+def _open_if_named(
+    config_path: Optional[Path], folder: Optional[Path], overrides: Sequence[str]
+) -> Optional[Run]:
+    """Return the run that --config names; None without it."""
+    if config_path is not None:
+        return Run.open(config_path, folder, overrides)
+    if folder is not None or overrides:
+        raise click.UsageError("--run and --set require --config")
+    return None
+
+
+_replace_optional_run_options = _replace_options(
+    "run", _open_if_named, _optional_config_option, _folder_option, set_option
+)
+
+
+def optional_run_options(function: F) -> F:
+    """Add the options of ``run_options`` to a command that also works without a run; ``run`` is then None."""
+
+    @functools.wraps(function)
+    def command(run: Optional[Run], **values: Any) -> Any:
+        with complete_errors([] if run is None else run.options):
+            return function(run=run, **values)
+
+    replaced: Any = _replace_optional_run_options(command)
     return replaced
 
 

@@ -116,7 +116,8 @@ def _draw_pictures(
         with progress("drawing flow", len(subjects) * len(indices)) as bar:
             for subject in subjects:
                 name = run.space.format(subject.architecture)
-                predicting = open_predictor(run, subject.architecture, subject.weights, images)
+                tensors = run.load_tensors(subject.weights, subject.architecture)
+                predicting = open_predictor(run, subject.architecture, tensors, images)
                 for index in indices:
                     sample = dataset.sample(index, None)
                     flow = predicting.flow(sample.images)

@@ -1,8 +1,7 @@
 """Predictors of architectures of a run, with weights from a file and BN statistics."""
 
 import functools
-from pathlib import Path
-from typing import Callable
+from typing import Callable, Mapping
 
 import numpy as np
 
@@ -25,20 +24,26 @@ def calibration_images(run: Run) -> Images:
     )
 
 
-def open_predictor(run: Run, architecture: Architecture, weights: Path, images: Images) -> FlowPredictor:
+def open_predictor(
+    run: Run,
+    architecture: Architecture,
+    tensors: Mapping[str, np.ndarray],
+    images: Images,
+    threads: int = SCORING_THREADS,
+) -> FlowPredictor:
     """Return a predictor that uses the BN statistics stored with the weights or, if there are none, recalibrated ones.
 
     Args:
         run: Run that defines the network.
         architecture: Architecture that predicts.
-        weights: Path of the weights of a supernet or of a child.
+        tensors: Weights of a supernet or of a child, as stored in their file.
         images: Function that returns the images for recalibration.
+        threads: Number of CPU threads of the predictor.
 
     Raises:
-        InputError: The weights are missing or damaged, or belong to a different network.
+        InputError: The images for recalibration cannot be used.
         FloatingPointError: The statistics are not finite.
     """
-    tensors = run.load_tensors(weights, architecture)
     statistics = select_statistics(tensors)
     if not statistics:
         count = run.config.evaluation.calibration_pairs
@@ -46,4 +51,12 @@ def open_predictor(run: Run, architecture: Architecture, weights: Path, images: 
             statistics = ChildEvaluator(run.skeleton, architecture, images(), SCORING_THREADS).recalibrate(tensors)
         if not all(np.isfinite(part).all() for pair in statistics.values() for part in pair):
             raise FloatingPointError(f"the BN statistics of {run.space.format(architecture)} are not finite")
-    return FlowPredictor(run.skeleton, architecture, tensors, statistics, SCORING_THREADS)
+    return FlowPredictor(run.skeleton, architecture, tensors, statistics, threads)
+
+
+def describe_statistics(run: Run, tensors: Mapping[str, np.ndarray]) -> str:
+    """Return where ``open_predictor`` takes the BN statistics from."""
+    if select_statistics(tensors):
+        return "stored with the weights"
+    pairs = format_count(run.config.evaluation.calibration_pairs, "training pair")
+    return f"recomputed from {pairs} of the run"

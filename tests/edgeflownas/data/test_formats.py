@@ -15,6 +15,7 @@ from edgeflownas.data.formats import (
     read_mask,
     read_pfm,
     write_flo,
+    write_kitti_flow,
 )
 from edgeflownas.errors import InputError
 
@@ -127,6 +128,19 @@ def test_kitti_flow_follows_the_format(tmp_path):
     path.write_bytes(png(3, 1, 8, 2, [bytes(9)]))
     with pytest.raises(BadFileError, match="not a 16-bit RGB"):
         read_flow(path)
+
+
+def test_written_kitti_flow_is_rounded_and_flow_that_does_not_fit_is_unknown(tmp_path):
+    flow = np.random.default_rng(0).normal(0, 50, size=(5, 7, 2)).astype(np.float32)
+    flow[0, :4] = (-512, 511.9), (512, 0), (0, -513), (1e9, 0)
+    write_kitti_flow(tmp_path / "a.png", flow)
+    read, valid = read_kitti_flow(tmp_path / "a.png")
+    expected = np.ones((5, 7), bool)
+    expected[0, 1:4] = False
+    np.testing.assert_array_equal(valid, expected)
+    np.testing.assert_allclose(read[valid], flow[valid], atol=1 / 128)
+    stored = cv2.imread(str(tmp_path / "a.png"), cv2.IMREAD_UNCHANGED)
+    assert stored[0, 0].tolist() == [1, round(511.9 * 64) + 2**15, 0], "blue is the flag, green v, red u"
 
 
 def test_mask_is_true_where_the_image_is_white(tmp_path):

@@ -31,7 +31,7 @@ def test_section_shows_the_epe_and_flow_of_the_network(tmp_path):
     run = small_run(tmp_path)
     write_text(run.folder / "config.yaml", dump(run.config))
     section = flow_section([make_contents(run)], [None], ["000000000"], 2)
-    predicting = open_predictor(run, (0,) * 9, run.supernet_file, calibration_images(run))
+    predicting = open_predictor(run, (0,) * 9, run.supernet_weights(), calibration_images(run))
     dataset = open_part(run.config.data, "val")
     for index, (picture, line) in enumerate(zip(section.pictures, section.data.rows)):
         sample = dataset.sample(index, None)

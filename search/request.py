@@ -1,4 +1,4 @@
-"""Architectures that the user requests on the command line, with the files of their weights."""
+"""Architectures that the user requests, with the files of their weights."""
 
 from pathlib import Path
 from typing import Dict, List, NamedTuple, Optional, Sequence

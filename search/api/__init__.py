@@ -1,0 +1,1 @@
+"""How is everything used from Python?"""
