@@ -13,8 +13,8 @@ import numpy as np
 
 from edgeflownas.progress import Bar, Standing, progress, say
 from edgeflownas.signals import StopFlag, stop_flag
+from edgeflownas.storage.events import Events
 from edgeflownas.storage.pairs import Identities
-from edgeflownas.tf_runtime.stack import tf
 from edgeflownas.training.files import TrainingFiles
 from edgeflownas.training.log import report_epoch, write_log
 from edgeflownas.training.place import Place
@@ -84,7 +84,9 @@ class Training:
         self._files.remove_leftovers()
         if place.history:
             self._write_reports()  # a run that was killed may not have done so
-        with contextlib.closing(tf.summary.FileWriter(str(self._folder / "events"))) as events:
+        events = Events(self._folder / "events")
+        events.open()
+        with contextlib.closing(events):
             bar_shown = progress("training", self.schedule.steps, self._steps_done)
             with bar_shown as bar, stop_flag(lambda: bar.note(_STOPPING)) as stop:
                 while place.epoch < self._config.epochs and not place.has_stalled(self._config.patience):

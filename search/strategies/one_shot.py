@@ -19,7 +19,8 @@ def run_strategy(context: SearchContext) -> str:
     else:
         generations = format_count(evolution.number, "generation")
         say(f"resuming after {generations}, with {format_count(len(file.archive), 'architecture')} scored")
-    with open_evaluator(run, context.weights) as (evaluator, file.zero_flow_epe), SearchView(evolution) as view:
+    opened = open_evaluator(run, context.weights)
+    with opened as (evaluator, file.zero_flow_epe), SearchView(evolution, run.folder / "events") as view:
         return loop.evolve(evolution, evaluator, file, lock, view.show, view.show_compiling)
 
 

@@ -2,6 +2,7 @@
 
 import itertools
 import time
+from pathlib import Path
 from types import TracebackType
 from typing import List, Optional, Tuple, Type
 
@@ -11,6 +12,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 
 from edgeflownas.progress import console, format_duration, say
+from edgeflownas.storage.events import Events
 from edgeflownas.wording import format_count
 from search.nsga2.evolution import Evolution
 from search.strategies.loop import Status
@@ -20,10 +22,17 @@ _TWO_FIGURES = 80  # columns of a terminal that two figures per line need
 
 
 class SearchView:
-    """Display of a search while it runs; a context manager."""
+    """Display of a search while it runs, on the terminal and in TensorBoard; a context manager."""
 
-    def __init__(self, evolution: Evolution) -> None:
+    def __init__(self, evolution: Evolution, folder: Path) -> None:
+        """Set up the display.
+
+        Args:
+            evolution: The search.
+            folder: Folder for TensorBoard events.
+        """
         self._evolution = evolution
+        self._events = Events(folder)
         space = evolution.space
         self._backbones = int(np.prod(space.counts[: space.backbone]))
         self._figures = self._read_figures()
@@ -32,7 +41,8 @@ class SearchView:
         self._last = self._since = time.monotonic()
 
     def __enter__(self) -> "SearchView":
-        """Start the live table, if there is a terminal."""
+        """Start the live table if there is a terminal, and the file of events."""
+        self._events.open()
         if console.is_interactive:
             self._live = Live(console=console, auto_refresh=False)
             self._live.start()
@@ -44,12 +54,14 @@ class SearchView:
         """Stop the live table and leave its last state on the screen."""
         if self._live is not None:
             self._live.stop()
+        self._events.close()
 
     def show(self, status: Status) -> None:
         """Show the progress of the search."""
         complete = status.done == status.total
         if complete:
             self._figures = self._read_figures()
+            self._write_events(status.generation)
         self._since = time.monotonic()
         self._generation = self._format_generation(status.generation)
         figures = [self._generation, *self._figures, ("duplicates avoided", f"{status.duplicates:,}")]
@@ -76,6 +88,14 @@ class SearchView:
         elif time.monotonic() - self._last > _PLAIN_EVERY:
             say(f"  compiling the front: {done} of {total}, {seconds_left} left")
             self._last = time.monotonic()
+
+    def _write_events(self, generation: int) -> None:
+        values = {
+            "hypervolume": self._evolution.hypervolume(),
+            "front size": float(len(self._evolution.front())),
+            "best epe": self._evolution.best_epe(),
+        }
+        self._events.add(generation, {name: value for name, value in values.items() if np.isfinite(value)})
 
     def _format_generation(self, generation: int) -> Tuple[str, str]:
         return "generation", f"{generation + 1} of {self._evolution.config.generations}"

@@ -22,7 +22,6 @@ from edgeflownas.hardware.cost import Cost, CostTable, Figures
 from edgeflownas.hardware.networks import Networks
 from edgeflownas.hardware.vela import Vela
 from edgeflownas.storage.files import write_json
-from edgeflownas.tf_runtime.stack import tf
 from edgeflownas.training import child as child_training
 from edgeflownas.training import loop as training
 from search import cli
@@ -146,18 +145,6 @@ def read_batches(
         yield Batch(images, flow, np.ones(1, np.float32))
 
 
-class Events:
-    """Replaces TensorFlow's writer of events."""
-
-    def __init__(self, folder: str) -> None:
-        pass
-
-    def add_summary(self, *arguments: Any) -> None:
-        pass
-
-    flush = close = add_summary
-
-
 class Task:
     """Replaces ``subprocess.Popen``: forks the process of a task, so that it need not import TensorFlow."""
 
@@ -216,7 +203,6 @@ def install(seconds: float = 0.004) -> None:
     modules[0].read_batches = read_batches
     modules[1].FairCycle = lambda skeleton, weights, config, data, sampler, *others: Slow(weights, sampler)
     modules[2].ChildStep = lambda skeleton, architecture, weights, *others: Slow(weights, None)
-    tf.summary.FileWriter = Events
     searching: List[Any] = [module for name, module in sys.modules.items() if name.startswith("search.")]
     for module in searching:
         if hasattr(module, "open_evaluator"):

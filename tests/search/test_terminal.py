@@ -35,7 +35,9 @@ with progress("collecting what was retrained", 3) as outer:
         outer.advance("212001210")
 """
 COMPILING = """
+import tempfile
 import time
+from pathlib import Path
 from search.nsga2.evolution import Evolution
 from search.strategies.loop import Status
 from search.run import Run
@@ -43,7 +45,7 @@ from search.strategies.view import SearchView
 from tests.search.report.made import CONFIG
 run = Run.open(CONFIG)
 evolution = Evolution(run.space, run.config.evolution, run.cost_table()[0], 1)
-with SearchView(evolution) as view:
+with SearchView(evolution, Path(tempfile.mkdtemp())) as view:
     view.show(Status(2, 5, 27, 4, 60.0))
     for done in range(1, 6):
         time.sleep(0.5)

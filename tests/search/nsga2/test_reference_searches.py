@@ -8,7 +8,7 @@ import pytest
 
 from edgeflownas.network.space import Architecture, Space
 from search.nsga2.evolution import Evolution
-from tests.search.stand_ins import MEDIUM, SMALL, Oracle, Table, epe_of, evolution_config, noise, space_of, step
+from tests.search.stand_ins import MEDIUM, SMALL, Oracle, Table, evolution_config, noise, space_of, step
 
 NINE = space_of((3,) * 9, backbone=4, outputs=(5, 7, 8))  # like the space that ships
 

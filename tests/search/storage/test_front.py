@@ -16,6 +16,7 @@ from search.storage.front import front_table, records, write_front
 from search.strategies import view as module
 from search.strategies.loop import Status
 from search.strategies.view import SearchView
+from tests.edgeflownas.storage.test_events import read as read_events
 from tests.search.stand_ins import MEDIUM, SMALL, Cost, Oracle, Table, epe_of, evolution_config, step
 from tests.terminal import make_console
 
@@ -71,13 +72,15 @@ def test_records_have_plain_types() -> None:
 
 
 @pytest.mark.parametrize("terminal", [True, False])
-def test_view_shows_all_figures_within_80_columns(monkeypatch: pytest.MonkeyPatch, terminal: bool) -> None:
+def test_view_shows_all_figures_within_80_columns(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, terminal: bool
+) -> None:
     out = io.StringIO()
     console = make_console(out, terminal)
     monkeypatch.setattr(module, "console", console)
     monkeypatch.setattr(module, "say", lambda text: console.print(text, soft_wrap=True))
     evolution = Evolution(MEDIUM, evolution_config(complete_outputs=True), Table(), 1)
-    with SearchView(evolution) as view:
+    with SearchView(evolution, tmp_path) as view:
         view.show(Status(0, 36, 144, 0, 4000.0))
         assert ("36 of 144" in out.getvalue()) == terminal
         step(evolution, Oracle(MEDIUM))
@@ -92,3 +95,18 @@ def test_view_shows_all_figures_within_80_columns(monkeypatch: pytest.MonkeyPatc
         assert word in text, word
     assert not terminal or all(len(line) <= 80 for line in re.sub("\x1b.*?[a-zA-Z]", "", text).splitlines())
     assert terminal or len(text.splitlines()) == 1
+
+
+def test_view_writes_the_figures_of_each_generation_for_tensorboard(tmp_path: Path) -> None:
+    evolution = Evolution(MEDIUM, evolution_config(complete_outputs=True), Table(), 1)
+    expected = []
+    with SearchView(evolution, tmp_path) as view:
+        for generation in range(2):
+            view.show(Status(generation, 1, 4, 0, 1.0))  # within a generation, nothing is written
+            step(evolution, Oracle(MEDIUM))
+            view.show(Status(generation, 4, 4, 0, 1.0))
+            expected.append((generation, float(np.float32(evolution.hypervolume()))))
+    curves = read_events(tmp_path)
+    assert curves["hypervolume"] == expected
+    assert curves["front size"][-1] == (1, len(evolution.front()))
+    assert curves["best epe"][-1] == (1, float(np.float32(evolution.best_epe())))
