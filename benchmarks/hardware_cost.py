@@ -26,7 +26,7 @@ from edgeflownas.hardware.networks import Networks
 from edgeflownas.hardware.vela import default_command
 from edgeflownas.network.skeleton import Skeleton
 
-BOARDS = ("grove_vision_ai_v2", "u55_128_high_end_embedded", "u65_256")
+BOARDS = ("grove_vision_ai_v2", "u55_128_high_end_embedded", "u65_256", "u85_256")
 
 
 def parse_arguments() -> argparse.Namespace:

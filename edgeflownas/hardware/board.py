@@ -24,7 +24,12 @@ class BoardFile(Section):
     optimise: Literal["Size", "Performance"] = Field(
         description="Size: use as little SRAM as possible; Performance: run as fast as possible within the arena"
     )
-    arena_bytes: int = Field(gt=0, description="SRAM available to the network")
+    arena_bytes: int = Field(gt=0, description="SRAM for the network and for reserved_bytes")
+    reserved_bytes: int = Field(
+        0,
+        ge=0,
+        description="part of arena_bytes that the firmware needs for itself: camera frame, previous frame, output",
+    )
     int8_io: bool = Field(description="int8 input and output; false: float32, which the CPU converts")
 
 
@@ -49,6 +54,11 @@ class Board:
             InputError: A file is missing or lacks required content.
         """
         settings: BoardFile = validate(read_yaml(path, "board"), BoardFile, f"board {path}")
+        if settings.reserved_bytes >= settings.arena_bytes:
+            raise InputError(
+                f"board {path}: reserved_bytes: leaves nothing of the {settings.arena_bytes} arena_bytes to the "
+                "network; lower it"
+            )
         return cls(path, settings, _read_sections(path, settings))
 
     @property
@@ -57,9 +67,14 @@ class Board:
         return float(self._vela_config[f"System_Config.{self.settings.system_config}"]["core_clock"])
 
     @property
+    def arena_bytes(self) -> int:
+        """SRAM available to the network, in bytes: the arena without what the firmware reserves."""
+        return self.settings.arena_bytes - self.settings.reserved_bytes
+
+    @property
     def arena_kib(self) -> float:
         """SRAM available to the network, in KiB."""
-        return self.settings.arena_bytes / 1024
+        return self.arena_bytes / 1024
 
     def vela_arguments(self, vela_config: Path) -> List[str]:
         """Return Vela's command-line arguments for the board, whose Vela configuration is in the given file."""
@@ -70,7 +85,7 @@ class Board:
             f"--system-config={settings.system_config}",
             f"--memory-mode={settings.memory_mode}",
             f"--optimise={settings.optimise}",
-            f"--arena-cache-size={settings.arena_bytes}",
+            f"--arena-cache-size={self.arena_bytes}",
         ]
 
     def vela_config(self) -> str:
@@ -120,11 +135,14 @@ class Board:
         """Return a remark if a network with this SRAM peak does not fit into the arena, and None if it fits."""
         if sram_kib <= self.arena_kib:
             return None
-        return f"DOES NOT FIT into the arena of {self.arena_kib:.1f} KiB"
+        reserved = self.settings.reserved_bytes / 1024
+        reason = f" (of {self.settings.arena_bytes / 1024:.1f} KiB, {reserved:.1f} are reserved)" if reserved else ""
+        return f"DOES NOT FIT into the arena of {self.arena_kib:.1f} KiB{reason}"
 
     def description(self) -> Dict[str, Any]:
         """Return everything that affects a compile: the settings and the Vela sections that they name."""
-        settings = self.settings.model_dump(exclude={"vela_config"})
+        settings = self.settings.model_dump(exclude={"vela_config", "reserved_bytes"})
+        settings["arena_bytes"] = self.arena_bytes
         sections = {
             name: {option.lower(): value for option, value in options.items()}
             for name, options in self._vela_config.items()

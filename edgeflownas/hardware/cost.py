@@ -277,7 +277,7 @@ class CostTable:
 
     @property
     def sram_cap_kib(self) -> float:
-        """Size of the board's arena, in KiB."""
+        """SRAM that the board leaves to the network, in KiB."""
         return float(self.content.board["arena_bytes"]) / 1024
 
     def cost(self, architecture: Sequence[int]) -> Cost:

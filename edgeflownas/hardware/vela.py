@@ -28,8 +28,8 @@ VERSION = "5.2.0"  # the version whose figures this project reports
 OLD_VERSION = "3.8.0"  # the last version for Python 3.7
 _WARNING = (
     f"warning: Vela {OLD_VERSION} cannot stream rows through a resize, and so reports far more SRAM than {VERSION}: "
-    "2310 instead of 1673 KiB for the lightest architecture at c = 32, 176x224 on Grove Vision AI V2 (optimised for "
-    "size, instead of 679 KiB), more than the board has. Its figures are not comparable with those of other versions"
+    "2310 instead of 679 KiB for the lightest architecture at c = 32, 176x224, optimised for size, which is more than "
+    "Grove Vision AI V2 has. Its figures are not comparable with those of other versions"
 )
 
 

@@ -8,7 +8,7 @@ from edgeflownas.errors import InputError
 from edgeflownas.hardware.board import Board
 from tests.edgeflownas.hardware.tiny import BOARDS, grove
 
-SHIPPED = ["grove_vision_ai_v2.yaml", "u55_128_high_end_embedded.yaml", "u65_256.yaml"]
+SHIPPED = sorted(path.with_suffix(".yaml").name for path in BOARDS.glob("*.ini"))
 
 
 @pytest.fixture
@@ -33,12 +33,24 @@ def edit(folder: Path, suffix: str, old: str, new: str) -> None:
 def test_shipped_boards_load(name: str) -> None:
     board = Board.load(BOARDS / name)
     assert 1e8 <= board.clock_hz <= 1e9
-    assert board.arena_kib == board.settings.arena_bytes / 1024
+    assert board.arena_bytes == board.settings.arena_bytes - board.settings.reserved_bytes == 1024 * board.arena_kib
 
 
-def test_grove_vision_ai_matches_the_manufacturer_data() -> None:
+def test_grove_vision_ai_has_the_smallest_arena_of_known_firmware() -> None:
     board = grove()
-    assert (board.settings.accelerator, board.settings.arena_bytes, board.clock_hz) == ("ethos-u55-64", 1730150, 4e8)
+    assert (board.settings.accelerator, board.arena_kib, board.clock_hz) == ("ethos-u55-64", 1432, 4e8)
+
+
+def test_reserved_bytes_are_not_available_to_the_network(folder: Path) -> None:
+    full = load(folder)
+    edit(folder, "yaml", "reserved_bytes: 0", "reserved_bytes: 102400")
+    board = load(folder)
+    assert board.arena_bytes == full.arena_bytes - 102400
+    assert f"--arena-cache-size={board.arena_bytes}" in board.vela_arguments(folder / "board.ini")
+    assert full.misfit(1400) is None
+    assert board.misfit(1400) == "DOES NOT FIT into the arena of 1332.0 KiB (of 1432.0 KiB, 100.0 are reserved)"
+    edit(folder, "yaml", "arena_bytes: 1466368", f"arena_bytes: {1466368 + 102400}")
+    assert load(folder).description() == full.description()  # the network has as much as before
 
 
 def test_description_contains_all_that_affects_a_compile(folder: Path) -> None:
@@ -46,8 +58,9 @@ def test_description_contains_all_that_affects_a_compile(folder: Path) -> None:
     for suffix, old, new in (
         ("yaml", "ethos-u55-64", "ethos-u55-32"),
         ("yaml", "optimise: Performance", "optimise: Size"),
-        ("yaml", "1730150", "1730151"),
+        ("yaml", "1466368", "1466369"),
         ("yaml", "int8_io: true", "int8_io: false"),
+        ("yaml", "reserved_bytes: 0", "reserved_bytes: 1"),
         ("ini", "clock_scale=0.015625", "clock_scale=0.125"),
         ("ini", "cache_mem_area=Axi0", "cache_mem_area=Axi1"),
     ):
@@ -62,7 +75,9 @@ def test_description_contains_all_that_affects_a_compile(folder: Path) -> None:
     ("suffix", "old", "new", "message"),
     [
         ("yaml", "accelerator: ethos-u55-64", "", "accelerator: is missing"),
-        ("yaml", "arena_bytes: 1730150", "arena_bytes: -1", "arena_bytes: should be greater than 0"),
+        ("yaml", "arena_bytes: 1466368", "arena_bytes: -1", "arena_bytes: should be greater than 0"),
+        ("yaml", "reserved_bytes: 0", "reserved_bytes: -1", "reserved_bytes: should be greater than or equal to 0"),
+        ("yaml", "reserved_bytes: 0", "reserved_bytes: 1466368", "reserved_bytes: leaves nothing"),
         ("yaml", "optimise: Performance", "optimise: Fast", "optimise: should be 'Size' or 'Performance'"),
         ("yaml", "name:", "colour: red\nname:", "colour: no such key"),
         ("yaml", "system_config: Grove", "system_config: Other", "no section .System_Config.Other.*its sections are"),
@@ -126,5 +141,5 @@ def test_without_waiting_speeds_up_only_the_memory_of_weights(name: str, memory:
 
 def test_summary_names_all_that_figures_depend_on() -> None:
     assert grove().summary("5.2.0") == (
-        "Vela 5.2.0, ethos-u55-64, Grove_Vision_AI_V2, Shared_Sram, Performance, arena 1689.6 KiB, int8 input/output"
+        "Vela 5.2.0, ethos-u55-64, Grove_Vision_AI_V2, Shared_Sram, Performance, arena 1432.0 KiB, int8 input/output"
     )

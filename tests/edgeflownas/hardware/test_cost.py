@@ -110,7 +110,7 @@ def test_cost_has_the_right_units_and_source() -> None:
     assert (cost.latency_ms, cost.fps) == pytest.approx((20.0, 50.0))
     assert cost.source == "predicted"
     assert table.cost((0, 1)).source == table.cost([2, 1]).source == "compiled"
-    assert table.sram_cap_kib == 1730150 / 1024
+    assert table.sram_cap_kib == 1432
 
 
 def test_figures_for_other_weights_or_another_vela_are_predictions() -> None:

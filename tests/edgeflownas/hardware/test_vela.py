@@ -96,7 +96,7 @@ def test_old_version_is_rejected_unless_it_is_configured(
     with pytest.raises(InputError, match="has version 3.8.0, but hardware.vela_version is 5.2.0.*'make env'"):
         print(Vela(old, 60.0).version)
     assert Vela(old, 60.0, "3.8.0").version == "3.8.0"
-    assert "far more SRAM than 5.2.0: 2310 instead of 1673 KiB" in " ".join(capsys.readouterr().err.split())
+    assert "far more SRAM than 5.2.0: 2310 instead of 679 KiB" in " ".join(capsys.readouterr().err.split())
     with pytest.raises(InputError, match="has version 5.2.0, but hardware.vela_version is 3.8.0.*'make vela38'"):
         print(Vela(program("echo 5.2.0"), 60.0, "3.8.0").version)
 
@@ -121,7 +121,7 @@ def test_vela_receives_the_board_settings(program: Callable[[str], str], tmp_pat
         compile_with(command, tmp_path)
     log = (tmp_path / "logs" / "000000000_grove_vision_ai_v2.log").read_text()
     assert "--accelerator-config=ethos-u55-64" in log
-    assert "--arena-cache-size=1730150" in log
+    assert "--arena-cache-size=1466368" in log
     assert "OffChipFlash_clock_scale=0.015625" in log
     assert "core_clock=400000000\n" in log
 

@@ -53,7 +53,7 @@ def show(*arguments: str) -> str:
 
 def test_show_prints_figures_with_source_and_board() -> None:
     text = show("000000000", "222222222")
-    assert "Grove Vision AI V2, c = 8, 64x96; arena 1689.6 KiB" in text
+    assert "Grove Vision AI V2, c = 8, 64x96; arena 1432.0 KiB" in text
     assert "compiled" in text
     assert "predicted" in text
 
@@ -131,7 +131,7 @@ def small_arena(tmp_path: Path) -> List[str]:
     folder = tmp_path / "board"
     shutil.copytree("configs/hardware", str(folder))
     board = folder / "grove_vision_ai_v2.yaml"
-    board.write_text(board.read_text().replace("1730150", "131072"))
+    board.write_text(board.read_text().replace("1466368", "131072"))
     table = CostTable.load(folder / "demo_grove_c8_64x96.yaml").content
     CostTable(table.model_copy(update={"board": Board.load(board).description()})).save(folder / "table.yaml")
     return ["--set", f"hardware.board={board}", "--set", f"hardware.table={folder / 'table.yaml'}"]
@@ -141,6 +141,20 @@ def test_network_that_exceeds_the_arena_is_named(small_arena: List[str]) -> None
     assert "000000000 DOES NOT FIT into the arena of 128.0 KiB" in show("000000000", *small_arena)
     assert json.loads(show("000000000", "--json", *small_arena))[0]["fits"] is False
     assert "DOES NOT FIT" not in show("000000000")
+
+
+def test_reserved_memory_is_not_available_to_the_network(small_arena: List[str], tmp_path: Path) -> None:
+    board = tmp_path / "board" / "grove_vision_ai_v2.yaml"
+    text = board.read_text()
+    # The camera needs 1 MiB, and 128 KiB remain: the same figures and the same table apply.
+    board.write_text(
+        text.replace("arena_bytes: 131072", f"arena_bytes: {131072 + (1 << 20)}").replace(
+            "reserved_bytes: 0", f"reserved_bytes: {1 << 20}"
+        )
+    )
+    shown = show("000000000", *small_arena)
+    assert "DOES NOT FIT into the arena of 128.0 KiB (of 1152.0 KiB, 1024.0 are reserved)" in " ".join(shown.split())
+    assert json.loads(show("000000000", "--json", *small_arena))[0]["fits"] is False
 
 
 def test_build_for_another_board_does_not_overwrite_the_table(tmp_path: Path) -> None:

@@ -94,7 +94,7 @@ def test_float_input_and_output_are_reported_to_run_on_the_cpu(call: Any, weight
     # TensorFlow 2 gives these operators other names.
     assert re.search(r"On the CPU, whose time FPS and ms do not include: Quantize \S+, Dequantize \S+", out)
     assert "float32 input/output" in out
-    assert "fits into the arena of 1689.6 KiB" in out
+    assert "fits into the arena of 1432.0 KiB" in out
 
 
 def test_retrained_child_keeps_its_bn_statistics(call: Any, weights: Path, tmp_path: Path) -> None:
