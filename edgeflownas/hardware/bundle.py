@@ -12,8 +12,8 @@ from edgeflownas.hardware.quantised import QuantisedNetwork
 from edgeflownas.storage.files import replacing, write_json, write_text
 from edgeflownas.tf_runtime.lite import describe_reference
 
-# Bytes of the arena beyond Vela's SRAM peak for the interpreter's own tables. A network that runs on the NPU has a single
-# operator; TensorFlow Lite Micro took 1,056 bytes for a network of one convolution on a 64-bit machine.
+# Bytes of the arena beyond Vela's SRAM peak for the interpreter's own tables. A network that runs on the NPU has a
+# single operator; TensorFlow Lite Micro took 1,056 bytes for a network of one convolution on a 64-bit machine.
 INTERPRETER_BYTES = 2 * 1024
 
 SAMPLES = 2  # number of image pairs in a bundle
