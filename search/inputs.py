@@ -9,12 +9,12 @@ import os
 from pathlib import Path
 from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple
 
-from edgeflownas.config import Config, Section, validate
+from edgeflownas.config import Config, Section, load, validate
 from edgeflownas.errors import InputError
 from edgeflownas.hardware.board import Board
 from edgeflownas.shipped.locate import locate, shorten
 from edgeflownas.storage.files import read_json, replacing, write_json
-from edgeflownas.storage.pairs import PLACES
+from edgeflownas.storage.pairs import PLACES, drop_places
 
 _FOLDER = "working_folder"
 _FROM_RUN = "working_folder_from_run"
@@ -75,6 +75,41 @@ def locate_inputs(config: Any, run_folder: Path, prefer_copies: bool = False) ->
                 hardware[key] = str(copy)
             hardware[key] = _locate(hardware[key], origins, copy)
     return _replace_content(config, content, run_folder)
+
+
+def adopt_places(config: Any, other: Config) -> Any:
+    """Let a configuration read its data sets from where another one does.
+
+    Args:
+        config: Section with data sets: configuration of a run or of a task.
+        other: Configuration of the same run. Its paths are adopted where they exist and the data sets are otherwise the
+            same.
+
+    Returns:
+        The configuration, with the adopted paths.
+    """
+    content = config.model_dump()
+    for data, moved in zip(_list_data_sets(content), _list_data_sets(other.model_dump())):
+        places = {key: moved[key] for key in PLACES if key in moved}
+        if drop_places(data) == drop_places(moved) and all(map(os.path.exists, filter(None, places.values()))):
+            data.update(places)
+    return _replace_content(config, content, Path())
+
+
+def locate_task_inputs(config: Any, run_folder: Path) -> Any:
+    """Locate the files of a task, whose data sets are where the configuration of its run says.
+
+    Args:
+        config: Configuration of the task, written when the queue was built.
+        run_folder: Folder of the run; its ``config.yaml`` follows the data when they move.
+
+    Returns:
+        The configuration, with the paths of the files that were located elsewhere.
+    """
+    config = locate_inputs(config, run_folder)
+    with contextlib.suppress(InputError):  # a queue without its run
+        config = adopt_places(config, locate_inputs(load(run_folder / "config.yaml"), run_folder))
+    return config
 
 
 def shorten_inputs(config: Config) -> Config:

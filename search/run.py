@@ -13,12 +13,12 @@ from edgeflownas.hardware.cost import CostTable
 from edgeflownas.hardware.networks import RANDOM, Networks
 from edgeflownas.network.skeleton import Skeleton
 from edgeflownas.network.space import Architecture, Space
-from edgeflownas.progress import say_once
+from edgeflownas.progress import say, say_once
 from edgeflownas.shipped.locate import locate_named
 from edgeflownas.storage import checkpoint
 from edgeflownas.storage.files import write_text
 from search.hints import complete, folder_options, format_command
-from search.inputs import locate_inputs, record_inputs, shorten_inputs
+from search.inputs import adopt_places, locate_inputs, record_inputs, shorten_inputs
 from search.weights import WeightsOrigin
 
 # The last digits of a sum that is shared among threads depend on their number. With one thread, an architecture gets
@@ -154,6 +154,17 @@ class Run:
         """Write the resolved configuration to the folder, and record the files that it names."""
         write_text(self.config_file, dump(shorten_inputs(self.config)))
         record_inputs(self.config, self.folder)
+
+    def record_places(self) -> None:
+        """Record where the data sets are, if they have moved; the tasks of the queue then read them from there."""
+        if not self.config_file.exists():
+            self.write_config()
+            return
+        recorded = locate_inputs(load(self.config_file), self.folder)
+        moved = adopt_places(recorded, self.config)
+        if moved != recorded:
+            Run(moved, self.folder).write_config()
+            say(f"{self.config_file}: now names the paths of the data sets that this command was given")
 
     def command(self, name: str, *options: str) -> str:
         """Return a command for this run that can be pasted into a shell."""

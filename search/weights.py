@@ -7,6 +7,7 @@ import numpy as np
 
 from edgeflownas.hardware.networks import RANDOM
 from edgeflownas.network.skeleton import Skeleton
+from edgeflownas.shipped.locate import shorten
 from edgeflownas.storage.checkpoint import digest
 
 
@@ -14,7 +15,7 @@ class WeightsOrigin(NamedTuple):
     """Origin of weights, named in every result.
 
     Attributes:
-        path: Path of the file; "random" for random weights.
+        path: Path of the file, from the top of the package if it comes with it; "random" for random weights.
         sha256: Digest of the values.
     """
 
@@ -26,7 +27,7 @@ class WeightsOrigin(NamedTuple):
         """Return the origin of the weights of a supernet, or of a child with its BN statistics."""
         names = skeleton.parameters()
         is_supernet = all(name in tensors for name in names)
-        return cls(str(path), digest({name: tensors[name] for name in names} if is_supernet else tensors))
+        return cls(shorten(str(path)), digest({name: tensors[name] for name in names} if is_supernet else tensors))
 
     def record(self) -> Dict[str, Any]:
         """Return the origin as keys of a record or columns of a table."""

@@ -11,7 +11,7 @@ import numpy as np
 from edgeflownas.errors import InputError
 from edgeflownas.storage import files, sealed
 from edgeflownas.storage.files import previous
-from edgeflownas.storage.pairs import PLACES, Identities, describe_changes
+from edgeflownas.storage.pairs import Identities, describe_changes, drop_places
 
 FORMAT = "edgeflownas-weights"
 FORMAT_VERSION = 1
@@ -103,7 +103,7 @@ def check_same(path: Path, before: Mapping[str, Any], now: Mapping[str, Any]) ->
             continue
         then, today = _find_difference(before.get(name), value)
         if name == "data" and isinstance(then, dict) and before.get(PAIRS) and now.get(PAIRS):
-            then, today = ({key: one[key] for key in one if key not in PLACES} for one in (then, today))
+            then, today = drop_places(then), drop_places(today)
         if then != today:
             raise InputError(
                 f"{path}: was trained with another {name} ({then}, now {today}); restore it, or train in another run "

@@ -74,11 +74,13 @@ def build(run: Run, rebuild: bool) -> None:
     With strategy: independent, the tasks train the sample instead, and `evolve` reads their results.
     """
     if run.config.strategy == "independent":
+        run.record_places()
         source = INDEPENDENT.source(run, {})
         _show(run, status.read_rows(build_sample(run, source, rebuild)))
         return
     if not run.search_file.exists():
         raise InputError(f"{run.search_file}: does not exist; search first, with `evolve`")
+    run.record_places()
     table = CostTable.load(Path(run.config.hardware.table))
     with locked(run.folder / "search.lock", f"run {run.folder}"):
         file = SearchFile(run.search_file, Identity.of(run, digest(run.supernet_weights())))
@@ -95,6 +97,7 @@ def run_(run: Run) -> None:
     To resume after an interruption, run the command again.
     """
     queue = Queue(run.queue_folder)
+    run.record_places()
     rows = runner.run(queue)
     _show(run, rows)
     if not all(row.word in ("done", "running", "silent") for row in rows):
@@ -129,6 +132,7 @@ def submit_(run: Run, dry_run: bool) -> None:
     Slurm's queue are not submitted again.
     """
     queue, config = Queue(run.queue_folder), run.config.cluster
+    run.record_places()
     if dry_run:
         click.echo(submit.write_script(queue, config), nl=False)
         indices = submit.find_open_tasks(queue)
@@ -187,6 +191,7 @@ def retry(run: Run, indices: Tuple[int, ...], from_previous: bool) -> None:
 def collect(run: Run, as_json: bool) -> None:
     """Write the retrained architectures to final_front.csv, and compare their ranking with the supernet's."""
     queue, compiler = Queue(run.queue_folder), Compiler.from_config(run.config.hardware)
+    run.record_places()
     collection = collecting.collect(queue, compiler, score_final_epes)
     vela = run.config.hardware.vela_version  # a search uses a single version, and only that version compiles
     hardware = compiler.board.provenance(vela)

@@ -12,7 +12,7 @@ from edgeflownas.network.skeleton import Skeleton
 from edgeflownas.network.space import Space
 from edgeflownas.progress import progress, say
 from edgeflownas.storage import checkpoint, record
-from edgeflownas.storage.pairs import Fingerprint
+from edgeflownas.storage.pairs import Fingerprint, drop_places
 from search.hints import complete, folder_options
 from search.queue.task import Task
 
@@ -52,7 +52,9 @@ def score_final_epes(task: Task, tensors: Mapping[str, np.ndarray]) -> Dict[str,
     known = _load_known(task, digest)
     epes = {}
     for name, data in sections.items():
-        earlier = known[name] if name in known and known[name].data == data else None
+        earlier = known.get(name)
+        if earlier is not None and drop_places(earlier.data) != drop_places(data):
+            earlier = None
         try:
             epes[name] = _score(task, tensors, name, data, earlier)
         except InputError as error:

@@ -22,7 +22,7 @@ from edgeflownas.errors import InputError
 from edgeflownas.hardware.cost import Cost
 from edgeflownas.storage import checkpoint, record
 from edgeflownas.storage.lock import heartbeat_age, held
-from search.inputs import locate_inputs
+from search.inputs import locate_task_inputs
 from search.queue.paths import QueuePaths
 from search.weights import WeightsOrigin
 
@@ -110,7 +110,7 @@ class Task:
             raise InputError(f"task {index}: {self.paths.task} does not exist; list the tasks with `queue status`")
         content = read_yaml(self.paths.task, "task")
         config = validate(content, TaskConfig, f"task {self.paths.task}")
-        self.config: TaskConfig = locate_inputs(config, queue.folder.parent)
+        self.config: TaskConfig = locate_task_inputs(config, queue.folder.parent)
 
     def state(self) -> State:
         """Read the state.

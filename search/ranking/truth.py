@@ -17,7 +17,7 @@ from edgeflownas.config import TrainConfig
 from edgeflownas.errors import InputError
 from edgeflownas.network.space import Architecture
 from edgeflownas.progress import say
-from edgeflownas.storage.pairs import Identities
+from edgeflownas.storage.pairs import Identities, drop_places
 from edgeflownas.wording import format_count
 from search.queue.queue import Queue
 from search.queue.retrain import load_result
@@ -166,7 +166,7 @@ def _conditions(config: TaskConfig) -> Dict[str, Any]:
     """Return the settings that the EPE of a child depends on, besides its architecture and seed."""
     return {
         "network": config.network,
-        "data": [stage.data for stage in config.stages],
+        "data": [drop_places(stage.data.model_dump()) for stage in config.stages],
         "train": [stage.train.recipe for stage in config.stages if isinstance(stage.train, TrainConfig)],
         "evaluation": config.evaluation,
     }
