@@ -21,6 +21,8 @@ from rich.table import Table
 from benchmarks.memory import measure_peak_mib
 from benchmarks.stack import describe_stack
 from edgeflownas.network.build import (
+    CURRENT,
+    Activations,
     BatchNorm,
     LayerBuilder,
     accumulate_flow,
@@ -29,11 +31,13 @@ from edgeflownas.network.build import (
     convolve_fast,
     convolve_plain,
     create_variables,
+    follow_stage,
     normalise_images,
 )
+from edgeflownas.network.definition import default_skeleton
 from edgeflownas.network.initialisation import draw_initial_weights
 from edgeflownas.network.losses import multiscale_loss
-from edgeflownas.network.skeleton import Kind, Skeleton
+from edgeflownas.network.skeleton import Skeleton
 from edgeflownas.network.space import Space
 from edgeflownas.storage.files import write_json
 from edgeflownas.tf_runtime.session import open_session
@@ -47,18 +51,19 @@ ROUTED, ONE_HOT, CHILD, PLAIN_CHILD = METHODS = ("routed", "one-hot, once per pa
 def build_one_hot_network(skeleton: Skeleton, x: tf.Tensor, layer: LayerBuilder, mask: tf.Tensor) -> List[tf.Tensor]:
     """Build the usual supernet: compute every option of every gene, and combine them with a mask [genes, options]."""
     flows: List[tf.Tensor] = []
+    inputs: Activations = {CURRENT: x}
     gene = 0
     for stage in skeleton.stages:
-        outputs = [apply_stage(skeleton, stage, option, x, layer) for option in range(len(stage.options))]
+        outputs = [apply_stage(skeleton, stage, option, inputs, layer) for option in range(len(stage.options))]
         if len(outputs) > 1:
             y = tf.add_n([mask[gene, option] * output for option, output in enumerate(outputs)])
             gene += 1
         else:
             y = outputs[0]
-        if stage.kind is Kind.FLOW:
+        if stage.is_flow:
             flows.append(accumulate_flow(flows, y))
         else:
-            x = y
+            inputs = follow_stage(skeleton, stage, inputs, y)
     return flows
 
 
@@ -151,7 +156,7 @@ def build_method(options: argparse.Namespace, name: str) -> Callable[[], None]:
     shape = (options.batch, options.height, options.columns)
     images = rng.integers(0, 256, shape + (6,)).astype(np.uint8)
     flow = rng.normal(size=shape + (2,)).astype(np.float32)
-    return build(Skeleton(options.width), images, flow, name)
+    return build(default_skeleton(options.width), images, flow, name)
 
 
 def measure_memory_mib(options: argparse.Namespace, name: str) -> float:
@@ -175,7 +180,7 @@ def main() -> None:
     console = Console()
     console.print(describe_stack(), highlight=False)
     console.print(table)
-    limit = count_arithmetic(Skeleton(options.width), options.height, options.columns)
+    limit = count_arithmetic(default_skeleton(options.width), options.height, options.columns)
     console.print(f"fair cycle, ratio of the multiply-accumulates: {limit:.2f}", highlight=False)
     for what, ratios in (("fair cycle", cycles), ("child", children)):
         spread = f"{min(ratios):.2f}-{max(ratios):.2f}"

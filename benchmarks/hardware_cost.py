@@ -24,7 +24,7 @@ from edgeflownas.hardware.compiler import Compiler
 from edgeflownas.hardware.cost import CostTable
 from edgeflownas.hardware.networks import Networks
 from edgeflownas.hardware.vela import default_command
-from edgeflownas.network.skeleton import Skeleton
+from edgeflownas.network.definition import default_skeleton
 
 BOARDS = ("grove_vision_ai_v2", "u55_128_high_end_embedded", "u65_256", "u85_256")
 
@@ -75,7 +75,7 @@ def main() -> None:
         for name in BOARDS
     ]
     before, start = _count_entries(options.cache), time.monotonic()
-    networks = Networks(Skeleton(options.width), options.height, options.columns)
+    networks = Networks(default_skeleton(options.width), options.height, options.columns)
     command = " ".join(["python -m benchmarks.hardware_cost", *sys.argv[1:]])
     tables = build_tables(compilers, networks, options.checks, options.jobs, command)
     minutes, done = (time.monotonic() - start) / 60, _count_entries(options.cache) - before

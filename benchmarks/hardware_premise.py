@@ -23,7 +23,7 @@ from edgeflownas.hardware.compiler import Compiler
 from edgeflownas.hardware.cost import Figures
 from edgeflownas.hardware.networks import Networks
 from edgeflownas.hardware.vela import default_command
-from edgeflownas.network.skeleton import Skeleton
+from edgeflownas.network.definition import default_skeleton
 
 SIZES = ((176, 224), (192, 256))
 PUBLISHED = "published: transposed 1694 KiB and 5.32 FPS, bilinear 1386 KiB"
@@ -44,7 +44,7 @@ def compile_transposed(options: argparse.Namespace, compiler: Compiler, height: 
 def measure(options: argparse.Namespace) -> List[Dict[str, Any]]:
     """Return the figures of all networks, sizes and optimisation goals."""
     board = Board.load(options.board)
-    skeleton = Skeleton(options.width)
+    skeleton = default_skeleton(options.width)
     rows = []
     for height, width in SIZES:
         networks = Networks(skeleton, height, width)

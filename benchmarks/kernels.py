@@ -22,7 +22,9 @@ from rich.table import Table
 
 from benchmarks.stack import describe_stack
 from edgeflownas.network import convolution, normalisation, upsampling
-from edgeflownas.network.skeleton import Convolution, Skeleton
+from edgeflownas.network.definition import default_skeleton
+from edgeflownas.network.operations import Convolution, Method
+from edgeflownas.network.skeleton import Skeleton
 from edgeflownas.storage.files import write_json
 from edgeflownas.tf_runtime import kernels
 from edgeflownas.tf_runtime.session import open_session
@@ -55,13 +57,14 @@ def list_shapes(skeleton: Skeleton, height: int, width: int) -> List[Shape]:
     for stage in skeleton.stages:
         for option in range(len(stage.options)):
             for layer in skeleton.convolutions(stage, option):
-                scale = stage.scale * (2 if layer.upsamples else 1) // layer.stride
+                scale = skeleton.scale(stage) * (2 if layer.method is Method.UPSAMPLED else 1) // layer.stride
                 shapes[_shape(layer, height // scale, width // scale)] = None
     return list(shapes)
 
 
 def _shape(layer: Convolution, height: int, width: int) -> Shape:
-    return Shape(layer.kernel, layer.inputs, layer.outputs, layer.stride, layer.upsamples, height, width)
+    upsamples = layer.method is Method.UPSAMPLED
+    return Shape(layer.kernel, layer.inputs, layer.outputs, layer.stride, upsamples, height, width)
 
 
 def build_pass(shape: Shape, batch: int, method: kernels.Kernels) -> Callable[[], None]:
@@ -123,7 +126,7 @@ def main() -> None:
     names = [*METHODS, "merged, built-in", "merged, gradients"]
     table = Table("convolution", "map", *names, title=f"{describe_stack()}; ms per pass")
     rows = []
-    for shape in list_shapes(Skeleton(options.width), options.height, options.columns):
+    for shape in list_shapes(default_skeleton(options.width), options.height, options.columns):
         milliseconds = measure(shape, options.batch, options.rounds)
         best = min(milliseconds.values())
         rows.append({**shape._asdict(), "milliseconds": milliseconds})

@@ -25,7 +25,7 @@ import numpy as np
 
 from edgeflownas.config import load
 from edgeflownas.config.file import dump
-from edgeflownas.network.skeleton import Skeleton
+from edgeflownas.network.definition import open_skeleton
 from edgeflownas.network.space import Architecture, Space
 from edgeflownas.storage.files import write_text
 from supernet.fairness import draw_fair_sample
@@ -64,7 +64,7 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, default=Path("results/truth"))
     options = parser.parse_args()
     config = load(options.config, [*options.overrides, "strategy=independent"])
-    space = Space.from_skeleton(Skeleton(config.network.width))
+    space = Space.from_skeleton(open_skeleton(config))
     with h5py.File(str(options.space), "r") as file:
         scored: List[Architecture] = [tuple(genes) for genes in file["archive/genes"][()].tolist()]
         epe = file["archive/epe"][()]

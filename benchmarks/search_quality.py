@@ -28,6 +28,7 @@ from rich.table import Table as RichTable
 from benchmarks.peers import SEARCHES, KnownSpace
 from benchmarks.tree_computation import TreeComputation, count_mean_single, count_single
 from edgeflownas.config import Config, validate
+from edgeflownas.network.definition import open_skeleton
 from edgeflownas.network.skeleton import Skeleton
 from edgeflownas.network.space import Architecture, Space
 from search.nsga2.archive import Archive
@@ -125,7 +126,7 @@ def measure(
     The results contain, by search and seed, the measures at which each share was reached; None where it was not.
     """
     config, file = read(path)
-    skeleton = Skeleton(config.network.width)
+    skeleton = open_skeleton(config)
     archive = read_archive(file["archive"], Space.from_skeleton(skeleton))
     table = make_known_space(config, archive)
     settings = config.evolution.model_copy(update={"generations": 10**6, "patience": 0, "reference_point": None})

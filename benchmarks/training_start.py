@@ -24,6 +24,7 @@ from edgeflownas.data.datasets import open_datasets
 from edgeflownas.data.pipeline import Batch, shuffle_indices
 from edgeflownas.data.sample import FlowDataset
 from edgeflownas.evaluation.child import EvaluationData
+from edgeflownas.network.definition import open_skeleton
 from edgeflownas.network.initialisation import draw_initial_weights, draw_training_weights, zero_last_gammas
 from edgeflownas.network.skeleton import Skeleton
 from edgeflownas.network.space import Architecture, Space
@@ -117,7 +118,7 @@ def main() -> None:
     parser.add_argument("--csv", type=Path, default=Path("results/benchmarks/training_start.csv"))
     options = parser.parse_args()
     config = load(Path("configs/demo.yaml"))
-    skeleton = Skeleton(config.network.width)
+    skeleton = open_skeleton(config)
     space = Space.from_skeleton(skeleton)
     train, val = open_datasets(config.data)
     data = EvaluationData(train, val, EvaluationConfig(), threads=1)

@@ -36,9 +36,9 @@ from edgeflownas.data.datasets import open_datasets
 from edgeflownas.evaluation.child import ChildEvaluator, EvaluationData, create_placeholders
 from edgeflownas.evaluation.recalibration import combine_statistics
 from edgeflownas.network.build import BatchNorm, FixedNorm, create_variables, normalise_images
+from edgeflownas.network.definition import default_skeleton
 from edgeflownas.network.initialisation import draw_initial_weights
 from edgeflownas.network.losses import endpoint_error_sums
-from edgeflownas.network.skeleton import Kind, Skeleton
 from edgeflownas.network.space import Architecture, Space
 from edgeflownas.storage.files import write_json
 from edgeflownas.tf_runtime.session import open_session
@@ -53,7 +53,7 @@ class Methods:
     """The scoring methods, ready to run on the same images and weights."""
 
     def __init__(self, width: int, height: int, columns: int, pairs: int) -> None:
-        self.skeleton = Skeleton(width)
+        self.skeleton = default_skeleton(width)
         self.space = Space.from_skeleton(self.skeleton)
         self.size = height, columns
         self.weights = draw_initial_weights(self.skeleton.parameters(), np.random.default_rng(0))
@@ -114,9 +114,9 @@ class Methods:
         for architecture in architectures:
             path: Tuple[int, ...] = ()
             for stage, option in self.skeleton.route(architecture):
-                passes = 1 if stage.kind is Kind.FLOW else 2
+                passes = 1 if stage.is_flow else 2
                 nodes[path, stage.name, option] = passes * self.skeleton.stage_macs(stage, option, *self.size)
-                path += () if stage.kind is Kind.FLOW else (option,)
+                path += () if stage.is_flow else (option,)
         return sum(nodes.values())
 
 

@@ -5,7 +5,7 @@ from typing import Dict, List, Sequence, Set, Tuple
 
 import numpy as np
 
-from edgeflownas.network.skeleton import Kind, Skeleton, Stage
+from edgeflownas.network.skeleton import Skeleton, Stage
 from edgeflownas.network.space import Architecture
 
 _FLOW = 2  # channels of a flow output that the tree evaluator computes, of four
@@ -25,7 +25,7 @@ def count_single(
         architecture: Architecture to score.
     """
     return sum(
-        skeleton.stage_macs(stage, option, *size) * (pairs[1] if stage.kind is Kind.FLOW else sum(pairs))
+        skeleton.stage_macs(stage, option, *size) * (pairs[1] if stage.is_flow else sum(pairs))
         for stage, option in skeleton.route(architecture)
     )
 
@@ -34,7 +34,7 @@ def count_mean_single(skeleton: Skeleton, size: Tuple[int, int], pairs: Tuple[in
     """Return the mean of ``count_single`` over all architectures; the arguments are the same."""
     return sum(
         float(np.mean([skeleton.stage_macs(stage, option, *size) for option in range(len(stage.options))]))
-        * (pairs[1] if stage.kind is Kind.FLOW else sum(pairs))
+        * (pairs[1] if stage.is_flow else sum(pairs))
         for stage in skeleton.stages
     )
 
@@ -50,7 +50,7 @@ class TreeComputation:
     def __init__(self, skeleton: Skeleton, size: Tuple[int, int], pairs: Tuple[int, int]) -> None:
         """Create a counter; the arguments are those of ``count_single``."""
         self._skeleton, self._size, self._pairs = skeleton, size, pairs
-        first = [stage.kind for stage in skeleton.stages].index(Kind.FLOW)
+        first = [stage.is_flow for stage in skeleton.stages].index(True)
         self._backbone, self._head = skeleton.stages[:first], skeleton.stages[first:]
         self._known: Set[Options] = set()  # options of the path to each BN that has statistics
 
@@ -58,7 +58,7 @@ class TreeComputation:
         """Return the multiply-accumulates of a call that scores exactly these architectures."""
         bodies: Dict[Options, Set[Options]] = {}  # options of the head's body, by those of the backbone
         for architecture in architectures:
-            path = [option for stage, option in self._skeleton.route(architecture) if stage.kind is not Kind.FLOW]
+            path = [option for stage, option in self._skeleton.route(architecture) if not stage.is_flow]
             depth = len(self._backbone)
             bodies.setdefault(tuple(path[:depth]), set()).add(tuple(path[depth:]))
         validated, calibrated = set(), set()
@@ -85,7 +85,7 @@ class TreeComputation:
 
         The body of a head is its stages without the flow stages.
         """
-        stages = [stage for stage in self._head if stage.kind is not Kind.FLOW]
+        stages = [stage for stage in self._head if not stage.is_flow]
         total, new = 0.0, False
         all_bodies = itertools.product(*(range(len(stage.options)) for stage in stages))
         for _, group in itertools.groupby(all_bodies, lambda body: body[:-1]):
@@ -104,11 +104,11 @@ class TreeComputation:
 
     def _flow_stages(self) -> List[Tuple[Stage, int]]:
         """Return the flow stages, with the number of stages of the head's body before each of them."""
-        is_flow = [stage.kind is Kind.FLOW for stage in self._head]
+        is_flow = [stage.is_flow for stage in self._head]
         return [(stage, is_flow[:i].count(False)) for i, stage in enumerate(self._head) if is_flow[i]]
 
     def _count_flow(self, stage: Stage) -> float:
         """Count all options of a flow stage together."""
-        largest = max(range(len(stage.options)), key=stage.options.__getitem__)
+        largest = len(stage.options) - 1
         (convolution,) = self._skeleton.convolutions(stage, largest)
         return self._skeleton.stage_macs(stage, largest, *self._size) * len(stage.options) * _FLOW / convolution.outputs

@@ -1,7 +1,7 @@
 """The files that a run was made with, so that it can be used from another working folder or on another machine.
 
 Relative paths of a configuration refer to the working folder, or else to the files that come with the package. A run
-records its working folder, and keeps copies of its board, its cost table and the supernet's weights.
+records its working folder, and keeps copies of its space, its board, its cost table and the supernet's weights.
 """
 
 import contextlib
@@ -12,6 +12,7 @@ from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple
 from edgeflownas.config import Config, Section, load, validate
 from edgeflownas.errors import InputError
 from edgeflownas.hardware.board import Board
+from edgeflownas.network.definition import is_path
 from edgeflownas.shipped.locate import locate, shorten
 from edgeflownas.storage.files import read_json, replacing, write_json
 from edgeflownas.storage.pairs import PLACES, drop_places
@@ -20,10 +21,11 @@ _FOLDER = "working_folder"
 _FROM_RUN = "working_folder_from_run"
 _COPIED = ("board", "table")  # keys of the section hardware
 _SUPERNET = "supernet"
+_SPACE = "space"
 
 
 def record_inputs(config: Config, run_folder: Path) -> None:
-    """Record the working folder in a run's folder, and copy the board, the cost table and the weights if they exist."""
+    """Record the working folder in a run's folder, and copy space, board, cost table and weights if they exist."""
     folder = _inputs(run_folder)
     write_json(folder / "origin.json", {_FOLDER: os.getcwd(), _FROM_RUN: os.path.relpath(os.getcwd(), str(run_folder))})
     for key, source in _list_inputs(config):
@@ -35,6 +37,8 @@ def record_inputs(config: Config, run_folder: Path) -> None:
 
 def _list_inputs(config: Config) -> Iterator[Tuple[str, Path]]:
     """Yield the files to copy; none of a board that cannot be read or refers to other folders."""
+    if is_path(config.space):
+        yield _SPACE, Path(config.space)
     board = Path(config.hardware.board)
     with contextlib.suppress(InputError):
         vela_config = board.with_name(Path(Board.load(board).settings.vela_config).name)
@@ -53,7 +57,7 @@ def locate_inputs(config: Any, run_folder: Path, prefer_copies: bool = False) ->
     Args:
         config: Section with paths: configuration of a run or of a task.
         run_folder: Folder of the run.
-        prefer_copies: Whether to prefer the copies of board and cost table that the run keeps to other files.
+        prefer_copies: Whether to prefer the copies of space, board and cost table that the run keeps to other files.
 
     Returns:
         The configuration, with the paths of the files that were located elsewhere.
@@ -64,16 +68,18 @@ def locate_inputs(config: Any, run_folder: Path, prefer_copies: bool = False) ->
     for data in _list_data_sets(content):
         for key in set(PLACES).intersection(data):
             data[key] = _locate(data[key], origins)
+    files = [(content, _SPACE)] if is_path(content[_SPACE]) else []
     if "hardware" in content:
         hardware, weights = content["hardware"], content[_SUPERNET]
         content[_SUPERNET] = _locate(weights, origins, inputs / _SUPERNET / Path(weights or "").name)
         if hardware["vela"] and os.sep in hardware["vela"]:
             hardware["vela"] = _locate(hardware["vela"], origins)
-        for key in _COPIED:
-            copy = inputs / key / Path(hardware[key]).name
-            if prefer_copies and copy.is_file():
-                hardware[key] = str(copy)
-            hardware[key] = _locate(hardware[key], origins, copy)
+        files += [(hardware, key) for key in _COPIED]
+    for section, key in files:
+        copy = inputs / key / Path(section[key]).name
+        if prefer_copies and copy.is_file():
+            section[key] = str(copy)
+        section[key] = _locate(section[key], origins, copy)
     return _replace_content(config, content, run_folder)
 
 
@@ -115,7 +121,7 @@ def locate_task_inputs(config: Any, run_folder: Path) -> Any:
 def shorten_inputs(config: Config) -> Config:
     """Return a configuration in which files of the package have the same paths on every machine."""
     content = config.model_dump()
-    for section, key in ((content, _SUPERNET), *((content["hardware"], key) for key in _COPIED)):
+    for section, key in ((content, _SPACE), (content, _SUPERNET), *((content["hardware"], key) for key in _COPIED)):
         section[key] = section[key] and shorten(section[key])
     shortened: Config = _replace_content(config, content, Path())
     return shortened

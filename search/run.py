@@ -11,6 +11,7 @@ from edgeflownas.errors import InputError
 from edgeflownas.hardware.board import Board
 from edgeflownas.hardware.cost import CostTable
 from edgeflownas.hardware.networks import RANDOM, Networks
+from edgeflownas.network.definition import open_skeleton
 from edgeflownas.network.skeleton import Skeleton
 from edgeflownas.network.space import Architecture, Space
 from edgeflownas.progress import say, say_once
@@ -54,7 +55,7 @@ class Run:
         self.folder = folder
         self._weights = weights
         self.options = list(options) or folder_options(folder)
-        self.skeleton = Skeleton(config.network.width)
+        self.skeleton = open_skeleton(config)
         self.space = Space.from_skeleton(self.skeleton)
 
     @classmethod
@@ -225,9 +226,10 @@ class Run:
         """Describe how the network with the given digest differs from the run's network, and the remedy."""
         width = self.config.network.width
         candidates = range(2, _LARGEST_WIDTH + 1, 2)
-        trained = next((other for other in candidates if Skeleton(other).digest() == network), None)
+        stages = self.skeleton.stages
+        trained = next((other for other in candidates if Skeleton(other, stages).digest() == network), None)
         if trained is None:
-            return "belong to a different network than this version defines; train again"
+            return f"belong to a different network than space {self.config.space}; set their space, or train again"
         return (
             f"trained at width {trained}; the configuration asks for {width}: set network.width={trained}, or name "
             f"weights of width {width}"
@@ -272,6 +274,7 @@ class Run:
             architecture=architecture,
             seed=config.seed,
             threads=config.threads,
+            space=config.space,
             network=config.network,
             data=config.data,
             train=config.queue.train,

@@ -83,7 +83,7 @@ class Sampler:
 
     def gap(self) -> int:
         """Return the largest difference between the counts of two options of a group; 0 means strictly fair."""
-        return max(int(counts.max() - counts.min()) for counts in self.counts)
+        return max((int(counts.max() - counts.min()) for counts in self.counts), default=0)
 
     def report(self) -> Dict[str, Any]:
         """Return how often each option was drawn in each group, and the largest difference, as JSON data."""
@@ -112,7 +112,7 @@ class FairSampler(Sampler):
     @property
     def paths(self) -> int:
         """Number of options of the largest gene."""
-        return max(self._space.counts)
+        return max(self._space.counts, default=1)
 
     @property
     def covers(self) -> bool:

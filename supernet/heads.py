@@ -15,9 +15,18 @@ import numpy as np
 
 from edgeflownas.data.pipeline import Batch
 from edgeflownas.evaluation.child import NormTensors, create_placeholders
-from edgeflownas.network.build import BatchNorm, FixedNorm, Weights, apply_stage
+from edgeflownas.network.build import (
+    CURRENT,
+    Activations,
+    BatchNorm,
+    FixedNorm,
+    Weights,
+    apply_stage,
+    follow_stage,
+)
 from edgeflownas.network.convolution import conv2d
-from edgeflownas.network.skeleton import Kind, Skeleton, Stage
+from edgeflownas.network.operations import Method
+from edgeflownas.network.skeleton import Skeleton, Stage
 from edgeflownas.network.upsampling import upsample
 from edgeflownas.tf_runtime.stack import tf
 
@@ -31,8 +40,8 @@ class Heads:
     """The graph that follows the backbone, built into the default graph.
 
     Attributes:
-        x: Activation of the backbone, [B, h, w, C].
-        batch_statistics: Statistics of the last stage of each path prefix in the batch x, with every earlier stage
+        inputs: Placeholders of the backbone's activations.
+        batch_statistics: Statistics of the last stage of each path prefix in a batch, with every earlier stage
             normalised by its own statistics in that batch, keyed by the options of the prefix.
         statistics: Placeholders for these statistics, to be fed for ``flows``.
         paths: All combinations of options along the path, in order.
@@ -40,26 +49,26 @@ class Heads:
             of the flow stage and the options of the path before it.
     """
 
-    def __init__(self, skeleton: Skeleton, weights: Weights, stages: Sequence[Stage], x: tf.Tensor) -> None:
+    def __init__(self, skeleton: Skeleton, weights: Weights, stages: Sequence[Stage], inputs: Activations) -> None:
         """Build the graph.
 
         Args:
             skeleton: Definition of the network.
             weights: Weights of the supernet.
             stages: Stages of the head, from the first flow stage on.
-            x: Placeholder of the backbone's activation.
+            inputs: Placeholders of the backbone's activations.
         """
-        self.x = x
+        self.inputs = inputs
         self.batch_statistics: Dict[Options, NormTensors] = {}
         self.statistics: Dict[Options, NormTensors] = {}
-        path = [stage for stage in stages if stage.kind is not Kind.FLOW]
+        path = [stage for stage in stages if not stage.is_flow]
         self.paths: List[Options] = list(itertools.product(*(range(len(stage.options)) for stage in path)))
         self.flows: Dict[FlowKey, tf.Tensor] = {}
-        self._is_flow = [stage.kind is Kind.FLOW for stage in stages]
-        self._is_choice = [len(stage.options) > 1 for stage in stages]
+        self._is_flow = [stage.is_flow for stage in stages]
+        self._is_choice = [stage.is_gene for stage in stages]
         self._skeleton, self._weights = skeleton, weights
-        self._build_calibration(path, x, ())
-        self._build_inference(list(stages), x, (), 0)
+        self._build_calibration(path, inputs, ())
+        self._build_inference(list(stages), inputs, (), 0)
 
     def split(self, genes: Sequence[int]) -> Tuple[Options, Options]:
         """Split the options of a head's genes into those along the path and those of the flow stages."""
@@ -77,41 +86,45 @@ class Heads:
         depths = [self._is_flow[:i].count(False) for i, flow in enumerate(self._is_flow) if flow]
         return [(number, path[:depth]) for number, depth in enumerate(depths)]
 
-    def _build_calibration(self, stages: Sequence[Stage], x: tf.Tensor, options: Options) -> None:
+    def _build_calibration(self, stages: Sequence[Stage], inputs: Activations, options: Options) -> None:
         if not stages:
             return
         for option in range(len(stages[0].options)):
             norm = BatchNorm(self._weights)
-            y = apply_stage(self._skeleton, stages[0], option, x, norm)
+            y = apply_stage(self._skeleton, stages[0], option, inputs, norm)
             self.batch_statistics[options + (option,)] = norm.statistics
-            self._build_calibration(stages[1:], y, options + (option,))
+            following = follow_stage(self._skeleton, stages[0], inputs, y)
+            self._build_calibration(stages[1:], following, options + (option,))
 
-    def _build_inference(self, stages: Sequence[Stage], x: tf.Tensor, options: Options, flows: int) -> None:
+    def _build_inference(self, stages: Sequence[Stage], inputs: Activations, options: Options, flows: int) -> None:
         if not stages:
             return
-        if stages[0].kind is Kind.FLOW:
-            self.flows[flows, options] = self._build_outputs(stages[0], x)
-            self._build_inference(stages[1:], x, options, flows + 1)
+        if stages[0].is_flow:
+            self.flows[flows, options] = self._build_outputs(stages[0], inputs[CURRENT])
+            self._build_inference(stages[1:], inputs, options, flows + 1)
             return
         for option in range(len(stages[0].options)):
             extended = options + (option,)
             self.statistics[extended] = create_placeholders(self.batch_statistics[extended])
-            y = apply_stage(self._skeleton, stages[0], option, x, FixedNorm(self._weights, self.statistics[extended]))
-            self._build_inference(stages[1:], y, extended, flows)
+            norm = FixedNorm(self._weights, self.statistics[extended])
+            y = apply_stage(self._skeleton, stages[0], option, inputs, norm)
+            self._build_inference(stages[1:], follow_stage(self._skeleton, stages[0], inputs, y), extended, flows)
 
     def _build_outputs(self, stage: Stage, x: tf.Tensor) -> tf.Tensor:
         """Return (u, v) of all options of a flow stage, at full size."""
         kernels, biases = [], []
-        for option in range(len(stage.options)):
-            (convolution,) = self._skeleton.convolutions(stage, option)
-            padding = (max(stage.options) - convolution.kernel) // 2
+        convolutions = [self._skeleton.convolutions(stage, option)[0] for option in range(len(stage.options))]
+        for convolution in convolutions:
+            padding = (max(other.kernel for other in convolutions) - convolution.kernel) // 2
             kernel = self._weights[convolution.name + "/kernel"][..., :2]
+            if convolution.method is Method.TRANSPOSED:  # with a stride of 1: a convolution with the rotated kernel
+                kernel = tf.reverse(kernel, [0, 1])
             kernels.append(tf.pad(kernel, [[padding, padding], [padding, padding], [0, 0], [0, 0]]))
             biases.append(self._weights[convolution.name + "/bias"][:2])
         y = conv2d(x, tf.concat(kernels, 3), trained=False)
         rows = tf.reshape(y, [-1, y.shape[2].value * y.shape[3].value])  # adding a bias to so few channels is slow
         y = tf.reshape(rows + tf.tile(tf.concat(biases, 0), y.shape[2:3]), [-1, *y.shape[1:]])
-        scale = stage.scale
+        scale = self._skeleton.scale(stage)
         while scale > 1:
             y, scale = upsample(y), scale // 2
         return y

@@ -9,8 +9,16 @@ so BN statistics and gradients are the same as on one device, and it computes on
 import functools
 from typing import List, Sequence
 
-from edgeflownas.network.build import BatchNorm, Weights, accumulate_flow, apply_stage
-from edgeflownas.network.skeleton import Kind, Skeleton, Stage
+from edgeflownas.network.build import (
+    CURRENT,
+    Activations,
+    BatchNorm,
+    Weights,
+    accumulate_flow,
+    apply_stage,
+    follow_stage,
+)
+from edgeflownas.network.skeleton import Skeleton, Stage
 from edgeflownas.tf_runtime.devices import HOST
 from edgeflownas.tf_runtime.stack import tf
 from supernet.routed import compute_chosen
@@ -31,32 +39,35 @@ def build_parallel_cycle(
     """
     norm = BatchNorm(weights)
     stages = list(skeleton.stages)
+    inputs: Activations = {CURRENT: x}
     with tf.device(devices[0]):
-        while len(stages[0].options) == 1:  # the stem, which all paths share
-            x = apply_stage(skeleton, stages.pop(0), 0, x, norm)
+        while not (stages[0].is_gene or stages[0].is_flow):  # the stem, which all paths share
+            stem = stages.pop(0)
+            inputs = follow_stage(skeleton, stem, inputs, apply_stage(skeleton, stem, 0, inputs, norm))
     with tf.device(HOST):
         slots = [tf.math.invert_permutation(row) for row in tf.unstack(path_of)]
         options = [tf.unstack(tf.gather(row, slot)) for row, slot in zip(tf.unstack(option_of), slots)]
     predictions = []
     for path in range(path_of.shape[1].value):
         with tf.device(devices[path % len(devices)]):
-            predictions.append(_build_path(skeleton, stages, x, norm, [by_path[path] for by_path in options]))
+            predictions.append(_build_path(skeleton, stages, inputs, norm, [by_path[path] for by_path in options]))
     return predictions
 
 
 def _build_path(
-    skeleton: Skeleton, stages: Sequence[Stage], x: tf.Tensor, norm: BatchNorm, options: Sequence[tf.Tensor]
+    skeleton: Skeleton, stages: Sequence[Stage], inputs: Activations, norm: BatchNorm, options: Sequence[tf.Tensor]
 ) -> List[tf.Tensor]:
     """Build the path after the stem, whose options are fed."""
     genes = iter(options)
     flows: List[tf.Tensor] = []
     for stage in stages:
         branches = [
-            functools.partial(apply_stage, skeleton, stage, option, x, norm) for option in range(len(stage.options))
+            functools.partial(apply_stage, skeleton, stage, option, inputs, norm)
+            for option in range(len(stage.options))
         ]
         y = compute_chosen(next(genes), branches) if len(branches) > 1 else branches[0]()
-        if stage.kind is Kind.FLOW:
+        if stage.is_flow:
             flows.append(accumulate_flow(flows, y))
         else:
-            x = y
+            inputs = follow_stage(skeleton, stage, inputs, y)
     return flows

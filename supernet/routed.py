@@ -2,14 +2,23 @@
 
 The three paths of a cycle take different options at every gene. Each option therefore receives the activation of the
 path that takes it, runs once, and returns the result to that path; no branch is computed only to be masked out. The
-routes are fed to the graph, and the activations are passed on without copying.
+routes are fed to the graph, and the activations are passed on without copying. Pooled features that control gates
+accompany their path.
 """
 
 import functools
-from typing import Callable, List, Sequence
+from typing import Callable, Dict, List, Sequence
 
-from edgeflownas.network.build import BatchNorm, Weights, accumulate_flow, apply_stage
-from edgeflownas.network.skeleton import Kind, Skeleton, Stage
+from edgeflownas.network.build import (
+    CURRENT,
+    Activations,
+    BatchNorm,
+    Weights,
+    accumulate_flow,
+    apply_stage,
+    follow_stage,
+)
+from edgeflownas.network.skeleton import Skeleton, Stage
 from edgeflownas.tf_runtime.gradients import attach_gradient
 from edgeflownas.tf_runtime.stack import tf
 
@@ -65,44 +74,48 @@ def build_fair_cycle(
     """
     paths = path_of.shape[1].value
     norm = BatchNorm(weights)
-    activations = [x] * paths
+    inputs: List[Activations] = [{CURRENT: x}] * paths
     shared = True  # the stem before the first gene is computed once for all paths
     predictions: List[List[tf.Tensor]] = [[] for _ in range(paths)]
     gene = 0
     for stage in skeleton.stages:
-        if len(stage.options) > 1:
-            slots = _build_slots(skeleton, stage, activations, norm, path_of[gene], option_of[gene])
+        if stage.is_gene:
+            slots = _build_slots(skeleton, stage, inputs, norm, path_of[gene], option_of[gene])
             outputs = permute(slots, tf.math.invert_permutation(path_of[gene]), path_of[gene])
             gene, shared = gene + 1, False
         elif shared:
-            outputs = [apply_stage(skeleton, stage, 0, x, norm)] * paths
-            x = outputs[0]
+            outputs = [apply_stage(skeleton, stage, 0, inputs[0], norm)] * paths
         else:
-            outputs = [apply_stage(skeleton, stage, 0, activation, norm) for activation in activations]
-        if stage.kind is Kind.FLOW:
+            outputs = [apply_stage(skeleton, stage, 0, of_path, norm) for of_path in inputs]
+        if stage.is_flow:
             for flows, output in zip(predictions, outputs):
                 flows.append(accumulate_flow(flows, output))
+        elif shared:
+            inputs = [follow_stage(skeleton, stage, inputs[0], outputs[0])] * paths
         else:
-            activations = outputs
+            inputs = [follow_stage(skeleton, stage, of_path, output) for of_path, output in zip(inputs, outputs)]
     return predictions
 
 
 def _build_slots(
     skeleton: Skeleton,
     stage: Stage,
-    activations: List[tf.Tensor],
+    inputs: Sequence[Activations],
     norm: BatchNorm,
     path_of: tf.Tensor,
     option_of: tf.Tensor,
 ) -> List[tf.Tensor]:
     """Return the output of each slot: its option applied to the path that it serves."""
-    if all(activation is activations[0] for activation in activations):
-        served = activations
-    else:
-        served = permute(activations, path_of, tf.math.invert_permutation(path_of))
+    served: List[Dict[str, tf.Tensor]] = [{} for _ in inputs]
+    for name in (CURRENT, *sorted(stage.sources)):
+        tensors = [of_path[name] for of_path in inputs]
+        if any(tensor is not tensors[0] for tensor in tensors):
+            tensors = permute(tensors, path_of, tf.math.invert_permutation(path_of))
+        for of_slot, tensor in zip(served, tensors):
+            of_slot[name] = tensor
     count = len(stage.options)
     outputs = [apply_stage(skeleton, stage, option, served[option], norm) for option in range(count)]
-    for slot in range(count, len(activations)):
+    for slot in range(count, len(inputs)):
         branches = [
             lambda option=option, slot=slot: apply_stage(skeleton, stage, option, served[slot], norm)
             for option in range(count)

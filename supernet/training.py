@@ -13,6 +13,7 @@ from edgeflownas.data.identity import identify_training
 from edgeflownas.errors import InputError
 from edgeflownas.evaluation.child import EvaluationData
 from edgeflownas.network.build import Weights, normalise_images
+from edgeflownas.network.definition import open_skeleton
 from edgeflownas.network.initialisation import draw_training_weights
 from edgeflownas.network.losses import multiscale_loss
 from edgeflownas.network.skeleton import Skeleton
@@ -139,7 +140,7 @@ def prepare_supernet_training(
         InputError: The data or the devices cannot be used.
     """
     devices = select_devices(config.train.devices)
-    skeleton = Skeleton(config.network.width)
+    skeleton = open_skeleton(config)
     train, val = open_datasets(config.data)
     check_batch_size(train, config.train.batch_size, "train")  # before any long work
     data = EvaluationData(train, val, config.evaluation, config.threads)

@@ -2,7 +2,8 @@
 
 An activation and the recalibrated statistics of a BN depend only on the preceding genes, so the common part of two
 architectures is computed once. The walk visits the genes of the backbone depth first, and ``heads`` computes the errors
-of all heads of each backbone.
+of all heads of each backbone. If a stage controls a gate of a later one, its pooled features accompany the activations
+of the stages in between.
 
 Every computation has the same shape and the same inputs regardless of the other requests, so results do not depend on
 the order or grouping of requests. Statistics are kept between calls; activations only while a deeper node needs them.
@@ -17,14 +18,17 @@ from edgeflownas.data.pipeline import Batch
 from edgeflownas.evaluation.child import EvaluationData, NormTensors, create_placeholders
 from edgeflownas.evaluation.recalibration import Statistics, combine_statistics
 from edgeflownas.network.build import (
+    CURRENT,
+    Activations,
     BatchNorm,
     FixedNorm,
     LayerBuilder,
     apply_stage,
     create_variables,
+    follow_stage,
     normalise_images,
 )
-from edgeflownas.network.skeleton import IMAGE_CHANNELS, Kind, Skeleton, Stage
+from edgeflownas.network.skeleton import IMAGE_CHANNELS, Skeleton, Stage
 from edgeflownas.network.space import Architecture, Space
 from edgeflownas.tf_runtime.devices import Devices, place_on_first
 from edgeflownas.tf_runtime.session import load_variables, open_session
@@ -33,6 +37,8 @@ from supernet.heads import Heads, Options, split_into_tiles, sum_errors
 
 Score = Tuple[Architecture, float]
 
+Values = Dict[str, np.ndarray]  # of activations, by the same keys
+
 _PIXELS = 2**17  # pixels of the images scored at once: a compromise between memory and the speed of convolutions
 
 
@@ -40,18 +46,18 @@ class _Piece(NamedTuple):
     """The graph of a gene's option in the backbone, with the fixed stages that follow it.
 
     Attributes:
-        x: Placeholder of the input.
+        inputs: Placeholders of the input.
         calibrated: Output with the statistics of the batch.
         batch_statistics: Statistics of the batch.
         statistics: Placeholders for recalibrated statistics.
         output: Output with the recalibrated statistics.
     """
 
-    x: tf.Tensor
-    calibrated: tf.Tensor
+    inputs: Activations
+    calibrated: Activations
     batch_statistics: NormTensors
     statistics: NormTensors
-    output: tf.Tensor
+    output: Activations
 
 
 class _Node:
@@ -59,17 +65,17 @@ class _Node:
 
     Attributes:
         options: Options of the genes up to this node.
-        validation: Activations of the validation images.
-        calibration: Activations of the calibration batches; None until they are needed.
+        validation: Activations of the validation images, by batch.
+        calibration: Activations of the calibration images, by batch; None until they are needed.
         origin: Parent node, and the piece that leads from it to this node.
     """
 
     def __init__(
-        self, options: Options, validation: List[np.ndarray], origin: Optional[Tuple["_Node", _Piece]] = None
+        self, options: Options, validation: List[Values], origin: Optional[Tuple["_Node", _Piece]] = None
     ) -> None:
         self.options = options
         self.validation = validation
-        self.calibration: Optional[List[np.ndarray]] = None
+        self.calibration: Optional[List[Values]] = None
         self.origin = origin
 
 
@@ -99,19 +105,19 @@ class TreeEvaluator:
         self._statistics: Dict[Options, Statistics] = {}
         height, width = data.validation[0].images.shape[1:3]
         chunks = _split_batches(data.validation, max(1, _PIXELS // (height * width)))
-        self._validation = [chunk.images for chunk in chunks]
+        self._validation = [{CURRENT: chunk.images} for chunk in chunks]
         self._tiles = [split_into_tiles(chunk) for chunk in chunks]
-        first_flow = [stage.kind for stage in skeleton.stages].index(Kind.FLOW)
+        first_flow = [stage.is_flow for stage in skeleton.stages].index(True)
         with tf.Graph().as_default() as graph, place_on_first(devices):
             self._weights = create_variables(weights)
-            x = tf.placeholder(tf.uint8, [None, height, width, IMAGE_CHANNELS])
+            before: Activations = {CURRENT: tf.placeholder(tf.uint8, [None, height, width, IMAGE_CHANNELS])}
             self._pieces: List[List[_Piece]] = []
             for stages in _split_stages(skeleton.stages[:first_flow]):
-                pieces = [self._build_piece(stages, option, x) for option in range(len(stages[0].options))]
+                pieces = [self._build_piece(stages, option, before) for option in range(len(stages[0].options))]
                 self._pieces.append(pieces)
-                x = pieces[0].output
+                before = pieces[0].output
             head = skeleton.stages[first_flow:]
-            self._heads = Heads(skeleton, self._weights, head, tf.placeholder(tf.float32, x.shape))
+            self._heads = Heads(skeleton, self._weights, head, _create_inputs(before))
             initialise = tf.global_variables_initializer()
         self._session = open_session(graph, threads, devices)
         self._session.run(initialise)
@@ -137,27 +143,28 @@ class TreeEvaluator:
             finite is returned as it is: it is not a valid score, and the caller has to treat it as a failure.
         """
         root = _Node((), self._validation)
-        root.calibration = [batch.images for batch in self._data.calibration]
+        root.calibration = [{CURRENT: batch.images} for batch in self._data.calibration]
         yield from self._walk(root, sorted(set(architectures)))
 
-    def _build_piece(self, stages: Sequence[Stage], option: int, before: tf.Tensor) -> _Piece:
+    def _build_piece(self, stages: Sequence[Stage], option: int, before: Activations) -> _Piece:
         """Build an option of the first stage and the fixed stages that follow it.
 
         The input is the output of the previous piece, or the images.
         """
-        x = tf.placeholder(before.dtype, before.shape)
+        inputs = _create_inputs(before)
 
-        def apply(layer: LayerBuilder) -> tf.Tensor:
-            activation = normalise_images(x) if x.dtype == tf.uint8 else x
-            y = apply_stage(self._skeleton, stages[0], option, activation, layer)
-            for stage in stages[1:]:
-                y = apply_stage(self._skeleton, stage, 0, y, layer)
-            return y
+        def apply(layer: LayerBuilder) -> Activations:
+            x = inputs[CURRENT]
+            activations = {**inputs, CURRENT: normalise_images(x) if x.dtype == tf.uint8 else x}
+            for stage in stages:
+                y = apply_stage(self._skeleton, stage, option if stage is stages[0] else 0, activations, layer)
+                activations = follow_stage(self._skeleton, stage, activations, y)
+            return activations
 
         norm = BatchNorm(self._weights)
         calibrated = apply(norm)
         statistics = create_placeholders(norm.statistics)
-        return _Piece(x, calibrated, norm.statistics, statistics, apply(FixedNorm(self._weights, statistics)))
+        return _Piece(inputs, calibrated, norm.statistics, statistics, apply(FixedNorm(self._weights, statistics)))
 
     def _walk(self, node: _Node, architectures: List[Architecture]) -> Iterator[List[Score]]:
         """Score the sorted architectures below a node."""
@@ -179,23 +186,28 @@ class TreeEvaluator:
         calibration = None
         if options not in self._statistics:
             results = [
-                self._run((piece.calibrated, piece.batch_statistics), {piece.x: x}) for x in self._calibrate(node)
+                self._run((piece.calibrated, piece.batch_statistics), _feed_inputs(piece.inputs, values))
+                for values in self._calibrate(node)
             ]
-            calibration = [activation for activation, _ in results]
-            by_batch = [(len(activation), statistics) for activation, statistics in results]
+            calibration = [values for values, _ in results]
+            by_batch = [(len(values[CURRENT]), statistics) for values, statistics in results]
             self._statistics[options] = combine_statistics(by_batch)
         feed = _feed(piece.statistics, self._statistics[options])
-        validation = [self._run(piece.output, {**feed, piece.x: x}) for x in node.validation]
+        validation = [
+            self._run(piece.output, {**feed, **_feed_inputs(piece.inputs, values)}) for values in node.validation
+        ]
         child = _Node(options, validation, (node, piece))
         child.calibration = calibration
         return child
 
-    def _calibrate(self, node: _Node) -> List[np.ndarray]:
+    def _calibrate(self, node: _Node) -> List[Values]:
         """Return the activations of the calibration batches at a node, computed on the first call."""
         if node.calibration is None:
             assert node.origin is not None, "the root has its images from the start"
             parent, piece = node.origin
-            node.calibration = [self._run(piece.calibrated, {piece.x: x}) for x in self._calibrate(parent)]
+            node.calibration = [
+                self._run(piece.calibrated, _feed_inputs(piece.inputs, values)) for values in self._calibrate(parent)
+            ]
         return node.calibration
 
     def _score_heads(self, node: _Node, architectures: List[Architecture]) -> List[Score]:
@@ -228,9 +240,9 @@ class TreeEvaluator:
         if all(node.options + prefix in self._statistics for prefix in prefixes):
             return
         results = []
-        for x in self._calibrate(node):
-            statistics = self._run({prefix: heads.batch_statistics[prefix] for prefix in prefixes}, {heads.x: x})
-            results.append((len(x), statistics))
+        for values in self._calibrate(node):
+            fetched = {prefix: heads.batch_statistics[prefix] for prefix in prefixes}
+            results.append((len(values[CURRENT]), self._run(fetched, _feed_inputs(heads.inputs, values))))
         for prefix in prefixes:
             by_batch = [(count, statistics[prefix]) for count, statistics in results]
             self._statistics[node.options + prefix] = combine_statistics(by_batch)
@@ -245,8 +257,8 @@ class TreeEvaluator:
         *shared_keys, _ = heads.flow_keys(paths[0])
         last_keys = [heads.flow_keys(path)[-1] for path in paths]
         sums: Any = 0.0
-        for x, tiles in zip(node.validation, self._tiles):
-            maps = self._run(flows, {**feed, heads.x: x})
+        for values, tiles in zip(node.validation, self._tiles):
+            maps = self._run(flows, {**feed, **_feed_inputs(heads.inputs, values)})
             for tile in tiles:
                 planes = {key: tile.planes(outputs) for key, outputs in maps.items()}
                 last = [output for key in last_keys for output in planes[key]]
@@ -261,7 +273,7 @@ def _split_stages(stages: Sequence[Stage]) -> List[List[Stage]]:
     """Split stages into segments in which only the first stage has several options."""
     segments: List[List[Stage]] = []
     for stage in stages:
-        if len(stage.options) > 1 or not segments:
+        if stage.is_gene or not segments:
             segments.append([])
         segments[-1].append(stage)
     return segments
@@ -274,6 +286,15 @@ def _split_batches(batches: Sequence[Batch], size: int) -> List[Batch]:
         for batch in batches
         for parts in zip(*(np.array_split(part, -(-len(part) // size)) for part in batch))
     ]
+
+
+def _create_inputs(before: Activations) -> Activations:
+    """Create placeholders for the output of what comes before."""
+    return {name: tf.placeholder(tensor.dtype, tensor.shape) for name, tensor in before.items()}
+
+
+def _feed_inputs(inputs: Activations, values: Values) -> Dict[tf.Tensor, np.ndarray]:
+    return {placeholder: values[name] for name, placeholder in inputs.items()}
 
 
 def _feed(statistics: NormTensors, values: Statistics) -> Dict[tf.Tensor, np.ndarray]:

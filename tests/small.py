@@ -1,14 +1,16 @@
 """Networks, data and weights that are small enough for tests."""
 
-from typing import Dict, Tuple
+from typing import Callable, Dict, Sequence, Tuple
 
 import numpy as np
 
 from edgeflownas.config import EvaluationConfig, ProceduralData, TrainConfig
 from edgeflownas.data.procedural import ProceduralDataset
 from edgeflownas.evaluation.child import EvaluationData
+from edgeflownas.network.definition import read_space
 from edgeflownas.network.initialisation import draw_initial_weights
-from edgeflownas.network.skeleton import Kind, Skeleton, Stage
+from edgeflownas.network.operations import Conv, Flow, Operation, Residual, Upsample
+from edgeflownas.network.skeleton import Skeleton, Stage
 
 DATA = ProceduralData(kind="procedural", height=32, width=48, train_pairs=16, val_pairs=6, motion=4.0)
 EVALUATION = EvaluationConfig(calibration_pairs=6, calibration_batch=4, batch_size=4)
@@ -33,22 +35,35 @@ def weights_for(skeleton: Skeleton, seed: int = 0) -> Dict[str, np.ndarray]:
     return weights
 
 
+def make_stage(
+    name: str, operation: Callable[..., Operation], values: Sequence[int], width: float = 0.0, **settings: int
+) -> Stage:
+    """Return a stage whose options are one operation with different values of its first parameter."""
+    return Stage(name, width, tuple((operation(value, **settings),) for value in values))
+
+
+# The stages of the project's own spaces.
+SHIPPED = {
+    name: read_space(name).lay_out() for name in ("edgeflownet_bilinear", "edgeflownet_bilinear_11", "edgeflownet")
+}
+NINE_GENES = SHIPPED["edgeflownet_bilinear"]
+
 # Another space: a stem gene with two options, four depths, no gene at H1Out.
 OTHER_STAGES = (
-    Stage("E0", Kind.CONV, scale=2, width=2, options=(3, 5), stride=2),
-    Stage("E1", Kind.CONV, scale=4, width=4, options=(5,), stride=2),
-    Stage("EB0", Kind.RESIDUAL, scale=4, width=4, options=(1, 2, 3, 4)),
-    Stage("Up", Kind.UP, scale=2, width=2, options=(3,)),
-    Stage("Coarse", Kind.FLOW, scale=2, width=0, options=(3, 5)),
-    Stage("Fine", Kind.UP, scale=1, width=1, options=(1, 3, 5)),
-    Stage("Out", Kind.FLOW, scale=1, width=0, options=(3, 7)),
+    make_stage("E0", Conv, (3, 5), width=1, stride=2),
+    make_stage("E1", Conv, (5,), width=2, stride=2),
+    make_stage("EB0", Residual, (1, 2, 3, 4), width=2),
+    make_stage("Up", Upsample, (3,), width=1),
+    make_stage("Coarse", Flow, (3, 5)),
+    make_stage("Fine", Upsample, (1, 3, 5), width=0.5),
+    make_stage("Out", Flow, (3, 7)),
 )
 
 # Three genes, of which the last two belong to the heads; the graph is built in seconds.
 THREE_GENES = (
-    Stage("E0", Kind.CONV, scale=2, width=2, options=(3,), stride=2),
-    Stage("EB0", Kind.RESIDUAL, scale=2, width=2, options=(1, 2, 3)),
-    Stage("Coarse", Kind.FLOW, scale=2, width=0, options=(1, 3)),
-    Stage("Fine", Kind.UP, scale=1, width=1, options=(3,)),
-    Stage("Out", Kind.FLOW, scale=1, width=0, options=(1, 3, 5)),
+    make_stage("E0", Conv, (3,), width=1, stride=2),
+    make_stage("EB0", Residual, (1, 2, 3), width=1),
+    make_stage("Coarse", Flow, (1, 3)),
+    make_stage("Fine", Upsample, (3,), width=0.5),
+    make_stage("Out", Flow, (1, 3, 5)),
 )

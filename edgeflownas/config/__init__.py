@@ -23,6 +23,7 @@ from edgeflownas.config.data import (
 )
 from edgeflownas.config.file import dump, load, read_yaml, validate
 from edgeflownas.config.run import (
+    DEFAULT_SPACE,
     Bound,
     ChildConfig,
     Config,
@@ -49,6 +50,7 @@ __all__ = [
     "Config",
     "CostFigure",
     "DATA_KINDS",
+    "DEFAULT_SPACE",
     "DataConfig",
     "DataFile",
     "EvaluationConfig",

@@ -6,9 +6,8 @@ from pydantic import Field, field_validator
 from typing_extensions import Annotated, Literal
 
 from edgeflownas.config.section import PathText, Section
-from edgeflownas.network.skeleton import STAGES
 
-MULTIPLE = max(stage.scale for stage in STAGES)  # heights and widths of the network's input are multiples of it
+MULTIPLE = 16  # heights and widths of the network's input are multiples of it, which is its coarsest scale
 Side = Annotated[int, Field(ge=MULTIPLE)]
 Factor = Annotated[float, Field(gt=0, le=16)]
 

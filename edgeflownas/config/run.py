@@ -18,6 +18,9 @@ class NetworkConfig(Section):
     )
 
 
+DEFAULT_SPACE = "edgeflownet_bilinear"
+
+
 class TrainConfig(Section):
     """Training of a supernet, in which a step is a fair cycle, or of one architecture."""
 
@@ -305,6 +308,7 @@ class ChildConfig(Section):
     architecture: Digits = Field(description="Architecture to train, one digit per gene.")
     seed: int = Field(ge=0, description="Seed of the order of the data, and of random initial weights.")
     threads: int = Field(ge=1, description="Number of CPU threads of TensorFlow.")
+    space: PathText = Field(DEFAULT_SPACE, description="Search space, as in the configuration of a run.")
     network: NetworkConfig
     data: DataConfig
     train: Recipe
@@ -396,6 +400,11 @@ class Config(Section):
         None,
         description="Trained weights of a supernet, which are used unless the run has trained its "
         "own. null means that the run must train its own.",
+    )
+    space: PathText = Field(
+        DEFAULT_SPACE,
+        description="Search space: a YAML file, or the name of one in configs/spaces/: edgeflownet_bilinear, "
+        "edgeflownet_bilinear_11 or edgeflownet. [Spaces](spaces.md) describes the files.",
     )
     network: NetworkConfig = NetworkConfig()
     data: DataConfig

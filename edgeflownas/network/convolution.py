@@ -49,6 +49,42 @@ def conv2d(x: tf.Tensor, kernel: tf.Tensor, stride: int = 1, trained: bool = Tru
     return padded_conv2d(x, kernel, size // 2, size // 2)
 
 
+def spread_taps(kernel: tf.Tensor, distance: int) -> tf.Tensor:
+    """Return the kernel [d (k - 1) + 1, d (k - 1) + 1, I, O] of the same convolution without dilation.
+
+    TensorFlow 1.15 has no gradients of dilated convolutions on a CPU.
+
+    Args:
+        kernel: Kernel [k, k, I, O].
+        distance: Distance d between its taps.
+    """
+    if distance == 1:
+        return kernel
+    size, _, inputs, outputs = kernel.shape.as_list()
+    spread = tf.reshape(kernel, [size, 1, size, 1, inputs, outputs])
+    spread = tf.pad(spread, [[0, 0], [0, distance - 1], [0, 0], [0, distance - 1], [0, 0], [0, 0]])
+    side = distance * (size - 1) + 1
+    return tf.reshape(spread, [size * distance, size * distance, inputs, outputs])[:side, :side]
+
+
+def transposed_conv2d(x: tf.Tensor, kernel: tf.Tensor, stride: int) -> tf.Tensor:
+    """Convolve with a transposed kernel and "SAME" padding.
+
+    Args:
+        x: Map [B, H, W, I] of known height and width.
+        kernel: Kernel [k, k, I, O].
+        stride: Stride along both axes.
+
+    Returns:
+        Map [B, H * stride, W * stride, O].
+    """
+    batch, height, width, _ = x.shape.as_list()
+    shape = [tf.shape(x)[0] if batch is None else batch, height * stride, width * stride, kernel.shape[3].value]
+    y = tf.nn.conv2d_transpose(x, tf.transpose(kernel, [0, 1, 3, 2]), shape, stride, "SAME")
+    y.set_shape([batch, *shape[1:]])
+    return y
+
+
 def _convolve_packed(x: tf.Tensor, kernel: tf.Tensor, before: int, positions: int) -> tf.Tensor:
     """Convolve blocks of 2 x 2 pixels.
 

@@ -9,7 +9,8 @@ from typing import Dict, Mapping, Optional, Sequence, Tuple
 
 import numpy as np
 
-from edgeflownas.network.skeleton import Kind, Skeleton
+from edgeflownas.network.operations import Conv, Separable, Transposed, Upsample
+from edgeflownas.network.skeleton import Skeleton
 
 _LAST_OF_BLOCK = "/bn1/gamma"  # as Skeleton.convolutions names it
 _WAVELENGTH = 12.0  # pixels; more than twice the motion whose direction the first kernels distinguish
@@ -31,11 +32,12 @@ def draw_training_weights(
     weights = draw_initial_weights(skeleton.parameters(architecture), rng)
     pooling = [
         convolution.name + "/kernel"
-        for stage in skeleton.stages[1:]
-        if stage.kind in (Kind.CONV, Kind.UP)
+        for stage in skeleton.stages
         for option in range(len(stage.options))
-        for convolution in skeleton.convolutions(stage, option)
-        if convolution.name + "/kernel" in weights
+        for operation, convolutions in skeleton.layers(stage, option)
+        if isinstance(operation, (Conv, Separable, Transposed, Upsample))
+        for convolution in convolutions
+        if convolution.name + "/kernel" in weights and convolution.name + "/kernel" not in skeleton.image_kernels
     ]
     images = [name for name in skeleton.image_kernels if name in weights]
     return zero_last_gammas(correlate_taps(make_motion_filters(weights, images, rng), pooling))
@@ -49,7 +51,8 @@ def draw_initial_weights(
     for name in sorted(parameters):
         shape = parameters[name]
         if name.endswith("/kernel"):
-            deviation = np.sqrt(2.0 / np.prod(shape[:3]))
+            inputs = 1 if name.endswith("/depthwise/kernel") else shape[2]
+            deviation = np.sqrt(2.0 / (shape[0] * shape[1] * inputs))
             weights[name] = (rng.standard_normal(shape) * deviation).astype(np.float32)
         else:
             weights[name] = np.full(shape, 1.0 if name.endswith("/gamma") else 0.0, np.float32)

@@ -1,30 +1,39 @@
-"""The bilinear EdgeFlowNet as data: its stages in order, and the convolutions of each of their options.
+"""A network as data: its stages in order, and the convolutions of each of their options.
 
-This is the only definition of the network. The search space, the child network, the supernet, the tree evaluator, the
-exporter, and the counts of parameters and multiply-accumulates all read it. A stage with one option is a fixed part; a
-stage with several options is a *choice block*, and its name is a *gene*. To add an option or a gene, change ``STAGES``.
-
-Reference: EdgeFlowNet (Raju et al., RA-L 2024); transposed convolutions are replaced by bilinear upsampling.
+Search space, child network, supernet, tree evaluator, exporter, and the counts of parameters and multiply-accumulates
+all read a ``Skeleton``. A stage with one option is a fixed part; a stage with several options is a *choice block*, and
+its name is a *gene*. The stages come from the file of a space (see ``definition``).
 """
 
-import enum
 import hashlib
 from dataclasses import dataclass
-from typing import Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
+from typing import Dict, Iterator, List, Mapping, Optional, Sequence, Set, Tuple, Type
 
 import numpy as np
 
+from edgeflownas.network.operations import (
+    FLOW_CHANNELS,
+    Conv,
+    Convolution,
+    Flow,
+    Gate,
+    Operation,
+    Option,
+    Place,
+    Residual,
+    Upsample,
+)
+
 IMAGE_CHANNELS = 6  # two RGB frames, stacked
-FLOW_CHANNELS = 4  # u, v, and an uncertainty for each
 
-
-class Kind(enum.Enum):
-    """Kinds of stages: how a stage computes, and what its options are."""
-
-    CONV = "conv"  # convolution, BN, ReLU; options are kernel sizes
-    RESIDUAL = "residual"  # residual blocks; options are numbers of blocks
-    UP = "up"  # bilinear x2, convolution, BN, ReLU; options are kernel sizes
-    FLOW = "flow"  # convolution with bias to flow and uncertainty; options are kernel sizes
+# How the digest describes stages whose options are single operations that differ in one number: as it did when there
+# were no others. Weights and tables that record such a digest stay valid.
+_SINGLE: Dict[Type[Operation], Tuple[str, str]] = {
+    Conv: ("<Kind.CONV: 'conv'>", "kernel"),
+    Residual: ("<Kind.RESIDUAL: 'residual'>", "blocks"),
+    Upsample: ("<Kind.UP: 'up'>", "kernel"),
+    Flow: ("<Kind.FLOW: 'flow'>", "kernel"),
+}
 
 
 @dataclass(frozen=True)
@@ -33,80 +42,46 @@ class Stage:
 
     Attributes:
         name: Name of the stage and, if it has several options, of its gene.
-        kind: Kind of computation.
-        scale: Ratio of the input's height and width to those of the output.
-        width: Output channels in units of half the base width (c/2); unused by flow stages.
-        options: Kernel sizes or numbers of blocks, from light to heavy.
-        stride: Stride of the convolution.
+        width: Output channels in units of the base width, a multiple of 1/2; 0 for flow stages.
+        options: Operations of each option, from light to heavy.
     """
 
     name: str
-    kind: Kind
-    scale: int
-    width: int
-    options: Tuple[int, ...]
-    stride: int = 1
-
-
-@dataclass(frozen=True)
-class Convolution:
-    """One convolution of a stage.
-
-    Attributes:
-        name: Name, and prefix of the names of its tensors.
-        kernel: Height and width of the kernel.
-        inputs: Number of input channels.
-        outputs: Number of output channels.
-        stride: Stride along both axes.
-        norm: Name of the BN that follows; if None, a bias instead.
-        upsamples: Whether the input is first upsampled bilinearly by 2.
-    """
-
-    name: str
-    kernel: int
-    inputs: int
-    outputs: int
-    stride: int
-    norm: Optional[str]
-    upsamples: bool = False
+    width: float
+    options: Tuple[Option, ...]
 
     @property
-    def parameters(self) -> Dict[str, Tuple[int, ...]]:
-        """Shapes of the trainable tensors by name."""
-        shapes: Dict[str, Tuple[int, ...]] = {
-            self.name + "/kernel": (self.kernel, self.kernel, self.inputs, self.outputs)
-        }
-        if self.norm is None:
-            shapes[self.name + "/bias"] = (self.outputs,)
-        else:
-            shapes[self.norm + "/gamma"] = (self.outputs,)
-            shapes[self.norm + "/beta"] = (self.outputs,)
-        return shapes
+    def is_gene(self) -> bool:
+        """Whether the stage has several options."""
+        return len(self.options) > 1
 
+    @property
+    def is_flow(self) -> bool:
+        """Whether the stage outputs flow, and leaves the activation to the next stage unchanged."""
+        return isinstance(self.options[0][0], Flow)
 
-STAGES: Tuple[Stage, ...] = (
-    Stage("E0", Kind.CONV, scale=2, width=2, options=(7,), stride=2),
-    Stage("E1", Kind.CONV, scale=4, width=4, options=(5,), stride=2),
-    Stage("EB0", Kind.RESIDUAL, scale=4, width=4, options=(1, 2, 3)),
-    Stage("Down1", Kind.CONV, scale=8, width=8, options=(3,), stride=2),
-    Stage("EB1", Kind.RESIDUAL, scale=8, width=8, options=(1, 2, 3)),
-    Stage("Down2", Kind.CONV, scale=16, width=16, options=(3,), stride=2),
-    Stage("DB0", Kind.RESIDUAL, scale=16, width=16, options=(1, 2, 3)),
-    Stage("Up1", Kind.UP, scale=8, width=8, options=(3,)),
-    Stage("DB1", Kind.RESIDUAL, scale=8, width=8, options=(1, 2, 3)),
-    Stage("Up2", Kind.UP, scale=4, width=4, options=(3,)),
-    Stage("H0Out", Kind.FLOW, scale=4, width=0, options=(3, 5, 7)),
-    Stage("H1", Kind.UP, scale=2, width=2, options=(3, 5, 7)),
-    Stage("H1Out", Kind.FLOW, scale=2, width=0, options=(3, 5, 7)),
-    Stage("H2", Kind.UP, scale=1, width=1, options=(3, 5, 7)),
-    Stage("H2Out", Kind.FLOW, scale=1, width=0, options=(3, 5, 7)),
-)
+    @property
+    def sources(self) -> Set[str]:
+        """Names of the stages whose pooled features control gates of this stage."""
+        operations = (operation for option in self.options for operation in option)
+        return {operation.source for operation in operations if isinstance(operation, Gate)}
+
+    @property
+    def labels(self) -> Tuple[str, ...]:
+        """Names of the options."""
+        return tuple(" + ".join(operation.label for operation in option) for option in self.options)
+
+    def rescale(self, scale: int) -> int:
+        """Return the scale of the output for that of the input."""
+        for operation in self.options[0]:
+            scale = operation.rescale(scale)
+        return scale
 
 
 class Skeleton:
     """The stages at one base width: convolutions, parameters and arithmetic of every option."""
 
-    def __init__(self, width: int, stages: Sequence[Stage] = STAGES) -> None:
+    def __init__(self, width: int, stages: Sequence[Stage]) -> None:
         """Lay out the network.
 
         Args:
@@ -120,61 +95,78 @@ class Skeleton:
             raise ValueError(f"base width {width}: must be an even number from 2 up")
         self.width = width
         self.stages = tuple(stages)
+        self._channels: Dict[str, int] = {}
         self._inputs: Dict[str, int] = {}
-        channels = IMAGE_CHANNELS
+        self._scales: Dict[str, Tuple[int, int]] = {}  # of input and output
+        channels, scale = IMAGE_CHANNELS, 1
         for stage in self.stages:
             self._inputs[stage.name] = channels
-            if stage.kind is not Kind.FLOW:
-                channels = self.channels(stage)
+            self._scales[stage.name] = scale, stage.rescale(scale)
+            scale = stage.rescale(scale)
+            self._channels[stage.name] = FLOW_CHANNELS if stage.is_flow else round(stage.width * width)
+            if not stage.is_flow:
+                channels = self._channels[stage.name]
 
     @property
     def choice_blocks(self) -> Tuple[Stage, ...]:
         """Stages with more than one option, in order: the genes."""
-        return tuple(stage for stage in self.stages if len(stage.options) > 1)
+        return tuple(stage for stage in self.stages if stage.is_gene)
 
     @property
     def multiple(self) -> int:
         """Number of which the input's height and width must be multiples."""
-        return max(stage.scale for stage in self.stages)
+        return max(scale for _, scale in self._scales.values())
 
     def channels(self, stage: Stage) -> int:
         """Return the number of output channels of a stage."""
-        return FLOW_CHANNELS if stage.kind is Kind.FLOW else stage.width * self.width // 2
+        return self._channels[stage.name]
 
     def inputs(self, stage: Stage) -> int:
         """Return the number of input channels of a stage."""
         return self._inputs[stage.name]
 
-    def convolutions(self, stage: Stage, option: int) -> List[Convolution]:
-        """Return the convolutions of a stage's option, in the order in which they run.
+    def scale(self, stage: Stage) -> int:
+        """Return the ratio of the input's height and width to those of a stage's output."""
+        return self._scales[stage.name][1]
 
-        Each option has its own kernels. A residual option has its own BN as well; options that are kernel sizes share
-        the BN that follows.
+    def kept_after(self, stage: Stage) -> List[str]:
+        """Return the names of the stages, up to this one, whose pooled features control gates of later stages."""
+        place = self.stages.index(stage) + 1
+        needed = {source for later in self.stages[place:] for source in later.sources}
+        return [earlier.name for earlier in self.stages[:place] if earlier.name in needed]
+
+    def layers(self, stage: Stage, option: int) -> List[Tuple[Operation, List[Convolution]]]:
+        """Return the operations of a stage's option with their convolutions, in the order in which they run.
+
+        Each option has its own kernels. The BN that ends an option is shared by the options of a stage, except that
+        residual blocks have their own BN.
         """
-        scope = f"{stage.name}/{option}"
-        inputs, outputs = self.inputs(stage), self.channels(stage)
-        if stage.kind is Kind.RESIDUAL:
-            return [
-                Convolution(f"{scope}/block{block}/conv{i}", 3, inputs, outputs, 1, f"{scope}/block{block}/bn{i}")
-                for block in range(stage.options[option])
-                for i in range(2)
-            ]
-        norm = None if stage.kind is Kind.FLOW else f"{stage.name}/bn"
-        upsamples = stage.kind is Kind.UP
-        return [Convolution(scope, stage.options[option], inputs, outputs, stage.stride, norm, upsamples)]
+        operations = stage.options[option]
+        inputs, outputs, (scale, _) = self.inputs(stage), self.channels(stage), self._scales[stage.name]
+        layers = []
+        for i, operation in enumerate(operations):
+            name = f"{stage.name}/{option}" if len(operations) == 1 else f"{stage.name}/{option}/{i}"
+            norm = f"{stage.name}/bn" if i == len(operations) - 1 else f"{name}/bn"
+            read = self._channels[operation.source] if isinstance(operation, Gate) else inputs
+            layers.append((operation, operation.convolutions(Place(name, scale, read, outputs, norm))))
+            inputs, scale = outputs, operation.rescale(scale)
+        return layers
+
+    def convolutions(self, stage: Stage, option: int) -> List[Convolution]:
+        """Return the convolutions of a stage's option, in the order in which they run."""
+        return [convolution for _, convolutions in self.layers(stage, option) for convolution in convolutions]
 
     @property
     def image_kernels(self) -> List[str]:
-        """Names of the kernels that are applied to the images: those of all options of the first stage."""
+        """Names of the kernels that are applied to the images: the first ones of all options of the first stage."""
         first = self.stages[0]
-        options = range(len(first.options))
-        return [layer.name + "/kernel" for option in options for layer in self.convolutions(first, option)]
+        return [self.convolutions(first, option)[0].name + "/kernel" for option in range(len(first.options))]
 
     def route(self, architecture: Sequence[int]) -> Iterator[Tuple[Stage, int]]:
         """Yield each stage with the option that an architecture takes there, in order."""
         genes = iter(architecture)
         for stage in self.stages:
-            yield stage, next(genes) if len(stage.options) > 1 else 0
+            yield stage, next(genes) if stage.is_gene else 0
 
     def parameters(self, architecture: Optional[Sequence[int]] = None) -> Dict[str, Tuple[int, ...]]:
         """Return the shapes of all trainable tensors of one architecture, or of the whole supernet (None), by name."""
@@ -208,13 +200,25 @@ class Skeleton:
 
     def stage_macs(self, stage: Stage, option: int, height: int, width: int) -> int:
         """Return the multiply-accumulates of a stage's option on a pair of height x width pixels."""
-        pixels = (height // stage.scale) * (width // stage.scale)
-        return sum(
-            pixels * convolution.kernel ** 2 * convolution.inputs * convolution.outputs
-            for convolution in self.convolutions(stage, option)
-        )
+        return sum(convolution.macs(height, width) for convolution in self.convolutions(stage, option))
 
     def digest(self) -> str:
         """Return the SHA-256 of the definition: skeletons with the same digest have equal spaces, layers and names."""
-        lines = [repr(self.width)] + [repr(stage) for stage in self.stages]
+        lines = [repr(self.width)] + [self._describe(stage) for stage in self.stages]
         return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+    def _describe(self, stage: Stage) -> str:
+        """Return a text that determines a stage."""
+        first = stage.options[0][0]
+        if type(first) in _SINGLE:
+            kind, number = _SINGLE[type(first)]
+            numbers = tuple(getattr(option[0], number, None) for option in stage.options)
+            stride = first.stride if isinstance(first, Conv) else 1
+            values = {"stride": stride} if isinstance(first, Conv) else {}
+            if stage.options == tuple((type(first)(**{number: value, **values}),) for value in numbers):
+                return (
+                    f"Stage(name={stage.name!r}, kind={kind}, scale={self.scale(stage)}, "
+                    f"width={round(2 * stage.width)}, options={numbers!r}, stride={stride})"
+                )
+        options = ", ".join("[" + ", ".join(map(Operation.describe, option)) + "]" for option in stage.options)
+        return f"{stage.name}: width {stage.width:g}, scale {self.scale(stage)}, {options}"

@@ -11,8 +11,7 @@ from typing import Iterator, List, Optional, Sequence, Tuple, Union
 import numpy as np
 
 from edgeflownas.errors import InputError
-from edgeflownas.network.skeleton import Kind, Skeleton
-from edgeflownas.wording import format_count
+from edgeflownas.network.skeleton import Skeleton
 
 Architecture = Tuple[int, ...]
 
@@ -51,16 +50,14 @@ class Space:
         outputs: List[int] = []
         backbone: Optional[int] = None
         for stage in skeleton.stages:
-            if stage.kind is Kind.FLOW and backbone is None:
+            if stage.is_flow and backbone is None:
                 backbone = len(genes)
-            if len(stage.options) == 1:
+            if not stage.is_gene:
                 continue
-            if stage.kind is Kind.FLOW:
+            if stage.is_flow:
                 outputs.append(len(genes))
-            options = tuple(
-                f"{format_count(n, 'block')}" if stage.kind is Kind.RESIDUAL else f"{n}x{n}" for n in stage.options
-            )
-            genes.append(Gene(stage.name, f"{stage.kind.value} at 1/{stage.scale}", options))
+            kind = stage.options[0][0].kind
+            genes.append(Gene(stage.name, f"{kind} at 1/{skeleton.scale(stage)}", stage.labels))
         return cls(tuple(genes), len(genes) if backbone is None else backbone, tuple(outputs))
 
     def __post_init__(self) -> None:

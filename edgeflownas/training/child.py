@@ -15,6 +15,7 @@ from edgeflownas.errors import InputError
 from edgeflownas.evaluation.child import ChildEvaluator, EvaluationData
 from edgeflownas.evaluation.recalibration import Statistics, select_statistics, statistics_to_tensors
 from edgeflownas.network.build import BatchNorm, Weights, build_child, normalise_images
+from edgeflownas.network.definition import open_skeleton
 from edgeflownas.network.initialisation import draw_training_weights
 from edgeflownas.network.losses import multiscale_loss
 from edgeflownas.network.skeleton import Skeleton
@@ -133,7 +134,7 @@ def prepare_child_training(
     recipe = config.train
     assert isinstance(recipe, TrainConfig), "a single stage"
     devices = select_devices(recipe.devices)
-    skeleton = Skeleton(config.network.width)
+    skeleton = open_skeleton(config)
     first = make_first_weights(config, weights)
     train, val = datasets or open_datasets(config.data)
     check_batch_size(train, recipe.batch_size, "queue.train")  # before any long work
@@ -155,7 +156,7 @@ def make_first_weights(config: ChildConfig, weights: Optional[Mapping[str, np.nd
     Raises:
         InputError: The architecture is not in the space, or the weights do not fit it.
     """
-    skeleton = Skeleton(config.network.width)
+    skeleton = open_skeleton(config)
     architecture = Space.from_skeleton(skeleton).parse(config.architecture)
     parameters = skeleton.parameters(architecture)
     if weights is None:
@@ -179,7 +180,7 @@ def child_identity(config: ChildConfig, first: Mapping[str, np.ndarray], dataset
     """
     assert isinstance(config.train, TrainConfig), "a single stage"
     return {
-        "network": Skeleton(config.network.width).digest(),
+        "network": open_skeleton(config).digest(),
         "architecture": config.architecture,
         "first weights": checkpoint.digest(first),
         "data": config.data.model_dump(),

@@ -14,6 +14,7 @@ from edgeflownas.data.enough import check_batch_size, check_scoring_pairs
 from edgeflownas.data.sample import FlowDataset, Sample
 from edgeflownas.evaluation.metrics import FlowMetrics
 from edgeflownas.evaluation.prediction import FlowPredictor
+from edgeflownas.network.definition import open_skeleton
 from edgeflownas.network.initialisation import draw_initial_weights
 from edgeflownas.network.skeleton import Skeleton
 from edgeflownas.network.space import Architecture, Space
@@ -72,7 +73,7 @@ def show_retraining(config: ChildConfig, weights: Optional[Mapping[str, np.ndarr
     Raises:
         InputError: The data or the weights cannot be used.
     """
-    skeleton = Skeleton(config.network.width)
+    skeleton = open_skeleton(config)
     architecture = Space.from_skeleton(skeleton).parse(config.architecture)
     with temporary_folder("edgeflownas-dry-run") as folder:
         stages = open_stages(config, folder)

@@ -11,7 +11,7 @@ from edgeflownas.evaluation.recalibration import select_statistics
 from edgeflownas.hardware.compiler import Compiler
 from edgeflownas.hardware.cost import Cost
 from edgeflownas.hardware.networks import Networks, TrainedNetwork
-from edgeflownas.network.skeleton import Skeleton
+from edgeflownas.network.definition import open_skeleton
 from edgeflownas.network.space import Space
 from edgeflownas.progress import progress, say
 from edgeflownas.storage import checkpoint
@@ -147,7 +147,7 @@ def _check_vela(compiler: Compiler) -> bool:
 def _compile(task: Task, tensors: Dict[str, np.ndarray], compiler: Compiler) -> Cost:
     """Return the compiled cost of the retrained network or, if compiling fails, the cost recorded by the search."""
     config = task.config
-    skeleton = Skeleton(config.network.width)
+    skeleton = open_skeleton(config)
     architecture = Space.from_skeleton(skeleton).parse(config.architecture)
     train, _ = open_datasets(config.data)
     images = np.stack([train.sample(index, None).images for index in range(min(_IMAGES, len(train)))])

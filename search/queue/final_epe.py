@@ -8,7 +8,7 @@ from pydantic import Field
 from edgeflownas.config import ProceduralData, Section, validate
 from edgeflownas.errors import InputError
 from edgeflownas.evaluation.recalibration import select_statistics
-from edgeflownas.network.skeleton import Skeleton
+from edgeflownas.network.definition import open_skeleton
 from edgeflownas.network.space import Space
 from edgeflownas.progress import progress, say
 from edgeflownas.storage import checkpoint, record
@@ -105,7 +105,7 @@ def _score(
     fingerprint = {} if is_drawn else identify_pairs(dataset, range(len(dataset)), True, config.threads)
     if earlier is not None and earlier.fingerprint == fingerprint:
         return earlier
-    skeleton = Skeleton(config.network.width)
+    skeleton = open_skeleton(config)
     architecture = Space.from_skeleton(skeleton).parse(config.architecture)
     mismatch = skeleton.find_mismatch(tensors, architecture)
     if mismatch is not None:

@@ -15,6 +15,7 @@ import numpy as np
 
 from edgeflownas.config import TrainConfig
 from edgeflownas.errors import InputError
+from edgeflownas.network.definition import open_skeleton
 from edgeflownas.network.space import Architecture
 from edgeflownas.progress import say
 from edgeflownas.storage.pairs import Identities, drop_places
@@ -155,9 +156,12 @@ def read_truth(run: Run, folders: Sequence[Path]) -> Truth:
             f"seed twice does not show noise"
         )
     last = configs[0].stages[-1]
-    own = {"network": run.config.network, "data": run.config.data, "evaluation": run.config.evaluation.rules}
-    for name, value in own.items():
-        if getattr(last, name) != value:
+    for name, (here, there) in {
+        "network": (run.skeleton.digest(), open_skeleton(last).digest()),
+        "data": (run.config.data, last.data),
+        "evaluation": (run.config.evaluation.rules, last.evaluation),
+    }.items():
+        if here != there:
             say(f"queue {folders[0]}: its children differ in {name} from run {run.folder}, whose weights are ranked")
     return Truth.fit(seeds)
 
@@ -165,7 +169,7 @@ def read_truth(run: Run, folders: Sequence[Path]) -> Truth:
 def _conditions(config: TaskConfig) -> Dict[str, Any]:
     """Return the settings that the EPE of a child depends on, besides its architecture and seed."""
     return {
-        "network": config.network,
+        "network": open_skeleton(config).digest(),
         "data": [drop_places(stage.data.model_dump()) for stage in config.stages],
         "train": [stage.train.recipe for stage in config.stages if isinstance(stage.train, TrainConfig)],
         "evaluation": config.evaluation,

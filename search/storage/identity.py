@@ -20,9 +20,9 @@ from search.inputs import shorten_inputs
 from search.run import Run
 
 # Keys and sections of the configuration that may change between two runs of a search: they move it, speed it up or let
-# it run for longer. The supernet and the cost table are compared by their content, not by their path.
+# it run for longer. Space, supernet and cost table are compared by their content, not by their path.
 _FREE = (
-    "name", "threads", "supernet", "train", "hardware.board", "hardware.table", "hardware.vela",
+    "name", "threads", "space", "supernet", "train", "hardware.board", "hardware.table", "hardware.vela",
     "hardware.vela_timeout", "queue", "cluster", "evolution.generations", "evolution.patience",
     "evaluation.workers", "evaluation.devices", "evaluation.scheduler",
 )  # fmt: skip

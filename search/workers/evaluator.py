@@ -8,6 +8,7 @@ import numpy as np
 
 from edgeflownas.config import ScoringConfig
 from edgeflownas.data.datasets import open_datasets
+from edgeflownas.network.definition import read_space
 from edgeflownas.process_pool import ProcessPool
 from edgeflownas.progress import phase
 from edgeflownas.storage.checkpoint import digest
@@ -77,6 +78,7 @@ def _open_workers(config: ScoringConfig) -> Iterator[WorkerGroup]:
 
 def _describe_setup(run: Run, weights: Mapping[str, np.ndarray]) -> Setup:
     return Setup(
+        space=read_space(run.config.space),
         width=run.config.network.width,
         weights=str(run.supernet_file.resolve()),
         weights_sha256=digest(weights),

@@ -20,6 +20,7 @@ from edgeflownas.config import DataConfig, EvaluationConfig
 from edgeflownas.config.section import Section
 from edgeflownas.data.datasets import open_datasets
 from edgeflownas.errors import InputError
+from edgeflownas.network.definition import SpaceFile
 from edgeflownas.network.skeleton import Skeleton
 from edgeflownas.network.space import Architecture
 from edgeflownas.storage import checkpoint
@@ -46,6 +47,7 @@ class Setup(Section):
     """Everything that affects the scores, except the code.
 
     Attributes:
+        space: Definition of the search space.
         width: Base width of the network, in channels.
         weights: Path of the weights of the supernet.
         weights_sha256: Digest of the values of the weights.
@@ -55,6 +57,7 @@ class Setup(Section):
         gpu: Whether the worker must have a GPU.
     """
 
+    space: SpaceFile
     width: int
     weights: str
     weights_sha256: str
@@ -123,7 +126,7 @@ def answer(code: str, setup: str, architectures: Sequence[Architecture]) -> Answ
 def _build(setup: str) -> _Built:
     """Read the images, and build the supernet."""
     wanted = Setup.model_validate_json(setup)
-    skeleton = Skeleton(wanted.width)
+    skeleton = Skeleton(wanted.width, wanted.space.lay_out())
     tensors, _ = checkpoint.load(Path(wanted.weights))
     weights = {name: tensors[name] for name in skeleton.parameters() if name in tensors}
     digest = checkpoint.digest(weights)

@@ -3,11 +3,11 @@ import itertools
 import pytest
 
 from benchmarks.fair_cycle import count_arithmetic
-from edgeflownas.network.skeleton import Skeleton
+from edgeflownas.network.definition import default_skeleton
 
 
 def test_arithmetic_of_a_fair_cycle_is_that_of_three_disjoint_paths_with_a_common_stem():
-    skeleton, size = Skeleton(8), (64, 96)
+    skeleton, size = default_skeleton(8), (64, 96)
     paths = sum(
         skeleton.stage_macs(stage, option, *size)
         for choice in range(3)

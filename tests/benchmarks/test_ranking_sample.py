@@ -5,7 +5,7 @@ import numpy as np
 
 from benchmarks.ranking_sample import choose_spread, main
 from edgeflownas.config import load
-from edgeflownas.network.skeleton import Skeleton
+from edgeflownas.network.definition import default_skeleton
 from edgeflownas.network.space import Space
 
 
@@ -24,7 +24,7 @@ def test_spread_sample_excludes_given_architectures_and_repeats_none():
 
 def test_both_configurations_can_be_run_as_queues(tmp_path, monkeypatch):
     """The fair sample has equally frequent options, and no architecture is in both samples."""
-    space = Space.from_skeleton(Skeleton(4))
+    space = Space.from_skeleton(default_skeleton(4))
     rng = np.random.default_rng(0)
     genes = np.array(list({space.sample(rng) for _ in range(200)}))
     with h5py.File(str(tmp_path / "space.h5"), "w") as file:

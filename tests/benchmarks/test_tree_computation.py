@@ -5,7 +5,8 @@ from typing import Any, List
 import pytest
 
 from benchmarks.tree_computation import TreeComputation, count_mean_single, count_single
-from edgeflownas.network.skeleton import Kind, Skeleton, Stage
+from edgeflownas.network.build import CURRENT
+from edgeflownas.network.skeleton import Skeleton, Stage
 from edgeflownas.network.space import Architecture, Space
 from supernet.tree import TreeEvaluator
 from tests.small import DATA, OTHER_STAGES, evaluation_data, weights_for
@@ -26,13 +27,14 @@ class CountingEvaluator(TreeEvaluator):
     total = 0.0
 
     def _run(self, fetches: Any, feed: Any) -> Any:
-        if isinstance(fetches, dict):
-            self.total += len(feed[self._heads.x]) * self._count_heads(fetches)
-        else:
-            for depth, pieces in enumerate(self._pieces):
-                for option, piece in enumerate(pieces):
-                    if piece.x in feed:
-                        self.total += len(feed[piece.x]) * self._count_piece(depth, option)
+        x = self._heads.inputs[CURRENT]
+        if x in feed:
+            self.total += len(feed[x]) * self._count_heads(fetches)
+        for depth, pieces in enumerate(self._pieces):
+            for option, piece in enumerate(pieces):
+                x = piece.inputs[CURRENT]
+                if x in feed:
+                    self.total += len(feed[x]) * self._count_piece(depth, option)
         return super()._run(fetches, feed)
 
     def _count_piece(self, depth: int, option: int) -> int:
@@ -73,8 +75,8 @@ def test_count_equals_what_is_run(calls: List[List[str]]) -> None:
 
 def test_single_architecture_computes_all_but_its_flow_outputs_twice() -> None:
     architecture: Architecture = (1, 2, 0, 1, 1)
-    parts = [(macs(stage, option), stage.kind) for stage, option in SKELETON.route(architecture)]
-    expected = sum(count * (PAIRS[1] if kind is Kind.FLOW else sum(PAIRS)) for count, kind in parts)
+    parts = [(macs(stage, option), stage.is_flow) for stage, option in SKELETON.route(architecture)]
+    expected = sum(count * (PAIRS[1] if is_flow else sum(PAIRS)) for count, is_flow in parts)
     assert count_single(SKELETON, SIZE, PAIRS, architecture) == expected
     counts = [count_single(SKELETON, SIZE, PAIRS, architecture) for architecture in SPACE.all()]
     assert count_mean_single(SKELETON, SIZE, PAIRS) == pytest.approx(sum(counts) / len(counts))

@@ -18,7 +18,7 @@ from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Tu
 
 import yaml
 
-from edgeflownas.network.skeleton import Skeleton
+from edgeflownas.network.definition import default_skeleton
 from edgeflownas.storage import checkpoint, record, sealed
 from tests.processes import in_child
 from tests.reliability import stand_ins
@@ -47,7 +47,7 @@ class Scene:
         self.folder = folder
         folder.mkdir(parents=True, exist_ok=True)
         self._weights = folder / "supernet.h5"
-        checkpoint.save(self._weights, weights_for(Skeleton(4)), {"epoch": 1, "epe": 1.0})
+        checkpoint.save(self._weights, weights_for(default_skeleton(4)), {"epoch": 1, "epe": 1.0})
         gc.freeze()  # objects exempt from collection are not copied in every forked process
 
     def arguments(self, name: str, run: Path) -> List[str]:

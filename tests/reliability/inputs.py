@@ -21,7 +21,7 @@ from edgeflownas.errors import InputError
 from edgeflownas.hardware import report
 from edgeflownas.hardware.board import Board
 from edgeflownas.hardware.cost import CostTable
-from edgeflownas.network.skeleton import Skeleton
+from edgeflownas.network.definition import default_skeleton
 from edgeflownas.network.space import Space
 from edgeflownas.storage import checkpoint, record, sealed
 from search.nsga2.scoring import look_up_cost
@@ -109,7 +109,7 @@ def _read_override(folder: Path, data: bytes) -> None:
     load(CONFIGS / "tiny.yaml", [data.decode("utf-8", "surrogateescape")])
 
 
-_SPACE = Space.from_skeleton(Skeleton(4))
+_SPACE = Space.from_skeleton(default_skeleton(4))
 
 
 def _read_architecture(folder: Path, data: bytes) -> None:
@@ -193,7 +193,7 @@ def _read_task(folder: Path, data: bytes) -> None:
     paths.task(0).folder.mkdir(parents=True, exist_ok=True)
     paths.task(0).task.write_bytes(data)
     task = Task(paths, 0)
-    Space.from_skeleton(Skeleton(4)).parse(task.config.architecture)
+    Space.from_skeleton(default_skeleton(4)).parse(task.config.architecture)
     task.load_first_weights()
 
 
@@ -224,7 +224,7 @@ def _read_state_from_others(path: Path) -> None:
 def _read_table_from_others(path: Path) -> None:
     table = CostTable.load(path)
     table.check_board(Board.load(CONFIGS / "hardware" / "grove_vision_ai_v2.yaml"))
-    table.check(Skeleton(4), 32, 48)
+    table.check(default_skeleton(4), 32, 48)
     for architecture in ((0,) * 9, (2, 1, 0, 0, 1, 2, 0, 0, 1), (2,) * 9):
         assert table.sram_cap_kib > 0 and look_up_cost(_SPACE, table, architecture).fps > 0
 

@@ -17,7 +17,7 @@ import search
 import supernet
 from edgeflownas.config import dump, load
 from edgeflownas.errors import InputError
-from edgeflownas.network.skeleton import Skeleton
+from edgeflownas.network.definition import default_skeleton
 from edgeflownas.network.space import Space
 from search.queue.paths import QueuePaths
 from search.queue.queue import Queue
@@ -26,7 +26,7 @@ from search.queue.task import Task
 from tests.reliability import fuzz, inputs
 from tests.search.queue.small import small_queue
 
-SPACE = Space.from_skeleton(Skeleton(4))
+SPACE = Space.from_skeleton(default_skeleton(4))
 
 
 @pytest.mark.parametrize("target", inputs.TARGETS, ids=lambda target: target.name)

@@ -9,7 +9,7 @@ import pytest
 from edgeflownas.config import load
 from edgeflownas.data.datasets import open_datasets
 from edgeflownas.evaluation.child import EvaluationData
-from edgeflownas.network.skeleton import Skeleton
+from edgeflownas.network.definition import open_skeleton
 from edgeflownas.storage import checkpoint
 from search.run import SCORING_THREADS, Run
 from search.storage.identity import Identity
@@ -33,7 +33,7 @@ def golden(monkeypatch: pytest.MonkeyPatch) -> SpaceFile:
 
 def test_demo_reproduces_its_reference_scores(golden: SpaceFile) -> None:
     config = load(ROOT / "configs" / "demo.yaml")
-    skeleton = Skeleton(config.network.width)
+    skeleton = open_skeleton(config)
     data = EvaluationData(*open_datasets(config.data), config.evaluation, 1)
     tensors, _ = checkpoint.load(DEMO / "supernet.h5")
     evaluator = TreeEvaluator(skeleton, {name: tensors[name] for name in skeleton.parameters()}, data, SCORING_THREADS)

@@ -3,6 +3,7 @@ import json
 import numpy as np
 import pytest
 
+from edgeflownas.network.definition import default_skeleton
 from edgeflownas.network.skeleton import Skeleton
 from edgeflownas.network.space import Space
 from supernet.fairness import (
@@ -17,7 +18,7 @@ from supernet.fairness import (
 )
 from tests.small import OTHER_STAGES
 
-NINE = Space.from_skeleton(Skeleton(8))
+NINE = Space.from_skeleton(default_skeleton(8))
 UNEVEN = Space.from_skeleton(Skeleton(4, OTHER_STAGES))
 
 

@@ -10,27 +10,28 @@ import pytest
 from edgeflownas.data.pipeline import read_batches
 from edgeflownas.errors import InputError
 from edgeflownas.network.build import create_variables
-from edgeflownas.network.skeleton import Kind, Skeleton, Stage
+from edgeflownas.network.operations import Conv, Flow, Residual, Upsample
+from edgeflownas.network.skeleton import Skeleton
 from edgeflownas.network.space import Space
 from edgeflownas.tf_runtime.devices import CPU, Devices
 from edgeflownas.tf_runtime.stack import tf
 from supernet.fairness import FairSampler
 from supernet.parallel import build_parallel_cycle
 from supernet.training import FairCycle
-from tests.small import OTHER_STAGES, TRAIN, datasets, evaluation_data, weights_for
+from tests.small import OTHER_STAGES, TRAIN, datasets, evaluation_data, make_stage, weights_for
 
 TWO, THREE = (Devices("CPU", tuple(range(count))) for count in (2, 3))
 RECIPE = TRAIN.model_copy(update={"clip_norm": 1e9})  # so that Adam's first moment is a tenth of the gradient
 
 # Three options per gene, as in the real network, and every kind of stage; the graph is built in seconds.
 FEW_STAGES = (
-    Stage("E0", Kind.CONV, scale=2, width=2, options=(5,), stride=2),
-    Stage("EB0", Kind.RESIDUAL, scale=2, width=2, options=(1, 2, 3)),
-    Stage("Down", Kind.CONV, scale=4, width=4, options=(3,), stride=2),
-    Stage("Up", Kind.UP, scale=2, width=2, options=(3, 5, 7)),
-    Stage("Coarse", Kind.FLOW, scale=2, width=0, options=(3, 5, 7)),
-    Stage("Fine", Kind.UP, scale=1, width=1, options=(3,)),
-    Stage("Out", Kind.FLOW, scale=1, width=0, options=(3, 5, 7)),
+    make_stage("E0", Conv, (5,), width=1, stride=2),
+    make_stage("EB0", Residual, (1, 2, 3), width=1),
+    make_stage("Down", Conv, (3,), width=2, stride=2),
+    make_stage("Up", Upsample, (3, 5, 7), width=1),
+    make_stage("Coarse", Flow, (3, 5, 7)),
+    make_stage("Fine", Upsample, (3,), width=0.5),
+    make_stage("Out", Flow, (3, 5, 7)),
 )
 
 

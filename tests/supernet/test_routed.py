@@ -4,14 +4,15 @@ import numpy as np
 import pytest
 
 from edgeflownas.network.build import BatchNorm, build_child, create_variables, normalise_images
+from edgeflownas.network.definition import default_skeleton
 from edgeflownas.network.losses import multiscale_loss
-from edgeflownas.network.skeleton import STAGES, Skeleton
+from edgeflownas.network.skeleton import Skeleton
 from edgeflownas.network.space import Space
 from edgeflownas.tf_runtime.session import open_session
 from edgeflownas.tf_runtime.stack import tf
 from supernet.fairness import FairSampler, route_paths
 from supernet.routed import build_fair_cycle, permute
-from tests.small import DATA, OTHER_STAGES, datasets, weights_for
+from tests.small import DATA, OTHER_STAGES, SHIPPED, datasets, weights_for
 
 
 def batch(count):
@@ -24,7 +25,7 @@ class Cycle:
 
     def __init__(self, skeleton, weights):
         self.space = Space.from_skeleton(skeleton)
-        self.paths = max(self.space.counts)
+        self.paths = max(self.space.counts, default=1)
         self.graph = tf.Graph()
         with self.graph.as_default():
             self.images = tf.placeholder(tf.uint8, [2, DATA.height, DATA.width, 6])
@@ -63,7 +64,11 @@ def run_alone(skeleton, architecture, weights, fetch_gradients):
         return session.run((flows, gradients))
 
 
-@pytest.mark.parametrize(("width", "stages"), [(4, STAGES), (8, STAGES), (4, OTHER_STAGES)])
+@pytest.mark.parametrize(
+    ("width", "stages"),
+    [*((4, stages) for stages in SHIPPED.values()), (8, SHIPPED["edgeflownet_bilinear"]), (4, OTHER_STAGES)],
+    ids=[*SHIPPED, "nine genes of width 8", "other space"],
+)
 def test_gradients_are_the_sum_of_the_paths_run_one_by_one(width, stages):
     skeleton = Skeleton(width, stages)
     weights = weights_for(skeleton)
@@ -83,7 +88,7 @@ def test_gradients_are_the_sum_of_the_paths_run_one_by_one(width, stages):
 
 
 def test_child_with_the_supernets_weights_gives_the_output_of_its_path():
-    skeleton = Skeleton(4)
+    skeleton = default_skeleton(4)
     weights = weights_for(skeleton, seed=2)
     routed = Cycle(skeleton, weights)
     sampler = FairSampler(routed.space, np.random.default_rng(2))

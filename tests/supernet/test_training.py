@@ -11,7 +11,9 @@ import pytest
 from edgeflownas.config import Config, dump, load
 from edgeflownas.data.pipeline import read_batches
 from edgeflownas.errors import InputError
-from edgeflownas.network.skeleton import Kind, Skeleton
+from edgeflownas.network.definition import default_skeleton
+from edgeflownas.network.operations import Residual
+from edgeflownas.network.skeleton import Skeleton
 from edgeflownas.network.space import Space
 from edgeflownas.storage import checkpoint
 from edgeflownas.tf_runtime.devices import CPU
@@ -184,7 +186,7 @@ def moments(step):
 def test_only_fixed_heads_are_trained(tmp_path):
     """Weight decay is off, so weights that no path uses do not change."""
     config = config_for("train.epochs=1", "train.weight_decay=0")
-    space = Space.from_skeleton(Skeleton(2))
+    space = Space.from_skeleton(default_skeleton(2))
     groups = [*free_groups(space)[:4], Group(4, ((1, 0, 2, 1, 0),))]
     training = prepare_supernet_training(config, tmp_path, {}, groups=groups)
     before = training._step.tensors()
@@ -202,12 +204,12 @@ def test_only_fixed_heads_are_trained(tmp_path):
 def test_residual_blocks_start_as_the_identity(tmp_path):
     step = prepare_supernet_training(config_for(), tmp_path, {})._step
     last = {name for name in step.tensors() if name.endswith("/bn1/gamma") and "optimizer" not in name}
-    skeleton = Skeleton(2)
-    residual = [stage for stage in skeleton.stages if stage.kind is Kind.RESIDUAL]
+    skeleton = default_skeleton(2)
+    residual = [stage for stage in skeleton.stages if isinstance(stage.options[0][0], Residual)]
     ends = {
         skeleton.convolutions(stage, option)[2 * block + 1].norm + "/gamma"
         for stage in residual
         for option in range(len(stage.options))
-        for block in range(stage.options[option])
+        for block in range(stage.options[option][0].blocks)
     }
     assert last == ends and all((step.tensors()[name] == 0).all() for name in ends)

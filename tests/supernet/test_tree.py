@@ -2,11 +2,11 @@ import numpy as np
 import pytest
 
 from edgeflownas.evaluation.child import ChildEvaluator
-from edgeflownas.network.skeleton import STAGES, Skeleton
+from edgeflownas.network.skeleton import Skeleton
 from edgeflownas.network.space import Space
 from edgeflownas.storage import checkpoint
 from supernet.tree import TreeEvaluator
-from tests.small import OTHER_STAGES, evaluation_data, weights_for
+from tests.small import OTHER_STAGES, SHIPPED, evaluation_data, weights_for
 
 
 @pytest.fixture(scope="module")
@@ -14,9 +14,9 @@ def data():
     return evaluation_data()
 
 
-@pytest.fixture(scope="module", params=[(4, STAGES), (4, OTHER_STAGES)], ids=["nine genes", "other space"])
+@pytest.fixture(scope="module", params=[*SHIPPED.values(), OTHER_STAGES], ids=[*SHIPPED, "other space"])
 def tree(request, data):
-    skeleton = Skeleton(*request.param)
+    skeleton = Skeleton(4, request.param)
     weights = weights_for(skeleton)
     return skeleton, weights, TreeEvaluator(skeleton, weights, data, threads=1)
 

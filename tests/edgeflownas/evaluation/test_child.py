@@ -5,10 +5,11 @@ from edgeflownas.errors import InputError
 from edgeflownas.evaluation import child as evaluation
 from edgeflownas.evaluation.child import ChildEvaluator, EvaluationData
 from edgeflownas.network.build import EPSILON
-from edgeflownas.network.skeleton import Kind, Skeleton
+from edgeflownas.network.definition import default_skeleton
+from edgeflownas.network.operations import Residual, Upsample
 from tests.small import EVALUATION, datasets, evaluation_data, weights_for
 
-SKELETON = Skeleton(2)
+SKELETON = default_skeleton(2)
 ARCHITECTURE = (1, 0, 2, 0, 1, 0, 2, 1, 0)
 
 
@@ -47,14 +48,14 @@ def numpy_network(weights, statistics, images):
     x, flow = images / 127.5 - 1.0, None
     for stage, option in SKELETON.route(ARCHITECTURE):
         convolutions = SKELETON.convolutions(stage, option)
-        if stage.kind is Kind.FLOW:
+        if stage.is_flow:
             output = layer(convolutions[0], x)
             flow = output if flow is None else upsample(flow) + output
-        elif stage.kind is Kind.RESIDUAL:
+        elif isinstance(stage.options[0][0], Residual):
             for first, second in zip(convolutions[::2], convolutions[1::2]):
                 x = np.maximum(layer(second, np.maximum(layer(first, x), 0)) + x, 0)
         else:
-            x = np.maximum(layer(convolutions[0], upsample(x) if stage.kind is Kind.UP else x), 0)
+            x = np.maximum(layer(convolutions[0], upsample(x) if isinstance(stage.options[0][0], Upsample) else x), 0)
     return flow
 
 

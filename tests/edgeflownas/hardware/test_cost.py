@@ -24,10 +24,12 @@ from edgeflownas.hardware.cost import (
     prediction_errors,
     single_changes,
 )
-from edgeflownas.network.skeleton import STAGES, Kind, Skeleton, Stage
+from edgeflownas.network.definition import default_skeleton
+from edgeflownas.network.operations import Conv, Flow
+from edgeflownas.network.skeleton import Skeleton, Stage
 from edgeflownas.network.space import Architecture, Space
 from tests.edgeflownas.hardware.tiny import BOARDS, HEIGHT, TINY, WIDTH, grove
-from tests.small import OTHER_STAGES
+from tests.small import NINE_GENES, OTHER_STAGES, make_stage
 
 SHIPPED = {"demo_grove_c8_64x96.yaml": (8, 64, 96), "tiny_grove_c4_32x48.yaml": (4, 32, 48)}
 
@@ -155,7 +157,7 @@ def test_peak_is_that_of_compiled_combinations_and_otherwise_the_highest() -> No
     assert CostPredictor((2, 2, 2), compiled).figures((1, 1, 1)).sram_kib == 11.5
 
 
-@pytest.mark.parametrize("stages", [STAGES, OTHER_STAGES], ids=["nine genes", "other space"])
+@pytest.mark.parametrize("stages", [NINE_GENES, OTHER_STAGES], ids=["nine genes", "other space"])
 def test_table_of_any_space_survives_saving_and_loading(tmp_path: Path, stages: Tuple[Stage, ...]) -> None:
     skeleton = Skeleton(4, stages)
     table = make_table(skeleton, made_up)
@@ -221,8 +223,8 @@ def test_error_of_a_missing_table_names_the_command_that_makes_it(tmp_path: Path
 
 def test_table_for_other_networks_is_rejected_with_the_difference() -> None:
     table = make_table(TINY, made_up)
-    more = Skeleton(8, (*TINY.stages[:-1], Stage("Out", Kind.FLOW, scale=1, width=0, options=(3, 5, 7))))
-    stem = Skeleton(8, (Stage("E0", Kind.CONV, scale=2, width=2, options=(5,), stride=2), *TINY.stages[1:]))
+    more = Skeleton(8, (*TINY.stages[:-1], make_stage("Out", Flow, (3, 5, 7))))
+    stem = Skeleton(8, (make_stage("E0", Conv, (5,), width=1, stride=2), *TINY.stages[1:]))
     for skeleton, height, width, difference in (
         (Skeleton(16, TINY.stages), HEIGHT, WIDTH, "width is 8 in the table and 16 in this run"),
         (TINY, 64, WIDTH, "height_px is 32 in the table and 64 in this run"),
@@ -249,9 +251,9 @@ def test_table_for_another_board_is_rejected_with_the_difference() -> None:
 def test_shipped_tables_match_this_network_and_board(name: str) -> None:
     width, *size = SHIPPED[name]
     table = CostTable.load(BOARDS / name)
-    table.check(Skeleton(width), *size)
+    table.check(default_skeleton(width), *size)
     table.check_board(grove())
-    space = Space.from_skeleton(Skeleton(width))
+    space = Space.from_skeleton(default_skeleton(width))
     compiled = {space.parse(text): figures for text, figures in table.content.compiled.items()}
     held_out = {space.parse(text): figures for text, figures in table.content.held_out.items()}
     assert len(compiled) <= 40

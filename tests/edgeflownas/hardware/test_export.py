@@ -10,7 +10,7 @@ from edgeflownas.hardware.layers import part_of
 from edgeflownas.hardware.networks import random_network
 from edgeflownas.hardware.quantised import QuantisedNetwork
 from edgeflownas.hardware.vela import Vela
-from edgeflownas.network.skeleton import Skeleton
+from edgeflownas.network.definition import default_skeleton
 from edgeflownas.network.space import Space
 from edgeflownas.tf_runtime.stack import tf
 from tests.edgeflownas.hardware.tiny import HEIGHT, TINY, VELA, WIDTH, grove
@@ -22,7 +22,7 @@ Network = Any  # skeleton, architecture, weights, statistics, images, flow
 @pytest.fixture(scope="module")
 def trained() -> Network:
     """An architecture of the full space with uneven weights, recalibrated statistics and its float prediction."""
-    skeleton = Skeleton(4)
+    skeleton = default_skeleton(4)
     architecture = Space.from_skeleton(skeleton).parse("102010201")
     weights = weights_for(skeleton)
     data = evaluation_data()

@@ -4,7 +4,9 @@ from pathlib import Path
 
 from edgeflownas.hardware.board import Board
 from edgeflownas.hardware.vela import default_command
-from edgeflownas.network.skeleton import Kind, Skeleton, Stage
+from edgeflownas.network.operations import Conv, Flow, Residual, Upsample
+from edgeflownas.network.skeleton import Skeleton
+from tests.small import make_stage
 
 ROOT = Path(__file__).parents[3]
 BOARDS = ROOT / "configs/hardware"
@@ -14,11 +16,11 @@ HEIGHT, WIDTH = 32, 48
 TINY = Skeleton(
     8,
     (
-        Stage("E0", Kind.CONV, scale=2, width=2, options=(3,), stride=2),
-        Stage("EB0", Kind.RESIDUAL, scale=2, width=2, options=(1, 2, 3)),
-        Stage("Coarse", Kind.FLOW, scale=2, width=0, options=(3,)),
-        Stage("Up", Kind.UP, scale=1, width=1, options=(3,)),
-        Stage("Out", Kind.FLOW, scale=1, width=0, options=(3, 7)),
+        make_stage("E0", Conv, (3,), width=1, stride=2),
+        make_stage("EB0", Residual, (1, 2, 3), width=1),
+        make_stage("Coarse", Flow, (3,)),
+        make_stage("Up", Upsample, (3,), width=0.5),
+        make_stage("Out", Flow, (3, 7)),
     ),
 )
 

@@ -4,6 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
+from edgeflownas.network.definition import default_skeleton
 from edgeflownas.network.initialisation import (
     correlate_taps,
     draw_initial_weights,
@@ -17,7 +18,7 @@ FIRST = "E0/0/kernel"
 
 @pytest.fixture(scope="module", params=[4, 8, 32])
 def skeleton(request: pytest.FixtureRequest) -> Skeleton:
-    return Skeleton(request.param)
+    return default_skeleton(request.param)
 
 
 def measure_responses(kernel: np.ndarray, x: float, y: float) -> np.ndarray:
@@ -64,7 +65,7 @@ def test_correlated_taps_have_a_common_part() -> None:
 
 
 def test_other_weights_and_the_inputs_stay_unchanged() -> None:
-    skeleton = Skeleton(4)
+    skeleton = default_skeleton(4)
     drawn = draw_initial_weights(skeleton.parameters(), np.random.default_rng(1))
     before: Dict[str, np.ndarray] = {name: value.copy() for name, value in drawn.items()}
     changed = make_motion_filters(drawn, [FIRST], np.random.default_rng(2))

@@ -2,11 +2,13 @@ import numpy as np
 import pytest
 
 from edgeflownas.errors import InputError
-from edgeflownas.network.skeleton import Kind, Skeleton, Stage
+from edgeflownas.network.definition import default_skeleton
+from edgeflownas.network.operations import Conv
+from edgeflownas.network.skeleton import Skeleton
 from edgeflownas.network.space import Gene, Space
-from tests.small import OTHER_STAGES
+from tests.small import OTHER_STAGES, make_stage
 
-SPACE = Space.from_skeleton(Skeleton(32))
+SPACE = Space.from_skeleton(default_skeleton(32))
 
 
 def gene(options):
@@ -23,7 +25,7 @@ def test_space_has_nine_genes_with_three_options():
 def test_options_are_named_from_light_to_heavy():
     assert SPACE.genes[0].options == ("1 block", "2 blocks", "3 blocks")
     assert SPACE.genes[5].options == ("3x3", "5x5", "7x7")
-    assert SPACE.genes[5].place == "up at 1/2"
+    assert SPACE.genes[5].place == "upsample at 1/2"
 
 
 def test_all_architectures_are_distinct_and_sorted_and_survive_formatting_and_parsing():
@@ -71,6 +73,6 @@ def test_other_space_needs_only_its_stages():
 
 
 def test_gene_with_more_than_ten_options_is_refused():
-    stage = Stage("E0", Kind.CONV, scale=2, width=2, options=tuple(range(1, 23, 2)))
+    stage = make_stage("E0", Conv, tuple(range(1, 23, 2)), width=1)
     with pytest.raises(ValueError, match="gene E0 has 11 options"):
         Space.from_skeleton(Skeleton(4, (stage,)))

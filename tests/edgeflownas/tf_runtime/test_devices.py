@@ -5,8 +5,8 @@ from edgeflownas.errors import InputError
 from edgeflownas.network import convolution, normalisation, upsampling
 from edgeflownas.network.build import BatchNorm, build_child, create_variables
 from edgeflownas.network.convolution import conv2d
+from edgeflownas.network.definition import default_skeleton
 from edgeflownas.network.normalisation import batch_norm
-from edgeflownas.network.skeleton import Skeleton
 from edgeflownas.network.upsampling import upsample_conv2d
 from edgeflownas.tf_runtime import devices
 from edgeflownas.tf_runtime.devices import CPU, Devices, place_on_first, select_devices
@@ -106,7 +106,7 @@ def test_gradients_are_built_in_on_a_gpu_and_custom_on_the_cpu(gpus, build, buil
 
 
 def test_network_on_a_gpu_has_no_custom_gradients():
-    skeleton = Skeleton(4)
+    skeleton = default_skeleton(4)
     with tf.Graph().as_default() as graph, place_on_first(Devices("GPU", (0,))):
         weights = create_variables(weights_for(skeleton))
         x = tf.constant(np.zeros([2, 32, 48, 6], np.float32))

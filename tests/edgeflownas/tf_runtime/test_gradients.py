@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from edgeflownas.network.build import BatchNorm, build_child, create_variables
-from edgeflownas.network.skeleton import Skeleton
+from edgeflownas.network.definition import default_skeleton
 from edgeflownas.tf_runtime.gradients import attach_gradient
 from edgeflownas.tf_runtime.session import open_session
 from edgeflownas.tf_runtime.stack import tf
@@ -50,7 +50,7 @@ def test_gradient_is_attached_within_a_branch():
 
 @pytest.mark.parametrize("part", ["network", "routes"])
 def test_graphs_with_gradients_of_their_own_are_freed(part):
-    skeleton = Skeleton(8)
+    skeleton = default_skeleton(8)
     with tf.Graph().as_default() as graph:
         x = tf.constant(np.zeros([2, 64, 96, 6], np.float32))
         if part == "network":

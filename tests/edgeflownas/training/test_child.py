@@ -10,7 +10,7 @@ from edgeflownas.data.pipeline import Batch, read_batches
 from edgeflownas.errors import InputError
 from edgeflownas.evaluation.child import ChildEvaluator
 from edgeflownas.evaluation.recalibration import select_statistics
-from edgeflownas.network.skeleton import Skeleton
+from edgeflownas.network.definition import default_skeleton
 from edgeflownas.network.space import Space
 from edgeflownas.storage import checkpoint, origin
 from edgeflownas.tf_runtime.devices import CPU, Devices
@@ -18,7 +18,7 @@ from edgeflownas.training.child import ChildStep, prepare_child_training
 from tests.small import DATA, EVALUATION, TRAIN, datasets, evaluation_data, weights_for
 
 WIDTH = 4
-SKELETON = Skeleton(WIDTH)
+SKELETON = default_skeleton(WIDTH)
 LIGHT = "000000000"
 
 
@@ -117,7 +117,7 @@ def test_training_with_another_recipe_or_first_weights_is_not_resumed(
 
 def test_weights_of_another_width_and_invalid_architectures_are_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="network.width"):
-        prepare_child_training(config(), tmp_path, weights_for(Skeleton(6)))
+        prepare_child_training(config(), tmp_path, weights_for(default_skeleton(6)))
     with pytest.raises(InputError, match="gene EB0"):
         prepare_child_training(config(architecture="300000000"), tmp_path)
 

@@ -10,7 +10,7 @@ import pytest
 
 from edgeflownas.config import ChildConfig, ListData, NetworkConfig, StageConfig
 from edgeflownas.errors import InputError
-from edgeflownas.network.skeleton import Skeleton
+from edgeflownas.network.definition import default_skeleton
 from edgeflownas.signals import Interrupted
 from edgeflownas.storage import checkpoint
 from edgeflownas.training.child import ChildStep
@@ -39,7 +39,7 @@ def config(**changes: Any) -> ChildConfig:
 
 
 def weights() -> Dict[str, np.ndarray]:
-    return weights_for(Skeleton(2))
+    return weights_for(default_skeleton(2))
 
 
 def outcome(folder: Path) -> Dict[str, Any]:

@@ -14,7 +14,7 @@ from edgeflownas.errors import InputError
 from edgeflownas.hardware.board import Board
 from edgeflownas.hardware.cost import CostTable, Figures
 from edgeflownas.hardware.layers import Part
-from edgeflownas.network.skeleton import Skeleton
+from edgeflownas.network.definition import default_skeleton
 from edgeflownas.storage import checkpoint
 from search.commands import layer_view
 from search.commands.cost import command
@@ -119,7 +119,7 @@ def test_show_prints_json() -> None:
 
 def test_figures_for_other_weights_are_predictions(tmp_path: Path) -> None:
     path = tmp_path / "supernet.h5"
-    checkpoint.save(path, weights_for(Skeleton(8)), {})
+    checkpoint.save(path, weights_for(default_skeleton(8)), {})
     for change in (f"supernet={path}", f"supernet={tmp_path / 'none.h5'}", "hardware.vela_version=3.8.0"):
         (record,) = json.loads(show("000000000", "--json", "--set", change))
         assert record["source"] == "predicted", change

@@ -17,7 +17,7 @@ import pytest
 
 from edgeflownas.config import load
 from edgeflownas.hardware.cost import CostTable
-from edgeflownas.network.skeleton import Skeleton
+from edgeflownas.network.definition import default_skeleton
 from edgeflownas.network.space import Architecture
 from edgeflownas.storage import checkpoint, record
 from search import cli
@@ -63,7 +63,7 @@ class Command:
         self.train(0.0)
 
     def train(self, value: float) -> None:
-        shapes = Skeleton(WIDTH).parameters()
+        shapes = default_skeleton(WIDTH).parameters()
         checkpoint.save(self.weights, {name: np.full(shape, value) for name, shape in shapes.items()}, {})
 
     def __call__(self, *words: str, generations: int = 2) -> Result:
@@ -196,7 +196,7 @@ def test_archive_of_a_real_supernet_holds_the_epe_of_its_children(
 
     monkeypatch.setattr(one_shot, "open_evaluator", open_evaluator)
     rng = np.random.default_rng(0)
-    skeleton = Skeleton(WIDTH)
+    skeleton = default_skeleton(WIDTH)
     weights = {name: rng.normal(0, 0.1, shape).astype(np.float32) for name, shape in skeleton.parameters().items()}
     checkpoint.save(command.weights, weights, {})
     settings = ["data.val_pairs=2", "evaluation.calibration_pairs=2", "evolution.complete_outputs=false"]

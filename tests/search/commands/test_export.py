@@ -12,7 +12,7 @@ import yaml
 
 from edgeflownas.evaluation.recalibration import statistics_to_tensors
 from edgeflownas.hardware.quantised import QuantisedNetwork
-from edgeflownas.network.skeleton import Skeleton
+from edgeflownas.network.definition import default_skeleton
 from edgeflownas.storage import checkpoint
 from search import cli
 from search.run import Run
@@ -27,7 +27,7 @@ ARCHITECTURE = "102010201"
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("weights") / "supernet.h5"
-    checkpoint.save(path, weights_for(Skeleton(4)), {})
+    checkpoint.save(path, weights_for(default_skeleton(4)), {})
     return path
 
 
@@ -98,7 +98,7 @@ def test_float_input_and_output_are_reported_to_run_on_the_cpu(call: Any, weight
 
 
 def test_retrained_child_keeps_its_bn_statistics(call: Any, weights: Path, tmp_path: Path) -> None:
-    skeleton = Skeleton(4)
+    skeleton = default_skeleton(4)
     tensors, _ = checkpoint.load(weights)
     architecture = tuple(int(digit) for digit in ARCHITECTURE)
     own = {name: tensors[name] for name in skeleton.parameters(architecture)}

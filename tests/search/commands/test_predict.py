@@ -13,7 +13,7 @@ from edgeflownas.evaluation.prediction import FlowPredictor
 from edgeflownas.evaluation.recalibration import statistics_to_tensors
 from edgeflownas.hardware.networks import Networks
 from edgeflownas.hardware.quantised import QuantisedNetwork
-from edgeflownas.network.skeleton import Skeleton
+from edgeflownas.network.definition import default_skeleton
 from edgeflownas.storage import checkpoint
 from search import cli
 from search.run import Run
@@ -29,7 +29,7 @@ HEIGHT, WIDTH = 40, 70
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("weights") / "supernet.h5"
-    checkpoint.save(path, weights_for(Skeleton(4)), {})
+    checkpoint.save(path, weights_for(default_skeleton(4)), {})
     return path
 
 
@@ -91,7 +91,7 @@ def test_flow_of_a_supernets_architecture_is_that_of_its_predictor(
 
 
 def test_statistics_stored_with_the_weights_are_used(call: Any, frames: Path, tmp_path: Path) -> None:
-    skeleton = Skeleton(4)
+    skeleton = default_skeleton(4)
     tensors, architecture = weights_for(skeleton), Run.open(TINY).space.parse(ARCHITECTURE)
     rng = np.random.default_rng(1)
     statistics = {
@@ -112,7 +112,7 @@ def test_statistics_stored_with_the_weights_are_used(call: Any, frames: Path, tm
 def test_exported_network_needs_no_configuration_and_resizes_a_folder_of_frames(
     call: Any, frames: Path, tmp_path: Path
 ) -> None:
-    skeleton = Skeleton(4)
+    skeleton = default_skeleton(4)
     path = tmp_path / "small.tflite"
     path.write_bytes(Networks(skeleton, 32, 48).export(Run.open(TINY).space.parse(ARCHITECTURE), int8_io=True))
     record = result(call(path, frames, "--arrows", "--animation", "gif", "--json"))

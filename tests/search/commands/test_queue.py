@@ -12,7 +12,7 @@ from typing import Any, Callable, List
 import numpy as np
 import pytest
 
-from edgeflownas.network.skeleton import Skeleton
+from edgeflownas.network.definition import default_skeleton
 from edgeflownas.storage import checkpoint
 from search import cli
 from search.commands import queue as queue_command
@@ -46,7 +46,7 @@ def exit_code(monkeypatch: pytest.MonkeyPatch, folder: Path, *words: str) -> int
 def searched(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a folder with a supernet, and a run after a search, with its queue."""
     folder = tmp_path_factory.mktemp("searched")
-    shapes = Skeleton(8).parameters()
+    shapes = default_skeleton(8).parameters()
     checkpoint.save(folder / "supernet.h5", {name: np.zeros(shape, np.float32) for name, shape in shapes.items()}, {})
     with pytest.MonkeyPatch.context() as monkeypatch:
         monkeypatch.setattr(one_shot, "open_evaluator", open_oracle)

@@ -7,7 +7,7 @@ import pytest
 from click.testing import CliRunner
 
 from edgeflownas.errors import InputError
-from edgeflownas.network.skeleton import Skeleton
+from edgeflownas.network.definition import default_skeleton
 from edgeflownas.storage import checkpoint
 from edgeflownas.storage.lock import locked
 from search import cli
@@ -43,7 +43,7 @@ def test_command_to_continue_omits_flags_that_forbid_it(tmp_path, monkeypatch, c
 
 def test_weights_of_another_network_are_refused_even_if_shapes_agree(tmp_path):
     run = Run.open(CONFIG, tmp_path)
-    weights = {name: np.zeros(shape, np.float32) for name, shape in Skeleton(4).parameters().items()}
+    weights = {name: np.zeros(shape, np.float32) for name, shape in default_skeleton(4).parameters().items()}
     path = tmp_path / "weights.h5"
     checkpoint.save(path, weights, {"identity": {"network": run.skeleton.digest()}})
     assert set(run.load_weights(path)) == set(weights)

@@ -16,8 +16,8 @@ from edgeflownas.config import load
 from edgeflownas.hardware.cache import CacheEntry
 from edgeflownas.hardware.cost import CostTable, Figures
 from edgeflownas.hardware.pool import Pool
+from edgeflownas.network.definition import default_skeleton
 from edgeflownas.network.initialisation import draw_initial_weights
-from edgeflownas.network.skeleton import Skeleton
 from edgeflownas.network.space import Architecture
 from edgeflownas.signals import Interrupted
 from edgeflownas.storage import checkpoint
@@ -157,7 +157,7 @@ def test_compiled_costs_replace_predicted_ones() -> None:
 def demo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     """Return a run of the demo with random weights."""
     monkeypatch.chdir(CONFIG.parents[1])
-    weights = draw_initial_weights(Skeleton(load(CONFIG).network.width).parameters(), np.random.default_rng(1))
+    weights = draw_initial_weights(default_skeleton(load(CONFIG).network.width).parameters(), np.random.default_rng(1))
     checkpoint.save(tmp_path / "supernet.h5", weights, {})
     return Run.open(CONFIG, tmp_path / "run", [f"supernet={tmp_path}/supernet.h5"])
 

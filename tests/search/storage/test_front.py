@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from edgeflownas.network.skeleton import Skeleton
+from edgeflownas.network.definition import default_skeleton
 from edgeflownas.network.space import Space
 from search.nsga2.archive import Archive
 from search.nsga2.evolution import Evolution
@@ -50,7 +50,7 @@ def test_front_file_contains_all_digits_and_the_genes_by_name(tmp_path: Path) ->
 
 
 def test_front_table_fits_80_columns() -> None:
-    space = Space.from_skeleton(Skeleton(32))
+    space = Space.from_skeleton(default_skeleton(32))
     archive = Archive(space)
     architectures = list(itertools.islice(space.all(), 3))
     large = Cost(1234.56, 12345.6, 12345.6, 1234567890.0, "predicted")

@@ -9,7 +9,6 @@ import pytest
 
 from edgeflownas.config import Config, StagedConfig, validate
 from edgeflownas.errors import InputError
-from edgeflownas.network.skeleton import Skeleton
 from edgeflownas.network.space import Architecture
 from edgeflownas.signals import Interrupted
 from edgeflownas.storage import checkpoint
@@ -18,8 +17,16 @@ from search.strategies import staged
 from search.strategies.staged import Kept
 from tests.search.queue.small import CONTENT, small_run
 from tests.search.stand_ins import Cost
-from tests.small import THREE_GENES
 
+THREE_GENES = """
+name: three_genes
+stages:
+  - {name: E0, conv: {kernel: 3, stride: 2}, width: 1}
+  - {name: EB0, residual: {blocks: [1, 2, 3]}}
+  - {name: Coarse, flow: {kernel: [1, 3]}}
+  - {name: Fine, upsample: {kernel: 3}, width: 0.5}
+  - {name: Out, flow: {kernel: [1, 3, 5]}}
+"""
 HEADS = (0, 0, 0, 0, 0)
 
 
@@ -176,9 +183,11 @@ class Beats:
 @pytest.fixture
 def few(tmp_path: Path, monkeypatch: Any) -> Run:
     """A run in a space of 18 architectures, trained in stages."""
-    monkeypatch.setattr(Skeleton.__init__, "__defaults__", (THREE_GENES,))
+    path = tmp_path / "three_genes.yaml"
+    path.write_text(THREE_GENES)
     monkeypatch.setattr(Run, "cost_table", lambda self: (Table(), None))
     content = {**CONTENT, "strategy": "staged", "staged": {"backbones": 2, "heads": 3, "epochs": [2, 2, 1]}}
+    content["space"] = str(path)
     content["data"] = {**CONTENT["data"], "train_pairs": 6}
     return Run(validate(content, Config, "test"), tmp_path / "whole")
 

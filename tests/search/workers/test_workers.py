@@ -17,8 +17,9 @@ from typing import Any, Callable, Iterator, List, Optional, Set
 import numpy as np
 import pytest
 
+from edgeflownas.config import DEFAULT_SPACE
 from edgeflownas.errors import InputError
-from edgeflownas.network.skeleton import Skeleton
+from edgeflownas.network.definition import default_skeleton, read_space
 from edgeflownas.network.space import Architecture, Space
 from edgeflownas.signals import Interrupted
 from edgeflownas.storage import checkpoint
@@ -36,10 +37,11 @@ pytestmark = pytest.mark.timeout(900)  # TensorFlow starts a dozen times, which 
 ROOT = Path(__file__).parents[3]
 CONFIG = ROOT / "configs" / "tiny.yaml"
 SETTINGS = ("data.val_pairs=4", "evaluation.calibration_pairs=4", "threads=1")
-WEIGHTS = weights_for(Skeleton(4))
+WEIGHTS = weights_for(default_skeleton(4))
 SETUP = Setup(
-    width=4, weights="w.h5", weights_sha256="0", data=DATA, evaluation=EVALUATION, threads=1, gpu=False
-)
+    space=read_space(DEFAULT_SPACE), width=4, weights="w.h5", weights_sha256="0", data=DATA, evaluation=EVALUATION,
+    threads=1, gpu=False,
+)  # fmt: skip
 HEADS = ((0, 0, 0, 0, 0), (1, 2, 0, 1, 2), (2, 0, 2, 0, 1))
 
 
@@ -142,7 +144,7 @@ def test_worker_with_different_code_is_refused(folder: Path, monkeypatch: pytest
 
 
 def test_worker_with_a_different_supernet_is_refused(dask: Any, folder: Path, tmp_path: Path) -> None:
-    checkpoint.save(tmp_path / "supernet.h5", weights_for(Skeleton(4), seed=1), {})  # overwritten by a training
+    checkpoint.save(tmp_path / "supernet.h5", weights_for(default_skeleton(4), seed=1), {})  # overwritten by a training
     for setting in ("evaluation.workers=2", f"evaluation.scheduler={dask.scheduler_address}"):
         with pytest.raises(InputError, match="is not the supernet with which the search began") as refusal:
             score_all(run_with(tmp_path, setting))
@@ -267,7 +269,7 @@ def test_work_is_divided_by_subtrees(workers: int, count: int) -> None:
 @pytest.mark.parametrize("workers", [2, 3, 4, 8, 16])
 def test_work_is_divided_evenly(workers: int) -> None:
     """Idle workers take the next piece; all backbones of the space take the same time."""
-    space = Space.from_skeleton(Skeleton(4))
+    space = Space.from_skeleton(default_skeleton(4))
     pieces = split_work(space, requested(space), workers)
     busy = [0] * workers
     for piece in pieces:
