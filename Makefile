@@ -3,7 +3,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help evolve test check dist env vela38 peers docs clean
+.PHONY: help evolve test check dist site env vela38 peers docs clean
 unexport PYTHONHOME PYTHONPATH
 
 CHECKED := edgeflownas search supernet tests benchmarks
@@ -24,6 +24,10 @@ check: env ## Run the linter and the type checker
 dist: env ## Build the wheel in dist/
 	rm -rf build dist
 	.venv/bin/python -m pip --disable-pip-version-check wheel -q --no-deps --no-build-isolation --wheel-dir dist .
+
+site: STACK = modern
+site: env ## Build the documentation as a site in build/site
+	NO_MKDOCS_2_WARNING=1 .venv/bin/mkdocs build -q --strict
 
 env: ## Set up .venv; STACK=legacy (Python 3.7, TensorFlow 1.15) or STACK=modern (TensorFlow 2) chooses the stack
 	@scripts/environment.sh $(STACK)

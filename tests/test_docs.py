@@ -1,0 +1,41 @@
+"""The documentation can be read as files and as a site."""
+
+import importlib.util
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PAGES = [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("results/reference/*/README.md")]
+LINK = re.compile(r"\]\((?!https?:)([^)#\s]+)(?:#[^)]*)?\)")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_of_a_page_lead_to_files(page: Path) -> None:
+    targets = LINK.findall(page.read_text(encoding="utf-8"))
+    missing = [target for target in targets if not (page.parent / target).is_file()]
+    assert not missing
+
+
+def test_pages_have_many_links() -> None:
+    assert sum(len(LINK.findall(page.read_text(encoding="utf-8"))) for page in PAGES) > 40
+
+
+@pytest.mark.skipif(
+    importlib.util.find_spec("mkdocs") is None, reason="needs MkDocs: make env STACK=modern, with Python 3.12 or later"
+)
+def test_site_is_built_without_warnings_and_can_be_searched(tmp_path: Path) -> None:
+    site = tmp_path / "site"
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(site)]
+    environment = {**os.environ, "NO_MKDOCS_2_WARNING": "1"}
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
+    pages = {str(path.relative_to(site)) for path in site.rglob("*.html")}
+    assert {"index.html", "docs/configuration.html", "results/reference/demo/index.html"} <= pages
+    api = (site / "docs" / "api.html").read_text(encoding="utf-8")
+    assert "Read a board" in api and ":::" not in api
+    assert "hypervolume" in (site / "search" / "search_index.json").read_text(encoding="utf-8")
