@@ -10,13 +10,15 @@ _PATTERNS = ("*.md", "docs/**/*", "configs/**/*.yaml", "results/reference/**/*")
 
 
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
-    """Add a page for each measurement to the navigation."""
+    """Replace folders in the navigation by their pages that it does not name elsewhere."""
     assert isinstance(config.nav, list)
-    top = Path(str(config.config_file_path)).parent
+    top, text = Path(str(config.config_file_path)).parent, str(config.nav)
     for section in config.nav:
-        for title, content in section.items():
+        for title, content in section.items() if isinstance(section, dict) else ():
             if isinstance(content, str) and content.endswith("/"):
-                section[title] = [str(page.relative_to(top)) for page in sorted((top / content).glob("*/README.md"))]
+                paths = sorted([*(top / content).glob("*.md"), *(top / content).glob("*/README.md")])
+                pages = [str(path.relative_to(top)) for path in paths]
+                section[title] = [page for page in pages if f"'{page}'" not in text]
     return config
 
 

@@ -9,6 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from edgeflownas.hardware.board import Board
+from search.run import Run
+
 ROOT = Path(__file__).parents[1]
 PAGES = [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("results/reference/*/README.md")]
 LINK = re.compile(r"\]\((?!https?:)([^)#\s]+)(?:#[^)]*)?\)")
@@ -39,3 +42,13 @@ def test_site_is_built_without_warnings_and_can_be_searched(tmp_path: Path) -> N
     api = (site / "docs" / "api.html").read_text(encoding="utf-8")
     assert "Read a board" in api and ":::" not in api
     assert "hypervolume" in (site / "search" / "search_index.json").read_text(encoding="utf-8")
+
+
+def test_examples_of_the_readme_are_a_valid_configuration(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    blocks = re.findall(r"^```yaml\n# (.*?)\n(.*?)^```$", (ROOT / "README.md").read_text(), re.MULTILINE | re.DOTALL)
+    for name, content in blocks:
+        Path(name).write_text(content)
+    run = Run.open(Path("mine.yaml"))
+    assert run.space.size == 19683 * 4 // 9
+    assert Board.load(Path(run.config.hardware.board)).settings.accelerator == "ethos-u65-256"
