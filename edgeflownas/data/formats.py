@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 
 from edgeflownas.data import PIXELS
-from edgeflownas.data.netpbm import BLANK, is_netpbm, to_8_bits
+from edgeflownas.data.netpbm import BLANK, END, is_netpbm, to_8_bits
 from edgeflownas.errors import InputError
 
 cv2.setLogLevel(0)  # OpenCV's own messages do not name the file
@@ -23,8 +23,7 @@ UNKNOWN_FLOW = 1e7  # larger values mark unknown flow: Middlebury's convention i
 
 _FLO_HEADER = struct.Struct("<4sii")
 _SCALE = rb"([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)"
-_END = rb"(?:[ \t]+(?:#[^\n]*)?\r?\n|\r\n|\s)"
-_PFM_HEADER = re.compile(rb"(PF|Pf)" + (BLANK + rb"(\d{1,9})") * 2 + BLANK + _SCALE + _END)
+_PFM_HEADER = re.compile(rb"(PF|Pf)" + (BLANK + rb"(\d{1,9})") * 2 + BLANK + _SCALE + END)
 _AS_STORED = cv2.IMREAD_IGNORE_ORIENTATION  # flow does not follow the orientation in the metadata of an image
 _GREY = 127  # brightest value of a mask that is not white
 _PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
@@ -236,6 +235,8 @@ def _decode(what: str, path: Path, flags: int) -> np.ndarray:
         data += b"\n"  # OpenCV fails on text that ends with a digit
     elif data.startswith(b"\xff\xd8") and not _has_jpeg_end(data):
         raise BadFileError(what, path, "cannot be read as an image: it is truncated")  # libjpeg would invent the rest
+    elif data.startswith(b"P7"):  # OpenCV would swap the colours
+        raise BadFileError(what, path, "is a .pam file, which is not supported; convert it to .ppm or .png")
     try:
         image = cv2.imdecode(np.frombuffer(data, np.uint8), flags | _AS_STORED) if data else None
     except cv2.error:

@@ -9,8 +9,10 @@ from typing import Optional
 import numpy as np
 
 BLANK = rb"\s+(?:#[^\n]*\n\s*)*"  # may contain comments
+END = rb"(?:[ \t]*(?:#[^\n]*)?\r?\n|\s)"  # of a header: the rest of the line, or one blank
 
 _HEADER = re.compile(rb"P([2356])" + (BLANK + rb"(\d{1,9})") * 3 + rb"\s")
+_END = re.compile(END)
 _COMMENT = re.compile(rb"#[^\n]*")
 _LARGEST = 65535  # maximum value of the format
 
@@ -38,7 +40,7 @@ def to_8_bits(data: bytes) -> bytes:
         raise ValueError(f"is damaged: its header claims {width} x {height} pixels with values up to {largest}")
     count = width * height * (3 if kind in (3, 6) else 1)
     content = data[header.end() :]
-    read = _read_text(content, count) if kind < 5 else _read_binary(content, count, largest)
+    read = _read_text(content, count) if kind < 5 else _read_binary(data, header.end(), count, largest)
     if read is None:
         raise ValueError(f"is truncated or damaged: {len(content)} bytes for {width} x {height} pixels")
     values: np.ndarray = read
@@ -47,10 +49,16 @@ def to_8_bits(data: bytes) -> bytes:
     return b"P%d %d %d 255\n" % (6 if kind in (3, 6) else 5, width, height) + values.astype(np.uint8).tobytes()
 
 
-def _read_binary(content: bytes, count: int, largest: int) -> Optional[np.ndarray]:
-    """Return the values; None if there are fewer. Other data, such as a second image, may follow them."""
+def _read_binary(data: bytes, start: int, count: int, largest: int) -> Optional[np.ndarray]:
+    """Return the values from a position; None if there are fewer. Other data, such as a second image, may follow them.
+
+    A header that ends with CRLF or a comment is recognised by the size of the file, because values may look like both.
+    """
     kind = np.dtype("u1" if largest < 256 else ">u2")
-    return np.frombuffer(content, kind, count) if len(content) >= count * kind.itemsize else None
+    line = _END.match(data, start - 1)
+    if line is not None and len(data) - line.end() == count * kind.itemsize:
+        start = line.end()
+    return np.frombuffer(data, kind, count, start) if len(data) - start >= count * kind.itemsize else None
 
 
 def _read_text(content: bytes, count: int) -> Optional[np.ndarray]:

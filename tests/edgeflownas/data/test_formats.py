@@ -188,6 +188,20 @@ def test_ppm_with_comments_is_read(tmp_path):
     np.testing.assert_array_equal(read_image(tmp_path / "a.ppm"), [[[1, 2, 3], [4, 5, 6]]])
 
 
+@pytest.mark.parametrize("first", [10, 13, 32, 35], ids=["newline", "return", "blank", "hash"])
+@pytest.mark.parametrize("end", [b"\n", b"\r", b" ", b"\r\n", b" \n", b" # by hand\n"])
+def test_header_of_binary_ppm_may_end_in_any_way_and_values_may_look_like_its_end(end, first, tmp_path):
+    (tmp_path / "a.ppm").write_bytes(b"P6\n2 1\n255" + end + bytes([first, 10, 3, 4, 5, 6]))
+    np.testing.assert_array_equal(read_image(tmp_path / "a.ppm"), [[[first, 10, 3], [4, 5, 6]]])
+
+
+def test_pam_is_refused(tmp_path):
+    header = b"P7\nWIDTH 1\nHEIGHT 1\nDEPTH 3\nMAXVAL 255\nTUPLTYPE RGB\nENDHDR\n"
+    (tmp_path / "a.pam").write_bytes(header + bytes([1, 2, 3]))
+    with pytest.raises(BadFileError, match="convert it to .ppm or .png"):
+        read_image(tmp_path / "a.pam")
+
+
 def test_unknown_flow_is_zero_and_invalid_and_non_finite_flow_is_refused(tmp_path):
     flow = np.array([[[1.0, 2.0], [1e9, 0.0], [1666666752.0, 3.0], [5.0, -1e8]]], np.float32)
     write_flo(tmp_path / "a.flo", flow)
