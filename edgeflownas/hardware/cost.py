@@ -22,6 +22,7 @@ from typing_extensions import Literal
 from edgeflownas.config import Section, read_yaml, validate
 from edgeflownas.errors import InputError
 from edgeflownas.hardware.board import Board
+from edgeflownas.hardware.cost_sums import CostSums, TableFigures
 from edgeflownas.network.skeleton import Skeleton
 from edgeflownas.network.space import Architecture, Space
 from edgeflownas.storage.files import choose_remedy, keep, replacing
@@ -134,6 +135,9 @@ class CostPredictor:
     The SRAM peak depends on the options that the architecture selects for the genes that affect the peak. If these
     options were compiled together, it is the peak of that compile, otherwise the highest of the peaks of compiled
     subsets.
+
+    Attributes:
+        affects_sram: Whether a gene affects the SRAM peak, for each gene.
     """
 
     def __init__(self, counts: Sequence[int], compiled: Mapping[Architecture, Figures]) -> None:
@@ -152,7 +156,7 @@ class CostPredictor:
         ordered = sorted(compiled, key=lambda architecture: (_count_changes(architecture), architecture))
         self._genes = np.array(ordered)
         self._sram = {architecture: compiled[architecture].sram_kib for architecture in ordered}
-        self._affects_sram = [self._changes_sram(gene) for gene in range(len(counts))]
+        self.affects_sram = [self._changes_sram(gene) for gene in range(len(counts))]
         self._peaks: Dict[Architecture, float] = {}  # by the options of the genes that change the peak
         self._terms = np.zeros((len(ordered), 2), np.int64)
         for i, architecture in enumerate(ordered):
@@ -173,7 +177,7 @@ class CostPredictor:
         return False
 
     def _sram_kib(self, architecture: Architecture) -> float:
-        key = tuple(option if affects else 0 for option, affects in zip(architecture, self._affects_sram))
+        key = tuple(option if affects else 0 for option, affects in zip(architecture, self.affects_sram))
         if key not in self._peaks:
             subsets = self._genes[self._is_subset_of(key)]
             # The maximal compiled architectures: those that are not a subset of another.
@@ -227,6 +231,7 @@ class CostTable:
         counts = [len(options) for options in content.network.genes.values()]
         compiled = {_parse_architecture(text, counts): figures for text, figures in content.compiled.items()}
         held_out = {_parse_architecture(text, counts): figures for text, figures in content.held_out.items()}
+        self._counts, self._compiled = counts, compiled
         self._known = {**held_out, **compiled}
         self._source = "compiled"
         self._predictor = CostPredictor(counts, compiled)
@@ -287,6 +292,16 @@ class CostTable:
             return self._known[key].cost(self._clock_hz, self._source)
         return self._predictor.figures(key).cost(self._clock_hz, "predicted")
 
+    def sums(self) -> CostSums:
+        """Return the costs of this table as sums, from which those of many architectures are computed at once."""
+
+        def predict(architecture: Architecture) -> TableFigures:
+            return TableFigures(**self._predictor.figures(architecture).model_dump())
+
+        known = {architecture: TableFigures(**figures.model_dump()) for architecture, figures in self._known.items()}
+        affects_sram = self._predictor.affects_sram
+        return CostSums(self._counts, predict, self._compiled, known, affects_sram, self._clock_hz)
+
     def for_weights(self, weights_sha256: str, vela: str) -> "CostTable":
         """Return this table, with all figures as predictions if it was made for different weights or another Vela."""
         origin = self.content.origin
@@ -335,7 +350,8 @@ class CostTable:
 
 
 def _parse_architecture(text: str, counts: Sequence[int]) -> Architecture:
-    if len(text) != len(counts) or not all("0" <= digit < str(count) for digit, count in zip(text, counts)):
+    is_valid = len(text) == len(counts) and text.isascii() and text.isdigit()
+    if not is_valid or any(int(digit) >= count for digit, count in zip(text, counts)):
         raise ValueError(f"{text!r} is not an architecture of the table's space")
     return tuple(int(digit) for digit in text)
 

@@ -4,7 +4,9 @@ An architecture is a tuple with one option per gene, ``(2, 1, 0, 0, 1, 2, 0, 0, 
 of each gene are ordered from light (0) to heavy.
 """
 
+import functools
 import itertools
+import operator
 from dataclasses import dataclass, field
 from typing import Iterator, List, Optional, Sequence, Tuple, Union
 
@@ -70,7 +72,7 @@ class Space:
     @property
     def size(self) -> int:
         """Number of architectures."""
-        return int(np.prod(self.counts))
+        return functools.reduce(operator.mul, self.counts, 1)
 
     def parse(self, text: str) -> Architecture:
         """Read an architecture from its digits.

@@ -40,10 +40,8 @@ class Archive:
         self.space = space
         self.changed: Set[int] = set()
         self._length = 0
-        # By index in the space: the row, or -1, and whether a backbone is scored. Memory that is proportional to the
-        # space is allocated here; a row then takes only its columns.
-        self._rows = np.full(space.size, -1, np.int32)
-        self._backbones = np.zeros(int(np.prod(space.counts[: space.backbone])), bool)
+        self._rows: Dict[bytes, int] = {}  # by the genes
+        self._backbones: Set[bytes] = set()
         self._columns: Dict[str, np.ndarray] = {name: np.empty(0, dtype) for name, dtype in COLUMNS.items()}
         self._columns["genes"] = np.empty((0, len(space.genes)), np.uint8)
 
@@ -67,10 +65,9 @@ class Archive:
         if (columns["cost_source"] >= len(COST_SOURCES)).any() or not _is_valid_epe(columns["epe"]).all():
             raise ValueError("archive/cost_source or archive/epe contains an invalid value")
         archive._columns = {name: columns[name].copy() for name in archive._columns}
-        indices = space.indices(genes)
-        if len(np.unique(indices)) != len(indices):
+        archive._register(genes)
+        if len(archive._rows) != len(genes):
             raise ValueError("archive/genes contains an architecture twice")
-        archive._register(indices)
         return archive
 
     def __len__(self) -> int:
@@ -80,8 +77,8 @@ class Archive:
     def __contains__(self, architecture: Architecture) -> bool:
         """Return whether an architecture was ever scored."""
         try:
-            return bool(self._rows[self.space.index(architecture)] >= 0)
-        except LookupError:
+            return bytes(architecture) in self._rows
+        except ValueError:  # not the options of genes
             return False
 
     def row(self, architecture: Architecture) -> int:
@@ -92,11 +89,15 @@ class Archive:
         """
         if architecture not in self:
             raise KeyError(architecture)
-        return int(self._rows[self.space.index(architecture)])
+        return self._rows[bytes(architecture)]
 
     def rows(self, genes: Union[np.ndarray, Sequence[Sequence[int]]]) -> np.ndarray:
-        """Return the rows of architectures that were scored."""
-        return self._rows[self.space.indices(genes)].astype(int)
+        """Return the rows of architectures that were scored.
+
+        Raises:
+            KeyError: An architecture was never scored.
+        """
+        return np.array([self._rows[key] for key in _list_keys(np.array(genes, np.uint8))], int)
 
     def column(self, name: str) -> np.ndarray:
         """Return a read-only column: ``genes``, uint8 [N, genes], or one of ``COLUMNS``, [N]."""
@@ -117,7 +118,7 @@ class Archive:
     @property
     def backbones(self) -> int:
         """Number of distinct backbones ever scored."""
-        return int(np.count_nonzero(self._backbones))
+        return len(self._backbones)
 
     @property
     def failed(self) -> int:
@@ -140,28 +141,32 @@ class Archive:
             requested: Architectures that the evolution requested.
 
         Raises:
-            ValueError: An architecture is already in the archive, or occurs twice in the scores; nothing is added.
+            ValueError: An architecture is not in the space, is already in the archive, or occurs twice in the scores;
+                nothing is added.
         """
-        indices = self.space.indices([architecture for architecture, _ in scores])
-        known = np.flatnonzero(self._rows[indices] >= 0)
-        if len(known):
-            raise ValueError(f"architecture {self.space.format(scores[known[0]][0])} is already in the archive")
-        if len(np.unique(indices)) != len(indices):
+        architectures = [architecture for architecture, _ in scores]
+        genes = np.array(architectures, int).reshape(len(scores), len(self.space.genes))
+        if (genes < 0).any() or (genes >= np.array(self.space.counts, int)).any():
+            raise ValueError("an architecture is not in the space")
+        for architecture in architectures:
+            if architecture in self:
+                raise ValueError(f"architecture {self.space.format(architecture)} is already in the archive")
+        if len(set(architectures)) != len(architectures):
             raise ValueError("an architecture occurs twice in the scores")
         start, end = len(self), len(self) + len(scores)
         self._reserve(end)
         epe = np.array([epe for _, epe in scores], np.float64)
         added = {
-            "genes": [architecture for architecture, _ in scores] or np.empty((0, len(self.space.genes))),
+            "genes": genes,
             "epe": np.where(_is_valid_epe(epe), epe, np.nan),
             "generation": generation,
-            "requested": [architecture in requested for architecture, _ in scores],
+            "requested": [architecture in requested for architecture in architectures],
             "cost_source": [COST_SOURCES.index(cost.source) for cost in costs],
             **{name: [getattr(cost, name) for cost in costs] for name in COST_FIGURES},
         }
         for name, values in added.items():
             self._columns[name][start:end] = values
-        self._register(indices)
+        self._register(self._columns["genes"][start:end])
 
     def replace_costs(self, rows: np.ndarray, costs: Sequence[CostFigures]) -> None:
         """Replace the costs in the given rows, for example by compiled ones."""
@@ -175,11 +180,12 @@ class Archive:
         self._columns["epe"][rows] = np.nan
         self.changed.update(rows.tolist())
 
-    def _register(self, indices: np.ndarray) -> None:
-        """Assign the next rows to the architectures at the given indices of the space."""
-        self._rows[indices] = np.arange(len(self), len(self) + len(indices))
-        self._backbones[indices // (len(self._rows) // len(self._backbones))] = True
-        self._length += len(indices)
+    def _register(self, genes: np.ndarray) -> None:
+        """Assign the next rows to architectures, uint8 [N, genes]."""
+        for row, key in enumerate(_list_keys(genes), self._length):
+            self._rows[key] = row
+            self._backbones.add(key[: self.space.backbone])
+        self._length += len(genes)
 
     def _reserve(self, length: int) -> None:
         """Make room for a number of rows; the capacity doubles, so that the cost of a row is constant."""
@@ -188,6 +194,12 @@ class Archive:
                 larger = np.empty((max(length, 2 * len(column), 1024),) + column.shape[1:], column.dtype)
                 larger[: len(self)] = column[: len(self)]
                 self._columns[name] = larger
+
+
+def _list_keys(genes: np.ndarray) -> List[bytes]:
+    """Return the bytes of architectures, uint8 [N, genes], which identify them."""
+    digits, length = genes.tobytes(), genes.shape[-1]
+    return [digits[row * length : (row + 1) * length] for row in range(len(genes))]
 
 
 def _is_valid_epe(epe: np.ndarray) -> np.ndarray:

@@ -20,16 +20,16 @@ The next generation depends only on the archive, the last ``Generation`` and the
 """
 
 import random
-from typing import Dict, List, Mapping, NamedTuple, Optional, Sequence
+from typing import Dict, List, NamedTuple, Optional, Sequence
 
 import numpy as np
 
 from edgeflownas.config import EvolutionConfig, Objective
-from edgeflownas.errors import InputError
 from edgeflownas.network.space import Architecture, Space
 from edgeflownas.progress import say
 from edgeflownas.wording import format_count
 from search.nsga2.archive import Archive
+from search.nsga2.candidates import Candidates, find_feasible
 from search.nsga2.competition import Competition
 from search.nsga2.feasibility import Feasibility
 from search.nsga2.objectives import Objectives, compute_points, find_worst_point, select_first_fronts
@@ -40,10 +40,10 @@ from search.nsga2.scoring import (
     CompileProgress,
     CostModel,
     Score,
-    compute_all_costs,
     find_cost_error,
 )
 from search.nsga2.screening import Screening, keep_one_per_trunk
+from search.nsga2.subspace import Subspace
 
 _ROUNDS = 10  # rounds of tournament and variation in which the children of a generation are searched for
 
@@ -120,13 +120,10 @@ class Evolution:
         self._feasibility = Feasibility.of(config, table.sram_cap_kib)
         self._competition = Competition(self.archive, self.objectives, self._feasibility)
         self._table = table
-        costs = compute_all_costs(space, table)
-        self._screening = Screening(space, self.objectives, costs)
-        # By index in the space: whether an architecture may be requested, as it is feasible and was never scored.
-        self._open = self._find_feasible(costs)
-        self._feasible_count = self.unscored
-        self._open[space.indices(self.archive.column("genes"))] = False
-        self._set_reference(costs, last)
+        subspace = Subspace(space)
+        self._candidates = Candidates(subspace, find_feasible(subspace, table, self._feasibility), self.archive)
+        self._screening = Screening(self._candidates, self.objectives)
+        self._set_reference(last)
         self._rng = random.Random(seed)
         self._population = np.empty(0, int)
         self.number = self.duplicates = 0
@@ -138,12 +135,12 @@ class Evolution:
     @property
     def unscored(self) -> int:
         """Number of architectures that can still be requested."""
-        return int(np.count_nonzero(self._open))
+        return self._candidates.count
 
     def stop_reason(self) -> Optional[str]:
         """Return why the search has ended; None if it has not."""
-        if self.number and not self._open.any():
-            feasible = format_count(self._feasible_count, "architecture")
+        if self.number and not self.unscored:
+            feasible = format_count(self._candidates.feasible.size, "architecture")
             return f"the space is exhausted: all {feasible} within all limits scored"
         if self.number >= self.config.generations:
             return f"{format_count(self.number, 'generation')} completed"
@@ -162,15 +159,15 @@ class Evolution:
         if not self.config.complete_outputs:
             return self._generate_children(self.config.population)
         if not len(self.archive):
-            return self._screening.select_first(self._open, self._draw_unscored(_ROUNDS * self.config.population, []))
+            return self._screening.select_first(self._draw(_ROUNDS * self.config.population, []))
         candidates = keep_one_per_trunk(self.space, self._generate_children(_ROUNDS * self.config.population))
-        return self._screening.select_most_promising(self.archive, self.front(), self._open, candidates)
+        return self._screening.select_most_promising(self.archive, self.front(), candidates)
 
     def expand_outputs(self, requested: Sequence[Architecture]) -> List[Architecture]:
         """Return all architectures to score for a request, distinct and sorted."""
         if not self.config.complete_outputs:
             return sorted(requested)
-        combinations = self.space.expand_outputs(requested).reshape(-1, len(self.space.genes))
+        combinations = self._candidates.subspace.expand_outputs(requested).reshape(-1, len(self.space.genes))
         return sorted(set(map(tuple, combinations.tolist())))
 
     def tell(
@@ -195,7 +192,6 @@ class Evolution:
         new = np.arange(len(self.archive), len(self.archive) + len(scores))
         bound_is_open = len(self.archive) < self.config.population
         self.archive.append(scores, list(map(self._table.cost, architectures)), self.number, frozenset(requested))
-        self._open[self.space.indices(architectures)] = False
         if bound_is_open and self.config.reference_point is None:
             self._set_epe_bound()
         self.compile_front(on_compiled)
@@ -250,13 +246,8 @@ class Evolution:
         """Return the lowest EPE of all feasible architectures, in pixels; infinity if there are none."""
         return self._competition.best_epe()
 
-    def _set_reference(self, costs: Mapping[str, np.ndarray], last: Optional[Generation]) -> None:
-        """Set the reference point: the configured one, that of a resumed search, or the worst point.
-
-        Args:
-            costs: Cost figures of all architectures by name, in the order of ``Space.all``.
-            last: Last generation of a search that is resumed.
-        """
+    def _set_reference(self, last: Optional[Generation]) -> None:
+        """Set the reference point: the configured one, that of a resumed search (``last``), or the worst point."""
         objectives = self.objectives
         if self.config.reference_point is not None:
             return
@@ -266,10 +257,10 @@ class Evolution:
             worst = self._competition.worst_point()
             objectives.reference = objectives.reference if worst is None else worst
         else:
-            feasible = np.flatnonzero(self._find_feasible(costs))
-            figures = {"epe": np.full(self.space.size, np.nan), **costs}
-            points = compute_points(objectives.names, lambda name: figures[name][feasible])
-            objectives.reference = find_worst_point(points)  # NaN where it is the EPE's
+            ends = {name: self._candidates.feasible.cost_range(name) for name in objectives.names if name != "epe"}
+            figures: Dict[str, np.ndarray] = {name: np.array(values) for name, values in ends.items()}
+            figures["epe"] = np.full(2, np.nan)
+            objectives.reference = find_worst_point(compute_points(objectives.names, figures.__getitem__))
 
     def _set_epe_bound(self) -> None:
         """Set the reference value of the EPE to the worst of the competitors, as long as there are few of them."""
@@ -279,20 +270,6 @@ class Evolution:
                 [name == "epe" for name in self.objectives.names], worst, self.objectives.reference
             )
             self._competition.reset()
-
-    def _find_feasible(self, costs: Mapping[str, np.ndarray]) -> np.ndarray:
-        """Return which architectures satisfy all limits; argument and result are in the order of ``Space.all``."""
-        violations = self._feasibility.violations(costs.__getitem__, self.space.size)
-        if violations.all():
-            nearest = int(violations.argmin())
-            (architecture,) = self.space.architectures_at(np.array([nearest]))
-            figures = self._feasibility.describe_figures({name: float(costs[name][nearest]) for name in costs})
-            raise InputError(
-                f"evolution.constraints: no architecture of the space has {self._feasibility.describe()}; the nearest, "
-                f"{self.space.format(architecture)}, has {figures}: relax a constraint, or make network.width or the "
-                f"images smaller"
-            )
-        return violations == 0
 
     def _select_survivors(self, rows: np.ndarray) -> np.ndarray:
         """Return the rows of the next population, out of the given rows."""
@@ -320,15 +297,11 @@ class Evolution:
             for child in self._variation.generate_children(population, self._rng):
                 if child in self.archive or child in children:
                     self.duplicates += 1
-                elif self._open[self.space.index(child)]:
+                elif child in self._candidates:
                     children[child] = None
                 if len(children) == size:
                     return list(children)
-        return list(children) + self._draw_unscored(size - len(children), list(children))
+        return list(children) + self._draw(size - len(children), list(children))
 
-    def _draw_unscored(self, count: int, excluded: Sequence[Architecture]) -> List[Architecture]:
-        """Draw architectures uniformly from those that can still be requested; fewer if there are not enough."""
-        free = self._open.copy()
-        free[self.space.indices(excluded)] = False
-        indices = np.flatnonzero(free)
-        return self.space.architectures_at(indices[self._rng.sample(range(len(indices)), min(count, len(indices)))])
+    def _draw(self, count: int, excluded: Sequence[Architecture]) -> List[Architecture]:
+        return self._candidates.draw(count, excluded, self._rng)

@@ -5,9 +5,10 @@ import operator
 from typing import Callable, Dict, Iterator, List, Optional, Sequence, Set, Tuple
 
 import numpy as np
-from typing_extensions import Protocol
+from typing_extensions import Protocol, runtime_checkable
 
 from edgeflownas.errors import FailedError, InputError
+from edgeflownas.hardware.cost_sums import CostSums
 from edgeflownas.network.space import Architecture, Space
 from edgeflownas.progress import say
 from edgeflownas.wording import format_count
@@ -65,6 +66,15 @@ class CostModel(Protocol):
 
     def cost(self, architecture: Architecture) -> CostFigures:
         """Return the cost of an architecture."""
+        ...
+
+
+@runtime_checkable
+class SummedCostModel(CostModel, Protocol):
+    """A cost model whose costs are sums, which spaces that are too large to list need."""
+
+    def sums(self) -> CostSums:
+        """Return the sums."""
         ...
 
 
@@ -128,15 +138,21 @@ def look_up_cost(space: Space, table: CostModel, architecture: Architecture) -> 
     return cost
 
 
-def compute_all_costs(space: Space, table: CostModel) -> Dict[str, np.ndarray]:
-    """Return the cost figures of all architectures, by name, in the order of ``Space.all``.
+def compute_costs(space: Space, table: CostModel, genes: np.ndarray) -> Dict[str, np.ndarray]:
+    """Return the cost figures of architectures [N, genes] by name, float64 [N] each.
 
     Raises:
         InputError: A cost is invalid.
     """
-    figures, get_figures = np.empty((space.size, len(COST_FIGURES))), operator.attrgetter(*COST_FIGURES)
-    for row, architecture in enumerate(space.all()):
-        figures[row] = get_figures(look_up_cost(space, table, architecture))
+    if isinstance(table, SummedCostModel):
+        costs = table.sums().costs(genes)
+        is_valid = np.all([np.isfinite(costs[name]) & (costs[name] > 0) for name in COST_FIGURES], axis=0)
+        for architecture in genes[~is_valid][:1].tolist():
+            look_up_cost(space, table, tuple(architecture))
+        return costs
+    figures, get_figures = np.empty((len(genes), len(COST_FIGURES))), operator.attrgetter(*COST_FIGURES)
+    for row, architecture in enumerate(genes.tolist()):
+        figures[row] = get_figures(look_up_cost(space, table, tuple(architecture)))
     return dict(zip(COST_FIGURES, figures.T))
 
 

@@ -20,6 +20,7 @@ import scipy.sparse
 
 from edgeflownas.network.space import Architecture, Space
 from search.nsga2.archive import Archive
+from search.nsga2.candidates import Candidates
 from search.nsga2.objectives import Objectives, compute_points
 
 # Tuned on a different supernet and different seeds than those reported: see results/reference/search_quality.
@@ -32,33 +33,28 @@ _TRUNKS = 4  # trunks per generation: more keep more workers busy, fewer are cho
 class Screening:
     """Selects the architectures that a search requests, at most one per trunk."""
 
-    def __init__(self, space: Space, objectives: Objectives, costs: Dict[str, np.ndarray]) -> None:
+    def __init__(self, candidates: Candidates, objectives: Objectives) -> None:
         """Initialise the screening.
 
         Args:
-            space: Search space.
+            candidates: Architectures that can be requested.
             objectives: Objectives of the search.
-            costs: Costs of all architectures by name, in the order of ``Space.all``.
         """
-        self._space, self._objectives = space, objectives
-        # The points of all architectures, with an EPE of 0 until it is predicted.
-        self._points = compute_points(objectives.names, {"epe": np.zeros(space.size), **costs}.__getitem__)
+        self._candidates, self._objectives = candidates, objectives
+        self._space = space = candidates.subspace.space
         singles, pairs = sum(space.counts), itertools.combinations(space.counts, 2)
         self._penalty = np.array([_RIDGE] * singles + [_PAIR_RIDGE] * sum(a * b for a, b in pairs))
 
-    def select_first(self, may_be_requested: np.ndarray, others: Sequence[Architecture]) -> List[Architecture]:
+    def select_first(self, others: Sequence[Architecture]) -> List[Architecture]:
         """Select the initial architectures: the best one for each cost, which cannot be dominated, and some others.
 
         Architectures from ``others`` are added until every option that occurs in their trunks has been selected.
 
         Args:
-            may_be_requested: Which architectures may be requested, bool, in the order of ``Space.all``.
             others: Architectures that may be requested, at least one.
         """
-        indices = np.flatnonzero(may_be_requested)
-        axes = [axis for axis, name in enumerate(self._objectives.names) if name != "epe"]
-        best = [indices[self._points[indices, axis].argmin()] for axis in axes]
-        selected = keep_one_per_trunk(self._space, self._space.architectures_at(np.array(best, int)))
+        best = [self._candidates.feasible.best(name) for name in self._objectives.names if name != "epe"]
+        selected = keep_one_per_trunk(self._space, best)
         trunks = [self._space.trunk(other) for other in others]
         while True:
             seen = [set(options) for options in zip(*map(self._space.trunk, selected))] or [set()] * len(trunks[0])
@@ -68,23 +64,22 @@ class Screening:
             selected.append(others[int(np.argmax(new_options))])
 
     def select_most_promising(
-        self, archive: Archive, front: np.ndarray, may_be_requested: np.ndarray, candidates: Sequence[Architecture]
+        self, archive: Archive, front: np.ndarray, candidates: Sequence[Architecture]
     ) -> List[Architecture]:
         """Select the candidates whose trunks have the largest predicted gain; without any gain, the first ones.
 
         Args:
             archive: Archive of everything scored so far.
             front: Rows of its front.
-            may_be_requested: Which architectures may be requested, bool, in the order of ``Space.all``.
             candidates: Architectures with different trunks, never scored.
         """
         rows = np.flatnonzero(np.isfinite(archive.column("epe")))
         remaining = list(range(len(candidates)))
         reached = self._objectives.points(archive, front)
         if len(rows):
-            groups = self._space.expand_outputs(candidates)
+            groups = self._candidates.subspace.expand_outputs(candidates)
             epes = self.predict(archive.column("genes")[rows], archive.column("epe")[rows], groups)
-            predicted = [self._predict_points(genes, epe, may_be_requested) for genes, epe in zip(groups, epes)]
+            predicted = self._predict_points(groups, epes)
         else:
             predicted = [reached] * len(candidates)
         selected: List[Architecture] = []
@@ -121,12 +116,13 @@ class Screening:
             predicted[row] = mean + weights[features].sum(axis=1) - _OPTIMISM * uncertainty
         return predicted
 
-    def _predict_points(self, genes: np.ndarray, epe: np.ndarray, may_be_requested: np.ndarray) -> np.ndarray:
-        """Return the predicted points of the architectures that may be requested."""
-        indices = self._space.indices(genes)
-        points = self._points[indices]
-        points[:, [name == "epe" for name in self._objectives.names]] = epe[:, None]
-        return points[may_be_requested[indices]]
+    def _predict_points(self, groups: np.ndarray, epe: np.ndarray) -> List[np.ndarray]:
+        """Return the predicted points of those architectures of each group that can be requested."""
+        genes = groups.reshape(-1, groups.shape[2])
+        can_be_requested = self._candidates.contains(genes)
+        costs = self._candidates.feasible.costs(genes[can_be_requested])
+        points = compute_points(self._objectives.names, {"epe": epe.ravel()[can_be_requested], **costs}.__getitem__)
+        return np.split(points, np.cumsum(can_be_requested.reshape(epe.shape).sum(axis=1))[:-1])
 
     def _encode(self, genes: np.ndarray) -> np.ndarray:
         """Return the indices of the features that architectures have: options of genes, then those of pairs."""

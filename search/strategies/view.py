@@ -15,6 +15,7 @@ from edgeflownas.progress import console, format_duration, say
 from edgeflownas.storage.events import Events
 from edgeflownas.wording import format_count
 from search.nsga2.evolution import Evolution
+from search.nsga2.subspace import multiply
 from search.strategies.loop import Status
 
 _PLAIN_EVERY = 15.0  # seconds between plain lines within a generation
@@ -34,7 +35,7 @@ class SearchView:
         self._evolution = evolution
         self._events = Events(folder)
         space = evolution.space
-        self._backbones = int(np.prod(space.counts[: space.backbone]))
+        self._backbones = multiply(space.counts[: space.backbone])
         self._figures = self._read_figures()
         self._generation = self._format_generation(evolution.number)
         self._live: Optional[Live] = None
@@ -107,7 +108,7 @@ class SearchView:
         return [
             ("requested", f"{archive.evaluations:,}"),
             ("scored", f"{len(archive):,}"),
-            ("backbones", f"{archive.backbones} of {self._backbones}"),
+            ("backbones", f"{archive.backbones:,} of {self._backbones:,}"),
             ("hypervolume", f"{self._evolution.hypervolume():.6g}"),
             ("best EPE", f"{best:.4f} px" if np.isfinite(best) else "-"),
             ("front", f"{len(self._evolution.front())}"),

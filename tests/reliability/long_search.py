@@ -12,6 +12,7 @@ from typing import Any, Dict, Iterator, List, Sequence
 import numpy as np
 
 from edgeflownas.config import EvolutionConfig
+from edgeflownas.hardware.cost import CostTable
 from edgeflownas.network.space import Architecture, Space
 from edgeflownas.storage import files, sealed
 from edgeflownas.storage.lock import locked
@@ -20,7 +21,8 @@ from search.nsga2.evolution import Evolution, Generation
 from search.nsga2.scoring import Score
 from search.storage.search_file import SearchFile, read_archive
 from search.strategies.loop import Status, evolve
-from tests.search.stand_ins import Table, epe_of, evolution_config, identity, space_of
+from tests.edgeflownas.hardware.made_tables import draw_figures, make_table
+from tests.search.stand_ins import epe_of, evolution_config, identity, space_of
 
 POPULATION = 100
 PARTS = 10  # of the search, with figures for each part
@@ -32,6 +34,11 @@ class Function:
 
     def score(self, architectures: Sequence[Architecture]) -> Iterator[List[Score]]:
         yield [(architecture, epe_of(architecture)) for architecture in architectures]
+
+
+def make_costs(space: Space) -> CostTable:
+    """Return a cost table; the costs of a space that is too large to list must be sums."""
+    return make_table(space.counts, draw_figures(space.counts, 1))
 
 
 def measure_memory() -> int:
@@ -58,7 +65,7 @@ def measure(folder: Path, requests: int, seed: int) -> List[Dict[str, Any]]:
     generations = requests // POPULATION
     config = evolution_config(population=POPULATION, generations=generations, complete_outputs=False, patience=5)
     config = config.model_copy(update={"patience": generations})  # checks for improvement, but never stops
-    evolution = Evolution(space, config, Table(), seed, file.archive)
+    evolution = Evolution(space, config, make_costs(space), seed, file.archive)
     results: List[Dict[str, Any]] = []
     part, started, drawn = generations // PARTS, time.process_time(), 0
 
@@ -137,4 +144,4 @@ def _restore(number: int, file: sealed.File, whole: Archive, config: EvolutionCo
     state = {name: group.attrs[name] for name in Generation._fields if name in group.attrs}
     state["reference_point"] = json.loads(state["reference_point"])
     last = Generation(number=number, genes=group["genes"][()], objectives=group["objectives"][()], **state)
-    return Evolution(whole.space, config, Table(), 1, archive, last)
+    return Evolution(whole.space, config, make_costs(whole.space), 1, archive, last)

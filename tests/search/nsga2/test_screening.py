@@ -1,16 +1,18 @@
 import math
 import random
-from typing import Any, Callable, List, Tuple
+from typing import Any, Callable, List, Optional, Tuple
 
 import numpy as np
 import pytest
 
 from edgeflownas.network.space import Architecture, Space
 from search.nsga2.archive import COLUMNS, Archive
+from search.nsga2.candidates import Candidates, find_feasible
 from search.nsga2.evolution import Evolution
+from search.nsga2.feasibility import Feasibility
 from search.nsga2.objectives import Objectives
-from search.nsga2.scoring import compute_all_costs
 from search.nsga2.screening import Screening, keep_one_per_trunk
+from search.nsga2.subspace import Subspace
 from tests.search.stand_ins import MEDIUM, Oracle, Table, epe_of, evolution_config, noise, space_of, step
 
 NINE = space_of((3,) * 6, backbone=3, outputs=(3, 5))  # 81 trunks of 9 combinations of flow outputs
@@ -89,11 +91,10 @@ def test_selection_depends_on_the_archive_only() -> None:
         step(evolution, oracle)
     archive = Archive.restore(NINE, {name: evolution.archive.column(name) for name in ("genes", *COLUMNS)})
     candidates = keep_one_per_trunk(NINE, [architecture for architecture in NINE.all() if architecture not in archive])
-    may_be_requested = np.array([architecture not in archive for architecture in NINE.all()])
     selected = []
     for copy in (archive, evolution.archive, archive):
-        screening = _make_screening(NINE)
-        selected.append(screening.select_most_promising(copy, evolution.front(), may_be_requested, candidates))
+        screening = _make_screening(NINE, copy)
+        selected.append(screening.select_most_promising(copy, evolution.front(), candidates))
     assert selected[0] == selected[1] == selected[2] and len(selected[0]) == 4
 
 
@@ -133,7 +134,9 @@ def test_screening_is_not_used_without_completed_outputs(monkeypatch: pytest.Mon
         evolution.tell(requested, [(architecture, epe_of(architecture)) for architecture in requested])
 
 
-def _make_screening(space: Space) -> Screening:
+def _make_screening(space: Space, archive: Optional[Archive] = None) -> Screening:
     objectives = Objectives(["epe", "fps"], {"epe": 8.0, "fps": 0.0})
-    return Screening(space, objectives, compute_all_costs(space, Table()))
+    subspace = Subspace(space)
+    feasible = find_feasible(subspace, Table(), Feasibility())
+    return Screening(Candidates(subspace, feasible, archive or Archive(space)), objectives)
 
