@@ -33,7 +33,7 @@ from edgeflownas.network.skeleton import Skeleton
 from edgeflownas.network.space import Architecture, Space
 from search.nsga2.archive import Archive
 from search.nsga2.objectives import Objectives, find_nondominated, find_worst_point
-from search.storage.search_file import read_archive
+from search.storage.archive_group import read_archive
 
 SHARES = (0.9, 0.99, 0.999)  # of the exact hypervolume
 MEASURES = ("requested", "scored", "computation", "by our tree")

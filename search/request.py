@@ -65,3 +65,24 @@ def list_requests(
     for request in requests if trained else []:
         request.load_tensors(run)
     return requests
+
+
+def find_request(
+    run: Run, architecture: Optional[str] = None, weights: Optional[Path] = None, task: Optional[int] = None
+) -> Request:
+    """Return one architecture, named by its digits or as a task of the queue, with its weights.
+
+    Args:
+        run: Run of the architecture.
+        architecture: Digits of the architecture; None for a task.
+        weights: Path of weights; if None, the supernet of the run or the retrained child of the task.
+        task: Index of the task of the queue; None for an architecture.
+
+    Raises:
+        InputError: The architecture is not in the space, there is no such task, or weights cannot be used.
+    """
+    if (architecture is None) == (task is None) or (task is not None and weights is not None):
+        raise InputError("name an architecture, with or without weights, or a task of the queue")
+    tasks = [] if task is None else [task]
+    (request,) = list_requests(run, [] if architecture is None else [architecture], weights, tasks)
+    return request

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Callable, Iterator, Mapping, Optional, Sequence
 
 from edgeflownas.errors import UNSUPPORTED, InputError, suggest_remedy
+from edgeflownas.progress import say
 from edgeflownas.storage import process
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
@@ -129,6 +130,12 @@ def use_previous(path: Path, read: Callable[[Path], Any]) -> bool:
         duplicate(path, free_name(path))
     previous(path).replace(path)
     return True
+
+
+def report_restored(*paths: Path) -> None:
+    """Report files that the previous ones have replaced, as done by ``use_previous``."""
+    for path in paths:
+        say(f"{path}: was damaged or missing; the previous file replaces it, and a damaged one is renamed")
 
 
 def choose_remedy(path: Path, read: Callable[[Path], Any], restore: str, otherwise: str) -> str:

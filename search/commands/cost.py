@@ -17,10 +17,10 @@ from edgeflownas.hardware.cost import Cost, CostTable
 from edgeflownas.hardware.networks import RANDOM
 from edgeflownas.progress import progress, say
 from edgeflownas.shipped.locate import shorten
-from edgeflownas.storage.files import use_previous
+from edgeflownas.storage.files import report_restored, use_previous
 from edgeflownas.terminal import open_console, print_table
 from search.commands import layer_view
-from search.commands.options import NamedFile, PathOption, json_option, print_json, report_restored, run_options
+from search.commands.options import NamedFile, PathOption, json_option, print_json, run_options
 from search.groups import OrderedGroup
 from search.run import Run
 from search.storage.compiled_costs import read_compiled_costs

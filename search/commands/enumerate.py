@@ -8,11 +8,11 @@ import click
 from edgeflownas.hardware.board import Board
 from edgeflownas.progress import say
 from edgeflownas.storage.checkpoint import digest
-from edgeflownas.storage.files import remove_leftovers, use_previous
+from edgeflownas.storage.files import remove_leftovers, report_restored, use_previous
 from edgeflownas.storage.lock import locked
 from edgeflownas.terminal import open_console, print_table
 from edgeflownas.wording import format_count
-from search.commands.options import json_option, print_json, report_restored, run_options
+from search.commands.options import json_option, print_json, run_options
 from search.nsga2.compiled_front import FrontCompiler
 from search.nsga2.evolution import Evolution
 from search.nsga2.scoring import look_up_cost

@@ -13,7 +13,6 @@ import click
 
 from edgeflownas.config import DataConfig, DataFile, read_yaml, validate
 from edgeflownas.errors import FailedError, InputError, find_reason, suggest_remedy
-from edgeflownas.progress import say
 from edgeflownas.shipped.locate import locate_named
 from search.hints import complete
 from search.run import Run
@@ -228,12 +227,6 @@ def check_output_folder(option: str, folder: Optional[Path]) -> None:
         raise InputError(
             f"{option} {folder}: cannot write to {existing}: {find_reason(error)}: {suggest_remedy(error)}"
         ) from None
-
-
-def report_restored(*paths: Path) -> None:
-    """Report files that the previous ones have replaced, as done by ``files.use_previous``."""
-    for path in paths:
-        say(f"{path}: was damaged or missing; the previous file replaces it, and a damaged one is renamed")
 
 
 def print_json(record: Any) -> None:

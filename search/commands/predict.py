@@ -13,9 +13,8 @@ from edgeflownas.errors import InputError
 from edgeflownas.progress import say
 from edgeflownas.terminal import open_console, print_table
 from edgeflownas.wording import format_count
-from search.api.prediction import RECORD, FlowNetwork, open_exported_network, open_network, predict_frames
+from search.api.predicting import RECORD, FlowNetwork, open_exported_network, open_network, predict_frames
 from search.commands.options import PathOption, check_output_folder, json_option, optional_run_options, print_json
-from search.request import list_requests
 from search.run import Run
 from search.weights import WeightsOrigin
 
@@ -120,9 +119,7 @@ def _open_network(
         raise click.UsageError("an architecture or a task needs --config; only an exported .tflite file does not")
     if task is not None and weights is not None:
         raise click.UsageError("a task has its own weights; leave out --weights or --task")
-    tasks = [] if task is None else [task]
-    (request,) = list_requests(run, [] if architecture is None else [architecture], weights, tasks)
-    return open_network(run, request)
+    return open_network(run, architecture, weights, task)
 
 
 def _check_output(folder: Path) -> None:

@@ -13,7 +13,7 @@ from search.nsga2.objectives import Objectives
 from search.queue.queue import Queue
 from search.queue.selection import RULES
 from search.run import Run
-from search.storage.search_file import read_archive
+from search.storage.archive_group import read_archive
 
 
 def read_search_front(run: Run) -> Optional[Set[Architecture]]:

@@ -23,9 +23,10 @@ from search.nsga2.feasibility import Feasibility
 from search.nsga2.objectives import Objectives
 from search.queue.queue import Queue
 from search.run import Run
+from search.storage.archive_group import read_archive
 from search.storage.compiled_costs import copy_compiled_costs
 from search.storage.identity import Identity
-from search.storage.search_file import read_archive, read_reference_point
+from search.storage.search_file import read_reference_point
 from search.storage.space_file import read_whole_space
 from search.strategies.staged import stage_folders
 from search.weights import WeightsOrigin

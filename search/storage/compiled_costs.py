@@ -17,7 +17,7 @@ from edgeflownas.storage.files import sha256
 from search.nsga2.archive import Archive
 from search.nsga2.scoring import COST_FIGURES, COST_SOURCES
 from search.run import Run
-from search.storage.search_file import read_archive
+from search.storage.archive_group import read_archive
 
 _COMPILED = COST_SOURCES.index("compiled")
 

@@ -27,21 +27,19 @@ import numpy as np
 from edgeflownas import __version__
 from edgeflownas.config import EvolutionConfig, Objective
 from edgeflownas.errors import InputError
-from edgeflownas.network.space import Space
 from edgeflownas.storage import sealed
 from edgeflownas.storage.files import free_name, previous
 from edgeflownas.storage.origin import TENSORFLOW, add_version
-from search.nsga2.archive import COLUMNS, Archive
+from search.nsga2.archive import Archive
 from search.nsga2.evolution import Generation
 from search.nsga2.objectives import SIGNS
 from search.nsga2.operators import dump_rng, load_rng
-from search.nsga2.scoring import COST_FIGURES
+from search.storage.archive_group import append_archive, create_archive, read_archive, read_whole
 from search.storage.identity import Identity
 
 FORMAT = "edgeflownas-search"
 FORMAT_VERSION = 1
 
-_CHUNK = 1024  # rows
 _SMALL = 1 << 20  # bytes; a file up to this size is written after every generation
 _APART = 20.0  # minimum time between two writes of a larger file, in multiples of the time of a write
 _RESTART = "start from scratch with `evolve --restart` (the damaged file is kept)"
@@ -178,50 +176,6 @@ def read_reference_point(group: h5py.Group, config: EvolutionConfig) -> Dict[Obj
     if not isinstance(point, dict) or not set(config.objectives) <= set(point):
         raise ValueError("its reference point does not have a value for every objective")
     return {name: float(point[name]) for name in config.objectives}
-
-
-def create_archive(group: h5py.Group, space: Space, compression: Optional[str] = None) -> None:
-    """Create the empty data sets of an archive."""
-    shapes = {"genes": ((len(space.genes),), "u1"), **{name: ((), dtype) for name, dtype in COLUMNS.items()}}
-    for name, (shape, dtype) in shapes.items():
-        whole, chunks = (0, *shape), (_CHUNK, *shape)
-        group.create_dataset(
-            name, whole, dtype, maxshape=(None, *shape), chunks=chunks, fletcher32=True, compression=compression
-        )
-
-
-def append_archive(group: h5py.Group, archive: Archive) -> None:
-    """Append the rows of an archive that its data sets do not contain, and update the rows that were changed."""
-    known = len(group["genes"])
-    changed = sorted(row for row in archive.changed if row < known)
-    for name in ("genes", *COLUMNS):
-        group[name].resize(len(archive), axis=0)
-        group[name][known:] = archive.column(name)[known:]
-        if changed and name in ("epe", *COST_FIGURES, "cost_source"):
-            group[name][changed] = archive.column(name)[changed]
-    archive.changed.clear()
-
-
-def read_archive(group: h5py.Group, space: Space) -> Archive:
-    """Read an archive.
-
-    Raises:
-        sealed.MALFORMED: The group does not contain an archive of the space.
-    """
-    columns = {name: read_whole(sealed.member(group, name), dtype, space.size) for name, dtype in COLUMNS.items()}
-    columns["genes"] = read_whole(sealed.member(group, "genes"), np.uint8, space.size * len(space.genes))
-    return Archive.restore(space, columns)
-
-
-def read_whole(dataset: h5py.Dataset, dtype: type, most: int) -> np.ndarray:
-    """Read a data set after checking its size.
-
-    Raises:
-        ValueError: The data set has a different type or more than ``most`` elements.
-    """
-    if dataset.dtype != dtype or dataset.size > most:
-        raise ValueError(f"{dataset.name} has another type or is too large")
-    return np.asarray(dataset[()])
 
 
 def set_aside(path: Path) -> None:

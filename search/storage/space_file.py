@@ -23,8 +23,8 @@ from edgeflownas.storage import sealed
 from edgeflownas.storage.files import previous
 from edgeflownas.storage.origin import TENSORFLOW, add_version
 from search.nsga2.archive import Archive
+from search.storage.archive_group import append_archive, create_archive, read_archive
 from search.storage.identity import Identity
-from search.storage.search_file import append_archive, create_archive, read_archive
 
 FORMAT = "edgeflownas-space"
 FORMAT_VERSION = 1

@@ -19,7 +19,8 @@ from edgeflownas.storage.lock import locked
 from search.nsga2.archive import COLUMNS, Archive
 from search.nsga2.evolution import Evolution, Generation
 from search.nsga2.scoring import Score
-from search.storage.search_file import SearchFile, read_archive
+from search.storage.archive_group import read_archive
+from search.storage.search_file import SearchFile
 from search.strategies.loop import Status, evolve
 from tests.edgeflownas.hardware.made_tables import draw_figures, make_table
 from tests.search.stand_ins import epe_of, evolution_config, identity, space_of

@@ -56,7 +56,7 @@ def test_paths_of_options_may_begin_with_the_home_folder(tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
     (tmp_path / "a.yaml").write_text(CONFIG.read_text())
     runs = []
-    monkeypatch.setattr(train, "_train", lambda run, *_: runs.append(run))
+    monkeypatch.setattr(train, "train", lambda run, *_: runs.append(run))
     result = CliRunner().invoke(train.command, ["--config=~/a.yaml", "--run=~/run"])
     assert result.exit_code == 0, result.output
     assert runs[0].folder == tmp_path / "run"
@@ -65,7 +65,7 @@ def test_paths_of_options_may_begin_with_the_home_folder(tmp_path, monkeypatch):
 def call_train(tmp_path, monkeypatch, *options):
     """Call ``train``; return the runs it trains and its output."""
     runs = []
-    monkeypatch.setattr(train, "_train", lambda run, *_: runs.append(run))
+    monkeypatch.setattr(train, "train", lambda run, *_: runs.append(run))
     arguments = ["--config", str(CONFIG), "--run", str(tmp_path), *options]
     result = CliRunner().invoke(train.command, arguments)
     return runs, result

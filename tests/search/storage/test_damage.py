@@ -12,7 +12,8 @@ from edgeflownas.errors import InputError
 from edgeflownas.storage import sealed
 from edgeflownas.storage.files import previous, use_previous
 from search.nsga2.evolution import Evolution
-from search.storage.search_file import SearchFile, read_archive
+from search.storage.archive_group import read_archive
+from search.storage.search_file import SearchFile
 from tests.search.stand_ins import MEDIUM, Oracle, Table, evolution_config, step
 from tests.search.storage.searches import IDENTITY, content, open_search, search
 

@@ -10,7 +10,7 @@ from edgeflownas.evaluation.predictor import Predictor, predict_at_size
 from edgeflownas.hardware.exported import choose_size, open_exported
 from edgeflownas.progress import phase, progress
 from edgeflownas.storage.files import sha256, write_json
-from search.request import Request
+from search.request import find_request
 from search.run import Run
 
 RECORD = "prediction.json"  # the record in a folder of predicted flow
@@ -48,7 +48,9 @@ class FlowNetwork(NamedTuple):
         return predict_at_size(self.predictor, images, size or self.choose_size((height, width)))
 
 
-def open_network(run: Run, request: Request) -> FlowNetwork:
+def open_network(
+    run: Run, architecture: Optional[str] = None, weights: Optional[Path] = None, task: Optional[int] = None
+) -> FlowNetwork:
     """Prepare an architecture of a run for prediction.
 
     BN statistics come with the weights of a retrained child. With those of a supernet, they are recomputed from
@@ -56,12 +58,15 @@ def open_network(run: Run, request: Request) -> FlowNetwork:
 
     Args:
         run: Run of the architecture.
-        request: The architecture and its weights.
+        architecture: Digits of the architecture; None if ``task`` is given.
+        weights: File of weights; if None, the supernet of the run, or the retrained child of the task.
+        task: Number of a task of the queue; None for an architecture.
 
     Raises:
         InputError: The weights or the training pairs cannot be used.
         FloatingPointError: The statistics are not finite.
     """
+    request = find_request(run, architecture, weights, task)
     tensors = request.load_tensors(run)
     with phase("loading TensorFlow"):
         from search.workers.predictors import calibration_images, describe_statistics, open_predictor

@@ -1,0 +1,207 @@
+"""Export of one architecture for the board, and the effect of quantisation on its EPE."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Dict, Mapping, NamedTuple, Optional, Tuple
+
+import numpy as np
+
+from edgeflownas.data.datasets import open_datasets
+from edgeflownas.errors import InputError
+from edgeflownas.evaluation.recalibration import select_statistics
+from edgeflownas.hardware.board import Board
+from edgeflownas.hardware.compiler import Compiler
+from edgeflownas.hardware.networks import Networks, TrainedNetwork
+from edgeflownas.network.space import Architecture
+from edgeflownas.progress import phase, progress
+from edgeflownas.storage.files import replacing, write_json
+from search.request import find_request
+from search.run import SCORING_THREADS, Run
+
+if TYPE_CHECKING:  # otherwise --help would load TensorFlow
+    from edgeflownas.evaluation.child import EvaluationData
+
+_REPRESENTATIVE = 16  # training pairs on which the ranges of activations are measured
+
+
+class Export(NamedTuple):
+    """An exported architecture.
+
+    Attributes:
+        record: Figures, settings and the paths of the written files, as plain Python types.
+        board: Board that it is compiled for.
+    """
+
+    record: Dict[str, Any]
+    board: Board
+
+
+def export(
+    run: Run,
+    architecture: Optional[str] = None,
+    weights: Optional[Path] = None,
+    task: Optional[int] = None,
+    board: Optional[Path] = None,
+    int8_io: Optional[bool] = None,
+    pairs: int = 64,
+    output: Optional[Path] = None,
+    bundle: Optional[Path] = None,
+) -> Export:
+    """Quantise an architecture to int8 TFLite, compile it with Vela, and score it on validation pairs.
+
+    Args:
+        run: Run of the architecture.
+        architecture: Digits of the architecture; None if ``task`` is given.
+        weights: File of weights; if None, the supernet of the run, or the retrained child of the task.
+        task: Number of a task of the queue; None for an architecture.
+        board: File of the board; if None, that of the configuration.
+        int8_io: Whether input and output are int8 rather than float32; if None, as the board's file says.
+        pairs: Largest number of validation pairs to score.
+        output: Folder for the files; if None, the folder ``export`` of the run.
+        bundle: New folder for the firmware; if None, it is not written.
+
+    Raises:
+        InputError: The weights, the data, the board or a folder cannot be used, or Vela is missing.
+        FloatingPointError: A weight or statistic is not finite.
+    """
+    if bundle is not None:
+        from edgeflownas.hardware.bundle import check_unused
+
+        check_unused(bundle)
+    compiler = _open_compiler(run, board, int8_io)
+    settings = compiler.summary()  # reports a missing Vela before any long work
+    request = find_request(run, architecture, weights, task)
+    chosen, architecture = request.architecture, run.space.format(request.architecture)
+    tensors = request.load_tensors(run)
+    origin = run.origin(request.weights, tensors)
+    height, width = run.config.data.padded_size
+    with phase(f"reading images, recalibrating, and scoring {architecture} in float32"):
+        data = _open_data(run, pairs)
+        trained, float_epe = _prepare_network(run, chosen, tensors, data)
+    networks = Networks(run.skeleton, height, width, trained)
+    with phase("quantising"):
+        model = networks.export(chosen, compiler.board.settings.int8_io)
+    ends = "int8" if compiler.board.settings.int8_io else "float32"
+    name = f"{architecture}_{height}x{width}_{request.origin}_{origin.sha256:.8}_{ends}_ends"
+    paths = _name_files(output or run.folder / "export", name, compiler.board.path.stem)
+    _refuse_to_replace(paths["network"], model)
+    with phase(f"compiling with Vela {compiler.vela.version}"):
+        compiled = compiler.compile(architecture, model)
+    int8_epe, scales = _score_quantised(model, data)
+    result = {
+        "architecture": architecture,
+        **origin.record(),
+        "task": request.task,
+        "size": [height, width],
+        "settings": settings,
+        **compiler.board.provenance(compiler.vela.version),
+        "epe_float32": float_epe,
+        "epe_int8": int8_epe,
+        "zero_flow_epe": data.zero_flow_epe() if data.has_motion else None,
+        **asdict(compiled.figures.cost(compiler.board.clock_hz, "compiled")),
+        "on_cpu": [f"{layer.operator} {layer.name}" for layer in compiled.layers if layer.target == "CPU"],
+        **scales,
+    }
+    result.update({key: str(path) for key, path in paths.items()})
+    _write(paths, model, compiled.model, result)
+    if bundle is not None:
+        _write_bundle(bundle, run, compiler.board, model, compiled.model, data, result)
+    return Export(result, compiler.board)
+
+
+def _open_compiler(run: Run, board: Optional[Path], int8_io: Optional[bool]) -> Compiler:
+    """Return the compiler for a board and a type of input and output, by default those of the configuration."""
+    compiler = Compiler.from_config(run.config.hardware)
+    chosen = compiler.board if board is None else Board.load(board)
+    return compiler.for_board(chosen if int8_io is None else chosen.with_settings(int8_io=int8_io))
+
+
+def _open_data(run: Run, pairs: int) -> "EvaluationData":
+    """Return the images for recalibration and at most ``pairs`` validation pairs."""
+    from edgeflownas.evaluation.child import EvaluationData
+
+    train, val = open_datasets(run.config.data)
+    config = run.config.evaluation
+    config = config.model_copy(update={"val_pairs": min(pairs, config.val_pairs or len(val), len(val))})
+    return EvaluationData(train, val, config, run.config.threads)
+
+
+def _prepare_network(
+    run: Run, architecture: Architecture, tensors: Dict[str, np.ndarray], data: "EvaluationData"
+) -> Tuple[TrainedNetwork, Optional[float]]:
+    """Return the network to export, and its EPE in float32, in pixels; None if no flow is known."""
+    from edgeflownas.evaluation.child import ChildEvaluator
+
+    evaluator = ChildEvaluator(run.skeleton, architecture, data, SCORING_THREADS)
+    statistics = select_statistics(tensors) or evaluator.recalibrate(tensors)
+    images = np.concatenate([batch.images for batch in data.calibration])[:_REPRESENTATIVE]
+    epe = evaluator.epe(tensors, statistics) if data.has_known_flow else None
+    return TrainedNetwork(tensors, statistics, images), epe
+
+
+def _score_quantised(model: bytes, data: "EvaluationData") -> Tuple[Optional[float], Dict[str, Any]]:
+    """Return the EPE of the quantised network, in pixels, and the quantisation of its input and output.
+
+    The EPE is None if no flow is known.
+    """
+    from edgeflownas.hardware.quantised import QuantisedNetwork
+
+    quantised = QuantisedNetwork(model)
+    epe = None
+    if data.has_known_flow:
+        count = sum(len(batch.images) for batch in data.validation)
+        with progress("running the quantised network", count) as bar:
+            epe = quantised.epe(data.validation, bar.advance)
+    return epe, {"input": quantised.input._asdict(), "output": quantised.output._asdict()}
+
+
+def _name_files(folder: Path, name: str, board: str) -> Dict[str, Path]:
+    """Return the paths of the network, of the compiled network and of the record of the export."""
+    return {
+        "network": folder / f"{name}.tflite",
+        "compiled": folder / f"{name}_{board}_vela.tflite",
+        "record": folder / f"{name}_{board}.json",
+    }
+
+
+def _refuse_to_replace(path: Path, model: bytes) -> None:
+    """Raise InputError if a file holds a different network, for example with other ranges of activations."""
+    if path.exists() and path.read_bytes() != model:
+        raise InputError(f"{path}: contains a different network; remove it, or choose a different folder with --output")
+
+
+def _write(paths: Mapping[str, Path], model: bytes, compiled: bytes, result: Dict[str, Any]) -> None:
+    """Write the network, the compiled network and the record of the export."""
+    for path, content in ((paths["network"], model), (paths["compiled"], compiled)):
+        with replacing(path) as temporary:
+            temporary.write_bytes(content)
+    write_json(paths["record"], result)
+
+
+def _write_bundle(
+    folder: Path,
+    run: Run,
+    board: Board,
+    model: bytes,
+    compiled: bytes,
+    data: "EvaluationData",
+    result: Dict[str, Any],
+) -> None:
+    """Write the files for the firmware, with the first validation pairs as samples."""
+    from edgeflownas.hardware.bundle import SAMPLES, Export, write_bundle
+
+    size = run.config.data.height, run.config.data.width
+    names = ("weights", "weights_sha256", "vela", "board", "accelerator", "system_config", "memory_mode", "fps",
+             "epe_int8")  # fmt: skip
+    export = Export(
+        result["architecture"],
+        model,
+        compiled,
+        result["sram_kib"],
+        size,
+        run.config.data.padded_size,
+        {name: result[name] for name in names},
+    )
+    images = np.concatenate([batch.images for batch in data.validation])[:SAMPLES]
+    write_bundle(folder, export, board, images)
+    result["bundle"] = str(folder)
