@@ -15,6 +15,7 @@ from edgeflownas.hardware.networks import Networks, TrainedNetwork
 from edgeflownas.network.space import Architecture
 from edgeflownas.progress import phase, progress
 from edgeflownas.storage.files import replacing, write_json
+from search.api.runs import AnyPath, to_path
 from search.request import find_request
 from search.run import SCORING_THREADS, Run
 
@@ -39,13 +40,13 @@ class Export(NamedTuple):
 def export(
     run: Run,
     architecture: Optional[str] = None,
-    weights: Optional[Path] = None,
+    weights: Optional[AnyPath] = None,
     task: Optional[int] = None,
-    board: Optional[Path] = None,
+    board: Optional[AnyPath] = None,
     int8_io: Optional[bool] = None,
     pairs: int = 64,
-    output: Optional[Path] = None,
-    bundle: Optional[Path] = None,
+    output: Optional[AnyPath] = None,
+    bundle: Optional[AnyPath] = None,
 ) -> Export:
     """Quantise an architecture to int8 TFLite, compile it with Vela, and score it on validation pairs.
 
@@ -64,13 +65,14 @@ def export(
         InputError: The weights, the data, the board or a folder cannot be used, or Vela is missing.
         FloatingPointError: A weight or statistic is not finite.
     """
+    folder, bundle = to_path(output) or run.folder / "export", to_path(bundle)
     if bundle is not None:
         from edgeflownas.hardware.bundle import check_unused
 
         check_unused(bundle)
-    compiler = _open_compiler(run, board, int8_io)
+    compiler = _open_compiler(run, to_path(board), int8_io)
     settings = compiler.summary()  # reports a missing Vela before any long work
-    request = find_request(run, architecture, weights, task)
+    request = find_request(run, architecture, to_path(weights), task)
     chosen, architecture = request.architecture, run.space.format(request.architecture)
     tensors = request.load_tensors(run)
     origin = run.origin(request.weights, tensors)
@@ -83,7 +85,7 @@ def export(
         model = networks.export(chosen, compiler.board.settings.int8_io)
     ends = "int8" if compiler.board.settings.int8_io else "float32"
     name = f"{architecture}_{height}x{width}_{request.origin}_{origin.sha256:.8}_{ends}_ends"
-    paths = _name_files(output or run.folder / "export", name, compiler.board.path.stem)
+    paths = _name_files(folder, name, compiler.board.path.stem)
     _refuse_to_replace(paths["network"], model)
     with phase(f"compiling with Vela {compiler.vela.version}"):
         compiled = compiler.compile(architecture, model)

@@ -10,6 +10,7 @@ from edgeflownas.evaluation.predictor import Predictor, predict_at_size
 from edgeflownas.hardware.exported import choose_size, open_exported
 from edgeflownas.progress import phase, progress
 from edgeflownas.storage.files import sha256, write_json
+from search.api.runs import AnyPath, to_path
 from search.request import find_request
 from search.run import Run
 
@@ -49,7 +50,7 @@ class FlowNetwork(NamedTuple):
 
 
 def open_network(
-    run: Run, architecture: Optional[str] = None, weights: Optional[Path] = None, task: Optional[int] = None
+    run: Run, architecture: Optional[str] = None, weights: Optional[AnyPath] = None, task: Optional[int] = None
 ) -> FlowNetwork:
     """Prepare an architecture of a run for prediction.
 
@@ -66,7 +67,7 @@ def open_network(
         InputError: The weights or the training pairs cannot be used.
         FloatingPointError: The statistics are not finite.
     """
-    request = find_request(run, architecture, weights, task)
+    request = find_request(run, architecture, to_path(weights), task)
     tensors = request.load_tensors(run)
     with phase("loading TensorFlow"):
         from search.workers.predictors import calibration_images, describe_statistics, open_predictor
@@ -83,12 +84,13 @@ def open_network(
     return FlowNetwork(predictor, lambda size: None, record)
 
 
-def open_exported_network(path: Path) -> FlowNetwork:
+def open_exported_network(path: AnyPath) -> FlowNetwork:
     """Open the .tflite file of an exported network for prediction. It needs neither a run nor statistics.
 
     Raises:
         InputError: The file is not a network that this CPU can run.
     """
+    path = Path(path)
     with phase("loading TensorFlow"):
         network = open_exported(path)
     record = {
@@ -100,13 +102,13 @@ def open_exported_network(path: Path) -> FlowNetwork:
         "arithmetic": "int8",
         "threads": 1,
     }
-    return FlowNetwork(network, lambda size: choose_size(path, network, size), record)
+    return FlowNetwork(network, lambda size: choose_size(Path(path), network, size), record)
 
 
 def predict_frames(
     network: FlowNetwork,
-    paths: Sequence[Path],
-    folder: Path,
+    paths: Sequence[AnyPath],
+    folder: AnyPath,
     size: Optional[Size] = None,
     scale: Optional[float] = None,
     arrows: bool = False,
@@ -137,7 +139,7 @@ def predict_frames(
     """
     from edgeflownas.evaluation.sequence import draw_sequence, predict_sequence
 
-    frames = open_frames(paths)
+    frames, folder = open_frames([Path(path) for path in paths]), Path(folder)
     used = size or network.choose_size(frames.size())
     with progress("predicting flow", frames.count - 1) as bar:
         result = predict_sequence(network.predictor, frames, folder, used, bar.advance)

@@ -3,7 +3,7 @@
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Dict, Mapping, Union
+from typing import Any, Dict, Mapping
 
 import numpy as np
 import yaml
@@ -12,6 +12,7 @@ from edgeflownas.config import Config, validate
 from edgeflownas.errors import InputError
 from edgeflownas.hardware.board import Board
 from edgeflownas.storage import sealed
+from search.api.runs import AnyPath
 from search.inputs import locate_inputs
 from search.nsga2.archive import Archive
 from search.nsga2.competition import Competition
@@ -98,7 +99,7 @@ def make_table(archive: Archive, rows: np.ndarray) -> Table:
     return table
 
 
-def read_scores(source: Union[str, Path]) -> Scores:
+def read_scores(source: AnyPath) -> Scores:
     """Read the scores of a search or of a whole space.
 
     Args:

@@ -6,9 +6,11 @@ from typing import Any, Mapping, Optional, Union
 
 from search.run import Run
 
+AnyPath = Union[str, Path]
+
 
 def open_run(
-    source: Union[str, Path], folder: Union[str, Path, None] = None, settings: Optional[Mapping[str, Any]] = None
+    source: AnyPath, folder: Optional[AnyPath] = None, settings: Optional[Mapping[str, Any]] = None
 ) -> Run:
     """Open a run; nothing is written yet.
 
@@ -25,3 +27,8 @@ def open_run(
         folder, path = folder or path, path / "config.yaml"
     overrides = [f"{key}={json.dumps(value)}" for key, value in (settings or {}).items()]
     return Run.open(path, None if folder is None else Path(folder), overrides)
+
+
+def to_path(path: Optional[AnyPath]) -> Optional[Path]:
+    """Return an optional path as ``Path``."""
+    return None if path is None else Path(path)

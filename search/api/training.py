@@ -10,6 +10,7 @@ from edgeflownas.progress import phase, say
 from edgeflownas.storage import checkpoint
 from edgeflownas.storage.files import report_restored
 from edgeflownas.storage.lock import Lock, locked
+from search.api.runs import AnyPath
 from search.run import Run
 from search.strategies import staged
 
@@ -18,7 +19,7 @@ def train(
     run: Run,
     resume: Optional[bool] = None,
     from_previous: bool = False,
-    init_from: Optional[Path] = None,
+    init_from: Optional[AnyPath] = None,
 ) -> Path:
     """Train the supernet of a run, or resume its training.
 
@@ -41,9 +42,10 @@ def train(
             folders = staged.stage_folders(run.supernet_folder)
             weights_files = [folder / name for folder in folders for name in ("last.h5", "best.h5")]
             report_restored(*checkpoint.use_previous(*weights_files))
-        weights = run.load_weights(init_from) if init_from else None
-        if init_from and weights:
-            say(f"initial weights: {run.origin(init_from, weights)}")
+        weights = None
+        if init_from is not None:
+            weights = run.load_weights(Path(init_from))
+            say(f"initial weights: {run.origin(Path(init_from), weights)}")
         if run.config.supernet is not None:
             say(
                 f"supernet: {run.config.supernet} of the configuration is not used here; from now on this run uses the "
