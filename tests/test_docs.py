@@ -40,7 +40,7 @@ def test_site_is_built_without_warnings_and_can_be_searched(tmp_path: Path) -> N
     pages = {str(path.relative_to(site)) for path in site.rglob("*.html")}
     assert {"index.html", "docs/configuration.html", "results/reference/demo/index.html"} <= pages
     api = (site / "docs" / "api.html").read_text(encoding="utf-8")
-    assert "Read a board" in api and ":::" not in api
+    assert "Read a board" in api and "search.api.runs.open_run" in api and ":::" not in api
     assert "hypervolume" in (site / "search" / "search_index.json").read_text(encoding="utf-8")
 
 
