@@ -12,7 +12,7 @@ import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Dict, List, Mapping, Sequence
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
 import numpy as np
 import yaml
@@ -340,13 +340,26 @@ class CostTable:
         self._compare("board", self.content.board, board.description())
 
     def _compare(self, part: str, table: Mapping[str, Any], run: Mapping[str, Any]) -> None:
-        for key in {**table, **run}:
-            if table.get(key) != run.get(key):
-                raise InputError(
-                    f"hardware.table: the cost table is for a different {part}: {key} is {table.get(key)!s:.200} in "
-                    f"the table and {run.get(key)} in this run; set hardware.table to a matching table, "
-                    f"or {REBUILD_HINT}"
-                )
+        found = _find_difference(table, run)
+        if found is not None:
+            key, there, here = found
+            raise InputError(
+                f"hardware.table: the cost table is for a different {part}: {key} is {there!s:.200} in the table and "
+                f"{here!s:.200} in this run; set hardware.table to a matching table, or {REBUILD_HINT}"
+            )
+
+
+def _find_difference(table: Mapping[str, Any], run: Mapping[str, Any]) -> Optional[Tuple[str, Any, Any]]:
+    """Return the first key that differs, also inside sections, and its two values; None if all are equal."""
+    for key in {**table, **run}:
+        there, here = table.get(key), run.get(key)
+        if isinstance(there, dict) and isinstance(here, dict):
+            inner = _find_difference(there, here)
+            if inner is not None:
+                return f"{key}.{inner[0]}", inner[1], inner[2]
+        elif there != here:
+            return key, there, here
+    return None
 
 
 def _parse_architecture(text: str, counts: Sequence[int]) -> Architecture:

@@ -17,6 +17,7 @@ FORMAT = "edgeflownas-weights"
 FORMAT_VERSION = 1
 PAIRS = "pairs"  # key of an identity: fingerprints of the pairs; files of earlier versions lack it
 
+_DIGEST_LENGTH = 64  # of a SHA-256 in hexadecimal
 _RESUME = "resume from {} with `train --from-previous`, or, for a task, with `queue retry --from-previous`"
 
 
@@ -101,13 +102,13 @@ def check_same(path: Path, before: Mapping[str, Any], now: Mapping[str, Any]) ->
         if name == PAIRS:
             remark = _check_pairs(path, before.get(PAIRS), value)
             continue
-        then, today = _find_difference(before.get(name), value)
+        then, today = before.get(name), value
         if name == "data" and isinstance(then, dict) and before.get(PAIRS) and now.get(PAIRS):
             then, today = drop_places(then), drop_places(today)
         if then != today:
             raise InputError(
-                f"{path}: was trained with another {name} ({then}, now {today}); restore it, or train in another run "
-                f"folder"
+                f"{path}: belongs to a different training ({'; '.join(_describe_difference(name, then, today))}); "
+                f"undo the change, or train in another run folder"
             )
     return remark
 
@@ -138,9 +139,14 @@ def _read_tensors(group: h5py.Group, most: int) -> Dict[str, np.ndarray]:
     return tensors
 
 
-def _find_difference(before: Any, now: Any) -> Tuple[Any, Any]:
-    """Return both values; if both are sections, reduce them to the keys that differ."""
+def _describe_difference(name: str, before: Any, now: Any) -> List[str]:
+    """Describe how two different values of an identity differ; for sections, name the keys that differ."""
     if not (isinstance(before, dict) and isinstance(now, dict)):
-        return before, now
+        return [f"{name}: {_show(before)} there, {_show(now)} here"]
     keys = [key for key in {**before, **now} if before.get(key) != now.get(key)]
-    return {key: before.get(key) for key in keys}, {key: now.get(key) for key in keys}
+    return [f"{name}.{key}: {_show(before.get(key))} there, {_show(now.get(key))} here" for key in keys]
+
+
+def _show(value: Any) -> str:
+    """Return a value of an identity for a message; digests are shortened."""
+    return f"{value:.12}" if isinstance(value, str) and len(value) == _DIGEST_LENGTH else str(value)

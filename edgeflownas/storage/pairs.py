@@ -22,7 +22,7 @@ def describe_changes(before: Mapping[str, Fingerprint], now: Mapping[str, Finger
         if then.get("pairs") != today["pairs"]:
             changes.append(f"the number of {use} pairs was {then.get('pairs')}, now it is {today['pairs']}")
         elif then.get("names") != today["names"]:
-            changes.append(f"the names of the {use} pairs have changed")
+            changes.append(f"the names of the {use} pairs, or their order, have changed")
         elif then.get("contents") != today["contents"]:
             changes.append(f"the contents of files of the {use} pairs have changed")
     return changes

@@ -82,7 +82,10 @@ def _train(run: Run, resume: Optional[bool], weights: Optional[Dict[str, np.ndar
     with phase("reading images and building the supernet"):
         from supernet.training import prepare_supernet_training
 
-        training = prepare_supernet_training(run.config, run.supernet_folder, run.training_identity(), weights)
+        identity = run.training_identity()
+        if weights is not None:
+            identity["first weights"] = checkpoint.digest(weights)
+        training = prepare_supernet_training(run.config, run.supernet_folder, identity, weights)
         _check_resume(run.supernet_folder, resume, (run.supernet_folder / "last.h5").exists())
         resumed = training.resume()
     run.write_config()

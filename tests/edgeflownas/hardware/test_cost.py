@@ -1,5 +1,6 @@
 import dataclasses
 import itertools
+import shutil
 from pathlib import Path
 from typing import Any, Callable, Dict, List, Sequence, Tuple
 
@@ -245,6 +246,16 @@ def test_table_for_another_board_is_rejected_with_the_difference() -> None:
     with pytest.raises(InputError, match="a different board: name is 999") as error:
         table.check_board(grove())
     assert len(str(error.value)) < 500
+
+
+def test_changed_setting_of_vela_is_named(tmp_path: Path) -> None:
+    for suffix in ("yaml", "ini"):
+        shutil.copy(BOARDS / f"grove_vision_ai_v2.{suffix}", tmp_path)
+    settings = tmp_path / "grove_vision_ai_v2.ini"
+    settings.write_text(settings.read_text().replace("core_clock=400e6", "core_clock=200e6"))
+    key = r"vela_config\.System_Config\.Grove_Vision_AI_V2\.core_clock"
+    with pytest.raises(InputError, match=key + " is 400000000.0 in the table and 200000000.0 in this run"):
+        make_table(TINY, made_up).check_board(Board.load(tmp_path / "grove_vision_ai_v2.yaml"))
 
 
 @pytest.mark.parametrize("name", SHIPPED)

@@ -52,6 +52,17 @@ def test_weights_of_another_network_are_refused_even_if_shapes_agree(tmp_path):
         run.load_weights(path)
 
 
+def test_training_is_not_resumed_with_other_initial_weights(tmp_path):
+    options = ["--config", str(CONFIG), "--run", str(tmp_path / "run"), "--num-epochs", "1"]
+    for key, value in {"data.train_pairs": 8, "data.val_pairs": 2, "evaluation.calibration_pairs": 4}.items():
+        options += ["--set", f"{key}={value}"]
+    weights = tmp_path / "run" / "supernet" / "best.h5"
+    assert CliRunner().invoke(train.command, options, catch_exceptions=False).exit_code == 0
+    result = CliRunner().invoke(train.command, [*options, "--init-from", str(weights)])
+    assert isinstance(result.exception, InputError)
+    assert "belongs to a different training (first weights: None there, " in str(result.exception)
+
+
 def test_paths_of_options_may_begin_with_the_home_folder(tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
     (tmp_path / "a.yaml").write_text(CONFIG.read_text())

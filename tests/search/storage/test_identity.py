@@ -111,7 +111,7 @@ def test_pairs_are_recorded_and_compared(tmp_path: Path) -> None:
     assert not search(path, 3, who).remark
     changes: List[Tuple[Fingerprint, str]] = [
         ({"pairs": 4}, "the number of validation pairs was 8, now it is 4"),
-        ({"names": "c"}, "the names of the validation pairs have changed"),
+        ({"names": "c"}, "the names of the validation pairs, or their order, have changed"),
         ({"contents": "c"}, "the contents of files of the validation pairs have changed"),
     ]
     for change, reason in changes:
