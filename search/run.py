@@ -115,6 +115,11 @@ class Run:
         return self.folder / "hardware.json"
 
     @property
+    def measured_file(self) -> Path:
+        """Latencies measured on the board, imported with ``cost import``."""
+        return self.folder / "measured.json"
+
+    @property
     def rank_file(self) -> Path:
         """Agreement of the supernet's ranking with that of children trained from scratch."""
         return self.folder / "rank.json"

@@ -129,6 +129,8 @@ class Board:
             "accelerator": settings.accelerator,
             "system_config": settings.system_config,
             "memory_mode": settings.memory_mode,
+            "optimise": settings.optimise,
+            "arena_bytes": str(self.arena_bytes),
         }
 
     def misfit(self, sram_kib: float) -> Optional[str]:

@@ -45,7 +45,8 @@ class Cost:
         latency_ms: Duration of one inference including waiting for memory, in milliseconds.
         sram_kib: Peak use of the arena, in KiB.
         npu_cycles: Cycles in which the NPU computes.
-        source: "compiled", or "predicted" from compiled figures of other architectures.
+        source: "measured" on the board, "corrected" by a line through measured latencies, "compiled", or "predicted"
+            from compiled figures of other architectures.
     """
 
     fps: float

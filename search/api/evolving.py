@@ -8,6 +8,7 @@ import numpy as np
 from edgeflownas.errors import InputError
 from edgeflownas.hardware.board import Board
 from edgeflownas.hardware.cost import CostTable
+from edgeflownas.hardware.measured import Measurements
 from edgeflownas.progress import say
 from edgeflownas.storage.files import remove_leftovers, report_restored, use_previous, write_json
 from edgeflownas.storage.lock import locked
@@ -22,6 +23,7 @@ from search.run import Run
 from search.storage.compiled_costs import copy_compiled_costs
 from search.storage.front import records, write_front
 from search.storage.identity import Identity
+from search.storage.measurements import prefer_measured, read_measurements
 from search.storage.search_file import SearchFile, set_aside
 from search.storage.space_file import read_whole_space
 from search.strategies.independent import INDEPENDENT
@@ -77,7 +79,7 @@ def evolve(
         check_batch_sizes(run.retraining(run.space.format((0,) * len(run.space.genes))))
         run.write_config()
         reason = strategy.run(search)
-        front = _finish(search)
+        front = _finish(prepared)
         if not len(front):
             raise InputError(_explain_empty_front(search, strategy))
         _write_files(prepared, front)
@@ -105,6 +107,7 @@ class _PreparedSearch(NamedTuple):
         board: The board of the cost table.
         table: The cost table for the weights of the search.
         compiler: The compiler of the front; None if the front is not compiled.
+        measurements: Latencies measured on the board.
         identity: Everything that must not change when the search is resumed.
         origin: Origin of the weights of the supernet; None where no weights are shared.
     """
@@ -113,6 +116,7 @@ class _PreparedSearch(NamedTuple):
     board: Board
     table: CostTable
     compiler: Optional[FrontCompiler]
+    measurements: Measurements
     identity: Identity
     origin: Optional[WeightsOrigin]
 
@@ -146,7 +150,8 @@ def _prepare_search(run: Run, strategy: Strategy, restart: bool, from_previous: 
         evolution = _restore_evolution(run, table, file, compiler)
         origin = run.origin(run.supernet_file, weights) if strategy.shares_weights else None
         context = SearchContext(run, weights, evolution, file, lock)
-        yield _PreparedSearch(context, board, table, compiler, identity, origin)
+        measurements = read_measurements(run, board)
+        yield _PreparedSearch(context, board, table, compiler, measurements, identity, origin)
 
 
 def _restore_evolution(run: Run, table: CostTable, file: SearchFile, compiler: Optional[FrontCompiler]) -> Evolution:
@@ -156,13 +161,22 @@ def _restore_evolution(run: Run, table: CostTable, file: SearchFile, compiler: O
     return Evolution(run.space, config, compiler.table, seed, file.archive, file.last, compiler.compile_costs)
 
 
-def _finish(search: SearchContext) -> np.ndarray:
-    """Save the checkpoint, compile the front and return its rows in the archive."""
+def _finish(prepared: _PreparedSearch) -> np.ndarray:
+    """Save the checkpoint, determine the front by measured and compiled costs, and return its rows in the archive.
+
+    Measured costs are not saved: they belong to the run's file of measurements.
+    """
+    search = prepared.search
     search.lock.beat()
     search.file.save()
+    evolution = search.evolution
     # The checkpoint may be older than the option to compile fronts.
-    search.evolution.compile_front(lambda done, total: search.lock.beat())
-    return search.evolution.front()
+    evolution.compile_front(lambda done, total: search.lock.beat())
+    if prepared.measurements.content is not None:
+        prefer_measured(evolution.archive, prepared.measurements)
+        evolution.costs_changed()
+        evolution.compile_front(lambda done, total: search.lock.beat())
+    return evolution.front()
 
 
 def _explain_empty_front(search: SearchContext, strategy: Strategy) -> str:
@@ -252,4 +266,5 @@ def _read_exact(prepared: _PreparedSearch) -> Optional[Evolution]:
     if archive is None:
         return None
     copy_compiled_costs(prepared.search.evolution.archive, archive)
+    prefer_measured(archive, prepared.measurements)
     return Evolution(run.space, run.config.evolution, prepared.table, run.config.seed, archive)

@@ -19,17 +19,18 @@ from edgeflownas.progress import progress, say
 from edgeflownas.shipped.locate import shorten
 from edgeflownas.storage.files import report_restored, use_previous
 from edgeflownas.terminal import open_console, print_table
-from search.commands import layer_view
+from search.commands import cost_import, layer_view
 from search.commands.options import NamedFile, PathOption, json_option, print_json, run_options
 from search.groups import OrderedGroup
 from search.run import Run
-from search.storage.compiled_costs import read_compiled_costs
+from search.storage.compiled_costs import read_compiled_costs, read_final_costs
+from search.storage.measurements import read_measurements
 from search.weights import WeightsOrigin
 
 
 @click.group(cls=OrderedGroup)
 def command() -> None:
-    """Show costs on a board, and build tables that predict them."""
+    """Show costs on a board, build tables that predict them, and import measured ones."""
 
 
 @command.command()
@@ -101,7 +102,8 @@ def build(run: Run, board: Optional[Path], output: Optional[Path], checks: int, 
 def show(run: Run, architectures: Tuple[str, ...], compiled: bool, layers: bool, as_json: bool) -> None:
     """Show the cost of architectures on the board.
 
-    Figures that the search of the run has compiled are preferred. All others are predicted by the cost table.
+    Latencies measured on the board come first, then figures that the run has compiled. All others are predicted by the
+    cost table.
     """
     if layers:
         _show_layers(run, architectures, as_json)
@@ -122,11 +124,25 @@ def _look_up(run: Run, architectures: Tuple[str, ...]) -> Tuple[List[Dict[str, A
     own = run.networks_origin()
     table = table.for_weights(own.sha256, run.config.hardware.vela_version)
     compiled = read_compiled_costs(run)
+    children = read_final_costs(run, board.provenance(run.config.hardware.vela_version))
+    measurements = read_measurements(run, board)
     parsed = [run.space.parse(text) for text in architectures]
-    costs = [compiled.get(architecture) or table.cost(architecture) for architecture in parsed]
+    costs = [
+        measurements.prefer(
+            run.space.format(architecture),
+            compiled.get(architecture) or children.get(architecture) or table.cost(architecture),
+        )
+        for architecture in parsed
+    ]
     records = [_to_record(text, cost, board, origin.vela, own) for text, cost in zip(architectures, costs)]
     known = sum(architecture in compiled for architecture in parsed)
+    trained = sum(architecture in children and architecture not in compiled for architecture in parsed)
+    measured = sum(cost.source == "measured" for cost in costs)
     sources = [f"{known} compiled by the search or enumeration of this run"] if known else []
+    sources += [f"{trained} compiled with the weights of the trained children of this run"] if trained else []
+    sources += [f"{measured} measured on the board"] if measured else []
+    if measurements.line is not None and any(cost.source == "corrected" for cost in costs):
+        sources.append(f"corrected by a line through {measurements.line.points} measurements")
     sources.append(f"table of {'random weights' if weights == RANDOM else f'the weights {weights:.12} (sha256)'}")
     return records, "; ".join([board.summary(origin.vela), *sources, f"weights: {own}"])
 
@@ -217,3 +233,6 @@ def _show_layers(run: Run, architectures: Tuple[str, ...], as_json: bool) -> Non
     print_table(table, console)
     say(f"{board.settings.name}: {board.summary(vela)}; weights: {origin}", console)
     _say_misfits(console, board, records)
+
+
+command.add_command(cost_import.command)

@@ -19,6 +19,7 @@ from search.nsga2.scoring import look_up_cost
 from search.run import Run
 from search.storage.front import front_table, records
 from search.storage.identity import Identity
+from search.storage.measurements import prefer_measured, read_measurements
 from search.storage.space_file import SpaceFile
 from search.strategies.enumeration import enumerate_space, select_by_digits
 from search.weights import WeightsOrigin
@@ -71,6 +72,8 @@ def command(run: Run, backbones: str, heads: str, from_previous: bool, as_json: 
         if file.complete:
             evolution.compile_front(lambda done, total: lock.beat())
             file.write(evolution.front(), evolution.hypervolume(), evolution.objectives.reference_point)
+        prefer_measured(file.archive, read_measurements(run, board))
+        evolution.costs_changed()
         hardware = board.provenance(table.content.origin.vela if compiler is None else compiler.vela)
         _show(run, file, evolution, run.origin(run.supernet_file, weights), board, hardware, as_json)
 

@@ -9,6 +9,7 @@ from typing import Any, Dict, List, Optional, Sequence, Tuple
 import click
 
 from edgeflownas.errors import InputError
+from edgeflownas.hardware.board import Board
 from edgeflownas.hardware.compiler import Compiler
 from edgeflownas.hardware.cost import CostTable
 from edgeflownas.progress import say
@@ -29,6 +30,7 @@ from search.queue.watch import Overview, watch
 from search.ranking.agreement import measure_agreement
 from search.run import Run
 from search.storage.identity import Identity
+from search.storage.measurements import prefer_measured, read_measurements
 from search.storage.search_file import SearchFile
 from search.strategies.independent import INDEPENDENT, build_sample
 from search.weights import WeightsOrigin
@@ -81,10 +83,13 @@ def build(run: Run, rebuild: bool) -> None:
     if not run.search_file.exists():
         raise InputError(f"{run.search_file}: does not exist; search first, with `evolve`")
     run.record_places()
-    table = CostTable.load(Path(run.config.hardware.table))
+    hardware = run.config.hardware
+    table, board = CostTable.load(Path(hardware.table)), Board.load(Path(hardware.board))
     with locked(run.folder / "search.lock", f"run {run.folder}"):
         file = SearchFile(run.search_file, Identity.of(run, digest(run.supernet_weights())))
         evolution = Evolution(run.space, run.config.evolution, table, run.config.seed, file.archive, file.last)
+        prefer_measured(evolution.archive, read_measurements(run, board))
+        evolution.costs_changed()
         queue = building.build(run, evolution.archive, evolution.front(), rebuild)
     _show(run, status.read_rows(queue))
 
@@ -192,7 +197,7 @@ def collect(run: Run, as_json: bool) -> None:
     """Write the retrained architectures to final_front.csv, and compare their ranking with the supernet's."""
     queue, compiler = Queue(run.queue_folder), Compiler.from_config(run.config.hardware)
     run.record_places()
-    collection = collecting.collect(queue, compiler, score_final_epes)
+    collection = collecting.collect(queue, compiler, score_final_epes, read_measurements(run, compiler.board))
     vela = run.config.hardware.vela_version  # a search uses a single version, and only that version compiles
     hardware = compiler.board.provenance(vela)
     final_front.write_final_front(run.final_front_file, collection, hardware)

@@ -229,10 +229,14 @@ class Evolution:
                 if error is not None:
                     name = self.space.format(self.archive.column("genes")[row])
                     say(f"architecture {name} has failed: its compiled figures are invalid: {error}")
-            self._competition.reset()
             self.archive.mark_failed(rows[[error is not None for error in errors]])
             valid = [index for index, error in enumerate(errors) if error is None]
             self.archive.replace_costs(rows[valid], [costs[index] for index in valid])
+            self.costs_changed()
+
+    def costs_changed(self) -> None:
+        """Determine the front again, after costs of the archive were replaced."""
+        self._competition.reset()
 
     def front(self) -> np.ndarray:
         """Return the rows of the non-dominated feasible architectures, sorted by the first objective, best first."""

@@ -16,7 +16,7 @@ from edgeflownas.wording import format_count
 Score = Tuple[Architecture, float]
 
 COST_FIGURES = ("fps", "latency_ms", "sram_kib", "npu_cycles")
-COST_SOURCES = ("predicted", "compiled")  # archives store the index
+COST_SOURCES = ("predicted", "compiled", "measured", "corrected")  # archives store the index
 
 
 class Evaluator(Protocol):

@@ -4,7 +4,7 @@ import hashlib
 import shutil
 import time
 from pathlib import Path
-from typing import List, Mapping, Optional, Sequence
+from typing import Any, Dict, List, Mapping, Optional, Sequence
 
 import numpy as np
 
@@ -209,7 +209,14 @@ def make_task(
 def _holds_tasks(folder: Path, tasks: List[TaskConfig]) -> bool:
     """Return whether a queue holds exactly these tasks."""
     queue = Queue(folder)
-    return [queue.task(index).config for index in queue.indices] == tasks
+    # Costs that are known better by now do not make it another task.
+    before = [queue.task(index).config for index in queue.indices]
+    return [_without_cost(task) for task in before] == [_without_cost(task) for task in tasks]
+
+
+def _without_cost(task: TaskConfig) -> Dict[str, Any]:
+    content = task.model_dump()
+    return {**content, "found": content["found"]["epe"]}
 
 
 def _check_replaceable(folder: Path, rebuild: bool) -> None:

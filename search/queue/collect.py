@@ -10,6 +10,7 @@ from edgeflownas.errors import InputError
 from edgeflownas.evaluation.recalibration import select_statistics
 from edgeflownas.hardware.compiler import Compiler
 from edgeflownas.hardware.cost import Cost
+from edgeflownas.hardware.measured import NO_MEASUREMENTS, Measurements
 from edgeflownas.hardware.networks import Networks, TrainedNetwork
 from edgeflownas.network.definition import open_skeleton
 from edgeflownas.network.space import Space
@@ -40,7 +41,7 @@ class Survivor:
         latency_ms: Latency of one inference, in ms.
         sram_kib: Peak size of the arena, in KiB.
         npu_cycles: Cycles of the NPU itself.
-        cost_source: Source of the four cost figures, "compiled" or "predicted".
+        cost_source: Source of the cost figures, as in ``Cost``.
         weights: File of the retrained weights and BN statistics.
         weights_sha256: Digest of these weights and statistics.
     """
@@ -79,13 +80,16 @@ class Collection:
 Scorer = Callable[[Task, Mapping[str, np.ndarray]], Dict[str, FinalEpe]]
 
 
-def collect(queue: Queue, compiler: Compiler, scorer: Scorer) -> Collection:
+def collect(
+    queue: Queue, compiler: Compiler, scorer: Scorer, measurements: Measurements = NO_MEASUREMENTS
+) -> Collection:
     """Collect the results of the finished tasks, and report how many are missing.
 
     Args:
         queue: Queue to collect from.
         compiler: Compiler for the retrained networks.
         scorer: Function that returns the final EPEs of a task's child from its weights and BN statistics.
+        measurements: Latencies measured on the board, which are preferred to compiled ones.
 
     Raises:
         InputError: No task is done; a result is damaged or does not belong to the weights in its folder; or tasks were
@@ -102,7 +106,7 @@ def collect(queue: Queue, compiler: Compiler, scorer: Scorer) -> Collection:
     survivors = []
     with progress("collecting", len(tasks)) as bar:
         for task in tasks:
-            survivors.append(_load_survivor(task, compiler if can_compile else None, scorer))
+            survivors.append(_load_survivor(task, compiler if can_compile else None, scorer, measurements))
             bar.advance(task.config.architecture)
     survivors.sort(key=lambda survivor: (survivor.epe, survivor.architecture))
     points = compute_points(
@@ -112,7 +116,9 @@ def collect(queue: Queue, compiler: Compiler, scorer: Scorer) -> Collection:
     return Collection(survivors, front, len(rows) - len(tasks), tasks[0].config.data.padded_size)
 
 
-def _load_survivor(task: Task, compiler: Optional[Compiler], scorer: Scorer) -> Survivor:
+def _load_survivor(
+    task: Task, compiler: Optional[Compiler], scorer: Scorer, measurements: Measurements
+) -> Survivor:
     """Load a task's result; without a compiler, keep the cost recorded by the search."""
     config, paths = task.config, task.paths
     result = load_result(task)
@@ -120,7 +126,7 @@ def _load_survivor(task: Task, compiler: Optional[Compiler], scorer: Scorer) -> 
     if checkpoint.digest(tensors) != result.weights_sha256:
         raise InputError(f"{paths.result}: does not belong to {paths.best}; restore the file that was changed")
     cost = config.found.cost if compiler is None else _compile(task, tensors, compiler)
-    figures = asdict(cost)
+    figures = asdict(measurements.prefer(config.architecture, cost))
     return Survivor(
         architecture=config.architecture,
         epe=result.epe,

@@ -41,7 +41,7 @@ class SearchFigures(Section):
     latency_ms: float = Field(gt=0, allow_inf_nan=False)
     sram_kib: float = Field(gt=0, allow_inf_nan=False)
     npu_cycles: float = Field(gt=0, allow_inf_nan=False)
-    source: Literal["predicted", "compiled"] = Field(description="source of the four cost figures")
+    source: Literal["predicted", "compiled", "measured", "corrected"] = Field(description="source of the figures")
 
     @property
     def cost(self) -> Cost:

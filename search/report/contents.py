@@ -26,6 +26,7 @@ from search.run import Run
 from search.storage.archive_group import read_archive
 from search.storage.compiled_costs import copy_compiled_costs
 from search.storage.identity import Identity
+from search.storage.measurements import prefer_measured, read_measurements
 from search.storage.search_file import read_reference_point
 from search.storage.space_file import read_whole_space
 from search.strategies.staged import stage_folders
@@ -236,10 +237,15 @@ def read(folder: Path, name: Optional[str] = None) -> Contents:
     if archive is not None and exact is not None:
         copy_compiled_costs(archive, exact)
         copy_compiled_costs(exact, archive)
+    board = Board.load(Path(run.config.hardware.board))
+    measurements = read_measurements(run, board)
+    for scores in (archive, exact):
+        if scores is not None:
+            prefer_measured(scores, measurements)
     return Contents(
         name=name or folder.resolve().name,
         run=run,
-        board=Board.load(Path(run.config.hardware.board)),
+        board=board,
         attributes=attributes,
         archive=archive,
         generations=generations,

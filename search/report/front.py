@@ -60,8 +60,10 @@ def _summarise_scores(contents: Contents, points: Points) -> str:
         requested = format_count(archive.evaluations, "architecture")
         text = f"{requested} requested and {len(archive):,} of {size} scored by the search"
         text += f"; {enumerated}" if contents.exact is not None and len(points) > len(archive) else ""
-    compiled = int((points.columns["cost_source"] == COST_SOURCES.index("compiled")).sum())
-    return f"{text}. {compiled:,} of the costs shown are compiled, the others predicted"
+    sources = [COST_SOURCES[source] for source in points.columns["cost_source"]]
+    counts = {source: sources.count(source) for source in ("measured", "compiled", "corrected")}
+    known = " and ".join(f"{count:,} are {source}" for source, count in counts.items() if count or source == "compiled")
+    return f"{text}. Of the costs shown, {known}, the others predicted"
 
 
 def _make_chart(title: str, run: int, points: Points) -> Chart:

@@ -68,8 +68,8 @@ def _supernet_epes(contents: Contents, queue: Queue, done: Sequence[Done]) -> Li
 
 
 def _fps(contents: Contents, queue: Queue, done: Sequence[Done]) -> List[float]:
-    """Return the FPS compiled by `queue collect` or, if there is none, the FPS known to the search."""
-    collected = [line for line in contents.final if line.get("cost_source") == "compiled"]
+    """Return the measured or compiled FPS of `queue collect` or, if there is none, the FPS known to the search."""
+    collected = [line for line in contents.final if line.get("cost_source") in ("measured", "compiled")]
     compiled = {line.get("architecture"): line["fps"] for line in collected}
     return [float(compiled.get(row.architecture, queue.task(row.index).config.found.fps)) for row, _ in done]
 

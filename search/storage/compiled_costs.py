@@ -1,5 +1,6 @@
 """Compiled costs that a run knows: those of the fronts of its search and of its whole space."""
 
+import csv
 from pathlib import Path
 from typing import Any, Dict, Mapping
 
@@ -16,6 +17,7 @@ from edgeflownas.storage.checkpoint import digest
 from edgeflownas.storage.files import sha256
 from search.nsga2.archive import Archive
 from search.nsga2.scoring import COST_FIGURES, COST_SOURCES
+from search.queue.queue import Queue
 from search.run import Run
 from search.storage.archive_group import read_archive
 
@@ -45,6 +47,39 @@ def read_compiled_costs(run: Run) -> Dict[Architecture, Cost]:
         except (sealed.DamagedError, *sealed.MALFORMED, InputError, yaml.YAMLError) as error:
             say(f"{path}: its compiled figures are not used: {' '.join(str(error).split())}")
     return costs
+
+
+def read_final_costs(run: Run, provenance: Mapping[str, str]) -> Dict[Architecture, Cost]:
+    """Return the compiled costs of the trained children of a run whose architectures share no weights.
+
+    Args:
+        run: Run; with shared weights, its children have other weights than the networks whose cost is asked for.
+        provenance: Board and compiler for which the costs must be; see ``Board.provenance``.
+
+    Returns:
+        Costs by architecture; empty if ``queue collect`` has not written any, or for another network, board or size.
+    """
+    path = run.final_front_file
+    if run.config.strategy != "independent" or not path.exists() or not _has_same_networks(run):
+        return {}
+    costs = {}
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            for row in csv.DictReader(file):
+                if row["cost_source"] == "compiled" and all(row.get(key) == str(provenance[key]) for key in provenance):
+                    figures = {name: float(row[name]) for name in COST_FIGURES}
+                    costs[run.space.parse(row["architecture"])] = Cost(**figures, source="compiled")
+    except (OSError, ValueError, KeyError, TypeError, csv.Error, InputError) as error:
+        say(f"{path}: its compiled figures are not used: {' '.join(str(error).split())}")
+        return {}
+    return costs
+
+
+def _has_same_networks(run: Run) -> bool:
+    """Return whether the children in a run's queue have its network and its image size."""
+    queue = Queue(run.queue_folder)
+    config = queue.task(queue.indices[0]).config
+    return (config.network, config.data.padded_size) == (run.config.network, run.config.data.padded_size)
 
 
 def list_compiled_costs(archive: Archive) -> Dict[Architecture, Cost]:
