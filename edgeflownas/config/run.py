@@ -26,6 +26,12 @@ class TrainConfig(Section):
 
     epochs: int = Field(200, ge=1, description="Number of passes over the training pairs.")
     batch_size: int = Field(8, ge=1, description="Number of pairs per step.")
+    accumulation: int = Field(
+        1,
+        ge=1,
+        description="Number of equal parts of a batch that are computed one after another. Their gradients are "
+        "averaged before the weights change, so a step needs the memory of one part. BN uses the statistics of a part.",
+    )
     learning_rate: float = Field(1e-4, gt=0, description="Peak learning rate. It decays to 0 along a cosine.")
     warmup_steps: int = Field(
         0, ge=0, description="Number of steps over which the learning rate rises from 0 to its peak."
@@ -59,10 +65,25 @@ class TrainConfig(Section):
             raise ValueError("should name every GPU only once")
         return devices
 
+    @model_validator(mode="after")
+    def _check_parts(self) -> "TrainConfig":
+        if self.batch_size % self.accumulation:
+            raise ValueError(f"accumulation: should divide batch_size, which is {self.batch_size}")
+        return self
+
+    @property
+    def part_size(self) -> int:
+        """Number of pairs that are computed at once."""
+        return self.batch_size // self.accumulation
+
     @property
     def recipe(self) -> Dict[str, Any]:
-        """Settings that affect the trained weights. Training can only be resumed with the same settings."""
-        return self.model_dump(exclude={"patience", "keep_every", "devices"})
+        """Settings that affect the trained weights. Training can only be resumed with the same settings.
+
+        An accumulation of 1 is omitted, so that training runs of versions without it can be resumed.
+        """
+        omitted = {"patience", "keep_every", "devices"} | ({"accumulation"} if self.accumulation == 1 else set())
+        return self.model_dump(exclude=omitted)
 
 
 class SupernetTrainConfig(TrainConfig):

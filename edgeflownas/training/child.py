@@ -63,9 +63,9 @@ class ChildStep(GraphStep):
         Raises:
             InputError: The batch cannot be split equally among the devices.
         """
-        if config.batch_size % len(devices.names):
+        if config.part_size % len(devices.names):
             raise InputError(
-                f"train.batch_size: {format_count(config.batch_size, 'pair')} cannot be split equally "
+                f"train.batch_size: {format_count(config.part_size, 'pair')} cannot be split equally "
                 f"among {len(devices.names)} "
                 f"devices (train.devices, --gpu-device); change one of the two"
             )

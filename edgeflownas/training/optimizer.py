@@ -1,7 +1,7 @@
 """One optimisation step: Adam with decoupled weight decay and gradient clipping; fails if gradients are not finite."""
 
 import math
-from typing import Mapping, Sequence, Tuple
+from typing import Dict, Mapping, Sequence, Tuple
 
 from edgeflownas.config import TrainConfig
 from edgeflownas.tf_runtime.stack import tf
@@ -22,7 +22,49 @@ def minimise(
     config: TrainConfig,
     centred: Sequence[str] = (),
 ) -> Tuple[tf.Operation, tf.Tensor]:
-    """Build an optimisation step.
+    """Build an optimisation step that lowers a scalar loss; see ``update``."""
+    return update(compute_gradients(loss, weights), weights, rate, config, centred)
+
+
+def compute_gradients(loss: tf.Tensor, weights: Mapping[str, tf.Variable]) -> Dict[str, tf.Tensor]:
+    """Return the gradient of a scalar loss by name of the weight, on the device of the forward part."""
+    names = sorted(weights)
+    gradients = tf.gradients(loss, [weights[name] for name in names], colocate_gradients_with_ops=True)
+    return dict(zip(names, gradients))
+
+
+class Accumulator:
+    """Sum of the gradients of the parts of a batch, divided by the number of parts.
+
+    Attributes:
+        start: Operation that replaces the sum by the gradient of the first part.
+        add: Operation that adds the gradient of a further part.
+        gradients: The sum, by name of the weight.
+    """
+
+    def __init__(self, gradients: Mapping[str, tf.Tensor], parts: int) -> None:
+        """Create variables for the sum, which are no part of the training state: every step starts with ``start``."""
+        sums = {
+            name: tf.Variable(
+                tf.zeros(gradient.shape), trainable=False, collections=[tf.GraphKeys.LOCAL_VARIABLES],
+                name=f"accumulated/{name}",
+            )
+            for name, gradient in gradients.items()
+        }  # fmt: skip
+        shares = {name: gradient / parts for name, gradient in gradients.items()}
+        self.start = tf.group(*(sums[name].assign(share) for name, share in shares.items()))
+        self.add = tf.group(*(sums[name].assign_add(share) for name, share in shares.items()))
+        self.gradients = {name: variable.read_value() for name, variable in sums.items()}
+
+
+def update(
+    gradients: Mapping[str, tf.Tensor],
+    weights: Mapping[str, tf.Variable],
+    rate: tf.Tensor,
+    config: TrainConfig,
+    centred: Sequence[str] = (),
+) -> Tuple[tf.Operation, tf.Tensor]:
+    """Build the update of an optimisation step.
 
     Weight decay is decoupled (Loshchilov & Hutter 2019, AdamW) and acts on convolution kernels only.
 
@@ -31,7 +73,7 @@ def minimise(
     common trend of all taps of the first kernels outweighs the difference between the frames.
 
     Args:
-        loss: Scalar loss.
+        gradients: Gradients by name of the weight.
         weights: Variables by name.
         rate: Learning rate, a scalar.
         config: Recipe with weight decay and clipping norm.
@@ -43,12 +85,9 @@ def minimise(
     """
     names = sorted(weights)
     trained = [weights[name] for name in names]
-    gradients = tf.gradients(loss, trained, colocate_gradients_with_ops=True)  # on the device of the forward part
-    gradients = [
-        gradient - _mean_of_taps(gradient) if name in centred else gradient for name, gradient in zip(names, gradients)
-    ]
-    norm = tf.debugging.check_numerics(tf.linalg.global_norm(gradients), "the gradient is not finite")
-    clipped, _ = tf.clip_by_global_norm(gradients, config.clip_norm, use_norm=norm)
+    used = [gradients[name] - _mean_of_taps(gradients[name]) if name in centred else gradients[name] for name in names]
+    norm = tf.debugging.check_numerics(tf.linalg.global_norm(used), "the gradient is not finite")
+    clipped, _ = tf.clip_by_global_norm(used, config.clip_norm, use_norm=norm)
     before = [_mean_of_taps(weights[name]) for name in centred]
     with tf.control_dependencies(before):
         adam = tf.train.AdamOptimizer(rate).apply_gradients(zip(clipped, trained))
