@@ -243,6 +243,18 @@ class EvolutionConfig(Section):
         "null means the worst point: the worst cost of all feasible architectures and the worst EPE of the "
         "first generation or, if the whole space has been scored, the worst values of the space.",
     )
+    options: Dict[str, Annotated[List[str], Field(min_length=1)]] = Field(
+        {},
+        description="Options that are searched, such as `{H1: [3x3, 5x5]}`. Genes that are not named keep all options. "
+        "Weights and cost table remain those of the space.",
+    )
+    initial: List[Annotated[str, BeforeValidator(WrittenInt.as_written)]] = Field(
+        [],
+        description="Architectures to score first, in addition to those that the search chooses: digits, the folder of "
+        "another run for its front, a CSV file with a column `architecture`, or a text file with one architecture "
+        "per line. It may be changed at any time; an architecture is scored at the next start of `evolve`, even if "
+        "the search had ended.",
+    )
     complete_outputs: bool = Field(
         True,
         description="Whether to score a requested architecture together with all architectures that "
@@ -255,6 +267,12 @@ class EvolutionConfig(Section):
         description="Number of generations without a better hypervolume after which the search "
         "stops. 0 means that it never stops early.",
     )
+
+    @field_validator("initial", mode="before")
+    @classmethod
+    def _list_single(cls, value: Any) -> Any:
+        """Accept a single architecture or path instead of a list."""
+        return value if isinstance(value, list) else [value]
 
     @model_validator(mode="before")
     @classmethod

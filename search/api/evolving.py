@@ -23,6 +23,7 @@ from search.run import Run
 from search.storage.compiled_costs import copy_compiled_costs
 from search.storage.front import records, write_front
 from search.storage.identity import Identity
+from search.storage.initial import read_initial
 from search.storage.measurements import prefer_measured, read_measurements
 from search.storage.search_file import SearchFile, set_aside
 from search.storage.space_file import read_whole_space
@@ -155,10 +156,17 @@ def _prepare_search(run: Run, strategy: Strategy, restart: bool, from_previous: 
 
 
 def _restore_evolution(run: Run, table: CostTable, file: SearchFile, compiler: Optional[FrontCompiler]) -> Evolution:
-    config, seed = run.config.evolution, run.config.seed
-    if compiler is None:
-        return Evolution(run.space, config, table, seed, file.archive, file.last)
-    return Evolution(run.space, config, compiler.table, seed, file.archive, file.last, compiler.compile_costs)
+    config = run.config.evolution
+    return Evolution(
+        run.space,
+        config,
+        table if compiler is None else compiler.table,
+        run.config.seed,
+        file.archive,
+        file.last,
+        None if compiler is None else compiler.compile_costs,
+        read_initial(run.space, config.initial),
+    )
 
 
 def _finish(prepared: _PreparedSearch) -> np.ndarray:

@@ -95,6 +95,7 @@ class Evolution:
         archive: Optional[Archive] = None,
         last: Optional[Generation] = None,
         compile_costs: Optional[CompileCosts] = None,
+        initial: Sequence[Architecture] = (),
     ) -> None:
         """Start a search, or resume it after a generation.
 
@@ -106,23 +107,25 @@ class Evolution:
             archive: Archive that the search has filled so far.
             last: Last generation of the search so far.
             compile_costs: Compiler of the front; if None, the front keeps the predicted costs.
+            initial: Architectures that are requested first unless they are scored; infeasible ones are left out.
 
         Raises:
-            InputError: No architecture is feasible, or a cost is invalid.
+            InputError: No architecture is feasible, a cost is invalid, or the configured options do not exist.
         """
         self.space = space
         self.config = config
         self.archive = Archive(space) if archive is None else archive
         self._compile_costs = compile_costs
         self.objectives = Objectives(config.objectives, config.reference_point)
-        mutation = 1 / len(space.genes) if config.mutation is None else config.mutation
-        self._variation = Variation(space.counts, config.crossover, mutation)
+        subspace = Subspace.of(space, config.options)
+        mutation = 1 / max(len(space.genes), 1) if config.mutation is None else config.mutation
+        self._variation = Variation(subspace.options, config.crossover, mutation)
         self._feasibility = Feasibility.of(config, table.sram_cap_kib)
         self._competition = Competition(self.archive, self.objectives, self._feasibility)
         self._table = table
-        subspace = Subspace(space)
         self._candidates = Candidates(subspace, find_feasible(subspace, table, self._feasibility), self.archive)
         self._screening = Screening(self._candidates, self.objectives)
+        self._initial = self._check_initial(initial)
         self._set_reference(last)
         self._rng = random.Random(seed)
         self._population = np.empty(0, int)
@@ -142,6 +145,8 @@ class Evolution:
         if self.number and not self.unscored:
             feasible = format_count(self._candidates.feasible.size, "architecture")
             return f"the space is exhausted: all {feasible} within all limits scored"
+        if self._list_initial():
+            return None
         if self.number >= self.config.generations:
             return f"{format_count(self.number, 'generation')} completed"
         patience = self.config.patience
@@ -156,10 +161,21 @@ class Evolution:
 
         They are distinct, feasible and were never scored; there is at least one unless the search has ended.
         """
+        initial = self._list_initial()
+        self._candidates.add_pending(self.expand_outputs(initial))
+        requested = initial + self._choose()
+        if self.config.complete_outputs:
+            requested = keep_one_per_trunk(self.space, requested)
+        self._candidates.add_pending(self.expand_outputs(requested))
+        return requested
+
+    def _choose(self) -> List[Architecture]:
+        """Return the architectures to request by the rules of the search."""
         if not self.config.complete_outputs:
             return self._generate_children(self.config.population)
         if not len(self.archive):
-            return self._screening.select_first(self._draw(_ROUNDS * self.config.population, []))
+            drawn = self._draw(_ROUNDS * self.config.population, [])
+            return self._screening.select_first(drawn) if drawn else []
         candidates = keep_one_per_trunk(self.space, self._generate_children(_ROUNDS * self.config.population))
         return self._screening.select_most_promising(self.archive, self.front(), candidates)
 
@@ -192,6 +208,7 @@ class Evolution:
         new = np.arange(len(self.archive), len(self.archive) + len(scores))
         bound_is_open = len(self.archive) < self.config.population
         self.archive.append(scores, list(map(self._table.cost, architectures)), self.number, frozenset(requested))
+        self._candidates.remove_pending(self.expand_outputs(requested))
         if bound_is_open and self.config.reference_point is None:
             self._set_epe_bound()
         self.compile_front(on_compiled)
@@ -274,6 +291,20 @@ class Evolution:
                 [name == "epe" for name in self.objectives.names], worst, self.objectives.reference
             )
             self._competition.reset()
+
+    def _check_initial(self, initial: Sequence[Architecture]) -> List[Architecture]:
+        """Return the initial architectures that are feasible, and name the others."""
+        distinct = list(dict.fromkeys(initial))
+        feasible = self._candidates.feasible.contains(np.array(distinct, np.uint8).reshape(-1, len(self.space.genes)))
+        left_out = [self.space.format(architecture) for architecture, fits in zip(distinct, feasible) if not fits]
+        if left_out:
+            count = format_count(len(left_out), "architecture is", "architectures are")
+            say(f"evolution.initial: {count} left out because of the limits or the options: {', '.join(left_out)}")
+        return [architecture for architecture, fits in zip(distinct, feasible) if fits]
+
+    def _list_initial(self) -> List[Architecture]:
+        """Return the initial architectures that can still be requested."""
+        return [architecture for architecture in self._initial if architecture in self._candidates]
 
     def _select_survivors(self, rows: np.ndarray) -> np.ndarray:
         """Return the rows of the next population, out of the given rows."""

@@ -90,12 +90,14 @@ def select(individuals: Sequence[Individual], size: int) -> List[Individual]:
     return selected + sorted(infeasible, key=lambda individual: individual.fitness.violation)[: size - len(selected)]
 
 
-def mutate(individual: MutableSequence[int], counts: Sequence[int], probability: float, rng: random.Random) -> None:
-    """Change genes to a different option, in place; ``counts`` are the numbers of options of the genes."""
-    for gene, count in enumerate(counts):
-        if rng.random() < probability:
-            other = rng.randrange(count - 1)
-            individual[gene] = other + (other >= individual[gene])
+def mutate(
+    individual: MutableSequence[int], options: Sequence[Sequence[int]], probability: float, rng: random.Random
+) -> None:
+    """Change genes to a different one of their ``options``, in place."""
+    for gene, own in enumerate(options):
+        if rng.random() < probability and len(own) > 1:
+            others = [option for option in own if option != individual[gene]]
+            individual[gene] = others[rng.randrange(len(others))]
 
 
 def cross(first: MutableSequence[int], second: MutableSequence[int], rng: random.Random) -> None:
@@ -108,15 +110,15 @@ def cross(first: MutableSequence[int], second: MutableSequence[int], rng: random
 class Variation:
     """Generates children."""
 
-    def __init__(self, counts: Sequence[int], crossover: float, mutation: float) -> None:
+    def __init__(self, options: Sequence[Sequence[int]], crossover: float, mutation: float) -> None:
         """Initialise the variation.
 
         Args:
-            counts: Number of options of each gene.
+            options: Options of each gene.
             crossover: Probability that a pair of parents is crossed.
             mutation: Probability that a gene is changed.
         """
-        self._counts, self._crossover, self._mutation = counts, crossover, mutation
+        self._options, self._crossover, self._mutation = options, crossover, mutation
 
     def generate_children(self, population: List[Individual], rng: random.Random) -> Iterator[Architecture]:
         """Generate children by crowded binary tournament, crossover and mutation.
@@ -130,5 +132,5 @@ class Variation:
             if rng.random() < self._crossover:
                 cross(*pair, rng)
             for child in pair:
-                mutate(child, self._counts, self._mutation, rng)
+                mutate(child, self._options, self._mutation, rng)
                 yield tuple(child)

@@ -2,10 +2,11 @@
 
 import functools
 import operator
-from typing import Iterable, Optional, Sequence
+from typing import Iterable, Mapping, Optional, Sequence
 
 import numpy as np
 
+from edgeflownas.errors import InputError
 from edgeflownas.network.space import Architecture, Space
 
 
@@ -31,6 +32,33 @@ class Subspace:
         self._is_searched = np.zeros((len(self.options), max(space.counts, default=1)), bool)
         for gene, searched in enumerate(self.options):
             self._is_searched[gene, list(searched)] = True
+
+    @classmethod
+    def of(cls, space: Space, options: Mapping[str, Sequence[str]]) -> "Subspace":
+        """Return the subspace with the named options of some genes, and all options of the others.
+
+        Args:
+            space: The space.
+            options: Names of the options by name of the gene.
+
+        Raises:
+            InputError: There is no such gene or option.
+        """
+        by_name = {gene.name: gene for gene in space.genes}
+        for name, wanted in options.items():
+            if name not in by_name:
+                raise InputError(f"evolution.options: there is no gene {name}; the genes are {', '.join(by_name)}")
+            for option in wanted:
+                if option not in by_name[name].options:
+                    known = ", ".join(by_name[name].options)
+                    raise InputError(f"evolution.options.{name}: there is no option {option}; the options are {known}")
+        return cls(
+            space,
+            [
+                [place for place, option in enumerate(gene.options) if option in options.get(gene.name, gene.options)]
+                for gene in space.genes
+            ],
+        )
 
     def contains(self, genes: np.ndarray) -> np.ndarray:
         """Return which architectures [N, genes] are in the subspace, bool [N]."""

@@ -19,7 +19,7 @@ from edgeflownas.config import load
 from edgeflownas.hardware.cost import CostTable
 from edgeflownas.network.definition import default_skeleton
 from edgeflownas.network.space import Architecture
-from edgeflownas.storage import checkpoint, record
+from edgeflownas.storage import checkpoint, record, sealed
 from search import cli
 from search.nsga2.scoring import Evaluator
 from search.queue.queue import Queue
@@ -283,3 +283,15 @@ def test_search_is_not_resumed_on_other_pairs(command: Command, tmp_path: Path) 
     assert "the contents of files of the validation pairs have changed" in command(*words, generations=3).error
     put_flo(tmp_path / "b.flo", flow(ord("b"), 64, 96))
     assert command(*words, generations=3).code == 0
+
+
+def test_some_options_are_searched_with_own_architectures_first(command: Command) -> None:
+    limited = ["--set=evolution.options={H1: [3x3, 5x5], EB0: [2 blocks]}", "--set=evolution.complete_outputs=false"]
+    assert command(*limited, "--set=evolution.initial=[122201222, 222222222]").code == 0
+    with sealed.read(command.folder / "search.h5") as file:
+        genes = file["archive/genes"][()]
+    assert [1, 2, 2, 2, 0, 1, 2, 2, 2] in genes.tolist()
+    assert set(genes[:, 0].tolist()) == {1} and set(genes[:, 5].tolist()) == {0, 1}
+    result = command(*limited, "--set=evolution.initial=100000000")
+    assert result.code == 0 and "3 generations completed" in result.out
+    assert command("--set=evolution.options={H1: [3x3]}", "--set=evolution.complete_outputs=false").code == 2

@@ -406,3 +406,93 @@ def test_reference_point_of_a_scored_space_is_its_worst_point() -> None:
     assert exact.objectives.reference_point == worst
     explicit = Evolution(MEDIUM, evolution_config(reference_point=worst), Table(), 1, archive)
     assert exact.hypervolume() == explicit.hypervolume() > 0
+
+
+# Initial architectures
+
+OWN = [(2, 2, 1, 3, 2, 2), (0, 1, 0, 2, 1, 1)]
+
+
+@pytest.mark.parametrize("complete", [False, True])
+def test_initial_architectures_join_the_first_generation(complete: bool) -> None:
+    config = evolution_config(complete_outputs=complete)
+    evolution, oracle = Evolution(MEDIUM, config, Table(), 1, initial=[*OWN, OWN[0]]), Oracle(MEDIUM)
+    requested, _ = step(evolution, oracle)
+    assert requested[:2] == OWN and len(requested) > 4
+    assert len(set(map(MEDIUM.trunk, requested) if complete else requested)) == len(requested)
+    assert not set(OWN) & set(step(evolution, oracle)[0])
+
+
+@pytest.mark.parametrize("complete", [False, True])
+def test_initial_architectures_are_scored_at_the_next_start_even_after_the_end(complete: bool) -> None:
+    config, oracle = evolution_config(complete_outputs=complete, generations=2), Oracle(MEDIUM)
+    ended = Evolution(MEDIUM, config, Table(), 1)
+    last = run(ended, oracle)[-1]
+    new = [architecture for architecture in MEDIUM.all() if architecture not in ended.archive][-1]
+    resumed = Evolution(MEDIUM, config, Table(), 1, ended.archive, last, initial=[oracle.requested[0], new])
+    assert resumed.stop_reason() is None
+    requested, generation = step(resumed, oracle)
+    assert requested[0] == new and oracle.requested.count(oracle.requested[0]) == 1
+    again = Evolution(MEDIUM, config, Table(), 1, resumed.archive, generation, initial=[new])
+    assert again.stop_reason() == "3 generations completed"
+
+
+def test_search_with_initial_architectures_is_resumed_exactly() -> None:
+    config = evolution_config(complete_outputs=True, generations=5)
+    whole = Evolution(MEDIUM, config, Table(), 1, initial=OWN)
+    resumed = Evolution(MEDIUM, config, Table(), 1, initial=OWN)
+    for expected in run(whole, Oracle(MEDIUM)):
+        generation = step(resumed, Oracle(MEDIUM))[1]
+        assert generation.rng_state == expected.rng_state
+        resumed = Evolution(MEDIUM, config, Table(), 9, resumed.archive, generation, initial=OWN)
+    assert archive_bytes(resumed) == archive_bytes(whole)
+
+
+@pytest.mark.parametrize("complete", [False, True])
+def test_space_is_exhausted_with_all_of_it_as_initial_architectures(complete: bool) -> None:
+    config = evolution_config(complete_outputs=complete, generations=99)
+    evolution, oracle = Evolution(SMALL, config, Table(), 1, initial=list(SMALL.all())), Oracle(SMALL)
+    run(evolution, oracle)
+    assert sorted(oracle.scored) == sorted(SMALL.all())
+
+
+def test_infeasible_initial_architectures_are_left_out_and_named(capsys: pytest.CaptureFixture) -> None:
+    config = evolution_config(constraints={"sram_kib": {"max": 560.0}}, options={"G5": ["0", "1"]})
+    evolution = Evolution(MEDIUM, config, Table(), 1, initial=[*OWN, (0, 0, 0, 0, 0, 2)])
+    assert "2 architectures are left out" in capsys.readouterr().err
+    assert evolution.ask()[0] == OWN[1]
+
+
+# Some options
+
+
+@pytest.mark.parametrize("complete", [False, True])
+@pytest.mark.parametrize("options", [{"G3": ["1", "3"], "G0": ["2"]}, {"G5": ["0", "1"], "G1": ["1", "2"]}])
+def test_only_the_given_options_are_searched(complete: bool, options: Any) -> None:
+    searched = [
+        architecture
+        for architecture in MEDIUM.all()
+        if all(str(architecture[int(gene[1])]) in kept for gene, kept in options.items())
+    ]
+    evolution, oracle = start(options=options, complete_outputs=complete, generations=10**6), Oracle(MEDIUM)
+    assert evolution.unscored == len(searched)
+    generations = run(evolution, oracle)
+    assert sorted(oracle.scored) == searched
+    assert f"all {len(searched)} architectures" in (evolution.stop_reason() or "")
+    exact = start()
+    exact.tell([], [(architecture, epe_of(architecture)) for architecture in searched])
+    assert generations[-1].hypervolume == exact.hypervolume()
+
+
+def test_all_options_are_the_whole_space() -> None:
+    everything = {f"G{gene}": [str(option) for option in range(count)] for gene, count in enumerate(MEDIUM.counts)}
+    searches = [start(complete_outputs=True, generations=4, options=options) for options in ({}, everything)]
+    for evolution in searches:
+        run(evolution, Oracle(MEDIUM))
+    assert archive_bytes(searches[0]) == archive_bytes(searches[1])
+
+
+@pytest.mark.parametrize("options, message", [({"G9": ["0"]}, "no gene G9"), ({"G0": ["7"]}, "no option 7.*0, 1, 2")])
+def test_unknown_genes_and_options_are_rejected(options: Any, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        start(options=options)

@@ -17,9 +17,10 @@ def test_mutated_gene_has_a_different_valid_option(counts: List[int], seed: int)
     rng = random.Random(seed)
     before = [rng.randrange(count) for count in counts]
     after = list(before)
-    mutate(after, counts, 1.0, rng)
+    options = list(map(range, counts))
+    mutate(after, options, 1.0, rng)
     assert all(a != b and 0 <= a < count for a, b, count in zip(after, before, counts))
-    mutate(after, counts, 0.0, rng)
+    mutate(after, options, 0.0, rng)
     assert all(a != b for a, b in zip(after, before))
 
 
@@ -28,7 +29,7 @@ def test_mutation_draws_all_other_options_equally_often() -> None:
     drawn = [0] * 5
     for _ in range(8000):
         gene = [2]
-        mutate(gene, [5], 1.0, rng)
+        mutate(gene, [range(5)], 1.0, rng)
         drawn[gene[0]] += 1
     assert drawn[2] == 0
     assert all(abs(drawn[option] - 2000) < 200 for option in (0, 1, 3, 4))
@@ -37,7 +38,7 @@ def test_mutation_draws_all_other_options_equally_often() -> None:
 def test_mutation_changes_genes_with_its_probability() -> None:
     rng = random.Random(0)
     genes = [0] * 20000
-    mutate(genes, [3] * 20000, 0.25, rng)
+    mutate(genes, [range(3)] * 20000, 0.25, rng)
     assert sum(gene != 0 for gene in genes) == pytest.approx(5000, abs=250)
 
 
@@ -114,7 +115,7 @@ def test_children_are_valid_architectures(counts: List[int], size: int, seed: in
     fitnesses = [Fitness((rng.random(), rng.random()), rng.choice((0.0, 1.0))) for _ in range(size)]
     parents = [Individual([rng.randrange(count) for count in counts], fitness) for fitness in fitnesses]
     state = random.getstate()
-    children = list(Variation(counts, 0.9, 0.3).generate_children(select(parents, size), rng))
+    children = list(Variation(list(map(range, counts)), 0.9, 0.3).generate_children(select(parents, size), rng))
     assert random.getstate() == state
     assert len(children) == size // 4 * 4
     assert all(0 <= option < count for child in children for option, count in zip(child, counts))
@@ -122,14 +123,14 @@ def test_children_are_valid_architectures(counts: List[int], size: int, seed: in
 
 def test_without_crossover_and_mutation_children_are_copies_of_the_better_parents() -> None:
     parents = make_individuals([(float(i), float(i)) for i in range(8)], [0.0] * 8)
-    children = list(Variation([8], 0.0, 0.0).generate_children(select(parents, 8), random.Random(0)))
+    children = list(Variation([range(8)], 0.0, 0.0).generate_children(select(parents, 8), random.Random(0)))
     assert children.count((0,)) == 2 and (7,) not in children
     assert [list(parent) for parent in parents] == [[i] for i in range(8)]
 
 
 def test_crossover_mixes_the_genes_of_two_parents() -> None:
     parents = [Individual([i] * 40, Fitness((0.0, 0.0), 0.0)) for i in (0, 1, 2, 3)]
-    children = list(Variation([4] * 40, 1.0, 0.0).generate_children(select(parents, 4), random.Random(3)))
+    children = list(Variation([range(4)] * 40, 1.0, 0.0).generate_children(select(parents, 4), random.Random(3)))
     for first, second in zip(children[::2], children[1::2]):
         assert len(set(first) | set(second)) == 2
         assert 8 < sum(option == first[0] for option in first) < 32
