@@ -13,6 +13,7 @@ from search.api.results import Table, make_table
 from search.nsga2.evolution import Evolution
 from search.nsga2.scoring import COST_FIGURES, CostModel
 from search.run import Run
+from search.storage.initial import read_initial
 
 OwnCosts = Mapping[str, Callable[[str], float]]  # function of an architecture in digits, by the name of the cost
 
@@ -50,7 +51,9 @@ class Search:
         if costs is not None:
             config, table = _replace_objectives(config, costs), _OwnCostModel(run.space, costs)
         model: CostModel = run.cost_table()[0] if table is None else table
-        self._evolution = Evolution(run.space, config, model, run.config.seed if seed is None else seed)
+        initial = read_initial(run.space, config.initial)
+        seed = run.config.seed if seed is None else seed
+        self._evolution = Evolution(run.space, config, model, seed, initial=initial)
 
     @property
     def ended(self) -> Optional[str]:
