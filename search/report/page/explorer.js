@@ -149,6 +149,10 @@ class Explorer {
     Plotly.react(this.plot, traces, layout({
       xaxis: this.axis("FPS (higher is better; the axis does not start at 0)", limits[0]),
       yaxis: this.axis("EPE, px (lower is better; the axis does not start at 0)", limits[1]),
+      shapes: run.fps_limits.map(({ fps, text }) => ({
+        type: "line", x0: fps, x1: fps, y0: 0, y1: 1, yref: "paper", line: { color: css("--ink"), width: 1, dash: "dot" },
+        label: { text, textposition: "end", textangle: 0, xanchor: "left", yanchor: "top", font: { size: 11 } },
+      })),
       hovermode: "closest", dragmode: "zoom", uirevision: this.revision, margin: { l: 8, r: 12, t: 8, b: 8 },
       legend: { orientation: "h", y: 1.01, yanchor: "bottom", x: 0, font: { size: 11 }, itemsizing: "constant" },
     }), config);
@@ -223,12 +227,20 @@ class Explorer {
 
   option(run, row, gene) { return this.genes[gene].options[run.genes[row * this.genes.length + gene]]; }
 
+  // MACs and parameters are sums over the stages.
+  size(run, row, name) {
+    const { fixed, more } = run.sizes[name], first = row * this.genes.length;
+    return more.reduce((sum, options, gene) => sum + options[run.genes[first + gene]], fixed);
+  }
+
   get figures() {
     return [
       ["EPE", (run, row) => `${number(run.epe[row], 4)} px`], ["FPS", (run, row) => number(run.fps[row], 2)],
       ["latency", (run, row) => `${number(run.latency_ms[row], 3)} ms`],
-      ["SRAM peak", (run, row) => `${number(run.sram_kib[row], 1)} KiB`],
-      ["NPU cycles", (run, row) => number(run.npu_cycles[row])], ["cost source", (run, row) => this.sources[run.cost_source[row]]],
+      ["SRAM peak", (run, row) => `${number(run.sram_kib[row], 1)} KiB of ${number(run.arena_kib, 1)}`],
+      ["NPU cycles", (run, row) => number(run.npu_cycles[row])],
+      ["MACs", (run, row) => `${number(this.size(run, row, "MACs") / 1e6, 1)} million`],
+      ["parameters", (run, row) => number(this.size(run, row, "parameters"))], ["cost source", (run, row) => this.sources[run.cost_source[row]]],
       ["origin", (run, row) => this.origins[run.origin[row]] + (run.generation[row] < 0 ? "" : `, generation ${run.generation[row]}`)],
     ];
   }
@@ -251,7 +263,14 @@ class Explorer {
       row.classList.toggle("differs", texts.size > 1);
       return row;
     }), ...this.parts());
-    place.replaceChildren(element("table", {}, element("caption", {}, "Comparison"), element("thead", {}, head), element("tbody", {}, ...rows)));
+    place.replaceChildren(element("table", {}, element("caption", {}, "Comparison"), element("thead", {}, head), element("tbody", {}, ...rows)), ...this.pinned.map((pin, index) => this.command(pin, index)));
+  }
+
+  command({ run, row }, index) {
+    const text = `${run.export} ${this.name(run, row)}`;
+    const copy = event => navigator.clipboard.writeText(text).then(() => { event.target.textContent = "copied"; });
+    return element("p", { className: "command" }, element("span", { className: "letter" }, LETTERS[index]), element("code", {}, text),
+      navigator.clipboard ? element("button", { type: "button", title: "Copy the command that exports this architecture", onclick: copy }, "copy") : null);
   }
 
   // The front as a table, which can be used without a pointer.

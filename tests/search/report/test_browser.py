@@ -1,6 +1,7 @@
 """The page as a person uses it, in headless Chromium."""
 
 import csv
+import shlex
 import time
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from search.report.palette import colour
 from search.report.report import write_report
 from search.report.summary import make_key_figures
 from tests.search.report import browser
-from tests.search.report.made import CYCLES, picture, searched
+from tests.search.report.made import CYCLES, at_root, picture, searched
 
 pytestmark = pytest.mark.skipif(not (browser.CHROMIUM and browser.DRIVER), reason=browser.SKIP_REASON)
 
@@ -179,6 +180,32 @@ def test_click_adds_to_the_comparison_with_cycles_by_part_and_second_click_remov
     assert parts["total"] == round(float(row["latency_ms"]) * 400e3)
     click(opened, row)
     wait(opened, lambda: compared(opened) == before)
+
+
+def test_comparison_has_sizes_and_a_command_for_each_architecture(opened, demo):
+    lines = opened.find_elements(By.CSS_SELECTOR, "#comparison tbody tr")
+    table = {line.find_element(By.TAG_NAME, "th").text: line.find_elements(By.TAG_NAME, "td") for line in lines}
+    commands = opened.find_elements(By.CSS_SELECTOR, "#comparison .command code")
+    assert len(commands) == len(compared(opened)) == 3
+    for index, digits in enumerate(compared(opened)):
+        architecture = demo.space.parse(digits)
+        macs = demo.skeleton.macs(architecture, 64, 96)
+        parameters = sum(int(np.prod(shape)) for shape in demo.skeleton.parameters(architecture).values())
+        assert table["MACs"][index].text == f"{macs / 1e6:,.1f} million"
+        assert table["parameters"][index].text == f"{parameters:,}"
+        words = shlex.split(commands[index].text)
+        assert words[1:] == ["export", "--config", str(demo.config_file), "--run", str(demo.folder), digits]
+
+
+def test_limits_of_the_search_are_lines(chrome, folder):
+    with at_root():
+        run = searched(folder / "limited", 1, "evolution.constraints={fps: {min: 150}, latency_ms: {max: 5}}")
+        write_report([read(run.folder)], run.folder / "report.html", lambda contents: CYCLES, picture)
+    browser.show(chrome, (run.folder / "report.html").as_uri())
+    shapes = chrome.execute_script("return document.getElementById('plot').layout.shapes")
+    assert [(shape["x0"], shape["label"]["text"]) for shape in shapes] == [
+        (150, "limit: ≥ 150 FPS"), (200, "limit: ≤ 5 ms")
+    ]  # fmt: skip
 
 
 def test_filters_select_matching_architectures(opened, rows):
