@@ -36,6 +36,7 @@ class _Entry(NamedTuple):
 # In the order of the workflow. A command's module is imported when the command is called, so that help appears at once.
 COMMANDS: Dict[str, _Entry] = {
     "data": _Entry("Check a data set, and list its unusable files.", "data check --config my.yaml"),
+    "space": _Entry("Check and draw the file of a search space.", "space check edgeflownet_bilinear"),
     "cost": _Entry("Show costs on a board, and build tables that predict them.", "cost build --config {config}"),
     "train": _Entry("Train a supernet with strict fairness.", "train --config {config}"),
     "evaluate": _Entry("Score architectures on validation pairs.", "evaluate 000000000 --config {config}"),

@@ -13,7 +13,7 @@ from edgeflownas.hardware.cost import CostTable
 from edgeflownas.hardware.networks import RANDOM, Networks
 from edgeflownas.network.definition import open_skeleton
 from edgeflownas.network.skeleton import Skeleton
-from edgeflownas.network.space import Architecture, Space
+from edgeflownas.network.space import ONLY, Architecture, Space
 from edgeflownas.progress import say, say_once
 from edgeflownas.shipped.locate import locate_named
 from edgeflownas.storage import checkpoint
@@ -171,6 +171,18 @@ class Run:
         if moved != recorded:
             Run(moved, self.folder).write_config()
             say(f"{self.config_file}: now names the paths of the data sets that this command was given")
+
+    def require_genes(self) -> None:
+        """Check that there is something to search.
+
+        Raises:
+            InputError: The space has only one architecture.
+        """
+        if not self.space.genes:
+            raise InputError(
+                f"space {self.config.space}: has no genes, so there is nothing to search; train, evaluate, cost show "
+                f"and export take its network as architecture {ONLY}"
+            )
 
     def command(self, name: str, *options: str) -> str:
         """Return a command for this run that can be pasted into a shell."""

@@ -125,10 +125,15 @@ def combine_options(space: Space, groups: Dict[Group, List[str]], most: int) -> 
 
 
 def _draw_held_out(space: Space, needed: Set[Architecture], count: int) -> List[Architecture]:
-    """Draw random architectures that the table does not predict from; the draw is always the same."""
-    if count > space.size - len(needed):
-        others = format_count(space.size - len(needed), "other architecture")
-        raise InputError(f"--checks {count}: the space has only {others}")
+    """Draw random architectures that the table does not predict from; the draw is always the same.
+
+    If the table contains the whole space, nothing is predicted and nothing is drawn.
+    """
+    others = space.size - len(needed)
+    if not others:
+        return []
+    if count > others:
+        raise InputError(f"--checks {count}: the space has only {format_count(others, 'other architecture')}")
     rng = np.random.default_rng(0)
     drawn: Dict[Architecture, None] = {}
     while len(drawn) < count:

@@ -24,7 +24,7 @@ from edgeflownas.errors import InputError
 from edgeflownas.hardware.board import Board
 from edgeflownas.hardware.cost_sums import CostSums, TableFigures
 from edgeflownas.network.skeleton import Skeleton
-from edgeflownas.network.space import Architecture, Space
+from edgeflownas.network.space import ONLY, Architecture, Space
 from edgeflownas.storage.files import choose_remedy, keep, replacing
 
 # Figures depend on how well the weights compress: those of other weights differ by up to 0.5 %. This is the allowed
@@ -204,14 +204,18 @@ def single_changes(counts: Sequence[int]) -> List[Architecture]:
 
 
 def prediction_errors(predictor: CostPredictor, compiled: Mapping[Architecture, Figures]) -> Dict[str, PredictionError]:
-    """Return the mean and largest error of the predictions per figure, in percent of the compiled figure."""
+    """Return the mean and largest error of the predictions per figure, in percent of the compiled figure.
+
+    Without predictions, the errors are 0.
+    """
     errors = {}
     for name in ("npu_cycles", "cycles", "sram_kib"):
         relative = [
             100 * abs(getattr(predictor.figures(architecture), name) / getattr(figures, name) - 1)
             for architecture, figures in compiled.items()
         ]
-        errors[name] = PredictionError(mean=round(float(np.mean(relative)), 6), max=round(float(np.max(relative)), 6))
+        mean, largest = (float(np.mean(relative)), float(np.max(relative))) if relative else (0.0, 0.0)
+        errors[name] = PredictionError(mean=round(mean, 6), max=round(largest, 6))
     return errors
 
 
@@ -364,6 +368,8 @@ def _find_difference(table: Mapping[str, Any], run: Mapping[str, Any]) -> Option
 
 
 def _parse_architecture(text: str, counts: Sequence[int]) -> Architecture:
+    if not counts and text == ONLY:
+        return ()
     is_valid = len(text) == len(counts) and text.isascii() and text.isdigit()
     if not is_valid or any(int(digit) >= count for digit, count in zip(text, counts)):
         raise ValueError(f"{text!r} is not an architecture of the table's space")

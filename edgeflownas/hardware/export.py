@@ -4,11 +4,13 @@ from typing import List, Mapping, Optional, Sequence
 
 import numpy as np
 
+from edgeflownas.errors import InputError
 from edgeflownas.evaluation.recalibration import Statistics
 from edgeflownas.network.build import BatchNorm, FixedNorm, build_child, convolve_plain, normalise_images
+from edgeflownas.network.operations import Method
 from edgeflownas.network.skeleton import IMAGE_CHANNELS, Skeleton
 from edgeflownas.tf_runtime import lite
-from edgeflownas.tf_runtime.stack import tf
+from edgeflownas.tf_runtime.stack import MODERN, tf
 
 
 def export(
@@ -40,7 +42,10 @@ def export(
 
     Raises:
         FloatingPointError: A weight or statistic is not finite.
+        InputError: This TensorFlow cannot quantise an operation of the architecture.
     """
+    if not MODERN:
+        _refuse_transposed(skeleton, architecture)
     for name in skeleton.parameters(architecture):
         _check_finite(name, weights[name])
     if statistics is None:
@@ -72,6 +77,15 @@ def _compute_statistics(
         with tf.Session(graph=graph) as session:
             statistics: Statistics = session.run(layer.statistics)
             return statistics
+
+
+def _refuse_transposed(skeleton: Skeleton, architecture: Sequence[int]) -> None:
+    for stage, option in skeleton.route(architecture):
+        if any(convolution.method is Method.TRANSPOSED for convolution in skeleton.convolutions(stage, option)):
+            raise InputError(
+                f"stage {stage.name}: TensorFlow {tf.__version__} cannot quantise transposed convolutions; install "
+                f"TensorFlow 2 with 'make env STACK=modern'"
+            )
 
 
 def _check_finite(name: str, value: np.ndarray) -> None:

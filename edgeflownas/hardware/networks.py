@@ -14,7 +14,7 @@ from edgeflownas.network.space import Space
 from edgeflownas.storage import checkpoint
 
 # The modules that determine the exported file. Their code is part of the cache key.
-_CODE = ("network/build.py", "network/upsampling.py", "hardware/export.py")
+_CODE = ("network/build.py", "network/convolution.py", "network/upsampling.py", "hardware/export.py")
 
 _DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 

@@ -1,7 +1,7 @@
 """The search space: genes, architectures, and their notation as digits. Independent of TensorFlow.
 
 An architecture is a tuple with one option per gene, ``(2, 1, 0, 0, 1, 2, 0, 0, 1)``, written ``210012001``. The options
-of each gene are ordered from light (0) to heavy.
+of each gene are ordered from light (0) to heavy. The only architecture of a space without genes is written ``0``.
 """
 
 import functools
@@ -17,6 +17,7 @@ from edgeflownas.network.skeleton import Skeleton
 
 Architecture = Tuple[int, ...]
 
+ONLY = "0"  # the only architecture of a space without genes
 _SHOWN = 40  # characters of an invalid text that a message quotes
 
 
@@ -80,6 +81,10 @@ class Space:
         Raises:
             InputError: The text does not have one digit per gene, or names an option that a gene does not have.
         """
+        if not self.genes:
+            if text != ONLY:
+                raise InputError(f"architecture {text[:_SHOWN]!r}: the space has no genes; name its network as {ONLY}")
+            return ()
         if len(text) != len(self.genes) or not (text.isascii() and text.isdigit()):
             example = "".join("0" for _ in self.genes)
             raise InputError(
@@ -97,7 +102,7 @@ class Space:
 
     def format(self, architecture: Sequence[int]) -> str:
         """Write an architecture as digits."""
-        return "".join(str(int(option)) for option in architecture)
+        return "".join(str(int(option)) for option in architecture) or ONLY
 
     def all(self) -> Iterator[Architecture]:
         """Yield all architectures in the order of their digits (depth first)."""

@@ -74,6 +74,7 @@ def evolve(
         InputError: The run cannot be searched, or no architecture has a finite EPE.
         Interrupted: A signal was received. The search can be resumed.
     """
+    run.require_genes()
     strategy = STRATEGIES[run.config.strategy]
     with _prepare_search(run, strategy, restart, from_previous) as prepared:
         search = prepared.search

@@ -80,7 +80,8 @@ def build(run: Run, board: Optional[Path], output: Optional[Path], checks: int, 
     (table,) = build_tables([compiler], networks, checks, jobs, command_line)
     table.save(path)
     content = table.content
-    say(f"{path}: {len(content.compiled)} compiled by Vela {content.origin.vela} for the table, {checks} to check it")
+    compiled, held_out = len(content.compiled), len(content.held_out)
+    say(f"{path}: {compiled} compiled by Vela {content.origin.vela} for the table, {held_out} to check it")
     for meeting in content.together:
         say(f"  {', '.join(meeting.genes)} were compiled in combination: they interact in {', '.join(meeting.why)}")
     for name, error in content.error_percent.items():

@@ -42,6 +42,7 @@ def command(run: Run, backbones: str, heads: str, from_previous: bool, as_json: 
     The scores are written to space.h5. To resume an interrupted enumeration, run the command again. With --backbones or
     --heads, scores are added to those already in the file.
     """
+    run.require_genes()
     requested = select_by_digits(run.space, backbones, heads)
     table, board = run.cost_table()
     weights = run.supernet_weights()

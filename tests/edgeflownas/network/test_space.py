@@ -6,7 +6,7 @@ from edgeflownas.network.definition import default_skeleton
 from edgeflownas.network.operations import Conv
 from edgeflownas.network.skeleton import Skeleton
 from edgeflownas.network.space import Gene, Space
-from tests.small import OTHER_STAGES, make_stage
+from tests.small import OTHER_STAGES, SHIPPED, make_stage
 
 SPACE = Space.from_skeleton(default_skeleton(32))
 
@@ -76,3 +76,11 @@ def test_gene_with_more_than_ten_options_is_refused():
     stage = make_stage("E0", Conv, tuple(range(1, 23, 2)), width=1)
     with pytest.raises(ValueError, match="gene E0 has 11 options"):
         Space.from_skeleton(Skeleton(4, (stage,)))
+
+
+def test_space_without_genes_has_one_architecture_written_0() -> None:
+    space = Space.from_skeleton(Skeleton(4, SHIPPED["edgeflownet"]))
+    assert space.size == 1 and list(space.all()) == [()]
+    assert space.format(()) == "0" and space.parse("0") == ()
+    with pytest.raises(InputError, match="'000000000': the space has no genes; name its network as 0"):
+        space.parse("000000000")
