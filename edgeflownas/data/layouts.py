@@ -124,6 +124,7 @@ def _flyingthings3d(config: FlyingThings3DData, part: str, key: str) -> Listing:
                     folders = frames / sequence / camera, flows / sequence / direction / camera
                     for pair in _flyingthings3d_pairs(disk, *folders, camera, direction):
                         disk.add(listing, pair)
+    listing.ignored = _find_ignored_sequences(root / "optical_flow" / half, config, disk)
     _require_items(listing.pairs + listing.missing, f"{key}.root", root, "pairs of these passes", "FlyingThings3D")
     return listing
 
@@ -136,6 +137,15 @@ def _flyingthings3d_pairs(disk: Disk, images: Path, flows: Path, camera: str, di
         if number + step in _full_range(numbers):
             flow = flows / f"OpticalFlowInto{word}_{number:04d}_{camera[0].upper()}.pfm"
             yield Pair(images / f"{number:04d}.png", images / f"{number + step:04d}.png", flow)
+
+
+def _find_ignored_sequences(flows: Path, config: FlyingThings3DData, disk: Disk) -> List[Path]:
+    """Return the folders that contain flow files in the place of a sequence, but do not have the name of one."""
+    official = {flows / sequence for sequence in _list_folders(flows, *_THINGS_SEQUENCE)}
+    paths = {flows / letter / name for letter in disk.names(flows) for name in disk.names(flows / letter)}
+    parts = [Path(direction, camera) for direction in config.directions for camera in config.cameras]
+    others = sorted(paths - official)
+    return [path for path in others if any(_numbers(_THINGS, disk.names(path / part)) for part in parts)]
 
 
 def _match_names(pattern: Pattern[str], names: Iterable[str]) -> List[str]:
@@ -268,7 +278,8 @@ def _list(config: ListData, part: str, key: str) -> Listing:
         files = [folder / os.path.expanduser(word) for word in words[:3]]
         masks = [None if word == "-" else folder / os.path.expanduser(word) for word in words[3:]]
         disk.add(listing, Pair(*files, *masks))
-    _require_items(listing.pairs + listing.missing, f"{key}.{part}_list", Path(path), "lines", "the list")
+    if not listing.pairs and not listing.missing:
+        raise InputError(f"{key}.{part}_list: {path} contains no lines; write one line per pair")
     return listing
 
 

@@ -83,6 +83,15 @@ def test_exclusion_list_can_be_written_by_hand_and_a_missing_one_is_reported(tmp
         open_part(configured(config.model_dump(), exclude=str(path)), "val")
 
 
+NAMES = ("#1.flo", "'a'.flo", '"a".flo', " a.flo", "a .flo ", "a\tb.flo", "caf\udce9.flo", "a#b.flo")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_exclusion_list_contains_any_name(name, tmp_path):
+    write_exclusion(tmp_path / "bad.txt", {name: "is bad", "c.flo": "is\tworse"})
+    assert read_exclusion(tmp_path / "bad.txt", "data.exclude") == {name: "is bad", "c.flo": "is worse"}
+
+
 def test_results_and_errors_come_in_the_order_of_the_items():
     assert list(read_ahead(lambda x: x * x, range(50), 4)) == [x * x for x in range(50)]
     results = read_ahead(lambda x: 1 // (3 - x), range(9), 4)

@@ -239,6 +239,22 @@ def test_names_of_other_programs_are_ignored_everywhere(kind, tmp_path, capsys):
     assert not capsys.readouterr().err
 
 
+def test_sequences_of_flyingthings_with_other_names_are_reported(tmp_path, capsys):
+    config = configured(WRITERS["flyingthings3d"](tmp_path))
+    flows = tmp_path / "optical_flow" / "TEST"
+    shutil.copytree(str(flows / "B" / "0000"), str(flows / "B" / "0000_fixed"))
+    (flows / "B" / "@eaDir").mkdir()
+    open_part(config, "val")
+    said = capsys.readouterr().err
+    assert "not of the official flyingthings3d (1): optical_flow/TEST/B/0000_fixed" in " ".join(said.split())
+
+
+def test_empty_list_is_refused(tmp_path):
+    (tmp_path / "val.txt").write_text("# nothing\n\n")
+    with pytest.raises(InputError, match="data.val_list: .*val.txt contains no lines; write one line per pair"):
+        open_part(configured({"kind": "list", "val_list": str(tmp_path / "val.txt")}), "val")
+
+
 @pytest.mark.parametrize("kind", ["kitti2012", "kitti2015", "middlebury"])
 def test_part_of_a_pair_does_not_depend_on_other_pairs(kind, tmp_path):
     config = configured(WRITERS[kind](tmp_path), val_every=2)
