@@ -41,7 +41,15 @@ def find_program() -> List[str]:
 
 def format_command(words: Sequence[str]) -> str:
     """Return a command of this program as a line for a shell."""
-    return " ".join(shlex.quote(word) for word in [*find_program(), *words])
+    return " ".join(map(quote_word, [*find_program(), *words]))
+
+
+def quote_word(word: str) -> str:
+    """Quote a word for a shell; bytes that cannot be printed, such as those that are not UTF-8, are escaped."""
+    if word.isprintable():
+        return shlex.quote(word)
+    escaped = word.replace("\\", "\\\\").replace("'", "\\'")
+    return "$'" + "".join(chr(byte) if 32 <= byte < 127 else f"\\x{byte:02x}" for byte in os.fsencode(escaped)) + "'"
 
 
 def complete(message: str, run_options: Sequence[str], data_options: Sequence[str] = ()) -> str:

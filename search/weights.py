@@ -5,6 +5,7 @@ from typing import Any, Dict, Mapping, NamedTuple
 
 import numpy as np
 
+from edgeflownas.data.listing import show_name
 from edgeflownas.hardware.networks import RANDOM
 from edgeflownas.network.skeleton import Skeleton
 from edgeflownas.shipped.locate import shorten
@@ -31,7 +32,7 @@ class WeightsOrigin(NamedTuple):
 
     def record(self) -> Dict[str, Any]:
         """Return the origin as keys of a record or columns of a table."""
-        return {"weights": self.path, "weights_sha256": self.sha256}
+        return {"weights": show_name(self.path), "weights_sha256": self.sha256}
 
     def __str__(self) -> str:
         """Return the origin for a line of text."""

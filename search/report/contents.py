@@ -10,6 +10,7 @@ import numpy as np
 import yaml
 
 from edgeflownas.config import Config, Objective, load, validate
+from edgeflownas.data.listing import show_name
 from edgeflownas.errors import InputError
 from edgeflownas.hardware.board import Board
 from edgeflownas.progress import say
@@ -243,7 +244,7 @@ def read(folder: Path, name: Optional[str] = None) -> Contents:
         if scores is not None:
             prefer_measured(scores, measurements)
     return Contents(
-        name=name or folder.resolve().name,
+        name=show_name(name or folder.resolve().name),
         run=run,
         board=board,
         attributes=attributes,
@@ -362,5 +363,5 @@ def _read_fairness(path: Path) -> Dict[str, List[int]]:
 def _read_rows(path: Path) -> List[Dict[str, str]]:
     if not path.exists():
         return []
-    with path.open(newline="", encoding="utf-8") as file:
+    with path.open(newline="", encoding="utf-8", errors="backslashreplace") as file:
         return list(csv.DictReader(file))

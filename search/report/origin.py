@@ -1,7 +1,6 @@
 """Section with everything needed to repeat a run."""
 
 import contextlib
-import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +11,7 @@ from importlib_metadata import PackageNotFoundError, version
 
 from edgeflownas import __version__
 from edgeflownas.storage.origin import TENSORFLOW
+from search.hints import quote_word
 from search.report.chart import ReportSection, Table
 from search.report.contents import Contents
 
@@ -40,7 +40,7 @@ def origin_section(runs: Sequence[Contents]) -> ReportSection:
 
 def _format_commands(contents: Contents) -> str:
     """Return the commands that repeat the search, including the training of a supernet that the run trained itself."""
-    path = shlex.quote(str(contents.run.folder / "config.yaml"))
+    path = quote_word(str(contents.run.folder / "config.yaml"))
     trains = contents.shares_weights and contents.run.supernet_file.parent == contents.run.supernet_folder
     names = ["train", "evolve"] if trains else ["evolve"]
     lines = [f"`edgeflownas-search {name} --config {path} --run NEW_FOLDER`" for name in names]

@@ -1,7 +1,9 @@
 """Every command that a message suggests is a whole command for the run at hand."""
 
+import os
 import re
 import shlex
+import subprocess
 import sys
 from pathlib import Path
 
@@ -119,3 +121,14 @@ def test_run_that_is_opened_by_its_folder_names_its_own_configuration(tmp_path):
     run = Run.open(ROOT / "configs" / "tiny.yaml")
     assert Run(run.config, tmp_path).options == folder_options(tmp_path)
     assert Run(run.config, tmp_path).command("rank") == format_command(["rank", *folder_options(tmp_path)])
+
+
+WORDS = ("l\udce9 \"x'\n$(touch x)\\n", "\xe9t\xe9", "it's", "$HOME", "`id`", "*", "~x", "\xa0")
+
+
+@pytest.mark.parametrize("word", WORDS)
+def test_any_word_can_be_pasted_into_a_shell(word):
+    quoted = format_command(["report", word]).split(" report ", 1)[1]
+    result = subprocess.run(["bash", "-c", f"printf %s {quoted}"], stdout=subprocess.PIPE, check=True)
+    assert os.fsdecode(result.stdout) == word
+    assert quoted.isprintable()

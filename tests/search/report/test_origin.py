@@ -1,6 +1,7 @@
 """Facts needed to repeat a run."""
 
 import re
+import shutil
 import subprocess
 
 import h5py
@@ -33,3 +34,13 @@ def test_commands_train_a_supernet_unless_the_configuration_names_one(demo, tmp_
 
     assert commands() == ["evolve"] == commands("supernet=null", "strategy=independent")
     assert commands("supernet=null") == ["train", "evolve"]
+
+
+def test_run_in_a_folder_that_is_not_utf8_can_be_reported(demo, tmp_path):
+    folder = tmp_path / "caf\udce9"
+    shutil.copytree(str(demo.folder), str(folder))
+    with (folder / "final_front.csv").open("ab") as file:
+        file.write(b"caf\xe9\n")
+    contents = read(folder)
+    assert "caf\\xe9" in contents.final[-1].values()
+    origin_section([contents]).text[0].encode()
