@@ -36,6 +36,7 @@ def open_console(stderr: bool = False) -> Console:
         emoji=False,
         force_interactive=None if is_terminal else False,
         width=None if is_terminal else _UNLIMITED,
+        force_jupyter=False,  # in a notebook, messages are lines of standard error, too
     )
     if console.is_dumb_terminal:  # rich assumes 80 columns
         console.width = shutil.get_terminal_size().columns
