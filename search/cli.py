@@ -47,6 +47,7 @@ COMMANDS: Dict[str, _Entry] = {
     "retrain": _Entry("Retrain one task of the queue.", "retrain --queue results/tiny/queue --index 0"),
     "rank": _Entry("Compare a supernet with children trained from scratch.", "rank --config {config}"),
     "report": _Entry("Show runs on one HTML page that works offline.", "report results/tiny"),
+    "import-weights": _Entry("Import the published EdgeFlowNet.", "import-weights checkpoints/best.ckpt"),
     "export": _Entry("Quantise and compile an architecture.", "export 210012001 --config {config}"),
     "dask": _Entry("Start a Dask scheduler, or workers on several machines.", "dask scheduler --port 8786"),
     "completion": _Entry("Print a script for shell completion.", 'eval "$({program} completion bash)"'),
@@ -58,7 +59,7 @@ _NO_HOME = "/nonexistent"  # as Debian calls the home of users that have none
 _START_FLAGS = ("--restart", "--from-previous", "--no-resume")
 
 # Commands that save nothing when they are interrupted.
-_STATELESS = {"data", "evaluate", "predict", "rank", "report", "export", "dask", "completion"}
+_STATELESS = {"data", "evaluate", "predict", "rank", "report", "import-weights", "export", "dask", "completion"}
 
 
 class _Commands(SuggestingGroup):
@@ -70,7 +71,7 @@ class _Commands(SuggestingGroup):
     def get_command(self, ctx: click.Context, name: str) -> Optional[click.Command]:
         if name not in COMMANDS:
             return None
-        module = importlib.import_module(f"search.commands.{name}")
+        module = importlib.import_module(f"search.commands.{name.replace('-', '_')}")
         command: click.Command = module.command
         command.epilog = command.epilog or f"Example: {COMMANDS[name].line}"
         return command
@@ -78,7 +79,7 @@ class _Commands(SuggestingGroup):
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands, in the order of the workflow, each with an example"):
             for name, entry in COMMANDS.items():
-                formatter.write(f"  {name:<11}{entry.summary}\n{'':13}{entry.line}\n")
+                formatter.write(f"  {name:<16}{entry.summary}\n{'':18}{entry.line}\n")
 
 
 # click 8.2 and later raise this for a group without arguments, with its help as the message; earlier ones print it.
