@@ -28,5 +28,5 @@ def command(checkpoint: Path, output: Path) -> None:
 
     published = read_checkpoint(checkpoint)
     storage.save(output, published.tensors, {"imported_from": str(checkpoint)})
-    say(f"weights: {WeightsOrigin(str(output), storage.digest(published.tensors))}")
+    say(f"weights: {WeightsOrigin.of(output, published.tensors, published.skeleton)}")
     say(f"use them with --weights, --set space={SPACE} and --set network.width={published.skeleton.width}")
