@@ -37,9 +37,12 @@ def write_animation(path: Path, rate: float) -> Iterator[Add]:
 
 @contextlib.contextmanager
 def _write_gif(path: Path, rate: float) -> Iterator[Add]:
-    """Write a GIF; the pictures are kept as palette images until the end."""
+    """Write a GIF; the pictures are kept as palette images until the end.
+
+    The palettes are those of an octree: Pillow's default would drop most colours of the small legend.
+    """
     pictures: List[Image.Image] = []
-    yield lambda picture: pictures.append(Image.fromarray(picture).quantize(256, dither=Image.Dither.NONE))
+    yield lambda picture: pictures.append(Image.fromarray(picture).quantize(256, method=Image.Quantize.FASTOCTREE))
     if pictures:
         duration = max(20, round(1000 / rate))  # ms; viewers show shorter times more slowly
         pictures[0].save(

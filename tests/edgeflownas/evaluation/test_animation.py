@@ -6,6 +6,7 @@ import pytest
 from PIL import Image, ImageSequence
 
 from edgeflownas.evaluation.animation import write_animation
+from edgeflownas.evaluation.prediction_picture import draw_prediction
 
 
 def write(path: Path, count: int, rate: float) -> None:
@@ -23,6 +24,18 @@ def test_gif_plays_all_pictures_at_the_rate(tmp_path: Path) -> None:
         assert (gif.info["duration"], gif.info["loop"]) == (100, 0)
         gif.seek(3)
         assert gif.convert("RGB").getpixel((35, 25)) == (200, 0, 0)
+
+
+def test_gif_keeps_the_colours_of_a_small_legend(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    flow = np.full((240, 320, 2), (-3, -1), np.float32) + rng.normal(0, 0.5, (240, 320, 2)).astype(np.float32)
+    picture = draw_prediction([rng.integers(0, 90, (240, 320, 3)).astype(np.uint8)], flow, 5.0)
+    with write_animation(tmp_path / "a.gif", 10.0) as add:
+        add(picture)
+    with Image.open(tmp_path / "a.gif") as gif:
+        drawn = np.asarray(gif.convert("RGB")).astype(int)
+    legend = (slice(246, 306), slice(6, 66))
+    assert np.abs(drawn[legend] - picture[legend]).mean() < 10
 
 
 def test_video_plays_all_pictures_at_the_rate(tmp_path: Path) -> None:
