@@ -60,13 +60,16 @@ class FittedTable:
         self._table = table
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        """Yield the parts that fit in the current width."""
+        """Yield the parts that fit in the current width; title and caption may be wider than the columns."""
         groups = _group_columns(self._table, console, options)
-        for number, columns in enumerate(groups):
-            part = self._table if len(groups) == 1 else _take(self._table, columns)
-            part.title = self._table.title if number == 0 else None
-            part.caption = self._table.caption if number == len(groups) - 1 else None
+        if self._table.title is not None:
+            yield console.render_str(str(self._table.title), style="table.title", highlight=False)
+        for columns in groups:
+            part = copy.copy(self._table) if len(groups) == 1 else _take(self._table, columns)
+            part.title = part.caption = None
             yield part
+        if self._table.caption is not None:
+            yield console.render_str(str(self._table.caption), style="table.caption", highlight=False)
 
 
 def _group_columns(table: Table, console: Console, options: ConsoleOptions) -> List[List[Column]]:

@@ -84,6 +84,8 @@ def _reword(message: str) -> str:
     message = message.replace("Value error, ", "").replace("Input should", "should")
     if "valid dictionary" in message:
         message = "should be a section with keys and values"
+    message = message.replace("a valid boolean", "true or false")
+    message = message.replace("a valid string", "text, in quotes if it looks like a number")
     return message[:1].lower() + message[1:]
 
 

@@ -87,7 +87,7 @@ def command(
     check_output_folder("--save", save)
     config = other_data or run.config.data
     dataset, indices = _open_pairs(run, other_data, strict)
-    if not dry_run and any(request.weights == run.supernet_file for request in requests):
+    if any(request.weights == run.supernet_file for request in requests):
         _check_recalibration(run)
     if dry_run:
         with phase("loading TensorFlow"):

@@ -29,6 +29,8 @@ class PathOption(click.Path):
 
     def convert(self, value: Any, param: Optional[click.Parameter], ctx: Optional[click.Context]) -> Any:
         """Return the path with the home folder inserted."""
+        if not value:  # as in --run "$RUN" without a value for RUN
+            self.fail("is empty; name a file or a folder", param, ctx)
         return super().convert(os.path.expanduser(value), param, ctx)
 
 

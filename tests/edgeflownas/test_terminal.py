@@ -63,6 +63,16 @@ def test_files_hold_whole_lines_and_no_live_displays(environment):
     assert done.stderr.replace("\x1b[0m", "") == "scoring: 1/1 in 0:00:00\n"
 
 
+def test_title_and_caption_of_a_narrow_table_are_whole_lines_in_files(capsys):
+    title, caption = "figures of [all] boards", "compiled by Vela, for the boards of this folder"
+    table = Table(title=title, caption=caption, box=SIMPLE_HEAD)
+    table.add_column("ms")
+    table.add_row("1.0")
+    print_table(table, open_console())
+    lines = [line.rstrip() for line in capsys.readouterr().out.splitlines()]
+    assert (lines[0], lines[-1]) == (title, caption)
+
+
 def test_markup_and_emoji_codes_in_names_are_printed_as_they_are(capsys):
     table = Table("file")
     table.add_row("[red]a:smile:.png")

@@ -76,7 +76,7 @@ def test_base_changes_only_the_named_stages(tmp_path: Path) -> None:
         ([STEM, "{name: B}", HEADS], "stage B: has no operation; give one of conv, separable"),
         ([STEM, "{name: B, conv: {kernel: 3}, gate: {source: E0}}", HEADS], "stage B: has conv and gate; give one of"),
         ([STEM, "{name: B, options: [{conv: {kernel: [3, 5]}}]}", HEADS], "stage B: an option has one value of each"),
-        ([STEM, "{name: 3, conv: {kernel: 3}}", HEADS], "stage 2: name: should be a valid string"),
+        ([STEM, "{name: 3, conv: {kernel: 3}}", HEADS], "stage 2: name: should be text"),
         ([STEM, "{name: B, conv: {kernel: 3}, width: 0.3}", HEADS], "stage B: width: should be a multiple of 0.5"),
         ([STEM, STEM, HEADS], "stage E0: two stages have this name; rename one"),
         ([STEM, "{name: B, residual: {blocks: 1}, width: 2}", HEADS], "stage B: residual keeps the number of channels"),

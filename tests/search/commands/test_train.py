@@ -73,6 +73,13 @@ def test_paths_of_options_may_begin_with_the_home_folder(tmp_path, monkeypatch):
     assert runs[0].folder == tmp_path / "run"
 
 
+def test_empty_path_is_refused(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    result = CliRunner().invoke(train.command, [f"--config={CONFIG}", "--run="])
+    assert result.exit_code == 2 and "--run': is empty; name a file or a folder" in result.output
+    assert not list(tmp_path.iterdir())
+
+
 def call_train(tmp_path, monkeypatch, *options):
     """Call ``train``; return the runs it trains and its output."""
     runs = []
