@@ -12,6 +12,7 @@ from typing import Callable, Dict, Tuple
 
 import cv2
 import numpy as np
+import simplejpeg
 
 from edgeflownas.data import PIXELS
 from edgeflownas.data.netpbm import BLANK, END, is_netpbm, to_8_bits
@@ -26,6 +27,7 @@ _SCALE = rb"([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)"
 _PFM_HEADER = re.compile(rb"(PF|Pf)" + (BLANK + rb"(\d{1,9})") * 2 + BLANK + _SCALE + END)
 _AS_STORED = cv2.IMREAD_IGNORE_ORIENTATION  # flow does not follow the orientation in the metadata of an image
 _GREY = 127  # brightest value of a mask that is not white
+_JPEG_MAGIC = b"\xff\xd8"
 _PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
 _MAX_BYTES = 16 * PIXELS  # of a file
 
@@ -234,8 +236,8 @@ def _decode(what: str, path: Path, flags: int) -> np.ndarray:
             raise BadFileError(what, path, str(error)) from None
     elif data.startswith(b"P1"):
         data += b"\n"  # OpenCV fails on text that ends with a digit
-    elif data.startswith(b"\xff\xd8") and not _has_jpeg_end(data):
-        raise BadFileError(what, path, "cannot be read as an image: it is truncated")  # libjpeg would invent the rest
+    elif data.startswith(_JPEG_MAGIC):
+        return _decode_jpeg(what, path, data, flags == cv2.IMREAD_GRAYSCALE)
     elif data.startswith(b"P7"):  # OpenCV would swap the colours
         raise BadFileError(what, path, "is a .pam file, which is not supported; convert it to .ppm or .png")
     try:
@@ -247,21 +249,21 @@ def _decode(what: str, path: Path, flags: int) -> np.ndarray:
     return np.asarray(image)
 
 
-def _has_jpeg_end(data: bytes) -> bool:
-    """Return whether a JPEG has its end marker; other data may follow, as in motion photos, or be embedded."""
-    place = data.find(b"\xff", 2)
-    while 0 <= place < len(data) - 1:
-        kind = data[place + 1]
-        if kind == 0xD9:
-            return True
-        if kind == 0xFF:  # a fill byte
-            place += 1
-        elif kind < 0x02 or 0xD0 <= kind <= 0xD8:  # markers without content, and 0xff in the coded image
-            place += 2
-        else:
-            place += 2 + int.from_bytes(data[place + 2 : place + 4], "big")
-        place = data.find(b"\xff", place)
-    return False
+def _decode_jpeg(what: str, path: Path, data: bytes, is_grey: bool) -> np.ndarray:
+    """Decode a JPEG in BGR or grey. Damaged data is an error; OpenCV would fill the rest of the image with anything."""
+    try:
+        height, width = simplejpeg.decode_jpeg_header(data)[:2]
+        _check_claim(what, path, height, width)
+        image = simplejpeg.decode_jpeg(data, "GRAY" if is_grey else "BGR", strict=True)
+    except ValueError as error:
+        raise BadFileError(what, path, f"cannot be read as an image: {error}") from None
+    return np.asarray(image[..., 0] if is_grey else image)
+
+
+def _check_claim(what: str, path: Path, height: int, width: int) -> None:
+    """Check the size in the header of a compressed image, which the size of the file does not bound."""
+    if not 0 < width * height <= PIXELS:
+        raise BadFileError(what, path, f"cannot be read as an image: it claims {width} x {height} pixels")
 
 
 def _check_png(what: str, path: Path, data: bytes) -> None:
@@ -277,6 +279,5 @@ def _check_png(what: str, path: Path, data: bytes) -> None:
             raise BadFileError(what, path, "cannot be read as an image: it is truncated or damaged")
         if kind == b"IHDR" and size == 13:
             width, height = struct.unpack_from(">II", data, place + 8)
-            if not 0 < width * height <= PIXELS:  # PNG is compressed: the size of the file does not bound the image
-                raise BadFileError(what, path, f"cannot be read as an image: it claims {width} x {height} pixels")
+            _check_claim(what, path, height, width)
         place = end + 4

@@ -228,8 +228,31 @@ def test_jpeg_with_other_data_behind_its_end_is_read_but_a_truncated_one_is_not(
     np.testing.assert_array_equal(read_image(path), read_image(plain))
     for cut in (len(data) // 2, len(data) - 2):
         path.write_bytes(data[:2] + thumbnail + data[2:cut])
-        with pytest.raises(BadFileError, match="truncated"):
+        with pytest.raises(BadFileError, match="cannot be read as an image: .*end"):
             read_image(path)
+
+
+@pytest.mark.parametrize("progressive", [0, 1])
+@pytest.mark.parametrize("damage", ["removed", "zeros", "random"])
+def test_jpeg_that_is_damaged_in_the_middle_is_refused(damage, progressive, tmp_path, capfd):
+    rng = np.random.default_rng(3)
+    pixels = cv2.GaussianBlur(rng.integers(0, 256, (40, 60, 3)).astype(np.uint8), (0, 0), 2)
+    data = bytes(cv2.imencode(".jpg", pixels, [cv2.IMWRITE_JPEG_PROGRESSIVE, progressive])[1].tobytes())
+    middle = len(data) * 2 // 3
+    instead = {"removed": b"", "zeros": bytes(60), "random": rng.integers(0, 255, 60).astype(np.uint8).tobytes()}
+    (tmp_path / "bad.jpg").write_bytes(data[:middle] + instead[damage] + data[middle + 60 :])
+    with pytest.raises(BadFileError, match="bad.jpg: cannot be read as an image: "):
+        read_image(tmp_path / "bad.jpg")
+    assert capfd.readouterr().err == ""
+
+
+@pytest.mark.parametrize("is_grey", [False, True])
+def test_jpeg_is_decoded_as_opencv_does(is_grey, tmp_path):
+    pixels = np.random.default_rng(4).integers(0, 256, (41, 61, 1 if is_grey else 3)).astype(np.uint8)
+    assert cv2.imwrite(str(tmp_path / "a.jpg"), pixels)
+    np.testing.assert_array_equal(read_image(tmp_path / "a.jpg"), cv2.imread(str(tmp_path / "a.jpg"))[..., ::-1])
+    grey = cv2.imread(str(tmp_path / "a.jpg"), cv2.IMREAD_GRAYSCALE)
+    np.testing.assert_array_equal(read_mask(tmp_path / "a.jpg"), grey > 127)
 
 
 @pytest.mark.parametrize("kind", ["P2", "P3", "P5", "P6"])
