@@ -146,11 +146,15 @@ def kill_group(pid: int) -> None:
 
 
 def result(run: Path) -> Dict[str, Any]:
-    """Return the names of all files of a command, and the relevant content except times and logs."""
+    """Return the names of all files of a command, and the relevant content except times, logs and events.
+
+    Each start of a command writes a new file of events.
+    """
     files: Dict[str, Any] = {}
     for path in sorted(run.rglob("*")):
         name = str(path.relative_to(run))
         others = name.startswith(("cache", "output.log")) or name.startswith("tmp/") and "edgeflownas" not in name
+        others |= path.parent.name == "events"
         if path.is_dir() or others or path.suffix == ".previous":
             continue
         files[name] = _content(path)
