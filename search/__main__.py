@@ -1,5 +1,14 @@
-"""Entry point of ``python -m search``, for processes that are started without the console script."""
+"""Entry point of ``python -m search``, for processes that are started without the console script.
 
-from search.cli import main
+Python searches the working folder first, which may contain a ``random.py``; here it comes last.
+"""
+
+import os
+import sys
+
+if sys.path[:1] == [os.getcwd()]:
+    sys.path.append(sys.path.pop(0))
+
+from search.cli import main  # noqa: E402
 
 main()

@@ -1,5 +1,6 @@
 """Processes that are started in a folder with modules named like those of Python or of the project."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -47,4 +48,17 @@ pool.shutdown()
 """
     done = subprocess.run([sys.executable, "-c", code], check=False, cwd=str(hostile), capture_output=True, text=True)
     assert str(hostile) not in done.stdout and "random.py" in done.stdout, done.stderr
+    assert traces(hostile) == set()
+
+
+def test_module_started_by_its_name_sees_the_working_folder_last(hostile: Path) -> None:
+    for name in ("search", "edgeflownas", "supernet", "runpy"):  # found before the module is started
+        (hostile / f"{name}.py").unlink()
+    root = str(Path(__file__).parents[3])
+    variables = {**os.environ, "PYTHONPATH": root}
+    done = subprocess.run(
+        [sys.executable, "-m", "search", "queue", "status", "--config", "no.yaml"], check=False, cwd=str(hostile),
+        env=variables, capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == 2 and "no.yaml" in done.stderr, done.stderr
     assert traces(hostile) == set()
