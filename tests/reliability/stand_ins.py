@@ -36,7 +36,7 @@ from tests.processes import in_child
 from tests.search.stand_ins import Oracle
 
 for _name in cli.COMMANDS:  # imports of all commands, before any process is forked
-    importlib.import_module(f"search.commands.{_name}")
+    importlib.import_module(f"search.commands.{_name.replace('-', '_')}")
 
 HEADS = "00000,00001,11111,20121,22222"
 WHOLE = 81 * 5  # architectures with these heads, which are the whole space here
