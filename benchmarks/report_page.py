@@ -1,4 +1,5 @@
-"""Measure how long the report page takes to become usable in a browser: seconds from opening to a visible front.
+"""Measure how long the report page takes to become usable in a browser: seconds from opening to visible text (paint)
+and to a visible front (seconds).
 
     .venv/bin/python -m benchmarks.report_page results/demo/report.html
 
@@ -18,7 +19,7 @@ import psutil
 from selenium import webdriver
 
 from edgeflownas.storage.files import write_json
-from tests.search.report.browser import browser, complaints, interactive, show
+from tests.search.report.browser import browser, complaints, first_paint, interactive, show
 
 
 def open_twice(page: Path) -> List[Dict[str, float]]:
@@ -29,7 +30,8 @@ def open_twice(page: Path) -> List[Dict[str, float]]:
             before = _processor_seconds(chrome)
             show(chrome, page.resolve().as_uri())
             seconds = interactive(chrome)
-            measured.append({"seconds": seconds, "processor": _processor_seconds(chrome) - before})
+            processor = _processor_seconds(chrome) - before
+            measured.append({"paint": first_paint(chrome), "seconds": seconds, "processor": processor})
         if complaints(chrome):
             raise SystemExit(f"the browser reports errors: {complaints(chrome)}")
         return measured
@@ -50,7 +52,7 @@ def main() -> None:
     measured = [open_twice(arguments.page) for _ in range(arguments.openings)]
     result: Dict[str, Any] = {"page_mib": round(arguments.page.stat().st_size / 2**20, 2)}
     for kind, openings in zip(("cold", "warm"), zip(*measured)):
-        for name in ("seconds", "processor"):
+        for name in ("paint", "seconds", "processor"):
             values = [round(opening[name], 2) for opening in openings]
             result[f"{kind}_{name}"] = {"median": round(float(np.median(values)), 2), "all": values}
     result.update(cores=os.cpu_count(), load_average=[round(load, 1) for load in os.getloadavg()])

@@ -2,6 +2,7 @@
 
 import base64
 import functools
+import gzip
 import json
 import time
 from pathlib import Path
@@ -72,8 +73,9 @@ def render_page(
         version=version,
         live=Markup(_read_page_file("live.js")),
         style=Markup(_read_page_file("report.css")),
-        data=_embed_json(data),
-        plotly=Markup(get_plotlyjs()),
+        data=_compress(json.dumps(data, allow_nan=False, separators=(",", ":"))),
+        plotly=_compress_plotly(),
+        load=Markup(_read_page_file("load.js")),
         script=Markup("\n".join(_read_page_file(name) for name in _SCRIPTS)),
         render_table=_render_table,
         mark_code=_mark_code,
@@ -96,12 +98,14 @@ def _chart_record(chart: Chart) -> Dict[str, Any]:
     return {"x": chart.x, "y": chart.y, **titles, **zeros, "share": chart.share, "series": series}
 
 
-def _embed_json(content: Any) -> Markup:
-    """Encode JSON such that no text in it can end the script element."""
-    text = json.dumps(content, allow_nan=False, separators=(",", ":"))
-    for letter in "<>&":
-        text = text.replace(letter, f"\\u{ord(letter):04x}")
-    return Markup(text)
+def _compress(text: str) -> str:
+    """Return text compressed by gzip, in base64, which the page decompresses."""
+    return base64.b64encode(gzip.compress(text.encode(), 6)).decode()
+
+
+@functools.lru_cache(maxsize=None)
+def _compress_plotly() -> str:
+    return _compress(get_plotlyjs())
 
 
 def _make_legend(section: ReportSection) -> str:

@@ -34,7 +34,7 @@ def browser() -> Iterator[webdriver.Chrome]:
 
 
 def show(chrome: webdriver.Chrome, url: str, width: int = 1360, height: int = 900, theme: str = "light") -> None:
-    """Open a page at a window size and in a theme, without network."""
+    """Open a page at a window size and in a theme, without network, and wait until it is interactive."""
     chrome.execute_cdp_cmd("Network.enable", {})
     off = {"offline": True, "latency": 0, "downloadThroughput": -1, "uploadThroughput": -1}
     chrome.execute_cdp_cmd("Network.emulateNetworkConditions", off)
@@ -42,6 +42,7 @@ def show(chrome: webdriver.Chrome, url: str, width: int = 1360, height: int = 90
     chrome.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
     switch(chrome, theme)
     chrome.get(url)
+    interactive(chrome)
 
 
 def interactive(chrome: webdriver.Chrome) -> float:
@@ -49,6 +50,12 @@ def interactive(chrome: webdriver.Chrome) -> float:
     mark = "return performance.getEntriesByName('interactive').map(entry => entry.startTime)"
     (milliseconds,) = WebDriverWait(chrome, 120).until(lambda _: chrome.execute_script(mark))
     return float(milliseconds) / 1000
+
+
+def first_paint(chrome: webdriver.Chrome) -> float:
+    """Return the seconds from opening the page until its text was visible."""
+    entry = "return performance.getEntriesByName('first-contentful-paint')[0].startTime"
+    return float(chrome.execute_script(entry)) / 1000
 
 
 def switch(chrome: webdriver.Chrome, theme: str) -> None:

@@ -123,7 +123,9 @@ def test_front_is_visible_before_anything_else_is_drawn(page):
         browser.show(fresh, page.as_uri())
         browser.interactive(fresh)
         frames, others, front = fresh.execute_script("return window.then")
+        paint, interactive = browser.first_paint(fresh), browser.interactive(fresh)
     assert frames >= 1 and others == 0 and front
+    assert paint < interactive
 
 
 def test_tables_are_not_squeezed_in_a_narrow_window(chrome, page):
