@@ -59,9 +59,10 @@ def test_pages_contain_commands():
 def test_documented_commands_are_valid(page):
     for words in list_commands(page):
         context = parse(words)
-        config = context.params.get("config")
-        if config is not None and (ROOT / config).exists():
-            load(ROOT / config, context.params["overrides"])
+        config = context.params.get("config_path")
+        for path in (ROOT / f"{config}", ROOT / "configs" / f"{config}.yaml"):
+            if path.is_file():
+                load(path, context.params["overrides"])
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
