@@ -17,6 +17,7 @@ from edgeflownas.storage import checkpoint
 from search import cli
 from search.run import Run
 from tests.edgeflownas.data.written import WRITERS, put_flo
+from tests.search.commands.tasks import make_task
 from tests.search.stand_ins import CONFIG
 from tests.small import weights_for
 
@@ -114,30 +115,13 @@ def test_retrained_child_keeps_its_bn_statistics(call: Any, weights: Path, tmp_p
     assert code == 2 and "do not fit architecture 000000000" in error
 
 
-def make_task(run: Path, tensors: Dict[str, np.ndarray]) -> None:
-    """Write a queue with one task as far as the weights of its child are read."""
-    child = Run.open(TINY, run).retraining(ARCHITECTURE).model_dump()
-    found = {"epe": 1.0, "fps": 1.0, "latency_ms": 1.0, "sram_kib": 1.0, "npu_cycles": 1.0, "source": "predicted"}
-    task = {**child, "attempts": 1, "supernet_sha256": "0" * 64, "first_weights": None, "found": found}
-    queue = {"rule": "spread", "size": 1, "tasks": 1, "objectives": ["epe", "fps"], "seed": 0}
-    folder = run / "queue" / "tasks" / "000"
-    folder.mkdir(parents=True)
-    (run / "queue" / "queue.yaml").write_text(
-        yaml.safe_dump(
-            {"format": "edgeflownas-queue", "format_version": 1, **queue, "supernet_sha256": "", "search_sha256": None}
-        )
-    )
-    (folder / "task.yaml").write_text(yaml.safe_dump({"format": "edgeflownas-task", "format_version": 1, **task}))
-    checkpoint.save(folder / "best.h5", tensors, {})
-
-
 def test_exports_of_other_weights_sizes_and_tasks_do_not_replace_each_other(
     call: Any, weights: Path, tmp_path: Path
 ) -> None:
     tensors, _ = checkpoint.load(weights)
     changed = {name: value * np.float32(1.1) for name, value in tensors.items()}
     checkpoint.save(tmp_path / "other" / "supernet.h5", changed, {})  # of the same name
-    make_task(tmp_path, tensors)
+    make_task(Run.open(TINY, tmp_path), ARCHITECTURE, tensors)
     size = ["--set", "data.height=48", "--set", "data.width=64"]
     records = [
         result(call(*words, "--json"))

@@ -18,6 +18,7 @@ from edgeflownas.storage import checkpoint
 from search import cli
 from search.run import Run
 from search.workers.predictors import calibration_images, open_predictor
+from tests.search.commands.tasks import make_task
 from tests.search.stand_ins import CONFIG
 from tests.small import weights_for
 
@@ -105,8 +106,13 @@ def test_statistics_stored_with_the_weights_are_used(call: Any, frames: Path, tm
     record = result(call(ARCHITECTURE, frames / "a.png", frames / "b.png", *options))
     assert record["statistics"] == "stored with the weights"
     predictor = FlowPredictor(skeleton, architecture, tensors, statistics, threads=1)
-    flow, _ = read_flow(tmp_path / "flow/a.flo")
-    np.testing.assert_array_equal(flow, predictor.flow(load_images(frames, "a", "b")))
+    expected = predictor.flow(load_images(frames, "a", "b"))
+    np.testing.assert_array_equal(read_flow(tmp_path / "flow/a.flo")[0], expected)
+    make_task(Run.open(TINY, tmp_path / "run"), ARCHITECTURE, {**tensors, **statistics_to_tensors(statistics)})
+    of_task = ("--config", TINY, "--run", tmp_path / "run", "--task", 0, "--json")
+    record = result(call(frames / "a.png", frames / "b.png", *of_task, output="task"))
+    assert (record["architecture"], record["task"]) == (ARCHITECTURE, 0)
+    np.testing.assert_array_equal(read_flow(tmp_path / "task/a.flo")[0], expected)
 
 
 def test_exported_network_needs_no_configuration_and_resizes_a_folder_of_frames(
