@@ -107,10 +107,15 @@ def _make_sections(
         final_section(runs),
         origin_section(runs),
     ]
-    if len(runs) > 1:
-        return sections
-    # The commands in the text are for this run.
-    return [replace(section, text=tuple(map(runs[0].run.complete, section.text))) for section in sections]
+    return [replace(section, text=tuple(_complete(text, runs) for text in section.text)) for section in sections]
+
+
+def _complete(text: str, runs: Sequence[Contents]) -> str:
+    """Return a text with whole commands for the run that it is about; a text about all of several runs is unchanged."""
+    for contents in runs:
+        if len(runs) == 1 or text.startswith(f"{contents.name}: "):
+            return contents.run.complete(text)
+    return text
 
 
 def _write_section(folder: Path, section: ReportSection) -> None:

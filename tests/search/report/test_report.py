@@ -1,5 +1,6 @@
 """The report compared with the files it is made from, and page, PNG and CSV compared with one another."""
 
+import html
 import html.parser
 import re
 import shutil
@@ -9,12 +10,14 @@ import pytest
 
 from edgeflownas.errors import InputError
 from edgeflownas.storage.files import write_text
+from search.hints import folder_options, format_command
 from search.report.chart import Chart, ReportSection, Series, Table
 from search.report.contents import name_runs, read
 from search.report.page import render_page
+from search.report.report import make_page
 from search.report.retraining import retraining_section
 from search.run import Run
-from tests.search.report.made import CONFIG, alone, csv_rows, embedded, report, searched
+from tests.search.report.made import CONFIG, alone, csv_rows, embedded, picture, report, searched
 
 SECTIONS = (
     "front", "flow", "hypervolume", "work", "genes", "training", "fairness", "ranking", "retraining", "final", "repeat",
@@ -99,6 +102,13 @@ def test_several_runs_share_a_report(written, demo, folder):
     assert names == ["demo", "short", "exact"]
     rows = csv_rows(folder / "both" / "front.csv")
     assert {row["run"] for row in rows} == {"demo", "short"}
+
+
+def test_commands_in_a_report_of_several_runs_name_the_run(demo, tmp_path):
+    run = searched(tmp_path / "other", 1, "evaluation.calibration_pairs=32", enumerated=False)
+    text, _ = make_page([read(demo.folder), read(run.folder)], lambda contents: None, picture)
+    hint = format_command(["enumerate", *folder_options(run.folder)])
+    assert hint in html.unescape(re.sub("<[^>]+>", "", text))
 
 
 HOSTILE = "<img src=x onerror=alert(1)></script><script>alert(2)</script>`\"'&{{ 7*7 }}"
