@@ -86,8 +86,7 @@ def make_table(archive: Archive, rows: np.ndarray) -> Table:
 
     Returns:
         Columns of n rows: ``architecture`` (digits), ``epe`` (pixels), ``fps``, ``latency_ms``, ``sram_kib``,
-        ``npu_cycles``, ``cost_source`` ("predicted" or "compiled"), ``generation``, ``requested``, and the option of
-        each gene under its name.
+        ``npu_cycles``, ``cost_source``, ``generation``, ``requested``, and the option of each gene under its name.
     """
     space, genes = archive.space, archive.column("genes")[rows]
     table = {"architecture": np.array([space.format(architecture) for architecture in genes], dtype=np.str_)}
