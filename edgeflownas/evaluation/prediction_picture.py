@@ -7,7 +7,7 @@ import numpy as np
 
 from edgeflownas.data.flow_colour import colour_flow
 
-_HEIGHT = 240  # pixels up to which small frames are enlarged, by a whole factor
+_HEIGHT, _WIDTH = 240, 640  # pixels up to which small frames are enlarged, by a whole factor
 _LEGEND = 72  # height of the legend, in pixels
 _MARGIN = 6  # pixels
 _LINE = 18  # height of a line of text, in pixels
@@ -72,7 +72,7 @@ def _zoom(image: np.ndarray, largest_width: Optional[int]) -> np.ndarray:
     if largest_width is not None and width > largest_width:
         size = largest_width, max(1, round(height * largest_width / width))
         return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA))
-    factor = -(-_HEIGHT // height)
+    factor = max(1, min(-(-_HEIGHT // height), _WIDTH // width))
     return np.ascontiguousarray(image.repeat(factor, axis=0).repeat(factor, axis=1))
 
 

@@ -5,6 +5,7 @@ from typing import Any, Callable, Dict, NamedTuple, Sequence, Tuple
 import numpy as np
 
 from edgeflownas.data.pipeline import Batch
+from edgeflownas.errors import InputError
 from edgeflownas.evaluation.predictor import pad_images
 from edgeflownas.tf_runtime.lite import open_interpreter
 
@@ -57,8 +58,16 @@ class QuantisedNetwork:
 
         Returns:
             Flow, float32 [H, W, 2], in pixels.
+
+        Raises:
+            InputError: The frames are larger than the input.
         """
         height, width = images.shape[:2]
+        if height > self.size[0] or width > self.size[1]:
+            raise InputError(
+                f"size {height}x{width}: is larger than the input of the exported network, {self.size[0]}x"
+                f"{self.size[1]}; choose a smaller size, or none"
+            )
         return self.predict(pad_images(images, *self.size))[:height, :width, :2]
 
     def predict(self, image: np.ndarray) -> np.ndarray:

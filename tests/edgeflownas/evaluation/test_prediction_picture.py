@@ -21,6 +21,8 @@ def test_small_frames_are_enlarged_and_large_ones_are_made_smaller_on_request() 
     small = draw_prediction([FRAMES[0][:64, :96]], FLOW[:64, :96], 5.0)
     assert small.shape == (4 * 64 + 72, 2 * 4 * 96, 3)
     assert (small[:256:4, :384:4] == FRAMES[0][:64, :96]).all()
+    wide = draw_prediction([FRAMES[0][:2]], FLOW[:2], 5.0)
+    assert wide.shape == (4 + 72, 2 * 600, 3), "a narrow strip is not enlarged without limit"
     large = draw_prediction(FRAMES[:1], FLOW, 5.0, largest_width=150)
     assert large.shape[0] == 120 + 72 and (large[:120, 300:] == 255).all(), "the legend may be wider"
 

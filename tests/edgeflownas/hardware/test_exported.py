@@ -26,6 +26,8 @@ def test_opened_network_predicts_padded_frames(network_file: Path) -> None:
     padded = np.pad(images, ((0, 5), (0, 3), (0, 0)), mode="edge")
     expected = QuantisedNetwork(network_file.read_bytes()).predict(padded)[:-5, :-3, :2]
     np.testing.assert_array_equal(network.flow(images), expected)
+    with pytest.raises(InputError, match="size 33x48: is larger than the input of the exported network, 32x48"):
+        network.flow(np.zeros((33, 48, 6), np.uint8))
 
 
 @pytest.mark.parametrize(
