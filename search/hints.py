@@ -18,9 +18,12 @@ RUN_COMMANDS = frozenset(
     (
         "data check", "cost build", "cost show", "train", "evaluate", "evolve", "enumerate", "queue build", "queue run",
         "queue status", "queue submit", "queue cancel", "queue retry", "queue collect", "rank", "export", "predict",
+        "cost import",
     )
 )  # fmt: skip
-OTHER_COMMANDS = frozenset(("retrain", "report", "dask scheduler", "dask worker"))
+OTHER_COMMANDS = frozenset(
+    ("import-weights", "retrain", "report", "dask scheduler", "dask worker", "space check", "space show")
+)
 
 
 def folder_options(folder: Path) -> List[str]:
