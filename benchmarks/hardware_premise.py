@@ -1,4 +1,4 @@
-"""Compare the bilinear skeleton with EdgeFlowNet's transposed convolutions on a board, compiled by the same Vela.
+"""Compare the bilinear space with the original EdgeFlowNet on a board, compiled by the same Vela.
 
     .venv/bin/python -m benchmarks.hardware_premise
 
@@ -9,8 +9,6 @@ they affect figures by a fraction of a percent. Prints a table and writes JSON.
 import argparse
 import json
 import os
-import subprocess
-import tempfile
 from pathlib import Path
 from typing import Any, Dict, List, Tuple
 
@@ -20,44 +18,37 @@ from rich.table import Table
 from edgeflownas.hardware.board import Board
 from edgeflownas.hardware.cache import user_cache_folder
 from edgeflownas.hardware.compiler import Compiler
-from edgeflownas.hardware.cost import Figures
 from edgeflownas.hardware.networks import Networks
 from edgeflownas.hardware.vela import default_command
-from edgeflownas.network.definition import default_skeleton
+from edgeflownas.network.definition import default_skeleton, read_space
+from edgeflownas.network.skeleton import Skeleton
+from edgeflownas.network.space import Architecture, Space
 
 SIZES = ((176, 224), (192, 256))
 PUBLISHED = "published: transposed 1694 KiB and 5.32 FPS, bilinear 1386 KiB"
 
 
-def compile_transposed(options: argparse.Namespace, compiler: Compiler, height: int, width: int) -> Tuple[Figures, int]:
-    """Return the figures and multiply-accumulates of EdgeFlowNet."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "network.tflite"
-        command = [options.vela_python, "benchmarks/transposed_network.py", "--output", str(path)]
-        command += ["--width", str(options.width), "--height", str(height), "--columns", str(width)]
-        macs = int(subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout)
-        compiled = compiler.compile(f"edgeflownet_{height}x{width}", path.read_bytes())
-    assert all(layer.target == "NPU" for layer in compiled.layers)
-    return compiled.figures, macs
-
-
 def measure(options: argparse.Namespace) -> List[Dict[str, Any]]:
     """Return the figures of all networks, sizes and optimisation goals."""
     board = Board.load(options.board)
-    skeleton = default_skeleton(options.width)
+    transposed = Skeleton(options.width, read_space("edgeflownet").lay_out())
+    bilinear = default_skeleton(options.width)
+    counts = Space.from_skeleton(bilinear).counts
+    networks: Dict[str, Tuple[Skeleton, Architecture]] = {"EdgeFlowNet, transposed": (transposed, ())}
+    for name, architecture in (
+        ("lightest", tuple(0 for _ in counts)),
+        ("middle", tuple(n // 2 for n in counts)),
+        ("heaviest", tuple(n - 1 for n in counts)),
+    ):
+        networks[f"bilinear, {name} {''.join(map(str, architecture))}"] = bilinear, architecture
     rows = []
     for height, width in SIZES:
-        networks = Networks(skeleton, height, width)
-        counts = networks.space.counts
-        architectures = [tuple(0 for _ in counts), tuple(n // 2 for n in counts), tuple(n - 1 for n in counts)]
         for optimise in ("Size", "Performance"):
             compiler = Compiler(board.with_settings(optimise=optimise), options.vela, 600.0, options.cache)
-            cases = [("EdgeFlowNet, transposed", *compile_transposed(options, compiler, height, width))]
-            for name, architecture in zip(("lightest", "middle", "heaviest"), architectures):
-                figures = compiler.inspect(networks, architecture).figures
-                text = f"bilinear, {name} {networks.space.format(architecture)}"
-                cases.append((text, figures, skeleton.macs(architecture, height, width)))
-            for name, figures, macs in cases:
+            for name, (skeleton, architecture) in networks.items():
+                entry = compiler.inspect(Networks(skeleton, height, width), architecture)
+                assert all(layer.target == "NPU" for layer in entry.layers)
+                figures, macs = entry.figures, skeleton.macs(architecture, height, width)
                 cost = figures.cost(board.clock_hz, "compiled")
                 fits = figures.sram_kib <= board.arena_kib
                 rows.append(
@@ -100,7 +91,6 @@ def main() -> None:
     parser.add_argument("--width", type=int, default=32, help="base width c")
     parser.add_argument("--board", type=Path, default=Path("configs/hardware/grove_vision_ai_v2.yaml"))
     parser.add_argument("--vela", default=default_command())
-    parser.add_argument("--vela-python", default=".venv-vela/bin/python")
     parser.add_argument("--cache", type=Path, default=user_cache_folder())
     parser.add_argument("--json", type=Path, default=Path("results/benchmarks/hardware_premise.json"))
     options = parser.parse_args()

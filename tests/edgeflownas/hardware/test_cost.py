@@ -36,6 +36,7 @@ from tests.small import NINE_GENES, OTHER_STAGES, make_stage
 SHIPPED = {
     "demo_grove_c8_64x96.yaml": (DEFAULT_SPACE, 8, 64, 96),
     "tiny_grove_c4_32x48.yaml": (DEFAULT_SPACE, 4, 32, 48),
+    "eleven_genes_grove_c8_64x96.yaml": ("edgeflownet_bilinear_11", 8, 64, 96),
     "original_grove_c8_64x96.yaml": ("edgeflownet", 8, 64, 96),
 }
 
