@@ -65,5 +65,5 @@ def _check(run: Run, board: Board, measurements: Measurements) -> None:
             if there.get(key) != here.get(key):
                 raise InputError(
                     f"{run.measured_file}: is of a different {part}: {key} is {there.get(key)!s:.80} there and "
-                    f"{here.get(key)!s:.80} here; measure again, and import the result with `cost import`"
+                    f"{here.get(key)!s:.80} here; measure again, and import the result: `cost import latencies.csv`"
                 )
