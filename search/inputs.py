@@ -128,9 +128,13 @@ def shorten_inputs(config: Config) -> Config:
 
 
 def _list_data_sets(content: Dict[str, Any]) -> List[Dict[str, Any]]:
-    """Return the data sets of a run or of a task: its own, and one per stage of retraining, empty if it is the same."""
+    """Return the data sets of a run or of a task: its own, one per stage of retraining, and that of the board.
+
+    Those that are not named are empty.
+    """
     train = content["queue"]["train"] if "queue" in content else content["train"]
-    return [content["data"], *(stage["data"] or {} for stage in (train if isinstance(train, list) else []))]
+    stages = [stage["data"] or {} for stage in (train if isinstance(train, list) else [])]
+    return [content["data"], *stages, content.get("deploy", {}).get("data") or {}]
 
 
 def _replace_content(config: Any, content: Dict[str, Any], source: Path) -> Any:

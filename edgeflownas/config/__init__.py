@@ -20,6 +20,7 @@ from edgeflownas.config.data import (
     MiddleburyData,
     ProceduralData,
     SintelData,
+    pad_size,
 )
 from edgeflownas.config.file import dump, load, read_yaml, validate
 from edgeflownas.config.run import (
@@ -28,6 +29,7 @@ from edgeflownas.config.run import (
     ChildConfig,
     Config,
     CostFigure,
+    DeployConfig,
     EvaluationConfig,
     EvolutionConfig,
     HardwareConfig,
@@ -53,6 +55,7 @@ __all__ = [
     "DEFAULT_SPACE",
     "DataConfig",
     "DataFile",
+    "DeployConfig",
     "EvaluationConfig",
     "EvolutionConfig",
     "FileData",
@@ -79,6 +82,7 @@ __all__ = [
     "TrainConfig",
     "dump",
     "load",
+    "pad_size",
     "read_yaml",
     "validate",
 ]

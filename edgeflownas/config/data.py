@@ -12,6 +12,20 @@ Side = Annotated[int, Field(ge=MULTIPLE)]
 Factor = Annotated[float, Field(gt=0, le=16)]
 
 
+_RESIZE = Field(
+    None,
+    min_length=2,
+    max_length=2,
+    description="Height and width to which images of `height` x `width` are resized, in pixels. The flow is scaled "
+    "accordingly. null means that they are not resized.",
+)
+
+
+def pad_size(height: int, width: int) -> Tuple[int, int]:
+    """Return height and width after padding for the network, in pixels."""
+    return -(-height // MULTIPLE) * MULTIPLE, -(-width // MULTIPLE) * MULTIPLE
+
+
 class _SizedData(Section):
     """Data set of pairs of one size.
 
@@ -20,11 +34,18 @@ class _SizedData(Section):
 
     height: Side = Field(64, description="Height of the images, in pixels.")
     width: Side = Field(96, description="Width of the images, in pixels.")
+    resize: Optional[List[Side]] = _RESIZE
+
+    @property
+    def size(self) -> Tuple[int, int]:
+        """Height and width of the pairs before padding, in pixels."""
+        height, width = self.resize or (self.height, self.width)
+        return height, width
 
     @property
     def padded_size(self) -> Tuple[int, int]:
         """Height and width after padding for the network, in pixels."""
-        return -(-self.height // MULTIPLE) * MULTIPLE, -(-self.width // MULTIPLE) * MULTIPLE
+        return pad_size(*self.size)
 
 
 class ProceduralData(_SizedData):

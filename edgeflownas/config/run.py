@@ -6,7 +6,7 @@ from pydantic import BeforeValidator, Discriminator, Field, Tag, field_validator
 from typing_extensions import Annotated, Literal
 
 from edgeflownas.config.cluster import ClusterConfig
-from edgeflownas.config.data import DataConfig
+from edgeflownas.config.data import DataConfig, Side
 from edgeflownas.config.section import PathText, Section, WrittenInt
 
 
@@ -419,6 +419,48 @@ class QueueConfig(Section):
         return self
 
 
+class DeployConfig(Section):
+    """The input on the board, for which `queue collect` scores the retrained networks in int8 and compiles them.
+
+    If this section is left out, it is the input of the training.
+    """
+
+    height: Optional[Side] = Field(
+        None,
+        description="Height of the input on the board, in pixels. Whole images are resized to `height` x `width`, and "
+        "their flow is scaled accordingly. null means the height of the data set, whose pairs are then cropped as for "
+        "validation.",
+    )
+    width: Optional[Side] = Field(None, description="Width of the input on the board, in pixels. Set with `height`.")
+    data: Optional[DataConfig] = Field(
+        None, description="Data set whose validation pairs are scored. null means the data set of the run."
+    )
+    pairs: int = Field(
+        0,
+        ge=0,
+        description="Number of validation pairs that are scored. 0 means all or, without `data`, "
+        "`evaluation.val_pairs`.",
+    )
+    calibration_pairs: int = Field(
+        16,
+        ge=1,
+        description="Number of training pairs of the run on which the ranges of activations are measured for int8.",
+    )
+    trim: float = Field(
+        0.0,
+        ge=0,
+        le=0.5,
+        description="Fraction of the calibration pairs that are left out, namely those with the largest predicted "
+        "motion. Narrower ranges resolve small values better, but clip large ones.",
+    )
+
+    @model_validator(mode="after")
+    def _check_consistency(self) -> "DeployConfig":
+        if (self.height is None) != (self.width is None):
+            raise ValueError("needs both height and width, or neither")
+        return self
+
+
 class Config(Section):
     """All settings of a run."""
 
@@ -454,4 +496,5 @@ class Config(Section):
     staged: StagedConfig = StagedConfig()
     independent: IndependentConfig = IndependentConfig()
     queue: QueueConfig = QueueConfig()
+    deploy: DeployConfig = DeployConfig()
     cluster: ClusterConfig = ClusterConfig()

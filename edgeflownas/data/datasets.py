@@ -1,54 +1,20 @@
 """Data sets, opened as a configuration describes them."""
 
 from pathlib import Path
-from typing import Optional, Sequence, Tuple
+from typing import Tuple
 
-import numpy as np
-
-from edgeflownas.config import DataConfig, FileData, FlyingShapesData, ProceduralData
+from edgeflownas.config import DataConfig, FileData, FlyingShapesData, ProceduralData, pad_size
 from edgeflownas.data.exclusion import read_exclusion
 from edgeflownas.data.flying_shapes import FlyingShapesDataset
 from edgeflownas.data.layouts import list_pairs
 from edgeflownas.data.listing import Listing, PlaceFinder, show_name
 from edgeflownas.data.pairs import PairDataset
 from edgeflownas.data.procedural import ProceduralDataset
-from edgeflownas.data.sample import FlowDataset, Sample, pad
+from edgeflownas.data.sample import FlowDataset
+from edgeflownas.data.sizes import PaddedDataset, ResizedDataset, WholeDataset
 from edgeflownas.errors import InputError, name_first
 from edgeflownas.progress import say
 from edgeflownas.wording import format_count
-
-
-class PaddedDataset:
-    """Data set whose samples are padded to a size that the network accepts."""
-
-    def __init__(self, dataset: FlowDataset, size: Tuple[int, int]) -> None:
-        """Wrap a data set.
-
-        Args:
-            dataset: Data set to wrap.
-            size: Height and width of the padded samples, in pixels.
-        """
-        self.dataset, self._size = dataset, size
-
-    def __len__(self) -> int:
-        """Return the number of samples."""
-        return len(self.dataset)
-
-    def sample(self, index: int, rng: Optional[np.random.Generator]) -> Sample:
-        """Read a sample and pad it."""
-        return pad(self.dataset.sample(index, rng), *self._size)
-
-    def full_sample(self, index: int) -> Sample:
-        """Read a sample at its full size, without padding."""
-        return self.dataset.full_sample(index)
-
-    def select(self, count: int) -> Sequence[int]:
-        """Return indices of samples that represent the data set."""
-        return self.dataset.select(count)
-
-    def files(self, index: int) -> Tuple[str, ...]:
-        """Return the names of the files of a sample."""
-        return self.dataset.files(index)
 
 
 def open_datasets(config: DataConfig, key: str = "data", quiet: bool = False) -> Tuple[FlowDataset, FlowDataset]:
@@ -68,13 +34,29 @@ def open_datasets(config: DataConfig, key: str = "data", quiet: bool = False) ->
             f"{key}: {config.kind} as configured has no training pairs; choose some of its pairs for validation "
             f"(val_scenes, val_every or train_list), or use another data set"
         )
-    if config.padded_size == (config.height, config.width):
+    if config.padded_size == config.size:
         return train, val
     return PaddedDataset(train, config.padded_size), PaddedDataset(val, config.padded_size)
 
 
+def open_whole(config: DataConfig, part: str, size: Tuple[int, int], key: str = "data") -> FlowDataset:
+    """Open one part of a data set, with whole images that are resized, and padded to a size that the network accepts.
+
+    Args:
+        config: Data set to open.
+        part: "train" or "val".
+        size: Height and width to which the images are resized, in pixels.
+        key: Key of the data set in the configuration, for messages.
+
+    Raises:
+        InputError: A folder or list is missing, or no validation pair is left.
+    """
+    resized = ResizedDataset(WholeDataset(open_part(config, part, key)), size)
+    return PaddedDataset(resized, pad_size(*size))
+
+
 def open_part(config: DataConfig, part: str, key: str = "data", quiet: bool = False) -> FlowDataset:
-    """Open one part of a data set, and report how many pairs are left out.
+    """Open one part of a data set, resized if configured, and report how many pairs are left out.
 
     Args:
         config: Data set to open.
@@ -85,6 +67,11 @@ def open_part(config: DataConfig, part: str, key: str = "data", quiet: bool = Fa
     Raises:
         InputError: A folder or list is missing, or no validation pair is left.
     """
+    dataset = _open_source(config, part, key, quiet)
+    return dataset if config.resize is None else ResizedDataset(dataset, config.size)
+
+
+def _open_source(config: DataConfig, part: str, key: str, quiet: bool) -> FlowDataset:
     if isinstance(config, ProceduralData):
         return ProceduralDataset(config, part)
     if isinstance(config, FlyingShapesData):

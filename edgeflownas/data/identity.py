@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Iterable, List, Optional, Sequence, Tuple
 
 from edgeflownas.config import EvaluationConfig
-from edgeflownas.data.datasets import PaddedDataset
 from edgeflownas.data.formats import BadFileError
 from edgeflownas.data.listing import Listing, Pair
 from edgeflownas.data.pairs import PairDataset
 from edgeflownas.data.reading import read_ahead
 from edgeflownas.data.sample import FlowDataset
+from edgeflownas.data.sizes import find_source
 from edgeflownas.storage.pairs import Fingerprint, Identities
 
 _BLOCK = 1 << 14  # bytes; of a longer training file, this many at its beginning, in its middle and at its end are read
@@ -41,7 +41,7 @@ def identify_scoring(
     return {
         use: identify_pairs(dataset, indices, True, threads)
         for use, (dataset, indices) in used.items()
-        if _is_in_files(dataset)
+        if is_in_files(dataset)
     }
 
 
@@ -53,7 +53,7 @@ def identify_training(
     Long files that are used only for training are compared in parts. Arguments and result are as in
     ``identify_scoring``.
     """
-    if not _is_in_files(train):
+    if not is_in_files(train):
         return {}
     training = identify_pairs(train, range(len(train)), False, threads)
     return {"training": training, **identify_scoring(train, val, config, threads)}
@@ -71,10 +71,9 @@ def identify_pairs(dataset: FlowDataset, indices: Iterable[int], whole: bool, th
     Raises:
         BadFileError: A file cannot be read.
     """
-    if isinstance(dataset, PaddedDataset):
-        return identify_pairs(dataset.dataset, indices, whole, threads)
-    assert isinstance(dataset, PairDataset)
-    listing = dataset.listing
+    source = find_source(dataset)
+    assert isinstance(source, PairDataset)
+    listing = source.listing
     pairs: Sequence[Pair] = [listing.pairs[index] for index in indices]
     files: List[Path] = list(dict.fromkeys(file for pair in pairs for file in pair.files))
     contents = hashlib.sha256()
@@ -94,8 +93,9 @@ def _name_files(listing: Listing, pair: Pair) -> List[Optional[str]]:
     return [*named[:3], None, *named[3:]] if pair.invalid is None and pair.occluded is not None else [*named]
 
 
-def _is_in_files(dataset: FlowDataset) -> bool:
-    return isinstance(dataset.dataset if isinstance(dataset, PaddedDataset) else dataset, PairDataset)
+def is_in_files(dataset: FlowDataset) -> bool:
+    """Return whether the pairs of a data set are in files, rather than drawn."""
+    return isinstance(find_source(dataset), PairDataset)
 
 
 def _hash_file(path: Path, whole: bool) -> bytes:

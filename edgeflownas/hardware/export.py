@@ -1,6 +1,6 @@
 """Export of an architecture as the int8 network for a board; it is quantised after training."""
 
-from typing import List, Mapping, Optional, Sequence
+from typing import Mapping, Optional, Sequence
 
 import numpy as np
 
@@ -58,12 +58,32 @@ def export(
         constants = {name: tf.constant(weights[name]) for name in skeleton.parameters(architecture)}
         flows = build_child(skeleton, architecture, x, FixedNorm(constants, statistics, convolve_plain))
         flow = tf.identity(flows[-1], name="flow")
-        pixels = tf.placeholder(tf.uint8, [1, height, width, IMAGE_CHANNELS])
-        normalised = normalise_images(pixels)
         with tf.Session(graph=graph) as session:
-            samples = [[session.run(normalised, {pixels: image[None]})] for image in images]
-            converter = tf.lite.TFLiteConverter.from_session(session, [x], [flow])
-            return _quantise(converter, samples, tf.int8 if int8_io else tf.float32)
+            return quantise(session, x, [flow], images, int8_io)
+
+
+def quantise(
+    session: tf.Session, x: tf.Tensor, outputs: Sequence[tf.Tensor], images: np.ndarray, int8_io: bool
+) -> bytes:
+    """Return a part of a session's graph as a quantised TFLite network.
+
+    Args:
+        session: Session with the graph.
+        x: Input, float32, shape [1, H, W, 6], in [-1, 1].
+        outputs: Outputs, in the order in which the file lists them.
+        images: Representative images from which the ranges of activations are taken, uint8, shape [N, H, W, 6].
+        int8_io: Whether input and outputs are int8; otherwise float32.
+    """
+    with session.graph.as_default():
+        pixels = tf.placeholder(tf.uint8, x.shape)
+        normalised = normalise_images(pixels)
+    samples = [[session.run(normalised, {pixels: image[None]})] for image in images]
+    converter = tf.lite.TFLiteConverter.from_session(session, [x], list(outputs))
+    converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    converter.representative_dataset = lambda: iter(samples)
+    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+    converter.inference_input_type = converter.inference_output_type = tf.int8 if int8_io else tf.float32
+    return lite.convert(converter)
 
 
 def _compute_statistics(
@@ -91,11 +111,3 @@ def _refuse_transposed(skeleton: Skeleton, architecture: Sequence[int]) -> None:
 def _check_finite(name: str, value: np.ndarray) -> None:
     if not np.isfinite(value).all():
         raise FloatingPointError(f"{name} is not finite: the network cannot be exported")
-
-
-def _quantise(converter: tf.lite.TFLiteConverter, samples: Sequence[List[np.ndarray]], io_type: tf.DType) -> bytes:
-    converter.optimizations = [tf.lite.Optimize.DEFAULT]
-    converter.representative_dataset = lambda: iter(samples)
-    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
-    converter.inference_input_type = converter.inference_output_type = io_type
-    return lite.convert(converter)

@@ -182,9 +182,8 @@ def _render_costs(run: Run, records: List[Dict[str, Any]], settings: str) -> Tab
     """Return a table of the costs for the terminal."""
     data = run.config.data
     board = Board.load(Path(run.config.hardware.board))
-    title = (
-        f"{board.settings.name}, c = {run.skeleton.width}, {data.height}x{data.width}; arena {board.arena_kib:.1f} KiB"
-    )
+    height, width = data.size
+    title = f"{board.settings.name}, c = {run.skeleton.width}, {height}x{width}; arena {board.arena_kib:.1f} KiB"
     table = Table(title=title, caption=settings, title_justify="left", caption_justify="left", box=SIMPLE_HEAD)
     table.add_column("architecture", no_wrap=True)
     for heading in ("FPS", "ms", "SRAM KiB", "Mcycles", "MMACs"):

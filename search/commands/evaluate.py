@@ -109,9 +109,11 @@ def _open_pairs(run: Run, other_data: Optional[DataConfig], strict: bool) -> Tup
     """Return the validation pairs and the indices of the pairs to score."""
     from edgeflownas.data.datasets import open_part
     from edgeflownas.data.pairs import PairDataset
+    from edgeflownas.data.sizes import find_source
 
     dataset = open_part(other_data or run.config.data, "val")
-    omissions = dataset.listing.describe_omissions() if isinstance(dataset, PairDataset) else []
+    source = find_source(dataset)
+    omissions = source.listing.describe_omissions() if isinstance(source, PairDataset) else []
     if strict and omissions:
         raise InputError(f"data: --strict: {'; '.join(omissions)}; complete the data set, or leave out --strict")
     limit = run.config.evaluation.val_pairs if other_data is None else 0
@@ -130,13 +132,15 @@ def _describe_pairs(run: Run, dataset: FlowDataset, indices: Sequence[int]) -> D
     """Return which pairs are scored, and what is left out of the data set."""
     from edgeflownas.data.identity import identify_pairs
     from edgeflownas.data.pairs import PairDataset
+    from edgeflownas.data.sizes import find_source
 
     numbers = {"pairs": len(indices), "available_pairs": len(dataset)}
-    if not isinstance(dataset, PairDataset):
+    source = find_source(dataset)
+    if not isinstance(source, PairDataset):
         return {**numbers, "fingerprint": None, "left_out": None}
     with phase("computing the fingerprint of the pairs"):
         fingerprint = identify_pairs(dataset, indices, True, run.config.threads)
-    return {**numbers, "fingerprint": fingerprint, "left_out": dataset.listing.record_omissions()}
+    return {**numbers, "fingerprint": fingerprint, "left_out": source.listing.record_omissions()}
 
 
 def _assess(

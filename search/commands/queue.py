@@ -22,12 +22,14 @@ from search.nsga2.evolution import Evolution
 from search.queue import build as building
 from search.queue import collect as collecting
 from search.queue import control, final_front, runner, status, submit
+from search.queue.deployment import Deployment
 from search.queue.final_epe import score_final_epes
 from search.queue.outdated import describe_dominated, list_dominated, read_search_front
 from search.queue.published import EDGEFLOWNET
 from search.queue.queue import Queue
 from search.queue.watch import Overview, watch
 from search.ranking.agreement import measure_agreement
+from search.ranking.steps import measure_steps
 from search.run import Run
 from search.storage.identity import Identity
 from search.storage.measurements import prefer_measured, read_measurements
@@ -194,15 +196,24 @@ def retry(run: Run, indices: Tuple[int, ...], from_previous: bool) -> None:
 @run_options
 @json_option
 def collect(run: Run, as_json: bool) -> None:
-    """Write the retrained architectures to final_front.csv, and compare their ranking with the supernet's."""
+    """Write the retrained architectures to final_front.csv, sorted by their EPE in int8 on the board.
+
+    The networks are scored and compiled for the input that the section deploy describes. The order of the architectures
+    by the supernet, after retraining, and on the board is compared.
+    """
     queue, compiler = Queue(run.queue_folder), Compiler.from_config(run.config.hardware)
     run.record_places()
-    collection = collecting.collect(queue, compiler, score_final_epes, read_measurements(run, compiler.board))
+    child = queue.task(queue.indices[0]).config
+    deployment = Deployment(run.config.deploy, child, compiler.board.settings.int8_io)
+    collection = collecting.collect(
+        queue, compiler, score_final_epes, deployment, read_measurements(run, compiler.board)
+    )
     vela = run.config.hardware.vela_version  # a search uses a single version, and only that version compiles
     hardware = compiler.board.provenance(vela)
     final_front.write_final_front(run.final_front_file, collection, hardware)
     pairs = [(child.supernet_epe, child.epe) for child in collection.survivors if child.supernet_epe is not None]
     ranking = measure_agreement([before for before, _ in pairs], [after for _, after in pairs])
+    steps = measure_steps(lambda name: [final_front.find_figure(child, name) for child in collection.survivors])
     board = compiler.board.settings.name
     comparable = EDGEFLOWNET.is_comparable(board, collection.size)
     front = read_search_front(run)
@@ -218,6 +229,7 @@ def collect(run: Run, as_json: bool) -> None:
             "kendall_tau": ranking.tau,
             "n": ranking.n,
             "kendall_tau_95": None if ranking.tau is None else [ranking.low, ranking.high],
+            "steps": [step.record() for step in steps],
             "published": {**EDGEFLOWNET._asdict(), "comparable": comparable},
         }
         print_json(result)
@@ -227,9 +239,10 @@ def collect(run: Run, as_json: bool) -> None:
     print_table(final_front.render_epe_table(collection), console)
     lines = [
         f"{board}: {compiler.board.summary(vela)}.",
-        f"Kendall tau of supernet EPE and retrained EPE: {ranking}. Table: {run.final_front_file}"
-        if pairs
-        else f"Table: {run.final_front_file}",
+        *final_front.describe_input(collection),
+        *(f"Kendall tau of {step.description}: {step.agreement}." for step in steps),
+        *final_front.describe_losses(collection),
+        f"Table: {run.final_front_file}",
         EDGEFLOWNET.describe(board, collection.size),
     ]
     if dominated:
@@ -241,15 +254,20 @@ def collect(run: Run, as_json: bool) -> None:
         f"Weights of {child.architecture}: {WeightsOrigin(child.weights, child.weights_sha256)}."
         for child in collection.survivors
     ]
-    if any(child.cost_source == "predicted" for child in collection.survivors):
-        lines.append("Hardware figures marked `predicted` were not compiled.")
+    if any(child.cost_source not in final_front.EXACT_SOURCES for child in collection.survivors):
+        lines.append("Hardware figures marked ~ were neither compiled nor measured with the input of the board.")
     for line in lines:
         say(line, console)
 
 
 def _to_record(survivor: collecting.Survivor) -> Dict[str, Any]:
     """Return a survivor as plain Python types, for JSON."""
-    return {**asdict(survivor), "final": {name: epe.model_dump() for name, epe in survivor.final.items()}}
+    return {
+        **asdict(survivor),
+        "final": {name: epe.model_dump() for name, epe in survivor.final.items()},
+        "deployed": survivor.deployed.model_dump(),
+        **final_front.deploy_figures(survivor),
+    }
 
 
 def _show(run: Run, rows: Sequence[status.Row], as_json: bool = False) -> None:

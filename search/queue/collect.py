@@ -1,30 +1,26 @@
 """Collection of the retrained children, with final EPEs, compiled costs and the final front."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Callable, Dict, List, Mapping, Optional, Tuple
 
 import numpy as np
+from typing_extensions import Protocol
 
-from edgeflownas.data.datasets import open_datasets
 from edgeflownas.errors import InputError
-from edgeflownas.evaluation.recalibration import select_statistics
 from edgeflownas.hardware.compiler import Compiler
 from edgeflownas.hardware.cost import Cost
 from edgeflownas.hardware.measured import NO_MEASUREMENTS, Measurements
-from edgeflownas.hardware.networks import Networks, TrainedNetwork
-from edgeflownas.network.definition import open_skeleton
-from edgeflownas.network.space import Space
+from edgeflownas.hardware.networks import Networks
 from edgeflownas.progress import progress, say
 from edgeflownas.storage import checkpoint
 from search.nsga2.objectives import compute_points, find_nondominated
+from search.queue.deployment import DeployedEpe
 from search.queue.final_epe import FinalEpe
 from search.queue.queue import Queue
 from search.queue.retrain import load_result
 from search.queue.same_pairs import check_same_pairs
 from search.queue.status import read_rows, summarize
 from search.queue.task import Task
-
-_IMAGES = 4  # used to find the ranges of activations, which affect the accuracy but hardly the cost
 
 
 @dataclass(frozen=True)
@@ -33,21 +29,24 @@ class Survivor:
 
     Attributes:
         architecture: Digits of the architecture.
-        epe: EPE after retraining, in pixels, as scored during training.
+        epe: EPE after retraining, in pixels, as scored during training in float32.
+        deployed: EPEs with the input of the board, in float32 and in int8.
         supernet_epe: EPE with the supernet's weights, in pixels, as scored by the search; None without a supernet.
         zero_flow_epe: EPE of zero flow, in pixels, as scored during training.
         final: EPE by data set, on whole images.
-        fps: Inferences per second.
+        fps: Inferences per second with the input of the board.
         latency_ms: Latency of one inference, in ms.
         sram_kib: Peak size of the arena, in KiB.
         npu_cycles: Cycles of the NPU itself.
         cost_source: Source of the cost figures, as in ``Cost``.
+        search_fps: Inferences per second that the search assumed.
         weights: File of the retrained weights and BN statistics.
         weights_sha256: Digest of these weights and statistics.
     """
 
     architecture: str
     epe: float
+    deployed: DeployedEpe
     supernet_epe: Optional[float]
     zero_flow_epe: float
     final: Dict[str, FinalEpe]
@@ -56,8 +55,14 @@ class Survivor:
     sram_kib: float
     npu_cycles: float
     cost_source: str
+    search_fps: float
     weights: str
     weights_sha256: str
+
+    @property
+    def int8_epe(self) -> float:
+        """EPE of the quantised network with the input of the board, in pixels."""
+        return self.deployed.int8_epe
 
 
 @dataclass(frozen=True)
@@ -65,10 +70,10 @@ class Collection:
     """Results of a queue.
 
     Attributes:
-        survivors: Retrained architectures, sorted by EPE from best to worst.
+        survivors: Retrained architectures, sorted by EPE in int8 from best to worst.
         front: Non-dominated survivors.
         missing: Number of tasks without a result.
-        size: Height and width of the networks' input, in pixels.
+        size: Height and width of the networks' input on the board, in pixels.
     """
 
     survivors: List[Survivor]
@@ -77,11 +82,30 @@ class Collection:
     size: Tuple[int, int]
 
 
-Scorer = Callable[[Task, Mapping[str, np.ndarray]], Dict[str, FinalEpe]]
+Tensors = Mapping[str, np.ndarray]
+Scorer = Callable[[Task, Tensors], Dict[str, FinalEpe]]
+
+
+class BoardInput(Protocol):
+    """The input of the board; see ``deployment.Deployment``."""
+
+    @property
+    def padded_size(self) -> Tuple[int, int]:
+        """Height and width of the network's input, in pixels."""
+
+    def score(self, task: Task, tensors: Tensors) -> DeployedEpe:
+        """Score a child."""
+
+    def networks(self, name: str, tensors: Tensors) -> Networks:
+        """Return the networks to compile."""
 
 
 def collect(
-    queue: Queue, compiler: Compiler, scorer: Scorer, measurements: Measurements = NO_MEASUREMENTS
+    queue: Queue,
+    compiler: Compiler,
+    scorer: Scorer,
+    deployment: BoardInput,
+    measurements: Measurements = NO_MEASUREMENTS,
 ) -> Collection:
     """Collect the results of the finished tasks, and report how many are missing.
 
@@ -89,7 +113,9 @@ def collect(
         queue: Queue to collect from.
         compiler: Compiler for the retrained networks.
         scorer: Function that returns the final EPEs of a task's child from its weights and BN statistics.
-        measurements: Latencies measured on the board, which are preferred to compiled ones.
+        deployment: Input of the board, for which the networks are scored in int8 and compiled.
+        measurements: Latencies measured on the board with the input of the search, which are preferred to compiled
+            ones if the input of the board is the same.
 
     Raises:
         InputError: No task is done; a result is damaged or does not belong to the weights in its folder; or tasks were
@@ -106,18 +132,24 @@ def collect(
     survivors = []
     with progress("collecting", len(tasks)) as bar:
         for task in tasks:
-            survivors.append(_load_survivor(task, compiler if can_compile else None, scorer, measurements))
+            survivors.append(_load_survivor(task, compiler if can_compile else None, scorer, deployment, measurements))
             bar.advance(task.config.architecture)
-    survivors.sort(key=lambda survivor: (survivor.epe, survivor.architecture))
+    survivors.sort(key=lambda survivor: (survivor.int8_epe, survivor.architecture))
+    figures = {"epe": "int8_epe"}
     points = compute_points(
-        queue.file.objectives, lambda figure: np.array([getattr(survivor, figure) for survivor in survivors])
+        queue.file.objectives,
+        lambda figure: np.array([getattr(survivor, figures.get(figure, figure)) for survivor in survivors]),
     )
     front = [survivors[index] for index in find_nondominated(points)]
-    return Collection(survivors, front, len(rows) - len(tasks), tasks[0].config.data.padded_size)
+    return Collection(survivors, front, len(rows) - len(tasks), deployment.padded_size)
 
 
 def _load_survivor(
-    task: Task, compiler: Optional[Compiler], scorer: Scorer, measurements: Measurements
+    task: Task,
+    compiler: Optional[Compiler],
+    scorer: Scorer,
+    deployment: BoardInput,
+    measurements: Measurements,
 ) -> Survivor:
     """Load a task's result; without a compiler, keep the cost recorded by the search."""
     config, paths = task.config, task.paths
@@ -125,15 +157,20 @@ def _load_survivor(
     tensors, _ = checkpoint.load(paths.best)
     if checkpoint.digest(tensors) != result.weights_sha256:
         raise InputError(f"{paths.result}: does not belong to {paths.best}; restore the file that was changed")
-    cost = config.found.cost if compiler is None else _compile(task, tensors, compiler)
-    figures = asdict(measurements.prefer(config.architecture, cost))
+    deployed = deployment.score(task, tensors)
+    cost = _find_cost(task, tensors, compiler, deployment)
+    if deployment.padded_size == config.data.padded_size:
+        cost = measurements.prefer(config.architecture, cost)
+    figures = asdict(cost)
     return Survivor(
         architecture=config.architecture,
         epe=result.epe,
+        deployed=deployed,
         supernet_epe=config.found.epe,
         zero_flow_epe=result.zero_flow_epe,
         final=scorer(task, tensors),
         cost_source=figures.pop("source"),
+        search_fps=config.found.fps,
         weights=str(paths.best),
         weights_sha256=result.weights_sha256,
         **figures,
@@ -150,17 +187,17 @@ def _check_vela(compiler: Compiler) -> bool:
     return True
 
 
-def _compile(task: Task, tensors: Dict[str, np.ndarray], compiler: Compiler) -> Cost:
-    """Return the compiled cost of the retrained network or, if compiling fails, the cost recorded by the search."""
+def _find_cost(task: Task, tensors: Tensors, compiler: Optional[Compiler], deployment: BoardInput) -> Cost:
+    """Return the compiled cost of the retrained network or, if it cannot be compiled, the cost known to the search.
+
+    The latter is a prediction if the search was for an input of another size.
+    """
     config = task.config
-    skeleton = open_skeleton(config)
-    architecture = Space.from_skeleton(skeleton).parse(config.architecture)
-    train, _ = open_datasets(config.data)
-    images = np.stack([train.sample(index, None).images for index in range(min(_IMAGES, len(train)))])
-    height, width = images.shape[1:3]
-    try:
-        networks = Networks(skeleton, height, width, TrainedNetwork(tensors, select_statistics(tensors), images))
-        return compiler.cost(networks, architecture)
-    except InputError as error:
-        say(f"architecture {config.architecture}: keeping the hardware figures of the search: {error}")
-        return config.found.cost
+    if compiler is not None:
+        try:
+            networks = deployment.networks(config.architecture, tensors)
+            return compiler.cost(networks, networks.space.parse(config.architecture))
+        except InputError as error:
+            say(f"architecture {config.architecture}: keeping the hardware figures of the search: {error}")
+    cost = config.found.cost
+    return cost if deployment.padded_size == config.data.padded_size else replace(cost, source="predicted")

@@ -20,7 +20,8 @@ class TaskPaths:
         self.curve = folder / "log.csv"
         self.output = folder / "log.txt"
         self.result = folder / "result.json"
-        self.final = folder / "final.json"  # written by `queue collect`
+        self.final = folder / "final.json"  # written by `queue collect`, as is the next file
+        self.deployed = folder / "deployed.json"
 
 
 class QueuePaths:

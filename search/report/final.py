@@ -4,26 +4,39 @@ from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 import numpy as np
 
+from edgeflownas.config import pad_size
 from edgeflownas.errors import InputError
 from edgeflownas.wording import format_count
 from search.nsga2.objectives import find_nondominated
 from search.queue.outdated import describe_dominated, list_dominated
 from search.queue.published import EDGEFLOWNET
 from search.queue.status import read_rows
+from search.ranking.steps import measure_steps
 from search.report.chart import Chart, ReportSection, Series, Table
 from search.report.contents import Contents
 
 TITLE = "Final front"
-_NUMBERS = ("epe", "zero_flow_epe", "fps", "latency_ms", "sram_kib", "npu_cycles")
-_SHOWN = ("architecture", "epe", "supernet_epe", "fps", "sram_kib", "npu_cycles", "cost_source", "on_front", "since")
-_HEADINGS = (
-    "architecture", "EPE, px", "supernet EPE, px", "FPS", "SRAM, KiB", "NPU cycles", "cost source", "on the front",
-    "in the search",
+_NUMBERS = (
+    "epe", "zero_flow_epe", "deploy_epe", "int8_epe", "deploy_zero_flow_epe", "fps", "search_fps", "latency_ms",
+    "sram_kib", "npu_cycles",
 )  # fmt: skip
+_COLUMNS = {
+    "architecture": "architecture",
+    "supernet_epe": "supernet EPE, px",
+    "epe": "retrained EPE, px",
+    "deploy_epe": "EPE with the board's input, px",
+    "int8_epe": "in int8, px",
+    "fps": "FPS",
+    "sram_kib": "SRAM, KiB",
+    "npu_cycles": "NPU cycles",
+    "cost_source": "cost source",
+    "on_front": "on the front",
+    "since": "in the search",
+}  # by key
 
 
 def final_section(runs: Sequence[Contents]) -> ReportSection:
-    """Return the section with EPE and FPS of the retrained networks, and EdgeFlowNet's FPS if it is comparable."""
+    """Return the section with the EPE in int8 and the FPS on the board, and EdgeFlowNet's FPS if it is comparable."""
     text: List[str] = []
     tables: List[Table] = []
     series: List[Series] = []
@@ -31,11 +44,21 @@ def final_section(runs: Sequence[Contents]) -> ReportSection:
     for number, contents in enumerate(runs):
         if not contents.final:
             continue
+        if "int8_epe" not in contents.final[0]:
+            again = contents.run.command("queue collect")
+            text.append(f"{contents.name}: an earlier version collected the networks, without int8; use `{again}`.")
+            continue
         networks = [_parse_row(contents, row) for row in contents.final]
         series += _make_series(contents.name, f"run {number}", networks)
-        board, size = contents.board.settings.name, contents.run.config.data.padded_size
+        shape = networks[0]["deploy_size"]
+        board, size = contents.board.settings.name, pad_size(*map(int, shape.split("x")))
         retrained = f"{format_count(len(networks), 'architecture')} retrained"
-        text.append(f"{contents.name}: {retrained}. {EDGEFLOWNET.describe(board, size)}")
+        zero = networks[0]["deploy_zero_flow_epe"]
+        text.append(
+            f"{contents.name}: {retrained}. EPE in int8 with an input of {shape} pixels; zero flow has {zero:.3f} px. "
+            f"{EDGEFLOWNET.describe(board, size)}"
+        )
+        text += _describe_steps(contents.name, networks)
         dominated = _list_dominated(contents)
         for network in networks:
             network["since"] = "dominated since" if network["architecture"] in dominated else ""
@@ -49,8 +72,17 @@ def final_section(runs: Sequence[Contents]) -> ReportSection:
         epes = [epe for line in series for epe in line.y]
         ends = [min(epes), max(epes)]
         series.append(Series("EdgeFlowNet, FPS as published", [EDGEFLOWNET.fps] * 2, ends, "exact", dashed=True))
-    chart = Chart("After retraining", "FPS (higher is better)", "EPE, px (lower is better)", tuple(series))
+    if not series:
+        return ReportSection("final", TITLE, tuple(text))
+    chart = Chart("On the board", "FPS (higher is better)", "EPE in int8, px (lower is better)", tuple(series))
     return ReportSection("final", TITLE, tuple(text), (chart,), tuple(tables))
+
+
+def _describe_steps(name: str, networks: Sequence[Dict[str, Any]]) -> List[str]:
+    """Return a sentence on how each step from the supernet to the board changed the order."""
+    steps = measure_steps(lambda column: [network[column] for network in networks])
+    taus = "; ".join(f"{step.description}: {step.agreement}" for step in steps)
+    return [f"{name}: Kendall's tau of the orders by {taus}."] if taus else []
 
 
 def _list_dominated(contents: Contents) -> List[str]:
@@ -93,7 +125,7 @@ def _parse_row(contents: Contents, row: Dict[str, str]) -> Dict[str, Any]:
 
 def _make_series(name: str, role: str, networks: Sequence[Dict[str, Any]]) -> List[Series]:
     """Return all networks as points, and a line through those that are not dominated in EPE and FPS."""
-    fps, epe = [network["fps"] for network in networks], [network["epe"] for network in networks]
+    fps, epe = [network["fps"] for network in networks], [network["int8_epe"] for network in networks]
     best = find_nondominated(np.stack([np.array(epe), -np.array(fps)], axis=1))
     best = best[np.argsort(np.array(fps)[best])]
     line = Series(name, [fps[i] for i in best], [epe[i] for i in best], role, "front", dashed=True)
@@ -103,9 +135,13 @@ def _make_series(name: str, role: str, networks: Sequence[Dict[str, Any]]) -> Li
 
 def _make_table(name: str, networks: Sequence[Dict[str, Any]], comparable: bool) -> Table:
     rows: List[Tuple[Any, ...]] = [
-        tuple({True: "yes", False: ""}[network[key]] if key == "on_front" else network[key] for key in _SHOWN)
+        tuple({True: "yes", False: ""}[network[key]] if key == "on_front" else network[key] for key in _COLUMNS)
         for network in networks
     ]
     if comparable:
-        rows.append((EDGEFLOWNET.name, None, None, EDGEFLOWNET.fps, EDGEFLOWNET.sram_kib, None, "published", "", ""))
-    return Table(name, _HEADINGS, tuple(rows))
+        figures = {
+            "architecture": EDGEFLOWNET.name, "fps": EDGEFLOWNET.fps, "sram_kib": EDGEFLOWNET.sram_kib,
+            "cost_source": "published", "on_front": "", "since": "",
+        }  # fmt: skip
+        rows.append(tuple(figures.get(key) for key in _COLUMNS))
+    return Table(name, tuple(_COLUMNS.values()), tuple(rows))

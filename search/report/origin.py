@@ -61,7 +61,7 @@ def _collect_facts(contents: Contents) -> List[Tuple[str, Any]]:
         ("network definition, SHA-256", attributes.get("skeleton_sha256", contents.run.skeleton.digest())),
         ("cost table, SHA-256", attributes.get("cost_table_sha256", "")),
         ("base width", f"c = {config.network.width}"),
-        ("image size", f"{config.data.height}x{config.data.width} pixels"),
+        ("image size", "{}x{} pixels".format(*config.data.size)),
         ("data", config.data.kind),
         ("board", board.name),
         ("compiler", contents.hardware.get("settings") or f"Vela {config.hardware.vela_version}, {board.accelerator}"),

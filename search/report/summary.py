@@ -23,7 +23,7 @@ class KeyFigure(NamedTuple):
 def describe_run(contents: Contents) -> str:
     """Describe a run in one line."""
     config = contents.run.config
-    size = f"{config.data.height}x{config.data.width}"
+    size = "{}x{}".format(*config.data.size)
     text = f"{contents.board.settings.name}, base width {config.network.width}, {size} pixels, {config.data.kind} data"
     return f"{text}. {_describe_state(contents)}"
 

@@ -23,7 +23,8 @@ from search.run import Run
 # it run for longer. Space, supernet and cost table are compared by their content, not by their path.
 _FREE = (
     "name", "threads", "space", "supernet", "train", "hardware.board", "hardware.table", "hardware.vela",
-    "hardware.vela_timeout", "queue", "cluster", "evolution.generations", "evolution.patience", "evolution.initial",
+    "hardware.vela_timeout", "queue", "deploy", "cluster", "evolution.generations", "evolution.patience",
+    "evolution.initial",
     "evaluation.workers", "evaluation.devices", "evaluation.scheduler",
 )  # fmt: skip
 # Keys and sections that may differ as well if only the scores of architectures have to be the same.

@@ -14,6 +14,7 @@ from edgeflownas.storage import checkpoint, record
 from search.nsga2.archive import Archive
 from search.queue.build import build
 from search.queue.claim import hold_claim
+from search.queue.deployment import DeployedEpe
 from search.queue.queue import Queue
 from search.queue.retrain import Result
 from search.run import Run
@@ -79,6 +80,13 @@ def finish(queue: Queue, index: int, epe: float, weights_sha256: str = "") -> No
         )  # fmt: skip
         record.write(task.paths.result, result.model_dump())
         claim.change(state="done", epoch=1, best_epe=epe)
+
+
+def deployed(epe: float, int8_epe: float, **changes: Any) -> DeployedEpe:
+    """Return EPEs with the input of a board, as `queue collect` measures them."""
+    settings = {"size": [32, 32], "whole": False, "data": CONTENT["data"]}
+    figures = {"epe": epe, "int8_epe": int8_epe, "zero_flow_epe": 9.0, "pairs": 2, "settings": settings}
+    return DeployedEpe(**{"weights_sha256": "", **figures, **changes})
 
 
 def start_python(code: str, *arguments: str, **options: Any) -> "subprocess.Popen[str]":

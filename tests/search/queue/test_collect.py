@@ -13,22 +13,48 @@ from edgeflownas.config import HardwareConfig
 from edgeflownas.errors import InputError
 from edgeflownas.hardware.compiler import Compiler
 from edgeflownas.hardware.cost import Cost
+from edgeflownas.hardware.networks import Networks, TrainedNetwork
+from edgeflownas.network.skeleton import Skeleton
 from edgeflownas.storage import checkpoint, record
 from search.queue.collect import Collection, Survivor, collect
+from search.queue.deployment import DeployedEpe, LayerLoss, Trial
 from search.queue.final_epe import FinalEpe, score_final_epes
-from search.queue.final_front import render_epe_table, render_final_table, write_final_front
+from search.queue.final_front import (
+    describe_losses,
+    find_figure,
+    render_epe_table,
+    render_final_table,
+    write_final_front,
+)
 from search.queue.published import EDGEFLOWNET
 from search.queue.queue import Queue
-from search.queue.retrain import retrain
+from search.queue.retrain import load_result, retrain
 from search.queue.task import Task
+from search.ranking.steps import measure_steps
 from tests.edgeflownas.data.written import WRITERS, flow, put_flo
 from tests.search.queue import small
-from tests.search.queue.small import SCORES, small_queue
+from tests.search.queue.small import SCORES, deployed, small_queue
 
 
 def fake_final_epes(task: Task, tensors: Mapping[str, np.ndarray]) -> Dict[str, FinalEpe]:
     """Return final EPEs without running a network."""
     return {"procedural": FinalEpe(data={}, epe=1.0 + task.index, zero_flow_epe=5.0, pairs=2)}
+
+
+class FakeDeployment:
+    """An input of the board with fixed EPEs: those of the training, changed by factors in float32 and in int8."""
+
+    padded_size = (32, 32)
+
+    def __init__(self, *factors: float) -> None:
+        self.factors = factors
+
+    def score(self, task: Task, tensors: Mapping[str, np.ndarray]) -> DeployedEpe:
+        epe = load_result(task).epe
+        return deployed(epe, epe * (self.factors[task.index] if self.factors else 1.0))
+
+    def networks(self, name: str, tensors: Mapping[str, np.ndarray]) -> Networks:
+        return Networks(Skeleton(2), *self.padded_size, TrainedNetwork(tensors, {}, np.zeros(1)))
 
 
 class FakeCompiler:
@@ -61,9 +87,9 @@ def finish(queue: Queue, index: int, epe: float) -> None:
 def test_unfinished_tasks_are_reported_and_left_out(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     queue = small_queue(tmp_path)
     with pytest.raises(InputError, match="3 queued"):
-        collect(queue, no_vela(), fake_final_epes)
+        collect(queue, no_vela(), fake_final_epes, FakeDeployment())
     finish(queue, 1, 0.5)
-    collection = collect(queue, no_vela(), fake_final_epes)
+    collection = collect(queue, no_vela(), fake_final_epes, FakeDeployment())
     assert [survivor.architecture for survivor in collection.survivors] == ["111000000"] and collection.missing == 2
     said = capfd.readouterr().err
     assert "not all tasks are done: 2 queued, 1 done" in said
@@ -76,21 +102,65 @@ def test_front_uses_retrained_epe_and_compiled_cost(tmp_path: Path, capfd: pytes
     for index, epe in enumerate([2.0, 2.5, 1.5]):
         finish(queue, index, epe)
     compiler: Any = FakeCompiler(fails="000000000")
-    collection = collect(queue, compiler, fake_final_epes)
+    collection = collect(queue, compiler, fake_final_epes, FakeDeployment())
     assert [survivor.architecture for survivor in collection.survivors] == ["000000000", "222222222", "111000000"]
     assert [survivor.cost_source for survivor in collection.survivors] == ["predicted", "compiled", "compiled"]
     assert [survivor.fps for survivor in collection.survivors] == [90.0, 33.0, 33.0]
     assert collection.front == collection.survivors[:1], "best EPE and most FPS"
     assert "000000000: keeping the hardware figures of the search: vela: it is too" in capfd.readouterr().err
     architecture, height, width, trained = compiler.requests[0]
-    assert (height, width) == (32, 32) and trained.images.shape == (4, 32, 32, 6)
-    assert list(trained.statistics) == ["E0/bn"] and "E0/bn/gamma" in trained.weights
+    assert (height, width) == (32, 32) and "E0/bn/gamma" in trained.weights
     assert "1 of 3" in str(render_final_table(collection).title)
 
 
+def test_front_goes_by_the_epe_in_int8(tmp_path: Path) -> None:
+    queue = small_queue(tmp_path)
+    for index, epe in enumerate([2.0, 2.5, 1.5]):  # 222222222, 111000000, 000000000
+        finish(queue, index, epe)
+    compiler: Any = FakeCompiler()
+    collection = collect(queue, compiler, fake_final_epes, FakeDeployment(1.5, 1.01, 2.0))
+    assert [survivor.int8_epe for survivor in collection.survivors] == pytest.approx([2.525, 3.0, 3.0])
+    assert [survivor.architecture for survivor in collection.front] == ["111000000"], "all have the same FPS"
+    steps = measure_steps(lambda name: [find_figure(survivor, name) for survivor in collection.survivors])
+    taus = {(step.before, step.after): step.agreement.tau for step in steps}
+    assert taus["epe", "deploy_epe"] == 1.0 and taus["deploy_epe", "int8_epe"] == pytest.approx(-0.8165, abs=1e-3)
+    assert taus["search_fps", "fps"] is None, "all have the same FPS"
+
+
+def test_cost_of_another_input_is_a_prediction(tmp_path: Path) -> None:
+    queue = small_queue(tmp_path)
+    finish(queue, 0, 2.0)
+    content = yaml.safe_load(queue.task(0).paths.task.read_text())
+    content["found"]["source"] = "compiled"
+    queue.task(0).paths.task.write_text(yaml.safe_dump(content))
+    deployment = FakeDeployment()
+    queue, sources = Queue(queue.paths.folder), []
+    for size in ((32, 32), (64, 64)):
+        deployment.padded_size = size
+        sources.append(collect(queue, no_vela(), fake_final_epes, deployment).survivors[0].cost_source)
+    assert sources == ["compiled", "predicted"]
+
+
+def test_large_loss_by_quantisation_is_described_with_its_layers_and_what_helps() -> None:
+    layers = [LayerLoss(layer="E0", error=0.02, increase=0.02), LayerLoss(layer="EB0", error=0.2, increase=0.18)]
+    trials = [Trial(calibration_pairs=64, trim=0, int8_epe=1.1), Trial(calibration_pairs=16, trim=0.25, int8_epe=1.06)]
+    loss = deployed(1.0, 1.2, layers=layers, trials=trials)
+    survivors = [make_survivor(deployed(1.0, 1.04)), make_survivor(loss)]
+    (sentence,) = describe_losses(Collection(survivors, survivors, 0, (32, 32)))
+    assert "loses 20.0% by quantisation" in sentence and "grows most in EB0 (by 18.0%, to 20.0%) and E0" in sentence
+    assert sentence.endswith("With deploy.calibration_pairs=16 deploy.trim=0.25, it has 1.0600 px.")
+    worse = loss.model_copy(update={"trials": [trials[0].model_copy(update={"int8_epe": 1.3})]})
+    survivors = [make_survivor(worse)]
+    assert "None of the other ranges" in describe_losses(Collection(survivors, survivors, 0, (32, 32)))[0]
+
+
+def make_survivor(figures: DeployedEpe) -> Survivor:
+    costs: Any = (1061.45, 0.94, 1690.2, 1e6, "predicted", 1000.0)
+    return Survivor("021122100", 11.874, figures, 12.1719, 14.7371, {}, *costs, "best.h5", "0" * 64)
+
+
 def test_table_fits_80_columns() -> None:
-    figures: Any = (1061.45, 0.94, 1690.2, 1e6, "predicted", "best.h5", "0" * 64)
-    survivor = Survivor("021122100", 11.874, 12.1719, 14.7371, {}, *figures)
+    survivor = make_survivor(deployed(11.9, 12.2))
     console = Console(width=80, record=True, file=io.StringIO())
     console.print(render_final_table(Collection([survivor], [survivor], 0, (32, 48)), EDGEFLOWNET))
     text = console.export_text()
@@ -101,7 +171,7 @@ def test_csv_file_has_every_retrained_architecture_with_all_digits(tmp_path: Pat
     queue = small_queue(tmp_path)
     for index, epe in enumerate([1.0, 2.0, 1 / 3]):
         finish(queue, index, epe)
-    collection = collect(queue, no_vela(), fake_final_epes)
+    collection = collect(queue, no_vela(), fake_final_epes, FakeDeployment())
     write_final_front(tmp_path / "final_front.csv", collection, {"vela": "5.2.0", "board": "a board"})
     with (tmp_path / "final_front.csv").open() as file:
         records = list(csv.DictReader(file))
@@ -109,6 +179,8 @@ def test_csv_file_has_every_retrained_architecture_with_all_digits(tmp_path: Pat
     assert [record["on_front"] for record in records] == ["1", "0", "0"]
     assert {(record["vela"], record["board"]) for record in records} == {("5.2.0", "a board")}
     assert float(records[0]["epe"]) == 1 / 3 and float(records[0]["supernet_epe"]) == SCORES["000000000"][0]
+    assert [record["int8_epe"] for record in records] == [record["epe"] for record in records]
+    assert records[0]["deploy_size"] == "32x32"
     assert [float(record["final_epe procedural"]) for record in records] == [3.0, 1.0, 2.0]
     assert [column.header for column in render_epe_table(collection).columns] == ["architecture", "procedural, 2 pairs"]
 
@@ -118,13 +190,13 @@ def test_result_that_does_not_belong_to_the_weights_is_refused(tmp_path: Path) -
     finish(queue, 0, 1.0)
     checkpoint.save(queue.task(0).paths.best, {"E0/bn/gamma": np.zeros(2)}, {})
     with pytest.raises(InputError, match="result.json: does not belong to"):
-        collect(queue, no_vela(), fake_final_epes)
+        collect(queue, no_vela(), fake_final_epes, FakeDeployment())
 
 
 def test_published_figures_are_comparable_only_for_their_board_and_size(tmp_path: Path) -> None:
     queue = small_queue(tmp_path)
     finish(queue, 0, 1.0)
-    collection = collect(queue, no_vela(), fake_final_epes)
+    collection = collect(queue, no_vela(), fake_final_epes, FakeDeployment())
     board, size = "Grove Vision AI V2", (176, 224)
     assert EDGEFLOWNET.is_comparable(board, size)
     assert not EDGEFLOWNET.is_comparable(board, collection.size)
@@ -180,13 +252,13 @@ def test_tasks_that_were_trained_on_different_pairs_are_refused(tmp_path: Path) 
     queue = small_queue(tmp_path)
     for index in range(3):
         finish(queue, index, 1.0 + index)
-    collect(queue, no_vela(), fake_final_epes)
+    collect(queue, no_vela(), fake_final_epes, FakeDeployment())
     record_pairs(queue.task(1), "b")
     record_pairs(queue.task(2), "b")
-    collect(queue, no_vela(), fake_final_epes)  # task 0 is of an earlier version
+    collect(queue, no_vela(), fake_final_epes, FakeDeployment())  # task 0 is of an earlier version
     record_pairs(queue.task(0), "c")
     with pytest.raises(InputError, match=r"1/result\.json: is of other pairs than .*0/result\.json.*contents of files"):
-        collect(queue, no_vela(), fake_final_epes)
+        collect(queue, no_vela(), fake_final_epes, FakeDeployment())
 
 
 def test_final_epe_is_scored_again_if_its_pairs_have_changed(tmp_path: Path) -> None:

@@ -36,7 +36,7 @@ from search.storage.search_file import SearchFile
 from search.storage.space_file import SpaceFile
 from search.strategies.independent import INDEPENDENT, build_sample
 from search.strategies.strategy import SearchContext
-from tests.search.queue.small import finish
+from tests.search.queue.small import deployed, finish
 from tests.terminal import make_runner
 
 ROOT = Path(__file__).parents[3]
@@ -116,8 +116,9 @@ def alone(folder: Path) -> Run:
     costs = [queue.task(index).config.found for index in range(4)]
     survivors = [
         Survivor(
-            queue.task(index).config.architecture, 2.5 - index / 4, None, 9.0, {}, cost.fps, cost.latency_ms,
-            cost.sram_kib, cost.npu_cycles, "compiled", "best.h5", "0" * 64,
+            queue.task(index).config.architecture, 2.5 - index / 4, deployed(2.5 - index / 4, 2.6 - index / 4), None,
+            9.0, {}, cost.fps, cost.latency_ms, cost.sram_kib, cost.npu_cycles, "compiled", cost.fps, "best.h5",
+            "0" * 64,
         )
         for index, cost in enumerate(costs)
     ]  # fmt: skip
@@ -154,8 +155,8 @@ def queued(run: Run) -> Run:
         cost = task.config.found
         task.paths.curve.write_text("epoch,steps,loss,epe,share,wall_s\n1,9,2.0,2.5,0.54,1\n2,18,1.0,1.5,0.33,2\n")
         survivors.append(Survivor(
-            task.config.architecture, 1.0 + index, cost.epe, 4.6, {}, cost.fps, cost.latency_ms, cost.sram_kib,
-            cost.npu_cycles, "compiled", str(task.paths.best), "0" * 64,
+            task.config.architecture, 1.0 + index, deployed(1.5 + index, 1.75 + index), cost.epe, 4.6, {}, cost.fps,
+            cost.latency_ms, cost.sram_kib, cost.npu_cycles, "compiled", cost.fps, str(task.paths.best), "0" * 64,
         ))  # fmt: skip
     collection = Collection(survivors, survivors[:1], 2, (64, 96))
     write_final_front(run.final_front_file, collection, {"board": "Grove Vision AI V2"})
