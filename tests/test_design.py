@@ -14,7 +14,8 @@ STACK = "edgeflownas.tf_runtime.stack"  # imports TensorFlow for all other modul
 # Rooms, or modules, that compute with TensorFlow. All others must be importable without loading it.
 COMPUTING = (
     "edgeflownas.network", "edgeflownas.training", "edgeflownas.evaluation", "edgeflownas.tf_runtime",
-    "edgeflownas.data.pipeline", "edgeflownas.hardware.export", "edgeflownas.hardware.quantised",
+    "edgeflownas.data.pipeline", "edgeflownas.hardware.export", "edgeflownas.hardware.layer_errors",
+    "edgeflownas.hardware.quantised",
     "edgeflownas.hardware.bundle", "supernet", "search.workers.predictors", "search.commands.dry_run",
 )  # fmt: skip
 

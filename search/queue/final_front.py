@@ -62,19 +62,19 @@ def render_final_table(collection: Collection, published: Optional[Published] = 
     height, width = collection.size
     title = f"Final front: {len(collection.front)} of {retrained}, at {height}x{width} pixels"
     table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
-    table.add_column("architecture", no_wrap=True)
-    for heading in ("supernet", "EPE px", "board", "int8", "of zero", "FPS", "SRAM KiB"):
+    table.add_column("network", no_wrap=True)
+    for heading in ("search", "EPE px", "board", "int8", "% zero", "FPS", "SRAM KiB"):
         table.add_column(heading, justify="right", no_wrap=True)
     table.add_column("front", no_wrap=True)
     for survivor in collection.survivors:
         table.add_row(
             survivor.architecture,
-            "" if survivor.supernet_epe is None else f"{survivor.supernet_epe:.4f}",
-            f"{survivor.epe:.4f}",
-            f"{survivor.deployed.epe:.4f}",
-            f"{survivor.int8_epe:.4f}",
-            f"{100 * survivor.int8_epe / survivor.deployed.zero_flow_epe:.1f} %",
-            f"{'~' * (survivor.cost_source not in EXACT_SOURCES)}{survivor.fps:.2f}",
+            "" if survivor.supernet_epe is None else f"{survivor.supernet_epe:.3f}",
+            f"{survivor.epe:.3f}",
+            f"{survivor.deployed.epe:.3f}",
+            f"{survivor.int8_epe:.3f}",
+            f"{100 * survivor.int8_epe / survivor.deployed.zero_flow_epe:.1f}",
+            f"{'~' * (survivor.cost_source not in EXACT_SOURCES)}{survivor.fps:.1f}",
             f"{survivor.sram_kib:.1f}",
             "yes" if survivor in collection.front else "no",
         )

@@ -14,7 +14,7 @@ from edgeflownas.errors import InputError
 from edgeflownas.hardware.compiler import Compiler
 from edgeflownas.hardware.cost import Cost
 from edgeflownas.hardware.networks import Networks, TrainedNetwork
-from edgeflownas.network.skeleton import Skeleton
+from edgeflownas.network.definition import default_skeleton
 from edgeflownas.storage import checkpoint, record
 from search.queue.collect import Collection, Survivor, collect
 from search.queue.deployment import DeployedEpe, LayerLoss, Trial
@@ -54,7 +54,7 @@ class FakeDeployment:
         return deployed(epe, epe * (self.factors[task.index] if self.factors else 1.0))
 
     def networks(self, name: str, tensors: Mapping[str, np.ndarray]) -> Networks:
-        return Networks(Skeleton(2), *self.padded_size, TrainedNetwork(tensors, {}, np.zeros(1)))
+        return Networks(default_skeleton(2), *self.padded_size, TrainedNetwork(tensors, {}, np.zeros(1)))
 
 
 class FakeCompiler:

@@ -11,10 +11,11 @@ from edgeflownas.data.datasets import open_part
 from edgeflownas.errors import InputError
 from edgeflownas.evaluation.prediction import FlowPredictor
 from edgeflownas.evaluation.recalibration import select_statistics
-from edgeflownas.network.skeleton import Skeleton
+from edgeflownas.network.definition import default_skeleton
 from edgeflownas.network.space import Space
 from edgeflownas.storage import checkpoint
-from search.queue.deployment import NOTABLE_LOSS, Deployment
+from search.queue import deployment
+from search.queue.deployment import Deployment
 from search.queue.retrain import retrain
 from search.queue.task import Task
 from tests.edgeflownas.data.written import WRITERS, flow, put_flo
@@ -47,10 +48,10 @@ def test_without_a_section_the_input_is_that_of_the_training(trained: Trained) -
 def test_whole_images_are_resized_with_their_flow_and_padded(trained: Trained) -> None:
     """Compared with a network that predicts the resized images, whose padding is cropped."""
     task, tensors, _ = trained
-    deployment = open_deployment(task, height=24, width=40)
-    scored = deployment.score(task, tensors)
-    assert deployment.padded_size == (32, 48)
-    skeleton = Skeleton(task.config.network.width)
+    board = open_deployment(task, height=24, width=40)
+    scored = board.score(task, tensors)
+    assert board.padded_size == (32, 48)
+    skeleton = default_skeleton(task.config.network.width)
     architecture = Space.from_skeleton(skeleton).parse(task.config.architecture)
     predictor = FlowPredictor(skeleton, architecture, tensors, select_statistics(tensors), 1)
     val, errors, lengths = open_part(task.config.data, "val"), [], []
@@ -76,19 +77,17 @@ def test_epes_are_measured_once_per_weights_settings_and_pairs(trained: Trained)
     assert open_deployment(task).score(task, other).epe != scored.epe
 
 
-def test_large_loss_is_examined(trained: Trained) -> None:
-    """A single bias far from zero widens the range of the flow, so that its integers are too coarse.
-
-    The channel is that of an uncertainty, which does not affect the float network.
-    """
+def test_large_loss_is_examined(trained: Trained, monkeypatch: pytest.MonkeyPatch) -> None:
     task, tensors, _ = trained
-    name = next(name for name in tensors if name.startswith("H2Out") and name.endswith("/bias"))
-    bias = np.array(tensors[name])
-    bias[2] = 5e3
-    scored = open_deployment(task).score(task, {**tensors, name: bias})
-    assert scored.loss > NOTABLE_LOSS
-    assert scored.layers[-1].layer == "flow 1/1" and len(scored.layers) > 9
+    scored = open_deployment(task, pairs=1).score(task, tensors)
+    assert not scored.layers and not scored.trials
+    monkeypatch.setattr(deployment, "NOTABLE_LOSS", -1.0)
+    scored = open_deployment(task, pairs=2).score(task, tensors)
+    assert [layer.layer for layer in scored.layers][::16] == ["E0", "flow 1/1"]
     assert {(trial.calibration_pairs, trial.trim) for trial in scored.trials} == {(8, 0.0), (4, 0.25), (8, 0.25)}
+    more = open_deployment(task, calibration_pairs=8, trim=0.25).score(task, tensors)
+    trials = {(trial.calibration_pairs, trial.trim): trial.int8_epe for trial in scored.trials}
+    assert more.int8_epe == trials[8, 0.25], "a trial is what the keys give"
 
 
 def test_pairs_of_another_data_set_are_scored(trained: Trained, tmp_path: Path) -> None:

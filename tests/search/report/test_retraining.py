@@ -31,7 +31,7 @@ def test_final_front_without_int8_is_not_shown(demo, tmp_path):
         rows = list(csv.DictReader(file))
     write_csv(run.final_front_file, [{key: row[key] for key in row if key != "int8_epe"} for row in rows])
     section = final_section([read(run.folder)])
-    assert "use `queue collect" in section.text[0] and not section.charts
+    assert "queue collect --config" in section.text[0] and not section.charts
 
 
 def test_edgeflownet_is_shown_where_it_is_comparable(demo, tmp_path):
