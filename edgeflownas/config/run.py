@@ -163,6 +163,11 @@ class ScoringConfig(EvaluationConfig):
     )
 
     @property
+    def processes(self) -> int:
+        """Number of workers on this machine."""
+        return max(self.workers, len(self.devices))
+
+    @property
     def rules(self) -> EvaluationConfig:
         """Settings that affect the scores."""
         return EvaluationConfig(**self.model_dump(include=set(EvaluationConfig.model_fields)))
@@ -242,6 +247,14 @@ class EvolutionConfig(Section):
         description="Reference point of the hypervolume, with one value per objective. "
         "null means the worst point: the worst cost of all feasible architectures and the worst EPE of the "
         "first generation or, if the whole space has been scored, the worst values of the space.",
+    )
+    trunks: Optional[int] = Field(
+        None,
+        ge=1,
+        description="Number of trunks that a generation requests with `complete_outputs`. More keep more workers busy, "
+        "fewer are chosen with more knowledge. null means one for each worker in `evaluation`, from 4 to 32. "
+        "The result of a search depends on this number. With a Dask cluster, whose workers are not known in advance, "
+        "null means 4.",
     )
     options: Dict[str, Annotated[List[str], Field(min_length=1)]] = Field(
         {},

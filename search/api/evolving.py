@@ -167,6 +167,7 @@ def _restore_evolution(run: Run, table: CostTable, file: SearchFile, compiler: O
         file.last,
         None if compiler is None else compiler.compile_costs,
         read_initial(run.space, config.initial),
+        run.config.evaluation.processes,
     )
 
 

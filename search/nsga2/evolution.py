@@ -45,6 +45,10 @@ from search.nsga2.scoring import (
 from search.nsga2.screening import Screening, keep_one_per_trunk
 from search.nsga2.subspace import Subspace
 
+# Trunks that a generation requests: one for each worker, within these bounds. More than 32 take longer, even with 64
+# workers: see results/reference/many_workers.
+_TRUNKS = 4
+_MOST_TRUNKS = 32
 _ROUNDS = 10  # rounds of tournament and variation in which the children of a generation are searched for
 
 
@@ -96,6 +100,7 @@ class Evolution:
         last: Optional[Generation] = None,
         compile_costs: Optional[CompileCosts] = None,
         initial: Sequence[Architecture] = (),
+        workers: int = 1,
     ) -> None:
         """Start a search, or resume it after a generation.
 
@@ -108,6 +113,7 @@ class Evolution:
             last: Last generation of the search so far.
             compile_costs: Compiler of the front; if None, the front keeps the predicted costs.
             initial: Architectures that are requested first unless they are scored; infeasible ones are left out.
+            workers: Number of workers that score at the same time, for which ``ask`` returns enough trunks.
 
         Raises:
             InputError: No architecture is feasible, a cost is invalid, or the configured options do not exist.
@@ -123,6 +129,7 @@ class Evolution:
         self._feasibility = Feasibility.of(config, table.sram_cap_kib)
         self._competition = Competition(self.archive, self.objectives, self._feasibility)
         self._table = table
+        self._workers = workers
         self._candidates = Candidates(subspace, find_feasible(subspace, table, self._feasibility), self.archive)
         self._screening = Screening(self._candidates, self.objectives)
         self._initial = self._check_initial(initial)
@@ -175,9 +182,14 @@ class Evolution:
             return self._generate_children(self.config.population)
         if not len(self.archive):
             drawn = self._draw(_ROUNDS * self.config.population, [])
-            return self._screening.select_first(drawn) if drawn else []
+            return self._screening.select_first(drawn, (self._trunks - _TRUNKS) // 2) if drawn else []
         candidates = keep_one_per_trunk(self.space, self._generate_children(_ROUNDS * self.config.population))
-        return self._screening.select_most_promising(self.archive, self.front(), candidates)
+        return self._screening.select_most_promising(self.archive, self.front(), candidates, self._trunks)
+
+    @property
+    def _trunks(self) -> int:
+        """Number of trunks per generation: more keep more workers busy, fewer are chosen with more knowledge."""
+        return self.config.trunks or min(max(self._workers, _TRUNKS), _MOST_TRUNKS)
 
     def expand_outputs(self, requested: Sequence[Architecture]) -> List[Architecture]:
         """Return all architectures to score for a request, distinct and sorted."""

@@ -13,6 +13,7 @@ al., ICML 2010).
 """
 
 import itertools
+import math
 from typing import Dict, Iterable, List, Sequence
 
 import numpy as np
@@ -27,7 +28,7 @@ from search.nsga2.objectives import Objectives, compute_points
 _RIDGE = 1e-3  # penalty of the option of a gene
 _PAIR_RIDGE = 16e-3  # penalty of the options of a pair of genes
 _OPTIMISM = 1.0  # standard deviations by which a prediction is lowered
-_TRUNKS = 4  # trunks per generation: more keep more workers busy, fewer are chosen with more knowledge
+_ROUNDING = 1e-9  # relative error of a hypervolume
 
 
 class Screening:
@@ -45,13 +46,14 @@ class Screening:
         singles, pairs = sum(space.counts), itertools.combinations(space.counts, 2)
         self._penalty = np.array([_RIDGE] * singles + [_PAIR_RIDGE] * sum(a * b for a, b in pairs))
 
-    def select_first(self, others: Sequence[Architecture]) -> List[Architecture]:
+    def select_first(self, others: Sequence[Architecture], least: int) -> List[Architecture]:
         """Select the initial architectures: the best one for each cost, which cannot be dominated, and some others.
 
         Architectures from ``others`` are added until every option that occurs in their trunks has been selected.
 
         Args:
             others: Architectures that may be requested, at least one.
+            least: Number of trunks to select at least, if there are as many.
         """
         best = [self._candidates.feasible.best(name) for name in self._objectives.names if name != "epe"]
         selected = keep_one_per_trunk(self._space, best)
@@ -60,11 +62,12 @@ class Screening:
             seen = [set(options) for options in zip(*map(self._space.trunk, selected))] or [set()] * len(trunks[0])
             new_options = [sum(option not in known for option, known in zip(trunk, seen)) for trunk in trunks]
             if selected and not max(new_options, default=0):
-                return selected
+                distinct = keep_one_per_trunk(self._space, [*selected, *others])
+                return distinct[: max(least, len(selected))]
             selected.append(others[int(np.argmax(new_options))])
 
     def select_most_promising(
-        self, archive: Archive, front: np.ndarray, candidates: Sequence[Architecture]
+        self, archive: Archive, front: np.ndarray, candidates: Sequence[Architecture], count: int
     ) -> List[Architecture]:
         """Select the candidates whose trunks have the largest predicted gain; without any gain, the first ones.
 
@@ -72,9 +75,9 @@ class Screening:
             archive: Archive of everything scored so far.
             front: Rows of its front.
             candidates: Architectures with different trunks, never scored.
+            count: Number of candidates to select.
         """
         rows = np.flatnonzero(np.isfinite(archive.column("epe")))
-        remaining = list(range(len(candidates)))
         reached = self._objectives.points(archive, front)
         if len(rows):
             groups = self._candidates.subspace.expand_outputs(candidates)
@@ -82,12 +85,36 @@ class Screening:
             predicted = self._predict_points(groups, epes)
         else:
             predicted = [reached] * len(candidates)
-        selected: List[Architecture] = []
-        while remaining and len(selected) < _TRUNKS:
-            volumes = [self._objectives.hypervolume(np.concatenate([reached, predicted[i]])) for i in remaining]
-            best = remaining.pop(int(np.argmax(volumes)))
-            selected.append(candidates[best])
-            reached = np.concatenate([reached, predicted[best]])
+        return [candidates[i] for i in self._select_greedily(reached, predicted, count)]
+
+    def _select_greedily(self, reached: np.ndarray, groups: Sequence[np.ndarray], count: int) -> List[int]:
+        """Select groups of points one by one by their gain in hypervolume; the first of several with the same gain.
+
+        A gain can only shrink while groups are selected, so that those with a smaller earlier gain are not computed.
+
+        Args:
+            reached: Points that are already reached, shape [points, objectives].
+            groups: Groups of points, each [points, objectives].
+            count: Number of groups to select.
+
+        Returns:
+            Indices of the selected groups.
+        """
+        volume = self._objectives.hypervolume(reached)
+        gains = dict.fromkeys(range(len(groups)), math.inf)
+        selected: List[int] = []
+        while gains and len(selected) < count:
+            best, highest = -1, -math.inf
+            for i, gain in sorted(gains.items(), key=lambda item: (-item[1], item[0])):
+                if volume + gain < highest * (1 - _ROUNDING):
+                    break
+                own = self._objectives.hypervolume(np.concatenate([reached, groups[i]])) if gain else volume
+                gains[i] = own - volume
+                if own > highest or (own == highest and i < best):
+                    best, highest = i, own
+            del gains[best]
+            selected.append(best)
+            reached, volume = np.concatenate([reached, groups[best]]), highest
         return selected
 
     def predict(self, genes: np.ndarray, epe: np.ndarray, groups: np.ndarray) -> np.ndarray:
@@ -111,8 +138,9 @@ class Screening:
         predicted = np.empty(groups.shape[:2])
         for row, group in enumerate(groups):
             features = self._encode(group)
-            centre = np.bincount(features.ravel(), minlength=len(weights)) / len(features)
-            uncertainty = spread * np.sqrt(_RIDGE * (centre @ inverse @ centre))
+            present, counts = np.unique(features, return_counts=True)  # few of many features
+            centre = counts / len(features)
+            uncertainty = spread * np.sqrt(_RIDGE * (centre @ inverse[np.ix_(present, present)] @ centre))
             predicted[row] = mean + weights[features].sum(axis=1) - _OPTIMISM * uncertainty
         return predicted
 

@@ -24,8 +24,7 @@ from search.run import Run
 _FREE = (
     "name", "threads", "space", "supernet", "train", "hardware.board", "hardware.table", "hardware.vela",
     "hardware.vela_timeout", "queue", "deploy", "cluster", "evolution.generations", "evolution.patience",
-    "evolution.initial",
-    "evaluation.workers", "evaluation.devices", "evaluation.scheduler",
+    "evolution.initial", "evolution.trunks", "evaluation.workers", "evaluation.devices", "evaluation.scheduler",
 )  # fmt: skip
 # Keys and sections that may differ as well if only the scores of architectures have to be the same.
 _FREE_FOR_SCORES = (*_FREE, "seed", "evolution", "strategy", "staged", "independent")

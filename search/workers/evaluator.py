@@ -71,7 +71,7 @@ def _open_workers(config: ScoringConfig) -> Iterator[WorkerGroup]:
         with open_cluster(config.scheduler) as workers:
             yield workers
         return
-    count = max(config.workers, len(config.devices))
+    count = config.processes
     with ProcessPool(count, config.devices) as processes:
         yield WorkerGroup(processes, lambda: count, BrokenProcessPool)
 

@@ -4,6 +4,8 @@ from typing import Any, Callable, List, Optional, Tuple
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from edgeflownas.network.space import Architecture, Space
 from search.nsga2.archive import COLUMNS, Archive
@@ -73,6 +75,46 @@ def test_later_generations_request_four_trunks_that_were_never_scored() -> None:
         assert len(set(map(NINE.trunk, requested)) - known) == 4 == len(requested)
 
 
+@pytest.mark.parametrize(
+    "workers, trunks, count", [(1, None, 4), (4, None, 4), (6, None, 6), (64, None, 32), (8, 5, 5)]
+)
+def test_generation_has_a_trunk_for_each_of_many_workers(workers: int, trunks: Optional[int], count: int) -> None:
+    config = evolution_config(complete_outputs=True, trunks=trunks)
+    evolution, oracle = Evolution(MEDIUM, config, Table(), 1, workers=workers), Oracle(MEDIUM)
+    assert len(step(evolution, oracle)[0]) >= (count - 4) // 2
+    requested, _ = step(evolution, oracle)
+    assert len(set(map(MEDIUM.trunk, requested))) == len(requested) == count
+
+
+def test_search_with_many_workers_ends_with_the_space_and_is_resumed_exactly() -> None:
+    config = evolution_config(complete_outputs=True, generations=10**6)
+    whole, oracle = Evolution(MEDIUM, config, Table(), 1, workers=16), Oracle(MEDIUM)
+    resumed = Evolution(MEDIUM, config, Table(), 1, workers=16)
+    while whole.stop_reason() is None:
+        requested, generation = step(whole, oracle)
+        assert step(resumed, Oracle(MEDIUM))[0] == requested
+        resumed = Evolution(MEDIUM, config, Table(), 9, resumed.archive, generation, workers=16)
+    assert sorted(oracle.scored) == sorted(MEDIUM.all())
+
+
+@settings(deadline=None, max_examples=50)
+@given(st.integers(0, 2**32 - 1), st.integers(2, 3), st.integers(0, 20))
+def test_greedy_selection_is_that_of_computing_every_gain(seed: int, objectives: int, count: int) -> None:
+    rng = np.random.default_rng(seed)
+    screening = _make_screening(MEDIUM)
+    names: List[Any] = ["epe", "fps", "sram_kib"][:objectives]
+    screening._objectives = Objectives(names, {"epe": 8.0, "fps": -9.0, "sram_kib": 9.0})
+    reached = rng.integers(0, 12, (4, objectives)).astype(float)
+    groups = [rng.integers(0, 12, (rng.integers(0, 4), objectives)).astype(float) for _ in range(15)]
+    expected: List[int] = []
+    remaining, union = list(range(15)), reached
+    while remaining and len(expected) < count:
+        volumes = [screening._objectives.hypervolume(np.concatenate([union, groups[i]])) for i in remaining]
+        expected.append(remaining.pop(int(np.argmax(volumes))))
+        union = np.concatenate([union, groups[expected[-1]]])
+    assert screening._select_greedily(reached, groups, count) == expected
+
+
 def test_good_trunks_are_found_early() -> None:
     guided, chance = [], []
     for seed in range(5):
@@ -94,7 +136,7 @@ def test_selection_depends_on_the_archive_only() -> None:
     selected = []
     for copy in (archive, evolution.archive, archive):
         screening = _make_screening(NINE, copy)
-        selected.append(screening.select_most_promising(copy, evolution.front(), candidates))
+        selected.append(screening.select_most_promising(copy, evolution.front(), candidates, 4))
     assert selected[0] == selected[1] == selected[2] and len(selected[0]) == 4
 
 
@@ -139,4 +181,3 @@ def _make_screening(space: Space, archive: Optional[Archive] = None) -> Screenin
     subspace = Subspace(space)
     feasible = find_feasible(subspace, Table(), Feasibility())
     return Screening(Candidates(subspace, feasible, archive or Archive(space)), objectives)
-
