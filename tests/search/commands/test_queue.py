@@ -22,7 +22,7 @@ from search.queue.queue import Queue
 from search.run import Run
 from search.strategies import one_shot
 from tests.search.commands.test_evolve import Result
-from tests.search.queue.test_collect import fake_final_epes, finish
+from tests.search.queue.test_collect import FakeDeployment, fake_final_epes, finish
 from tests.search.queue.test_runner import NOT_BEGUN
 from tests.search.stand_ins import CONFIG, open_oracle
 
@@ -133,11 +133,13 @@ def test_collect_writes_the_final_front_and_reports_the_ranking_of_the_supernet(
     for index in (0, 1):
         finish(queue, index, 1.0 + index)
     monkeypatch.setattr(queue_command, "score_final_epes", fake_final_epes)
+    monkeypatch.setattr(FakeDeployment, "padded_size", (64, 96))
+    monkeypatch.setattr(queue_command, "Deployment", lambda *parts: FakeDeployment())
     result = call("queue", "collect")
     assert result.code == 0 and "not all tasks are done: 2 done, 1 queued" in result.error
-    assert "Kendall tau of supernet EPE and retrained EPE: 1.000 (n = 2, 95 %" in result.out
+    assert "Kendall tau of supernet EPE and retrained EPE in float32: 1.000 (n = 2, 95 %" in result.out
     assert "EdgeFlowNet, as published: 1694 KiB" in result.out and "the two cannot be compared" in result.out
-    assert "`predicted` were not compiled" in result.out
+    assert "marked ~ were neither compiled nor measured" in result.out
     words = " ".join(result.out.split())
     assert "of 2 retrained architectures, at 64x96 pixels" in words and "Final EPE on whole images, px" in words
     finish(queue, 2, 0.5)
