@@ -18,7 +18,7 @@ from edgeflownas.tf_runtime.stack import tf
 from supernet.fairness import FairSampler
 from supernet.parallel import build_parallel_cycle
 from supernet.training import FairCycle
-from tests.small import OTHER_STAGES, TRAIN, datasets, evaluation_data, make_stage, weights_for
+from tests.small import OTHER_STAGES, SHIPPED, TRAIN, datasets, evaluation_data, make_stage, weights_for
 
 TWO, THREE = (Devices("CPU", tuple(range(count))) for count in (2, 3))
 RECIPE = TRAIN.model_copy(update={"clip_norm": 1e9})  # so that Adam's first moment is a tenth of the gradient
@@ -91,9 +91,10 @@ def test_three_devices_share_the_work_and_give_the_gradients_of_one(three, batch
     assert max(shared.values()) < sum(ran.values()) / 2
 
 
-def test_fewer_devices_than_paths_give_the_gradients_of_one(batch):
-    _, expected, _ = run_first_step(build_step(CPU, OTHER_STAGES), batch)
-    _, actual, shared = run_first_step(build_step(TWO, OTHER_STAGES), batch)
+@pytest.mark.parametrize("stages", [OTHER_STAGES, SHIPPED["edgeflownet_bilinear_11"]], ids=["other", "eleven genes"])
+def test_fewer_devices_than_paths_give_the_gradients_of_one(stages, batch):
+    _, expected, _ = run_first_step(build_step(CPU, stages), batch)
+    _, actual, shared = run_first_step(build_step(TWO, stages), batch)
     assert_same(actual, expected)
     assert set(shared) == {"device:CPU:0", "device:CPU:1"}
 
