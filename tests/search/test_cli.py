@@ -77,7 +77,7 @@ def test_command_has_help_with_an_example(name):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["fly"], "No such command 'fly'; the commands are data, cost, train"),
+        (["fly"], "No such command 'fly'; the commands are data, space, cost, train"),
         (["evlove"], "No such command 'evlove'; did you mean evolve?"),
         (["queue", "statsu"], "No such command 'statsu'; did you mean status?"),
         (["train"], "Missing option '--config'"),
