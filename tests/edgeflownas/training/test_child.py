@@ -103,15 +103,15 @@ def test_training_of_another_tensorflow_is_resumed_with_a_remark(
 @pytest.mark.parametrize(
     "changes, weights, named",
     [
-        ({"train": TRAIN.model_copy(update={"learning_rate": 2e-3})}, weights_for(SKELETON), "train"),
-        ({}, None, "first weights"),
+        ({"train": TRAIN.model_copy(update={"learning_rate": 2e-3})}, weights_for(SKELETON), "train.learning_rate"),
+        ({}, None, "first weights: "),
     ],
 )
 def test_training_with_another_recipe_or_first_weights_is_not_resumed(
     trained: Tuple[Path, Dict[str, float]], changes: Dict[str, Any], weights: Any, named: str
 ) -> None:
     training = prepare_child_training(config(**changes), trained[0], weights)
-    with pytest.raises(InputError, match=f"another {named}"):
+    with pytest.raises(InputError, match=rf"belongs to a different training \({named}"):
         training.resume()
 
 
