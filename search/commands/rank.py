@@ -1,22 +1,28 @@
 """``rank``: the agreement of a supernet's ranking with that of children trained from scratch."""
 
+import csv
 from pathlib import Path
-from typing import Any, List, Mapping, Optional, Sequence, Tuple
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
 import click
+import numpy as np
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
+from edgeflownas.config import DataConfig
+from edgeflownas.errors import InputError
 from edgeflownas.progress import phase, progress, say
 from edgeflownas.storage import checkpoint
-from edgeflownas.storage.files import replacing, write_json
+from edgeflownas.storage.files import replacing, write_csv, write_json
 from edgeflownas.storage.pairs import Identities
 from edgeflownas.terminal import open_console, print_table
 from edgeflownas.wording import format_count
-from search.commands.options import PathOption, json_option, print_json, run_options
+from search.commands.options import PathOption, data_options, json_option, print_json, run_options
+from search.nsga2.scoring import COST_FIGURES
 from search.ranking import rank
 from search.ranking.agreement import Figure
 from search.ranking.rank import Ranking
+from search.ranking.second_opinion import SecondOpinion, compare_data_sets
 from search.ranking.truth import Truth, read_truth
 from search.report.ranking import RankedRun, ranking_section
 from search.run import SCORING_THREADS, Run
@@ -24,6 +30,8 @@ from search.weights import WeightsOrigin
 
 
 @click.command()
+@click.argument("architectures", metavar="[ARCH]...", nargs=-1)
+@data_options
 @run_options
 @click.option(
     "--children",
@@ -45,13 +53,30 @@ from search.weights import WeightsOrigin
 )
 @json_option
 def command(
-    run: Run, children: Sequence[Path], files: Sequence[Path], without_recalibration: bool, as_json: bool
+    run: Run,
+    architectures: Tuple[str, ...],
+    other_data: Optional[DataConfig],
+    children: Sequence[Path],
+    files: Sequence[Path],
+    without_recalibration: bool,
+    as_json: bool,
 ) -> None:
     """Compare the supernet's EPEs with those of the same architectures trained from scratch.
 
     The results are written to the run folder. rank.json contains Kendall's tau, Spearman's rho, Pearson's r and the
     overlap of the best quarter, each with a bootstrap interval. rank.csv contains the EPEs, and rank.png a plot.
+
+    With --data, compare the supernet's EPEs on the run's data with those on a different data set instead, for the front
+    or for the named architectures. Whole images are resized to the size of the run. The results are written to
+    second_opinion.json and second_opinion.csv.
     """
+    if other_data is not None:
+        if children or files or without_recalibration:
+            raise click.UsageError("--data compares two data sets; leave out the options for children and weights")
+        _compare_data(run, list(architectures), other_data, as_json)
+        return
+    if architectures:
+        raise click.UsageError("architectures are named together with --data")
     truth = read_truth(run, children or [run.queue_folder])
     paths = list(files) or _default_weights(run)
     for path in paths:  # before any long work
@@ -73,6 +98,89 @@ def command(
         print_json(result)
     else:
         _print(run, result)
+
+
+def _compare_data(run: Run, names: List[str], other: DataConfig, as_json: bool) -> None:
+    """Score architectures with the supernet on the data of the run and on another data set, and compare the orders."""
+    costs = _read_front(run)
+    names = names or list(costs)
+    if not names:
+        raise InputError(f"{run.front_file}: has no architecture; search first, with `evolve`, or name architectures")
+    if not set(names) <= set(costs):
+        table, _ = run.cost_table()
+        predicted = {name: table.cost(run.space.parse(name)) for name in names}
+        costs = {name: {key: getattr(cost, key) for key in COST_FIGURES} for name, cost in predicted.items()}
+    weights = run.supernet_weights()
+    epes = _score_on_both(run, names, weights, other)
+    columns = {key: [costs[name][key] for name in names] for key in COST_FIGURES}
+    opinion = compare_data_sets(names, *epes, columns, run.config.evolution.objectives)
+    path = run.folder / "second_opinion.csv"
+    write_csv(path, opinion.rows)
+    result = {
+        "data": other.model_dump(),
+        **run.origin(run.supernet_file, weights).record(),
+        "n": len(names),
+        **{name: figure._asdict() for name, figure in opinion.figures.items()},
+        "architectures": opinion.rows,
+    }
+    write_json(path.with_suffix(".json"), result)
+    if as_json:
+        print_json(result)
+        return
+    console = open_console()
+    print_table(_render_opinion(opinion, other), console)
+    for name, figure in opinion.figures.items():
+        say(f"{name.replace('_', ' ')}: {figure} (n = {len(names)})", console)
+    say(f"Written to {path} and {path.with_suffix('.json').name}.", console)
+
+
+def _read_front(run: Run) -> Dict[str, Dict[str, float]]:
+    """Return the costs of the architectures on the front, by their digits."""
+    if not run.front_file.exists():
+        return {}
+    with run.front_file.open(newline="", encoding="utf-8") as file:
+        return {row["architecture"]: {key: float(row[key]) for key in COST_FIGURES} for row in csv.DictReader(file)}
+
+
+def _score_on_both(
+    run: Run, names: Sequence[str], weights: Dict[str, np.ndarray], other: DataConfig
+) -> Tuple[List[float], List[float]]:
+    """Return the EPEs on the data of the run and on another data set, in pixels."""
+    with phase("reading images and building the supernet"):
+        from edgeflownas.data.datasets import open_datasets, open_whole
+        from edgeflownas.evaluation.child import EvaluationData
+        from supernet.tree import TreeEvaluator
+
+        config = run.config
+        train, val = open_datasets(config.data)
+        whole = open_whole(other, "val", config.data.size, "--data")
+        rules = config.evaluation.rules
+        kept = [(val, rules), (whole, rules.model_copy(update={"val_pairs": 0}))]
+        sets = [EvaluationData(train, dataset, own, config.threads) for dataset, own in kept]
+    architectures = [run.space.parse(name) for name in names]
+    results: List[List[float]] = []
+    with progress("scoring", len(sets)) as bar:
+        for data in sets:
+            data.zero_flow_epe()  # reports pairs without motion
+            tree = TreeEvaluator(run.skeleton, weights, data, SCORING_THREADS)
+            scores = dict(score for group in tree.score(architectures) for score in group)
+            results.append([float(scores[architecture]) for architecture in architectures])
+            bar.advance()
+    return results[0], results[1]
+
+
+def _render_opinion(opinion: SecondOpinion, other: DataConfig) -> Table:
+    """Return a table of the architectures, sorted by the EPE on the other data set."""
+    table = Table(title=f"Second opinion by {other.kind}", title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
+    table.add_column("architecture", no_wrap=True)
+    for heading in ("EPE px", f"on {other.kind}", "FPS", "front", "front there"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for row in opinion.rows:
+        marks = ("yes" if row[key] else "no" for key in ("on_front", "on_other_front"))
+        table.add_row(
+            row["architecture"], f"{row['epe']:.4f}", f"{row['other_epe']:.4f}", f"{row['fps']:.2f}", *marks
+        )
+    return table
 
 
 def _default_weights(run: Run) -> List[Path]:
