@@ -32,7 +32,9 @@ def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     table = next(path.name for path in (home / "hardware").glob("tiny*.yaml"))
     hardware = {"board": "hardware/grove_vision_ai_v2.yaml", "table": f"hardware/{table}"}
     queue = {**CONTENT["queue"], "train": [{**CONTENT["queue"]["train"], "data": data}]}
-    content = {**CONTENT, "data": data, "supernet": "trained.h5", "hardware": hardware, "queue": queue}
+    Path("nine.yaml").write_text("name: nine\nbase: edgeflownet_bilinear\nstages: []\n")
+    files = {"space": "nine.yaml", "supernet": "trained.h5"}
+    content = {**CONTENT, **files, "data": data, "hardware": hardware, "queue": queue}
     run = Run(validate(content, Config, "test"), Path("run"))
     checkpoint.save(Path("trained.h5"), weights_for(run.skeleton), {})
     run.write_config()
@@ -45,7 +47,7 @@ def test_all_files_of_the_configuration_are_located(made: Path) -> None:
     home = made.parent
     config = Run.open(made / "config.yaml", made).config
     assert isinstance(config.data, KittiData)
-    for path in (config.supernet, config.hardware.board, config.hardware.table, config.data.root):
+    for path in (config.space, config.supernet, config.hardware.board, config.hardware.table, config.data.root):
         assert Path(str(path)).exists() and home in Path(str(path)).parents, path
     task = Queue(made / "queue").task(0).config
     assert [stage.data for stage in task.stages] == [config.data]
