@@ -9,6 +9,7 @@ import pytest
 from edgeflownas.errors import InputError
 from edgeflownas.network.space import Architecture
 from search.nsga2.archive import COLUMNS, Archive
+from search.nsga2.scoring import COST_SOURCES
 from search.nsga2.scoring import look_up_cost
 from tests.search.stand_ins import MEDIUM, SMALL, Cost, Table, epe_of, space_of
 
@@ -101,7 +102,7 @@ def test_archive_is_restored_from_its_columns() -> None:
         ("latency_ms", np.nan),
         ("sram_kib", -3.0),
         ("npu_cycles", np.inf),
-        ("cost_source", 2),
+        ("cost_source", len(COST_SOURCES)),
     ],
 )
 def test_restore_rejects_invalid_values(name: str, value: Any) -> None:
