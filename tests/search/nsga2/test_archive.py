@@ -9,8 +9,7 @@ import pytest
 from edgeflownas.errors import InputError
 from edgeflownas.network.space import Architecture
 from search.nsga2.archive import COLUMNS, Archive
-from search.nsga2.scoring import COST_SOURCES
-from search.nsga2.scoring import look_up_cost
+from search.nsga2.scoring import COST_SOURCES, look_up_cost
 from tests.search.stand_ins import MEDIUM, SMALL, Cost, Table, epe_of, space_of
 
 
