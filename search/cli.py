@@ -13,9 +13,9 @@ from typing import Any, Dict, List, NamedTuple, Optional
 import click
 
 from edgeflownas import __version__
+from edgeflownas.encoding import replace_unencodable
 from edgeflownas.errors import FailedError, InputError, suggest_remedy
 from edgeflownas.signals import Interrupted
-from edgeflownas.terminal import replace_unencodable
 from search.groups import SuggestingGroup
 from search.hints import PROGRAM, format_command
 

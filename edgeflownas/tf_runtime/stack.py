@@ -17,6 +17,8 @@ __all__ = ["MODERN", "tf"]
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # no notes on CPU features or on missing GPU libraries
 # Otherwise every session gets the thread pool of the first one, such as the two threads of an image reader.
 os.environ["TF_OVERRIDE_GLOBAL_THREADPOOL"] = "1"
+# Otherwise TensorFlow 2 imports Keras 3, and with it Matplotlib, which takes a third of the time of its own import.
+os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
 
 
 @contextlib.contextmanager

@@ -17,7 +17,6 @@ import math
 from typing import Dict, Iterable, List, Sequence
 
 import numpy as np
-import scipy.sparse
 
 from edgeflownas.network.space import Architecture, Space
 from search.nsga2.archive import Archive
@@ -128,6 +127,8 @@ class Screening:
         Returns:
             Predicted EPEs in pixels, shape [groups, architectures].
         """
+        import scipy.sparse  # takes longer than a command may take to start
+
         features, mean, spread = self._encode(genes), epe.mean(), epe.std()
         starts = np.arange(len(features) + 1) * features.shape[1]
         x = scipy.sparse.csr_matrix(

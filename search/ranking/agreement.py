@@ -9,7 +9,6 @@ import functools
 from typing import Callable, Dict, List, NamedTuple, Optional, Sequence
 
 import numpy as np
-from scipy.stats import bootstrap, kendalltau, rankdata
 
 _RESAMPLES = 2000
 _BATCH = 100  # resamples that are computed at once, which bounds the memory
@@ -74,6 +73,8 @@ def compute_tau_b(before: Sequence[float], after: Sequence[float]) -> Optional[f
     """Return Kendall's tau (Kendall 1945, with ties: tau-b); None if it is not defined."""
     if len(before) < 2 or not np.ptp(before) or not np.ptp(after):
         return None
+    from scipy.stats import kendalltau  # takes longer than a command may take to start
+
     return float(kendalltau(before, after).correlation)
 
 
@@ -117,6 +118,8 @@ def find_inversions(before: Sequence[float], after: Sequence[float]) -> List[Inv
 
 
 def _bootstrap(statistic: Statistic, before: Sequence[float], after: Sequence[float]) -> Figure:
+    from scipy.stats import bootstrap
+
     pair = np.asarray(before, np.float64), np.asarray(after, np.float64)
     interval = bootstrap(
         pair,
@@ -151,6 +154,8 @@ def _compute_pearsons(before: np.ndarray, after: np.ndarray, axis: int = -1) -> 
 
 def _compute_spearmans(before: np.ndarray, after: np.ndarray, axis: int = -1) -> np.ndarray:
     """Return Spearman's rho of many resamples at once: Pearson's r of the ranks."""
+    from scipy.stats import rankdata
+
     return _compute_pearsons(rankdata(before, axis=-1), rankdata(after, axis=-1))
 
 

@@ -8,7 +8,6 @@ distribution; they are exact if every child was trained with every seed, and app
 from typing import NamedTuple
 
 import numpy as np
-from scipy.stats import f as f_distribution
 
 from search.ranking.agreement import Figure
 
@@ -42,6 +41,8 @@ def measure_reliability(
     """
     if not error_variance:
         return Reliability(Figure(1.0, 1.0, 1.0), Figure(1.0, 1.0, 1.0))
+    from scipy.stats import f as f_distribution  # takes longer than a command may take to start
+
     ratio = variance / error_variance  # F of the analysis of variance
     seeds = noise_variance / error_variance  # per child, on average
     low = ratio / float(f_distribution.ppf(1 - _TAIL, children - 1, freedom))

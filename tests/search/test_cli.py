@@ -22,6 +22,24 @@ def test_help_lists_the_commands_in_the_order_of_the_workflow():
     assert result.returncode == 0 and places == sorted(places)
 
 
+SLOW = {"numpy", "pydantic", "rich", "scipy.sparse", "scipy.stats", "matplotlib", "plotly", "tensorflow"}
+
+
+@pytest.mark.parametrize(
+    ("module", "needed"),
+    [
+        ("search.cli", set()),
+        ("search.commands.queue", {"numpy", "pydantic", "rich"}),
+        ("search.commands.report", {"numpy", "pydantic", "rich"}),
+        ("search.commands.evolve", {"numpy", "pydantic", "rich"}),
+    ],
+)
+def test_commands_start_without_libraries_that_are_slow_to_import(module, needed):
+    code = f"import sys, {module}; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, stdout=-1, text=True)
+    assert SLOW.intersection(done.stdout.split()) == needed
+
+
 def helps(command, context):
     """Return the help of a command and of all its subcommands."""
     yield command.get_help(context)
