@@ -20,6 +20,7 @@ from edgeflownas.network.build import (
     Activations,
     BatchNorm,
     FixedNorm,
+    LayerBuilder,
     Weights,
     apply_stage,
     follow_stage,
@@ -37,20 +38,15 @@ _TILE = 16384  # pixels whose errors are computed at once, so that the working s
 
 
 class Heads:
-    """The graph that follows the backbone, built into the default graph.
+    """The graph that follows the backbone, built into the default graph; each part is built when it is first needed.
 
     Attributes:
         inputs: Placeholders of the backbone's activations.
-        batch_statistics: Statistics of the last stage of each path prefix in a batch, with every earlier stage
-            normalised by its own statistics in that batch, keyed by the options of the prefix.
-        statistics: Placeholders for these statistics, to be fed for ``flows``.
         paths: All combinations of options along the path, in order.
-        flows: Outputs (u, v) of all options of a flow stage at full size, [B, H, W, 2 x options], keyed by the number
-            of the flow stage and the options of the path before it.
     """
 
     def __init__(self, skeleton: Skeleton, weights: Weights, stages: Sequence[Stage], inputs: Activations) -> None:
-        """Build the graph.
+        """Define the graph.
 
         Args:
             skeleton: Definition of the network.
@@ -59,16 +55,15 @@ class Heads:
             inputs: Placeholders of the backbone's activations.
         """
         self.inputs = inputs
-        self.batch_statistics: Dict[Options, NormTensors] = {}
-        self.statistics: Dict[Options, NormTensors] = {}
-        path = [stage for stage in stages if not stage.is_flow]
-        self.paths: List[Options] = list(itertools.product(*(range(len(stage.options)) for stage in path)))
-        self.flows: Dict[FlowKey, tf.Tensor] = {}
         self._is_flow = [stage.is_flow for stage in stages]
         self._is_choice = [stage.is_gene for stage in stages]
+        self._path = [stage for stage, flow in zip(stages, self._is_flow) if not flow]
+        self._outputs = [stage for stage, flow in zip(stages, self._is_flow) if flow]
+        self.paths: List[Options] = list(itertools.product(*(range(len(stage.options)) for stage in self._path)))
         self._skeleton, self._weights = skeleton, weights
-        self._build_calibration(path, inputs, ())
-        self._build_inference(list(stages), inputs, (), 0)
+        self._calibrated: Dict[Options, Tuple[Activations, NormTensors]] = {}
+        self._normalised: Dict[Options, Tuple[Activations, NormTensors]] = {}
+        self._flows: Dict[FlowKey, tf.Tensor] = {}
 
     def split(self, genes: Sequence[int]) -> Tuple[Options, Options]:
         """Split the options of a head's genes into those along the path and those of the flow stages."""
@@ -86,29 +81,52 @@ class Heads:
         depths = [self._is_flow[:i].count(False) for i, flow in enumerate(self._is_flow) if flow]
         return [(number, path[:depth]) for number, depth in enumerate(depths)]
 
-    def _build_calibration(self, stages: Sequence[Stage], inputs: Activations, options: Options) -> None:
-        if not stages:
-            return
-        for option in range(len(stages[0].options)):
-            norm = BatchNorm(self._weights)
-            y = apply_stage(self._skeleton, stages[0], option, inputs, norm)
-            self.batch_statistics[options + (option,)] = norm.statistics
-            following = follow_stage(self._skeleton, stages[0], inputs, y)
-            self._build_calibration(stages[1:], following, options + (option,))
+    def batch_statistics(self, prefix: Options) -> NormTensors:
+        """Return the statistics of the last stage of a path prefix in a batch.
 
-    def _build_inference(self, stages: Sequence[Stage], inputs: Activations, options: Options, flows: int) -> None:
-        if not stages:
-            return
-        if stages[0].is_flow:
-            self.flows[flows, options] = self._build_outputs(stages[0], inputs[CURRENT])
-            self._build_inference(stages[1:], inputs, options, flows + 1)
-            return
-        for option in range(len(stages[0].options)):
-            extended = options + (option,)
-            self.statistics[extended] = create_placeholders(self.batch_statistics[extended])
-            norm = FixedNorm(self._weights, self.statistics[extended])
-            y = apply_stage(self._skeleton, stages[0], option, inputs, norm)
-            self._build_inference(stages[1:], follow_stage(self._skeleton, stages[0], inputs, y), extended, flows)
+        Every earlier stage is normalised by its own statistics in that batch.
+        """
+        return self._calibrate(prefix)[1]
+
+    def statistics(self, prefix: Options) -> NormTensors:
+        """Return the placeholders for these statistics, to be fed for ``flow``."""
+        return self._normalise(prefix)[1]
+
+    def flow(self, key: FlowKey) -> tf.Tensor:
+        """Return the outputs (u, v) of all options of a flow stage at full size, [B, H, W, 2 x options].
+
+        Args:
+            key: Number of the flow stage, and the options of the path before it.
+        """
+        if key not in self._flows:
+            number, prefix = key
+            self._flows[key] = self._build_outputs(self._outputs[number], self._normalise(prefix)[0][CURRENT])
+        return self._flows[key]
+
+    def _calibrate(self, prefix: Options) -> Tuple[Activations, NormTensors]:
+        """Return the activations after a prefix and the statistics of its last stage, both of the batch."""
+        if not prefix:
+            return self.inputs, {}
+        if prefix not in self._calibrated:
+            norm = BatchNorm(self._weights)
+            self._calibrated[prefix] = self._apply_last(prefix, self._calibrate(prefix[:-1])[0], norm), norm.statistics
+        return self._calibrated[prefix]
+
+    def _normalise(self, prefix: Options) -> Tuple[Activations, NormTensors]:
+        """Return the activations after a prefix, and the placeholders of the statistics of its last stage."""
+        if not prefix:
+            return self.inputs, {}
+        if prefix not in self._normalised:
+            statistics = create_placeholders(self.batch_statistics(prefix))
+            norm = FixedNorm(self._weights, statistics)
+            self._normalised[prefix] = self._apply_last(prefix, self._normalise(prefix[:-1])[0], norm), statistics
+        return self._normalised[prefix]
+
+    def _apply_last(self, prefix: Options, inputs: Activations, layer: LayerBuilder) -> Activations:
+        """Return the activations after the last stage of a prefix."""
+        stage = self._path[len(prefix) - 1]
+        y = apply_stage(self._skeleton, stage, prefix[-1], inputs, layer)
+        return follow_stage(self._skeleton, stage, inputs, y)
 
     def _build_outputs(self, stage: Stage, x: tf.Tensor) -> tf.Tensor:
         """Return (u, v) of all options of a flow stage, at full size."""

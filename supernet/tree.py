@@ -9,6 +9,7 @@ Every computation has the same shape and the same inputs regardless of the other
 the order or grouping of requests. Statistics are kept between calls; activations only while a deeper node needs them.
 """
 
+import contextlib
 import itertools
 from typing import Any, Dict, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
@@ -90,7 +91,7 @@ class TreeEvaluator:
         threads: int,
         devices: Optional[Devices] = None,
     ) -> None:
-        """Build the graphs.
+        """Create the variables; the graph is extended by what each request needs.
 
         Args:
             skeleton: Definition of the network.
@@ -108,20 +109,18 @@ class TreeEvaluator:
         self._validation = [{CURRENT: chunk.images} for chunk in chunks]
         self._tiles = [split_into_tiles(chunk) for chunk in chunks]
         first_flow = [stage.is_flow for stage in skeleton.stages].index(True)
-        with tf.Graph().as_default() as graph, place_on_first(devices):
+        self._segments = _split_stages(skeleton.stages[:first_flow])
+        self._head = skeleton.stages[first_flow:]
+        self._pieces: Dict[Tuple[int, int], _Piece] = {}  # by the number of the segment, and the option
+        self._heads: Optional[Heads] = None
+        self._graph, self._devices = tf.Graph(), devices
+        with self._extend_graph():
             self._weights = create_variables(weights)
-            before: Activations = {CURRENT: tf.placeholder(tf.uint8, [None, height, width, IMAGE_CHANNELS])}
-            self._pieces: List[List[_Piece]] = []
-            for stages in _split_stages(skeleton.stages[:first_flow]):
-                pieces = [self._build_piece(stages, option, before) for option in range(len(stages[0].options))]
-                self._pieces.append(pieces)
-                before = pieces[0].output
-            head = skeleton.stages[first_flow:]
-            self._heads = Heads(skeleton, self._weights, head, _create_inputs(before))
+            images = tf.placeholder(tf.uint8, [None, height, width, IMAGE_CHANNELS])
+            self._images: Activations = {CURRENT: images}
             initialise = tf.global_variables_initializer()
-        self._session = open_session(graph, threads, devices)
+        self._session = open_session(self._graph, threads, devices)
         self._session.run(initialise)
-        graph.finalize()
 
     def load(self, weights: Mapping[str, np.ndarray]) -> None:
         """Use other weights from now on."""
@@ -146,10 +145,39 @@ class TreeEvaluator:
         root.calibration = [{CURRENT: batch.images} for batch in self._data.calibration]
         yield from self._walk(root, sorted(set(architectures)))
 
+    @contextlib.contextmanager
+    def _extend_graph(self) -> Iterator[None]:
+        """Add the operators that a block creates to the graph."""
+        with self._graph.as_default(), place_on_first(self._devices):
+            yield
+
+    def _get_piece(self, node: _Node, option: int) -> _Piece:
+        """Return the piece of an option after a node, which is built when it is first needed."""
+        depth = len(node.options)
+        if (depth, option) not in self._pieces:
+            with self._extend_graph():
+                self._pieces[depth, option] = self._build_piece(self._segments[depth], option, self._get_output(node))
+        return self._pieces[depth, option]
+
+    def _get_heads(self, node: _Node) -> Heads:
+        """Return the heads, which are created after the first backbone, whose size they need."""
+        if self._heads is None:
+            with self._extend_graph():
+                inputs = _create_inputs(self._get_output(node))
+                self._heads = Heads(self._skeleton, self._weights, self._head, inputs)
+        return self._heads
+
+    def _get_output(self, node: _Node) -> Activations:
+        """Return tensors with the types and shapes of a node's activations."""
+        return self._images if node.origin is None else node.origin[1].output
+
     def _build_piece(self, stages: Sequence[Stage], option: int, before: Activations) -> _Piece:
         """Build an option of the first stage and the fixed stages that follow it.
 
-        The input is the output of the previous piece, or the images.
+        Args:
+            stages: The stages of the piece.
+            option: Option of the first stage.
+            before: Tensors with the types and shapes of the input.
         """
         inputs = _create_inputs(before)
 
@@ -169,11 +197,11 @@ class TreeEvaluator:
     def _walk(self, node: _Node, architectures: List[Architecture]) -> Iterator[List[Score]]:
         """Score the sorted architectures below a node."""
         depth = len(node.options)
-        if depth == len(self._pieces):
+        if depth == len(self._segments):
             yield self._score_heads(node, architectures)
             return
-        gene = sum(len(pieces) > 1 for pieces in self._pieces[:depth])
-        if len(self._pieces[depth]) == 1:
+        gene = sum(stages[0].is_gene for stages in self._segments[:depth])
+        if not self._segments[depth][0].is_gene:
             yield from self._walk(self._advance(node, 0), architectures)
             return
         for option, group in itertools.groupby(architectures, lambda architecture: architecture[gene]):
@@ -181,7 +209,7 @@ class TreeEvaluator:
 
     def _advance(self, node: _Node, option: int) -> _Node:
         """Return the child node for an option of the next gene."""
-        piece = self._pieces[len(node.options)][option]
+        piece = self._get_piece(node, option)
         options = node.options + (option,)
         calibration = None
         if options not in self._statistics:
@@ -212,7 +240,7 @@ class TreeEvaluator:
 
     def _score_heads(self, node: _Node, architectures: List[Architecture]) -> List[Score]:
         """Score architectures of one backbone."""
-        heads = self._heads
+        heads = self._get_heads(node)
         choices = {architecture: heads.split(architecture[self._space.backbone :]) for architecture in architectures}
         requested = {path for path, _ in choices.values()}
         # Paths that differ only in the last option are scored at once if all of them are requested. Larger groups would
@@ -226,34 +254,34 @@ class TreeEvaluator:
                 groups += [[path] for path in siblings if path in requested]
         sums: Dict[Options, np.ndarray] = {}
         for group in groups:
-            self._recalibrate_heads(node, group)
-            sums.update(self._sum_errors(node, group))
+            with self._extend_graph():
+                self._recalibrate_heads(node, heads, group)
+                sums.update(self._sum_errors(node, heads, group))
         pixels = self._data.valid_pixels
         return [
             (architecture, float(sums[path][outputs] / pixels)) for architecture, (path, outputs) in choices.items()
         ]
 
-    def _recalibrate_heads(self, node: _Node, paths: Sequence[Options]) -> None:
+    def _recalibrate_heads(self, node: _Node, heads: Heads, paths: Sequence[Options]) -> None:
         """Compute the statistics along some paths of the heads, unless all are known."""
-        heads = self._heads
         prefixes = heads.prefixes(paths)
         if all(node.options + prefix in self._statistics for prefix in prefixes):
             return
-        results = []
-        for values in self._calibrate(node):
-            fetched = {prefix: heads.batch_statistics[prefix] for prefix in prefixes}
-            results.append((len(values[CURRENT]), self._run(fetched, _feed_inputs(heads.inputs, values))))
+        tensors = {prefix: heads.batch_statistics(prefix) for prefix in prefixes}
+        results = [
+            (len(values[CURRENT]), self._run(tensors, _feed_inputs(heads.inputs, values)))
+            for values in self._calibrate(node)
+        ]
         for prefix in prefixes:
             by_batch = [(count, statistics[prefix]) for count, statistics in results]
             self._statistics[node.options + prefix] = combine_statistics(by_batch)
 
-    def _sum_errors(self, node: _Node, paths: Sequence[Options]) -> Dict[Options, np.ndarray]:
+    def _sum_errors(self, node: _Node, heads: Heads, paths: Sequence[Options]) -> Dict[Options, np.ndarray]:
         """Sum the errors of all options of the flow stages, for paths that differ only in the last option."""
-        heads = self._heads
         feed: Dict[tf.Tensor, np.ndarray] = {}
         for prefix in heads.prefixes(paths):
-            feed.update(_feed(heads.statistics[prefix], self._statistics[node.options + prefix]))
-        flows = {key: heads.flows[key] for path in paths for key in heads.flow_keys(path)}
+            feed.update(_feed(heads.statistics(prefix), self._statistics[node.options + prefix]))
+        flows = {key: heads.flow(key) for path in paths for key in heads.flow_keys(path)}
         *shared_keys, _ = heads.flow_keys(paths[0])
         last_keys = [heads.flow_keys(path)[-1] for path in paths]
         sums: Any = 0.0

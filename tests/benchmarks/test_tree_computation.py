@@ -27,14 +27,12 @@ class CountingEvaluator(TreeEvaluator):
     total = 0.0
 
     def _run(self, fetches: Any, feed: Any) -> Any:
-        x = self._heads.inputs[CURRENT]
-        if x in feed:
-            self.total += len(feed[x]) * self._count_heads(fetches)
-        for depth, pieces in enumerate(self._pieces):
-            for option, piece in enumerate(pieces):
-                x = piece.inputs[CURRENT]
-                if x in feed:
-                    self.total += len(feed[x]) * self._count_piece(depth, option)
+        if self._heads is not None and self._heads.inputs[CURRENT] in feed:
+            self.total += len(feed[self._heads.inputs[CURRENT]]) * self._count_heads(fetches)
+        for (depth, option), piece in self._pieces.items():
+            x = piece.inputs[CURRENT]
+            if x in feed:
+                self.total += len(feed[x]) * self._count_piece(depth, option)
         return super()._run(fetches, feed)
 
     def _count_piece(self, depth: int, option: int) -> int:
