@@ -22,28 +22,16 @@ from edgeflownas.config.data import (
     SintelData,
     pad_size,
 )
+from edgeflownas.config.evolution import Bound, CostFigure, EvolutionConfig, Objective
 from edgeflownas.config.file import dump, load, read_yaml, validate
-from edgeflownas.config.run import (
-    DEFAULT_SPACE,
-    Bound,
-    ChildConfig,
-    Config,
-    CostFigure,
-    DeployConfig,
-    EvaluationConfig,
-    EvolutionConfig,
-    HardwareConfig,
-    IndependentConfig,
-    NetworkConfig,
-    Objective,
-    QueueConfig,
-    ScoringConfig,
-    StageConfig,
-    StagedConfig,
-    SupernetTrainConfig,
-    TrainConfig,
-)
+from edgeflownas.config.hardware import DeployConfig, HardwareConfig
+from edgeflownas.config.network import DEFAULT_SPACE, NetworkConfig
+from edgeflownas.config.queue import ChildConfig, QueueConfig
+from edgeflownas.config.run import Config
+from edgeflownas.config.scoring import EvaluationConfig, ScoringConfig
 from edgeflownas.config.section import Section
+from edgeflownas.config.strategies import IndependentConfig, StagedConfig
+from edgeflownas.config.training import StageConfig, SupernetTrainConfig, TrainConfig
 
 __all__ = [
     "Bound",

@@ -7,7 +7,7 @@ from pydantic import BaseModel, ValidationError
 from typing_extensions import get_args, get_origin
 
 from edgeflownas.config.data import DATA_KINDS
-from edgeflownas.config.run import FORMS
+from edgeflownas.config.training import FORMS
 from edgeflownas.wording import join, suggest
 
 _MAX_PLACES = 3  # at which a key of another section may be meant to be

@@ -4,8 +4,9 @@ import json
 from typing import Any, Dict, Iterator, List, Optional, Type
 
 from edgeflownas.config.data import DATA_KINDS, FileData
-from edgeflownas.config.run import Config, StageConfig, TrainConfig
+from edgeflownas.config.run import Config
 from edgeflownas.config.section import Section
+from edgeflownas.config.training import StageConfig, TrainConfig
 
 _HEAD = """# Configuration reference
 

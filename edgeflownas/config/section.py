@@ -3,7 +3,7 @@
 import os
 from typing import Any, Type
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 from typing_extensions import Annotated
 
 PathText = Annotated[str, AfterValidator(os.path.expanduser)]  # path of a file or folder; ~ is the home folder
@@ -35,6 +35,9 @@ class WrittenInt(int):
         if isinstance(value, WrittenInt):
             return value.text
         return str(value) if type(value) is int else value
+
+
+Digits = Annotated[str, BeforeValidator(WrittenInt.as_written), Field(pattern=r"^[0-9]+$")]  # an architecture
 
 
 class Section(BaseModel):

@@ -4,10 +4,7 @@ The *legacy* stack is TensorFlow 1.15 on Python 3.7, the reference. The *modern*
 through its version 1 interface with version 2 behaviour switched off. Outside this folder, no module asks which runs.
 """
 
-import contextlib
 import os
-import sys
-from typing import Any, Dict, Iterator
 
 from edgeflownas.tf_runtime.messages import hide_native_messages
 
@@ -20,22 +17,7 @@ os.environ["TF_OVERRIDE_GLOBAL_THREADPOOL"] = "1"
 # Otherwise TensorFlow 2 imports Keras 3, and with it Matplotlib, which takes a third of the time of its own import.
 os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
 
-
-@contextlib.contextmanager
-def _without_keras() -> Iterator[None]:
-    """Hide Keras from the import of TensorFlow 2, of whose time it takes a quarter; ``tf.keras`` still loads it."""
-    modules: Dict[str, Any] = sys.modules
-    hidden = "keras" not in modules
-    if hidden:
-        modules["keras"] = None
-    try:
-        yield
-    finally:
-        if hidden:
-            del modules["keras"]
-
-
-with hide_native_messages(), _without_keras():  # TensorFlow ignores that level while it starts and looks for GPUs
+with hide_native_messages():  # TensorFlow ignores that level while it starts and looks for GPUs
     import tensorflow.compat.v1 as tf
 
     MODERN = not tf.__version__.startswith("1.")
