@@ -1,8 +1,8 @@
 """Data sets that a configuration can name."""
 
-from typing import Dict, List, Optional, Tuple, Type, Union
+from typing import Any, Dict, List, Optional, Tuple, Type, Union
 
-from pydantic import Field, field_validator
+from pydantic import Field, SerializerFunctionWrapHandler, field_validator, model_serializer
 from typing_extensions import Annotated, Literal
 
 from edgeflownas.config.section import PathText, Section
@@ -10,15 +10,6 @@ from edgeflownas.config.section import PathText, Section
 MULTIPLE = 16  # heights and widths of the network's input are multiples of it, which is its coarsest scale
 Side = Annotated[int, Field(ge=MULTIPLE)]
 Factor = Annotated[float, Field(gt=0, le=16)]
-
-
-_RESIZE = Field(
-    None,
-    min_length=2,
-    max_length=2,
-    description="Height and width to which images of `height` x `width` are resized, in pixels. The flow is scaled "
-    "accordingly. null means that they are not resized.",
-)
 
 
 def pad_size(height: int, width: int) -> Tuple[int, int]:
@@ -34,7 +25,19 @@ class _SizedData(Section):
 
     height: Side = Field(64, description="Height of the images, in pixels.")
     width: Side = Field(96, description="Width of the images, in pixels.")
-    resize: Optional[List[Side]] = _RESIZE
+    resize: Optional[List[Side]] = Field(
+        None,
+        min_length=2,
+        max_length=2,
+        description="Height and width to which images of `height` x `width` are resized, in pixels. The flow is scaled "
+        "accordingly. null means that they are not resized.",
+    )
+
+    @model_serializer(mode="wrap")
+    def _omit_null_resize(self, write: SerializerFunctionWrapHandler) -> Dict[str, Any]:
+        """Return all keys but a null ``resize``, so that runs of versions without it can be resumed."""
+        content: Dict[str, Any] = write(self)
+        return {name: value for name, value in content.items() if name != "resize" or value is not None}
 
     @property
     def size(self) -> Tuple[int, int]:

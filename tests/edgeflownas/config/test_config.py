@@ -31,8 +31,8 @@ def test_shipped_config_is_valid_and_equal_after_dump_and_load(path, tmp_path):
     ("override", "message"),
     [
         ("network.widht=8", r"network.widht: no such key \(did you mean width\?\)"),
-        ("colour=red", r"colour: no such key \(did you mean data.colour or queue.train.data.colour\?\)"),
-        ("data.depth=3", r"data.depth: no such key \(allowed here: height, width, kind, seed, train_pairs"),
+        ("colour=red", r"colour: no such key \(did you mean data.colour or queue.train.data.colour or deploy.data.colour\?\)"),
+        ("data.depth=3", r"data.depth: no such key \(allowed here: height, width, resize, kind, seed, train_pairs"),
         ("network.width=7", "network.width: should be a multiple of 2 .*got 7"),
         ("data.height=8", "data.height: should be greater than or equal to 16 .*got 8"),
         ("seed=99999999999999999999", "seed: should be less than 9223372036854775808"),
