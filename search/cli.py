@@ -79,7 +79,7 @@ class _Commands(SuggestingGroup):
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands, in the order of the workflow, each with an example"):
             for name, entry in COMMANDS.items():
-                formatter.write(f"  {name:<16}{entry.summary}\n{'':18}{entry.line}\n")
+                formatter.write(f"  {name:<16}{entry.summary}\n{'':6}{entry.line}\n")
 
 
 # click 8.2 and later raise this for a group without arguments, with its help as the message; earlier ones print it.

@@ -149,4 +149,6 @@ def _describe_difference(name: str, before: Any, now: Any) -> List[str]:
 
 def _show(value: Any) -> str:
     """Return a value of an identity for a message; digests are shortened."""
+    if value is None:
+        return "not set"
     return f"{value:.12}" if isinstance(value, str) and len(value) == _DIGEST_LENGTH else str(value)

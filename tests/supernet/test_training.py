@@ -97,7 +97,7 @@ def test_changed_network_data_recipe_or_seed_changes_the_identity(uninterrupted,
 def test_training_of_another_identity_is_not_resumed(tmp_path):
     prepare_supernet_training(config_for("train.epochs=1"), tmp_path, {"data": "these"}).run()
     before = (tmp_path / "last.h5").read_bytes()
-    with pytest.raises(InputError, match="another data .*those.*restore it, or train in another run folder"):
+    with pytest.raises(InputError, match="data: these there, those here.*undo the change"):
         prepare_supernet_training(config_for("train.epochs=1"), tmp_path, {"data": "those"}).resume()
     assert (tmp_path / "last.h5").read_bytes() == before
 
@@ -141,7 +141,7 @@ def test_uniform_sampling_trains_one_path_per_step_and_is_another_training(tmp_p
     assert checkpoint.digest(kept[0][0]) != checkpoint.digest(kept[1][0])
     strict = config_for("train.epochs=2")
     assert "sampling" not in strict.train.recipe, "trainings that predate this setting can be resumed"
-    with pytest.raises(InputError, match="another train"):
+    with pytest.raises(InputError, match="train.sampling: uniform there, not set here"):
         prepare_supernet_training(strict, tmp_path, {"train": strict.train.recipe}).resume()
 
 

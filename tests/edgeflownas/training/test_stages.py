@@ -124,10 +124,10 @@ def test_training_that_died_between_stages_resumes_with_the_second(
 @pytest.mark.parametrize(
     ("changes", "named"),
     [
-        ({"train": [STAGES[0].model_copy(update={"epochs": 3}), STAGES[1]]}, "stage1/best.h5: .*another train"),
-        ({"train": [STAGES[0].model_copy(update={"data": OTHER}), STAGES[1]]}, "stage1/best.h5: .*another data"),
-        ({"seed": 2}, "stage1/best.h5: .*another seed"),
-        ({"train": [STAGES[0], STAGES[1].model_copy(update={"epochs": 3})]}, "last.h5: .*another train"),
+        ({"train": [STAGES[0].model_copy(update={"epochs": 3}), STAGES[1]]}, "stage1/best.h5: .*train.epochs: 2"),
+        ({"train": [STAGES[0].model_copy(update={"data": OTHER}), STAGES[1]]}, "stage1/best.h5: .*data.height: 32"),
+        ({"seed": 2}, "stage1/best.h5: .*seed: 1"),
+        ({"train": [STAGES[0], STAGES[1].model_copy(update={"epochs": 3})]}, "last.h5: .*train.epochs: 2"),
     ],
 )
 def test_changed_stage_is_not_resumed(uninterrupted: Any, changes: Dict[str, Any], named: str) -> None:

@@ -37,7 +37,7 @@ def edit_task(queue: Queue, **changes: Any) -> Queue:
         ({"seed": -1}, "seed: .*greater"),
         ({"attempts": 0}, "attempts"),
         ({"architecture": "0; rm -rf ~"}, "architecture: .*pattern"),
-        ({"architecture": [0]}, "architecture: .*string"),
+        ({"architecture": [0]}, "architecture: should be text"),
         ({"supernet_sha256": "x"}, "supernet_sha256"),
         ({"format_version": 2}, "format_version"),
         ({"data": {"kind": "pickle", "path": "/etc/passwd"}}, "data"),

@@ -146,7 +146,7 @@ def test_page_needs_no_network(written):
     [
         (lambda folder: (folder / "config.yaml").unlink(), "contains no run"),
         (lambda folder: write_text(folder / "search.h5", "x" * 900), "search.h5: is truncated or damaged"),
-        (lambda folder: write_text(folder / "final_front.csv", "architecture\n000000000\n"), "final_front.csv: is dam"),
+        (lambda folder: write_text(folder / "final_front.csv", "int8_epe\nx\n"), "final_front.csv: is dam"),
         (lambda folder: write_text(folder / "hardware.json", "{"), "hardware.json: is damaged"),
     ],
 )
