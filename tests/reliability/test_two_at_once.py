@@ -22,7 +22,7 @@ from tests.processes import ended, in_child
 from tests.reliability.test_crash import run_part
 from tests.search.commands.test_evolve import Command
 from tests.search.queue.small import small_queue
-from tests.search.queue.test_collect import no_vela
+from tests.search.queue.test_collect import FakeDeployment, no_vela
 
 EPOCHS = 6
 
@@ -67,7 +67,7 @@ def test_status_and_collect_see_complete_files_while_tasks_write(tmp_path: Path)
         assert [row.epoch >= before for row, before in zip(listed, epochs)] == [True] * 6
         epochs = [row.epoch for row in listed]
         try:
-            result = collect(queue, no_vela(), score)
+            result = collect(queue, no_vela(), score, FakeDeployment())
         except InputError as error:
             assert "nothing to collect yet" in str(error) and not collected
         else:

@@ -1,3 +1,5 @@
+from typing import Any, Dict
+
 import cv2
 import numpy as np
 import pytest
@@ -5,7 +7,7 @@ import pytest
 from edgeflownas.config import FlyingShapesData, ProceduralData
 from edgeflownas.data.datasets import open_part
 
-SIZES = {"height": 64, "width": 96, "seed": 3, "train_pairs": 40, "val_pairs": 12}
+SIZES: Dict[str, Any] = {"height": 64, "width": 96, "seed": 3, "train_pairs": 40, "val_pairs": 12}
 CONFIGS = [
     ProceduralData(kind="procedural", **SIZES),
     FlyingShapesData(kind="flying_shapes", motion=12, **SIZES),

@@ -155,8 +155,10 @@ def test_large_loss_by_quantisation_is_described_with_its_layers_and_what_helps(
 
 
 def make_survivor(figures: DeployedEpe) -> Survivor:
-    costs: Any = (1061.45, 0.94, 1690.2, 1e6, "predicted", 1000.0)
-    return Survivor("021122100", 11.874, figures, 12.1719, 14.7371, {}, *costs, "best.h5", "0" * 64)
+    return Survivor(
+        "021122100", 11.874, figures, 12.1719, 14.7371, {}, 1061.45, 0.94, 1690.2, 1e6, "predicted", 1000.0,
+        "best.h5", "0" * 64,
+    )  # fmt: skip
 
 
 def test_table_fits_80_columns() -> None:
