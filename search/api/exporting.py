@@ -8,21 +8,20 @@ import numpy as np
 
 from edgeflownas.data.datasets import open_datasets
 from edgeflownas.errors import InputError
-from edgeflownas.evaluation.recalibration import select_statistics
+from edgeflownas.evaluation.recalibration import select_statistics, statistics_to_tensors
 from edgeflownas.hardware.board import Board
 from edgeflownas.hardware.compiler import Compiler
-from edgeflownas.hardware.networks import Networks, TrainedNetwork
 from edgeflownas.network.space import Architecture
 from edgeflownas.progress import phase, progress
 from edgeflownas.storage.files import replacing, write_json
 from search.api.runs import AnyPath, to_path
-from search.request import find_request
+from search.queue.deployment import Deployment
+from search.queue.queue import Queue
+from search.request import Request, find_request
 from search.run import SCORING_THREADS, Run
 
 if TYPE_CHECKING:  # otherwise --help would load TensorFlow
     from edgeflownas.evaluation.child import EvaluationData
-
-_REPRESENTATIVE = 16  # training pairs on which the ranges of activations are measured
 
 
 class Export(NamedTuple):
@@ -50,6 +49,8 @@ def export(
 ) -> Export:
     """Quantise an architecture to int8 TFLite, compile it with Vela, and score it on validation pairs.
 
+    The input and the calibration pairs are those of the section ``deploy``, as for ``queue collect``.
+
     Args:
         run: Run of the architecture.
         architecture: Digits of the architecture; None if ``task`` is given.
@@ -76,13 +77,14 @@ def export(
     chosen, architecture = request.architecture, run.space.format(request.architecture)
     tensors = request.load_tensors(run)
     origin = run.origin(request.weights, tensors)
-    height, width = run.config.data.padded_size
+    deployment = _open_deployment(run, request, compiler.board.settings.int8_io)
+    height, width = deployment.padded_size
     with phase(f"reading images, recalibrating, and scoring {architecture} in float32"):
-        data = _open_data(run, pairs)
-        trained, float_epe = _prepare_network(run, chosen, tensors, data)
-    networks = Networks(run.skeleton, height, width, trained)
+        data = deployment.open_validation(pairs)
+        tensors = _add_statistics(run, chosen, tensors)
+        float_epe = _score_float(run, chosen, tensors, data)
     with phase("quantising"):
-        model = networks.export(chosen, compiler.board.settings.int8_io)
+        model = deployment.export(architecture, tensors)
     ends = "int8" if compiler.board.settings.int8_io else "float32"
     name = f"{architecture}_{height}x{width}_{request.origin}_{origin.sha256:.8}_{ends}_ends"
     paths = _name_files(folder, name, compiler.board.path.stem)
@@ -107,7 +109,7 @@ def export(
     result.update({key: str(path) for key, path in paths.items()})
     _write(paths, model, compiled.model, result)
     if bundle is not None:
-        _write_bundle(bundle, run, compiler.board, model, compiled.model, data, result)
+        _write_bundle(bundle, deployment, compiler.board, model, compiled.model, data, result)
     return Export(result, compiler.board)
 
 
@@ -118,27 +120,36 @@ def _open_compiler(run: Run, board: Optional[Path], int8_io: Optional[bool]) -> 
     return compiler.for_board(chosen if int8_io is None else chosen.with_settings(int8_io=int8_io))
 
 
-def _open_data(run: Run, pairs: int) -> "EvaluationData":
-    """Return the images for recalibration and at most ``pairs`` validation pairs."""
-    from edgeflownas.evaluation.child import EvaluationData
+def _open_deployment(run: Run, request: Request, int8_io: bool) -> Deployment:
+    """Return the input of the board, for a task with the settings with which it was retrained."""
+    if request.task is None:
+        child = run.retraining(run.space.format(request.architecture))
+    else:
+        child = Queue(run.queue_folder).task(request.task).config
+    return Deployment(run.config.deploy, child, int8_io)
 
-    train, val = open_datasets(run.config.data)
-    config = run.config.evaluation
-    config = config.model_copy(update={"val_pairs": min(pairs, config.val_pairs or len(val), len(val))})
-    return EvaluationData(train, val, config, run.config.threads)
+
+def _add_statistics(run: Run, architecture: Architecture, tensors: Dict[str, np.ndarray]) -> Dict[str, np.ndarray]:
+    """Return tensors with BN statistics; those of a supernet are recomputed with the input of the training."""
+    from edgeflownas.evaluation.child import ChildEvaluator, EvaluationData
+
+    if select_statistics(tensors):
+        return tensors
+    rules = run.config.evaluation.model_copy(update={"val_pairs": 1})
+    data = EvaluationData(*open_datasets(run.config.data), rules, run.config.threads)
+    statistics = ChildEvaluator(run.skeleton, architecture, data, SCORING_THREADS).recalibrate(tensors)
+    return {**tensors, **statistics_to_tensors(statistics)}
 
 
-def _prepare_network(
+def _score_float(
     run: Run, architecture: Architecture, tensors: Dict[str, np.ndarray], data: "EvaluationData"
-) -> Tuple[TrainedNetwork, Optional[float]]:
-    """Return the network to export, and its EPE in float32, in pixels; None if no flow is known."""
+) -> Optional[float]:
+    """Return the EPE in float32, in pixels; None if no flow is known."""
     from edgeflownas.evaluation.child import ChildEvaluator
 
-    evaluator = ChildEvaluator(run.skeleton, architecture, data, SCORING_THREADS)
-    statistics = select_statistics(tensors) or evaluator.recalibrate(tensors)
-    images = np.concatenate([batch.images for batch in data.calibration])[:_REPRESENTATIVE]
-    epe = evaluator.epe(tensors, statistics) if data.has_known_flow else None
-    return TrainedNetwork(tensors, statistics, images), epe
+    if not data.has_known_flow:
+        return None
+    return ChildEvaluator(run.skeleton, architecture, data, SCORING_THREADS).epe(tensors, select_statistics(tensors))
 
 
 def _score_quantised(model: bytes, data: "EvaluationData") -> Tuple[Optional[float], Dict[str, Any]]:
@@ -182,7 +193,7 @@ def _write(paths: Mapping[str, Path], model: bytes, compiled: bytes, result: Dic
 
 def _write_bundle(
     folder: Path,
-    run: Run,
+    deployment: Deployment,
     board: Board,
     model: bytes,
     compiled: bytes,
@@ -192,7 +203,6 @@ def _write_bundle(
     """Write the files for the firmware, with the first validation pairs as samples."""
     from edgeflownas.hardware.bundle import SAMPLES, Export, write_bundle
 
-    size = run.config.data.height, run.config.data.width
     names = ("weights", "weights_sha256", "vela", "board", "accelerator", "system_config", "memory_mode", "fps",
              "epe_int8")  # fmt: skip
     export = Export(
@@ -200,8 +210,8 @@ def _write_bundle(
         model,
         compiled,
         result["sram_kib"],
-        size,
-        run.config.data.padded_size,
+        deployment.size,
+        deployment.padded_size,
         {name: result[name] for name in names},
     )
     images = np.concatenate([batch.images for batch in data.validation])[:SAMPLES]

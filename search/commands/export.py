@@ -56,7 +56,8 @@ def command(
     """Quantise an architecture to int8 TFLite, and compile it with Vela.
 
     A retrained architecture uses the BN statistics stored with its weights. With the weights of a supernet, they are
-    recomputed from training pairs. The quantised network is scored on validation pairs, and its EPE is shown next to
+    recomputed from training pairs. The input and the calibration pairs are those of the section deploy, as for queue
+    collect. The quantised network is scored on validation pairs, and its EPE is shown next to
     that of the float32 network.
     """
     if (architecture is None) == (task is None) or (task is not None and weights is not None):

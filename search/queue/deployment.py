@@ -1,7 +1,7 @@
 """EPEs of retrained networks with the input of the board, in float32 and in int8."""
 
 import math
-from typing import Any, Dict, List, Mapping, Optional, Tuple
+from typing import TYPE_CHECKING, Any, Dict, List, Mapping, Optional, Tuple
 
 import numpy as np
 from pydantic import Field
@@ -20,6 +20,9 @@ from edgeflownas.storage import checkpoint, record
 from edgeflownas.storage.pairs import Identities
 from edgeflownas.wording import format_count
 from search.queue.task import Task
+
+if TYPE_CHECKING:  # otherwise --help would load TensorFlow
+    from edgeflownas.evaluation.child import EvaluationData
 
 NOTABLE_LOSS = 0.05  # increase of the EPE by quantisation that is examined
 
@@ -78,7 +81,7 @@ class Deployment:
         self._skeleton = open_skeleton(child)
         self._opened: Optional[Tuple[FlowDataset, FlowDataset]] = None
         self._fingerprints: Optional[Identities] = None
-        self._evaluation: Any = None
+        self._evaluation: Optional[EvaluationData] = None
 
     @property
     def size(self) -> Tuple[int, int]:
@@ -141,11 +144,45 @@ class Deployment:
         """
         return self._networks(name, tensors, self._config.calibration_pairs, self._config.trim)
 
+    def export(self, name: str, tensors: Mapping[str, np.ndarray]) -> bytes:
+        """Return the quantised network that is scored, as a TFLite model.
+
+        Args:
+            name: Digits of the architecture.
+            tensors: Weights and BN statistics.
+
+        Raises:
+            InputError: The pairs cannot be read.
+        """
+        return self._quantise(name, tensors, self._config.calibration_pairs, self._config.trim)
+
+    def open_validation(self, most: int = 0) -> "EvaluationData":
+        """Return the images to score with.
+
+        Args:
+            most: Largest number of validation pairs; 0: as configured.
+
+        Raises:
+            InputError: The pairs cannot be read.
+        """
+        from edgeflownas.evaluation.child import EvaluationData
+
+        train, val = self._open()
+        count = self._pairs or len(val)
+        rules = EvaluationConfig(
+            calibration_pairs=1, calibration_batch=1, val_pairs=min(count, most or count),
+            batch_size=self._child.evaluation.batch_size,
+        )  # fmt: skip
+        return EvaluationData(train, val, rules, self._child.threads)
+
     def _networks(self, name: str, tensors: Mapping[str, np.ndarray], count: int, trim: float) -> Networks:
         """Return networks whose ranges are measured on some of ``count`` pairs."""
         images = self._select_images(self._parse(name), tensors, count, trim)
         network = TrainedNetwork(tensors, select_statistics(tensors), images)
         return Networks(self._skeleton, *self.padded_size, network)
+
+    def _quantise(self, name: str, tensors: Mapping[str, np.ndarray], count: int, trim: float) -> bytes:
+        return self._networks(name, tensors, count, trim).export(self._parse(name), self._int8_io)
 
     def _parse(self, name: str) -> Architecture:
         return Space.from_skeleton(self._skeleton).parse(name)
@@ -203,17 +240,10 @@ class Deployment:
         train, _ = self._open()
         return np.stack([train.sample(index, None).images for index in train.select(count)])
 
-    def _evaluation_data(self) -> Any:
+    def _evaluation_data(self) -> "EvaluationData":
         """Return the images to score with, which are read once for all networks."""
-        from edgeflownas.evaluation.child import EvaluationData
-
         if self._evaluation is None:
-            train, val = self._open()
-            rules = EvaluationConfig(
-                calibration_pairs=1, calibration_batch=1, val_pairs=self._pairs,
-                batch_size=self._child.evaluation.batch_size,
-            )  # fmt: skip
-            self._evaluation = EvaluationData(train, val, rules, self._child.threads)
+            self._evaluation = self.open_validation()
         return self._evaluation
 
     def _score(self, name: str, tensors: Mapping[str, np.ndarray]) -> DeployedEpe:
@@ -243,7 +273,7 @@ class Deployment:
         from edgeflownas.hardware.quantised import QuantisedNetwork
 
         with phase(f"quantising {name} with the ranges of {format_count(count, 'pair')}"):
-            model = self._networks(name, tensors, count, trim).export(self._parse(name), self._int8_io)
+            model = self._quantise(name, tensors, count, trim)
         batches = self._evaluation_data().validation
         total = sum(len(batch.images) for batch in batches)
         with progress(f"{name} in int8", total) as bar:

@@ -10,11 +10,14 @@ import numpy as np
 import pytest
 import yaml
 
+from edgeflownas.config import DeployConfig
 from edgeflownas.evaluation.recalibration import statistics_to_tensors
 from edgeflownas.hardware.quantised import QuantisedNetwork
 from edgeflownas.network.definition import default_skeleton
 from edgeflownas.storage import checkpoint
 from search import cli
+from search.queue.deployment import Deployment
+from search.queue.queue import Queue
 from search.run import Run
 from tests.edgeflownas.data.written import WRITERS, put_flo
 from tests.search.commands.tasks import make_task
@@ -141,6 +144,32 @@ def test_exports_of_other_weights_sizes_and_tasks_do_not_replace_each_other(
     networks[0].write_bytes(b"a network with other ranges")
     code, _, said = call(ARCHITECTURE, "--weights", str(weights))
     assert code == 2 and f"{networks[0]}: contains a different network; remove it, or choose a different folder" in said
+
+
+def test_exported_network_is_the_one_that_collect_scores(call: Any, weights: Path, tmp_path: Path) -> None:
+    skeleton = default_skeleton(4)
+    tensors, _ = checkpoint.load(weights)
+    norms = [name[: -len("/gamma")] for name in tensors if name.endswith("/gamma")]
+    statistics = {name: (tensors[f"{name}/beta"] * 0 + 0.1, tensors[f"{name}/beta"] * 0 + 2.0) for name in norms}
+    own = {name: tensors[name] for name in skeleton.parameters(tuple(map(int, ARCHITECTURE)))}
+    kept = {name: value for name, value in statistics.items() if f"{name}/gamma" in own}
+    deploy: Dict[str, Any] = {"height": 40, "width": 60, "pairs": 2, "calibration_pairs": 5, "trim": 0.25}
+    run = Run.open(TINY, tmp_path)
+    make_task(run, ARCHITECTURE, {**own, **statistics_to_tensors(kept)})
+    task = Queue(run.queue_folder).task(0)
+    child, _ = checkpoint.load(task.paths.best)
+    scored = Deployment(DeployConfig(**deploy), task.config, True).score(task, child)
+    folder = tmp_path / "firmware"
+    words = [word for key, value in deploy.items() for word in ("--set", f"deploy.{key}={value}")]
+    record = result(call("--task", "0", "--json", "--bundle", str(folder), *words))
+    assert record["size"] == [48, 64]
+    assert record["epe_int8"] == pytest.approx(scored.int8_epe, rel=1e-9)
+    assert record["epe_float32"] == pytest.approx(scored.epe, rel=1e-6)
+    assert json.loads((folder / "io.json").read_text())["input"]["shape"] == [1, 48, 64, 6]
+    model = Path(record["network"]).read_bytes()
+    for key, value in (("calibration_pairs", 1), ("trim", 0.5)):
+        changed = [*words, "--set", f"deploy.{key}={value}", "--output", str(tmp_path / key)]
+        assert Path(result(call("--task", "0", "--json", *changed))["network"]).read_bytes() != model
 
 
 def test_network_is_exported_where_the_pairs_have_no_motion(call: Any, weights: Path, tmp_path: Path) -> None:
