@@ -15,6 +15,7 @@ from edgeflownas.config import Bound, Objective
 from edgeflownas.hardware.cost_sums import CostSums, Part
 from edgeflownas.network.space import Architecture
 from search.nsga2.feasibility import Feasibility
+from search.nsga2.objectives import DEFINITIONS, compute_points
 from search.nsga2.subspace import Subspace, choose_integers
 from search.nsga2.ways import Chosen, Figure, Ways
 
@@ -105,24 +106,32 @@ class CountedSet:
 
         If limits exclude too many architectures that would be better, it is the best of a sample.
         """
-        found, _ = self._find_extreme(objective, 1)
+        found = self._find_extreme(objective, 1)[0] if objective in _FIGURES else None
         if found is not None:
             return found
         sample = self._examine()
-        values = self._sums.costs(sample)[objective]
-        return tuple(sample[values.argmax() if objective == "fps" else values.argmin()].tolist())
+        points = compute_points([objective], self._sums.costs(sample).__getitem__)
+        return tuple(sample[points[:, 0].argmin()].tolist())
 
-    def cost_range(self, name: str) -> Tuple[float, float]:
-        """Return the lowest and the highest value of a cost; a limit of the cost may take its place."""
-        ends = []
-        for sign in (1, -1):
-            found, figure = self._find_extreme(name, sign)
-            if found is not None:
-                costs = self._sums.costs(np.array([found], np.uint8))
-            else:
-                costs = self._convert(_FIGURES[name], figure)
-            ends.append(float(costs[name][0]))
-        return min(ends), max(ends)
+    def cost_range(self, objective: Objective) -> Tuple[float, float]:
+        """Return bounds of the values of an objective other than the EPE.
+
+        They are the lowest and the highest value, except that a limit may take the place of either. An objective that
+        combines several costs is computed from the bounds of each.
+        """
+        if objective in _FIGURES:
+            values = np.array([self._find_end(objective, sign) for sign in (1, -1)])
+        else:
+            ends = {name: np.array([self._find_end(name, sign) for sign in (1, -1)]) for name in _FIGURES}
+            values = DEFINITIONS[objective].value({name: np.sort(pair) for name, pair in ends.items()}.__getitem__)
+        return float(values.min()), float(values.max())
+
+    def _find_end(self, cost: str, sign: int) -> float:
+        """Return the best (sign 1) or the worst (-1) value of a cost, or a limit that takes its place."""
+        found, figure = self._find_extreme(cost, sign)
+        if found is not None:
+            return float(self._sums.costs(np.array([found], np.uint8))[cost][0])
+        return float(self._convert(_FIGURES[cost], figure)[cost][0])
 
     def nearest(self) -> Architecture:
         """Return an architecture that comes near to the limits: one with an extreme of a limited cost."""

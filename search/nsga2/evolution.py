@@ -32,7 +32,7 @@ from search.nsga2.archive import Archive
 from search.nsga2.candidates import Candidates, find_feasible
 from search.nsga2.competition import Competition
 from search.nsga2.feasibility import Feasibility
-from search.nsga2.objectives import Objectives, compute_points, find_worst_point, select_first_fronts
+from search.nsga2.objectives import Objectives, find_worst_point, select_first_fronts
 from search.nsga2.operators import Fitness, Individual, Variation, dump_rng, load_rng, select
 from search.nsga2.scoring import (
     COST_SOURCES,
@@ -290,10 +290,9 @@ class Evolution:
             worst = self._competition.worst_point()
             objectives.reference = objectives.reference if worst is None else worst
         else:
-            ends = {name: self._candidates.feasible.cost_range(name) for name in objectives.names if name != "epe"}
-            figures: Dict[str, np.ndarray] = {name: np.array(values) for name, values in ends.items()}
-            figures["epe"] = np.full(2, np.nan)
-            objectives.reference = find_worst_point(compute_points(objectives.names, figures.__getitem__))
+            feasible = self._candidates.feasible
+            ends = [(np.nan, np.nan) if name == "epe" else feasible.cost_range(name) for name in objectives.names]
+            objectives.reference = find_worst_point(np.transpose(ends) * objectives.signs)
 
     def _set_epe_bound(self) -> None:
         """Set the reference value of the EPE to the worst of the competitors, as long as there are few of them."""

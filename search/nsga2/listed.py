@@ -7,7 +7,7 @@ import numpy as np
 from edgeflownas.config import Objective
 from edgeflownas.network.space import Architecture, Space
 from search.nsga2.feasibility import Feasibility
-from search.nsga2.objectives import compute_points
+from search.nsga2.objectives import DEFINITIONS, compute_points
 from search.nsga2.subspace import number_architectures
 
 LARGEST = 1 << 20  # architectures that may be listed
@@ -67,9 +67,9 @@ class ListedSet:
         points = compute_points([objective], self._costs.__getitem__)
         return tuple(self._genes[points[:, 0].argmin()].tolist())
 
-    def cost_range(self, name: str) -> Tuple[float, float]:
-        """Return the lowest and the highest value of a cost."""
-        values = self._costs[name]
+    def cost_range(self, objective: Objective) -> Tuple[float, float]:
+        """Return the lowest and the highest value of an objective other than the EPE."""
+        values = DEFINITIONS[objective].value(self._costs.__getitem__)
         return float(values.min()), float(values.max())
 
     def nearest(self) -> Architecture:
