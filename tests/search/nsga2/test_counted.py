@@ -19,6 +19,7 @@ from search.nsga2.counted import CountedSet
 from search.nsga2.evolution import Evolution
 from search.nsga2.feasibility import Feasibility
 from search.nsga2.listed import LARGEST, ListedSet
+from search.nsga2.objectives import DEFINITIONS, SIGNS, Definition
 from search.nsga2.scoring import COST_FIGURES, compute_costs
 from search.nsga2.subspace import Subspace
 from tests.edgeflownas.hardware.made_tables import draw_figures, make_table
@@ -113,6 +114,22 @@ def test_counts_and_ranks_are_exact_if_a_step_is_a_cycle(table: CostTable, optio
     if listed.size:
         assert counts.genes_at(np.arange(listed.size)).tolist() == genes[listed.contains(genes)].tolist()
         assert [counts.best(objective) for objective in OBJECTIVES] == [listed.best(name) for name in OBJECTIVES]
+
+
+@settings(deadline=None, max_examples=30)
+@given(tables, searched, shares)
+def test_objective_that_combines_costs_lies_within_its_bounds(table: CostTable, options: Any, limits: Any) -> None:
+    energy = Definition(1.0, lambda figures: 0.3 * figures("latency_ms") + 2e-8 * figures("npu_cycles"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(DEFINITIONS, "energy_mj", energy)  # type: ignore[misc]
+        patch.setitem(SIGNS, "energy_mj", 1.0)  # type: ignore[misc]
+        genes, _, listed, counts = list_and_count(table, options, limits)
+        assume(listed.size)
+        values = energy.value(listed.costs(genes[listed.contains(genes)]).__getitem__)
+        assert listed.cost_range("energy_mj") == (values.min(), values.max())  # type: ignore[arg-type]
+        low, high = counts.cost_range("energy_mj")  # type: ignore[arg-type]
+        assert low <= values.min() * (1 + 1e-12) and values.max() * (1 - 1e-12) <= high
+        assert counts.contains(np.array([counts.best("energy_mj")], np.uint8)).all()  # type: ignore[arg-type]
 
 
 @settings(deadline=None, max_examples=60)
