@@ -17,7 +17,7 @@ _TYPES = {"f8": np.float64, "i4": np.int32, "u1": np.uint8}
 def explorer_data(
     runs: Sequence[Contents], points: Sequence[Optional[Points]], parts: Sequence[Optional[PartCycles]]
 ) -> Optional[Dict[str, Any]]:
-    """Return the explorer's data for JSON; None if nothing is scored. All runs have the same space.
+    """Return the explorer's data for JSON; None if nothing is scored.
 
     Args:
         runs: Runs of the report.
@@ -31,8 +31,7 @@ def explorer_data(
     ]
     if not records:
         return None
-    genes = [{"name": gene.name, "place": gene.place, "options": gene.options} for gene in runs[0].run.space.genes]
-    return {"genes": genes, "origins": ORIGINS, "sources": COST_SOURCES, "runs": records}
+    return {"origins": ORIGINS, "sources": COST_SOURCES, "runs": records}
 
 
 def select_representatives(points: Points) -> List[int]:
@@ -56,6 +55,7 @@ def _make_record(number: int, contents: Contents, points: Points, parts: Optiona
     return {
         "number": number,
         "name": contents.name,
+        "space": [{"name": gene.name, "place": gene.place, "options": gene.options} for gene in points.space.genes],
         "gene": points.most_informative_gene(),
         "chosen": select_representatives(points),
         "clock_khz": contents.board.clock_hz / 1e3,

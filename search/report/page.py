@@ -55,8 +55,8 @@ def render_page(
     }
     roles = [series.role for section in sections for chart in section.charts for series in chart.series]
     roles += [f"run {number}" for number in range(len(roles) and 8)]
-    for gene in explorer["genes"] if explorer else ():
-        count = len(gene["options"])
+    spaces = [run["space"] for run in explorer["runs"]] if explorer else []
+    for count in sorted({len(gene["options"]) for space in spaces for gene in space}):
         roles += [f"option {option}/{count}" for option in range(count)]
     data = {"charts": charts, "front": explorer, "colours": colours([*roles, "exact", "muted"])}
     return _environment().get_template("report.html").render(

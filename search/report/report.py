@@ -4,7 +4,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Callable, List, Optional, Sequence, Tuple
 
-from edgeflownas.errors import InputError
 from edgeflownas.progress import progress
 from edgeflownas.storage.files import replacing, write_csv, write_text
 from search.report import images
@@ -33,13 +32,10 @@ def write_report(runs: Sequence[Contents], output: Path, parts: CompileParts, pi
     """Write the page, and the files of its sections into a folder of the same name beside it.
 
     Args:
-        runs: Runs to report, all of the same space.
+        runs: Runs to report, of one space or of several.
         output: Path of the page.
         parts: Function that returns the cycles by part of a run's networks.
         pictures: Function that makes the section of flow pictures.
-
-    Raises:
-        InputError: The runs have different spaces.
     """
     folder = output.with_suffix("")
     text, sections = make_page(runs, parts, pictures, files=folder.name)
@@ -60,18 +56,12 @@ def make_page(
     """Return the page and its sections.
 
     Args:
-        runs: Runs to report, all of the same space.
+        runs: Runs to report, of one space or of several.
         parts: Function that returns the cycles by part of a run's networks.
         pictures: Function that makes the section of flow pictures.
         files: Name of the folder with the files of the sections; None if there are no such files.
         version: Version of a page that is served and reloads itself when its version changes; None for a file.
-
-    Raises:
-        InputError: The runs have different spaces.
     """
-    spaces = {contents.run.space.genes for contents in runs}
-    if len(spaces) > 1:
-        raise InputError("report: the runs have different genes and cannot share a report; report them one by one")
     runs = share_reference_point(runs)
     points = [collect_points(run) if run.has_scores else None for run in runs]
     cycles = [parts(run) if run.has_scores else None for run in runs]

@@ -16,7 +16,6 @@ function decode(column) {
 
 class Explorer {
   constructor(front) {
-    this.genes = front.genes;
     this.origins = front.origins;
     this.sources = front.sources;
     this.runs = front.runs.map(run => ({
@@ -32,21 +31,43 @@ class Explorer {
 
   reset() {
     this.run = this.runs[0];
-    this.gene = this.run.gene;
-    this.off = this.genes.map(() => new Set());
+    this.resetGenes();
     this.pinned = this.run.chosen.map(row => ({ run: this.run, row }));
-    for (const id of ["find", "origin", "run"]) document.getElementById(id).value = id === "find" ? "" : "0";
+    for (const id of ["origin", "run"]) document.getElementById(id).value = "0";
     this.listFront();
     this.zoom(false);
+  }
+
+  // The run whose architectures are shown. Colour and filters by gene are kept only within a space.
+  select(run) {
+    const same = JSON.stringify(run.space) === JSON.stringify(this.run.space);
+    this.run = run;
+    if (!same) this.resetGenes();
+    this.listFront();
+    this.show();
+  }
+
+  // Genes of the selected run.
+  get genes() { return this.run.space; }
+
+  resetGenes() {
+    this.gene = this.run.gene;
+    this.off = this.genes.map(() => new Set());
+    const find = document.getElementById("find");
+    find.value = "";
+    find.placeholder = "2" + "·".repeat(this.genes.length - 1);
+    document.getElementById("gene-options").replaceChildren(...this.genes.map((gene, index) => element("div", { className: "gene" },
+      element("button", { type: "button", title: `Colour by ${gene.name}: ${gene.place}`, onclick: () => { this.gene = index; this.show(); } }, gene.name),
+      element("div", { className: "options" }, ...gene.options.map((text, option) => element("button",
+        { type: "button", title: `Show or hide ${gene.name} ${text}`, onclick: () => this.toggle(index, option) },
+        element("i"), text))))));
   }
 
   // --- controls ---
 
   build() {
     const on = (id, event, action) => document.getElementById(id).addEventListener(event, action);
-    const find = document.getElementById("find");
-    find.placeholder = "2" + "·".repeat(this.genes.length - 1);
-    find.title = "Digits of an architecture; a dot matches any digit";
+    document.getElementById("find").title = "Digits of an architecture; a dot matches any digit";
     on("find", "input", () => this.show());
     on("filters", "submit", event => event.preventDefault());
     const origins = ["all", "on the front", ...this.origins, "compiled"];
@@ -55,14 +76,9 @@ class Explorer {
     const runs = document.getElementById("run");
     runs.append(...this.runs.map((run, value) => element("option", { value }, `architectures of ${run.name}`)));
     runs.hidden = this.runs.length < 2;
-    on("run", "change", () => { this.run = this.runs[runs.value]; this.listFront(); this.show(); });
+    on("run", "change", () => this.select(this.runs[runs.value]));
     on("zoom", "click", () => this.zoom(!this.zoomed));
     on("reset", "click", () => this.reset());
-    document.getElementById("gene-options").append(...this.genes.map((gene, index) => element("div", { className: "gene" },
-      element("button", { type: "button", title: `Colour by ${gene.name}: ${gene.place}`, onclick: () => { this.gene = index; this.show(); } }, gene.name),
-      element("div", { className: "options" }, ...gene.options.map((text, option) => element("button",
-        { type: "button", title: `Show or hide ${gene.name} ${text}`, onclick: () => this.toggle(index, option) },
-        element("i"), text))))));
   }
 
   toggle(gene, option) {
@@ -202,7 +218,7 @@ class Explorer {
   showTooltip(event) {
     const { run, row } = this.at(event.points[0]);
     const rows = this.figures.map(([name, value]) => element("tr", {}, element("td", {}, name), element("td", {}, value(run, row))));
-    const genes = this.genes.map((gene, index) => `${gene.name} ${this.option(run, row, index)}`).join(" · ");
+    const genes = run.space.map(gene => `${gene.name} ${this.option(run, row, gene.name)}`).join(" · ");
     this.tooltip.replaceChildren(element("b", {}, this.name(run, row)), element("table", {}, ...rows), element("p", {}, genes));
     this.tooltip.hidden = false;
     const box = this.tooltip.getBoundingClientRect(), { clientX, clientY } = event.event;
@@ -221,15 +237,19 @@ class Explorer {
   // --- figures and the comparison ---
 
   name(run, row) {
-    const count = this.genes.length;
+    const count = run.space.length;
     return Array.from(run.genes.subarray(row * count, (row + 1) * count)).join("");
   }
 
-  option(run, row, gene) { return this.genes[gene].options[run.genes[row * this.genes.length + gene]]; }
+  // The option of a gene; empty if the run's space has no such gene.
+  option(run, row, name) {
+    const gene = run.space.findIndex(candidate => candidate.name === name);
+    return gene < 0 ? "" : run.space[gene].options[run.genes[row * run.space.length + gene]];
+  }
 
   // MACs and parameters are sums over the stages.
   size(run, row, name) {
-    const { fixed, more } = run.sizes[name], first = row * this.genes.length;
+    const { fixed, more } = run.sizes[name], first = row * run.space.length;
     return more.reduce((sum, options, gene) => sum + options[run.genes[first + gene]], fixed);
   }
 
@@ -257,8 +277,9 @@ class Explorer {
       this.runs.length > 1 ? element("small", {}, pin.run.name) : null)));
     const rows = this.figures.map(([name, value]) => this.row(name, this.pinned.map(pin => value(pin.run, pin.row))));
     ["epe", "fps", "latency_ms", "sram_kib", "npu_cycles"].forEach((column, index) => this.relative(rows[index], column));
-    rows.push(this.group("Genes"), ...this.genes.map((gene, index) => {
-      const row = this.row(gene.name, this.pinned.map(pin => this.option(pin.run, pin.row, index)));
+    const genes = new Set(this.pinned.flatMap(pin => pin.run.space.map(gene => gene.name)));
+    rows.push(this.group("Genes"), ...[...genes].map(name => {
+      const row = this.row(name, this.pinned.map(pin => this.option(pin.run, pin.row, name)));
       const texts = new Set([...row.cells].slice(1).map(cell => cell.textContent));
       row.classList.toggle("differs", texts.size > 1);
       return row;
@@ -309,8 +330,8 @@ class Explorer {
     if (!names.length) return [];
     const columns = this.pinned.map(({ run, row }) => {
       const cycles = Object.fromEntries((run.parts || []).map(part => {
-        const gene = this.genes.findIndex(candidate => candidate.name === part.name);
-        return [part.name, part.cycles[gene < 0 ? 0 : run.genes[row * this.genes.length + gene]]];
+        const gene = run.space.findIndex(candidate => candidate.name === part.name);
+        return [part.name, part.cycles[gene < 0 ? 0 : run.genes[row * run.space.length + gene]]];
       }));
       const all = Math.round(run.latency_ms[row] * run.clock_khz);
       return { cycles, all, waiting: run.parts ? Math.max(all - Object.values(cycles).reduce((sum, value) => sum + value, 0), 0) : null };

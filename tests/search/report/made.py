@@ -9,7 +9,7 @@ import json
 import os
 import shutil
 from pathlib import Path
-from typing import Any, Dict, Iterator, List
+from typing import Any, Callable, Dict, Iterator, List
 
 import cv2
 import h5py
@@ -82,14 +82,7 @@ def searched(folder: Path, generations: int = 3, *overrides: str, enumerated: bo
     run = Run.open(CONFIG, folder, [f"supernet={supernet}", *overrides])
     weights, (table, _) = digest(run.supernet_weights()), run.cost_table()
     table = table.for_weights(weights, "5.2.0")
-    file = SearchFile(run.search_file, Identity.of(run, weights))
-    file.zero_flow_epe = 4.629
-    evolution = Evolution(run.space, run.config.evolution, table, run.config.seed, file.archive)
-    for number in range(generations):
-        requested = evolution.ask()
-        scores = [(architecture, exact_scores()[architecture]) for architecture in evolution.expand_outputs(requested)]
-        file.append(evolution.tell(requested, scores), 3.5 * (number + 1))
-    run.write_config()
+    _search(run, weights, generations, exact_scores().__getitem__)
     if enumerated:
         space = SpaceFile(run.space_file, Identity.of(run, weights))
         costs = [table.cost(architecture) for architecture in exact_scores()]
@@ -97,6 +90,27 @@ def searched(folder: Path, generations: int = 3, *overrides: str, enumerated: bo
         space.zero_flow_epe = 4.629
         space.write()
     return run
+
+
+def searched_eleven_genes(folder: Path) -> Run:
+    """Make a run of the space of eleven genes, with two generations of made-up scores and no supernet."""
+    run = Run.open(ROOT / "configs" / "eleven_genes.yaml", folder)
+    _search(run, "0" * 64, 2, lambda architecture: 3 - 0.05 * sum(architecture))
+    return run
+
+
+def _search(run: Run, weights: str, generations: int, score: Callable[[Architecture], float]) -> None:
+    table, _ = run.cost_table()
+    file = SearchFile(run.search_file, Identity.of(run, weights))
+    file.zero_flow_epe = 4.629
+    evolution = Evolution(
+        run.space, run.config.evolution, table.for_weights(weights, "5.2.0"), run.config.seed, file.archive
+    )
+    for number in range(generations):
+        requested = evolution.ask()
+        scores = [(architecture, score(architecture)) for architecture in evolution.expand_outputs(requested)]
+        file.append(evolution.tell(requested, scores), 3.5 * (number + 1))
+    run.write_config()
 
 
 def alone(folder: Path) -> Run:

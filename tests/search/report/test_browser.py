@@ -16,7 +16,7 @@ from search.report.palette import colour
 from search.report.report import write_report
 from search.report.summary import make_key_figures
 from tests.search.report import browser
-from tests.search.report.made import CYCLES, at_root, picture, searched
+from tests.search.report.made import CYCLES, at_root, picture, searched, searched_eleven_genes
 
 pytestmark = pytest.mark.skipif(not (browser.CHROMIUM and browser.DRIVER), reason=browser.SKIP_REASON)
 
@@ -273,6 +273,33 @@ def test_one_of_several_runs_can_be_selected(chrome, demo, folder):
     Select(chrome.find_element(By.ID, "run")).select_by_index(1)
     scored = len(read(folder / "other").archive)
     assert f"{scored:,} of {scored:,}" in text(chrome, "#count") and browser.complaints(chrome) == []
+
+
+def test_runs_of_different_spaces_are_shown_beside_each_other(chrome, demo, folder):
+    runs = [read(demo.folder), read(searched_eleven_genes(folder / "more").folder)]
+    path = Path(folder) / "two_spaces.html"
+    write_report(runs, path, lambda contents: CYCLES, picture)
+    chrome.get_log("browser")
+    browser.show(chrome, path.as_uri())
+    traces = "return document.getElementById('plot').data.map(trace => [trace.name, trace.x.length])"
+    lines = dict(chrome.execute_script(traces))
+    for contents in runs:
+        assert lines[f"front of {contents.name}"] == len(contents.front(contents.archive))
+    chrome.find_element(By.ID, "find").send_keys("2")
+    for number in (1, 0, 1):
+        Select(chrome.find_element(By.ID, "run")).select_by_index(number)
+        genes = chrome.find_elements(By.CSS_SELECTOR, "#gene-options .gene > button")
+        assert [gene.text for gene in genes] == [gene.name for gene in runs[number].run.space.genes]
+        shown = text(chrome, "#count").split(" architectures")[0].split(" of ")
+        assert shown[0] == shown[1], "the filters of one space do not apply to another"
+    for place in chrome.find_elements(By.CSS_SELECTOR, "#gene-options .gene"):
+        place.find_element(By.TAG_NAME, "button").click()
+    chrome.find_element(By.CSS_SELECTOR, "#front-table summary").click()
+    chrome.find_element(By.CSS_SELECTOR, "#front-table tbody button").click()
+    assert [len(name) for name in compared(chrome)] == [9] * (len(compared(chrome)) - 1) + [11]
+    heads = [head.text for head in chrome.find_elements(By.CSS_SELECTOR, "#comparison tbody th")]
+    assert {gene.name for contents in runs for gene in contents.run.space.genes} <= set(heads)
+    assert browser.complaints(chrome) == []
 
 
 def test_tiles_show_the_key_figures(opened, demo):

@@ -12,12 +12,21 @@ from edgeflownas.errors import InputError
 from edgeflownas.storage.files import write_text
 from search.hints import folder_options, format_command
 from search.report.chart import Chart, ReportSection, Series, Table
-from search.report.contents import name_runs, read
+from search.report.contents import name_runs, read, share_reference_point
 from search.report.page import render_page
 from search.report.report import make_page
 from search.report.retraining import retraining_section
 from search.run import Run
-from tests.search.report.made import CONFIG, alone, csv_rows, embedded, picture, report, searched
+from tests.search.report.made import (
+    CONFIG,
+    alone,
+    csv_rows,
+    embedded,
+    picture,
+    report,
+    searched,
+    searched_eleven_genes,
+)
 
 SECTIONS = (
     "front", "flow", "hypervolume", "work", "genes", "training", "fairness", "ranking", "retraining", "final", "repeat",
@@ -102,6 +111,23 @@ def test_several_runs_share_a_report(written, demo, folder):
     assert names == ["demo", "short", "exact"]
     rows = csv_rows(folder / "both" / "front.csv")
     assert {row["run"] for row in rows} == {"demo", "short"}
+
+
+def test_runs_of_different_spaces_share_a_report(demo, folder):
+    other = searched_eleven_genes(folder / "eleven")
+    assert report(demo.folder, other.folder, "--output", folder / "spaces.html").exit_code == 0
+    data = embedded((folder / "spaces.html").read_text())
+    for shown, run in zip(data["front"]["runs"], (demo, other)):
+        assert [(gene["name"], gene["options"]) for gene in shown["space"]] == [
+            (gene.name, list(gene.options)) for gene in run.space.genes
+        ]
+    assert {"option 0/2", "option 1/2", "option 0/3", "option 2/3"} <= set(data["colours"]["light"])
+    rows = csv_rows(folder / "spaces" / "front.csv")
+    assert {(row["run"], len(row["architecture"])) for row in rows} == {("demo", 9), ("eleven", 11)}
+    volumes = {series["name"]: series["y"] for series in data["charts"]["hypervolume-0"]["series"]}
+    mine, others = share_reference_point([read(demo.folder), read(other.folder)])
+    assert mine.objectives.reference_point == others.objectives.reference_point
+    assert volumes["demo"] == mine.measure_course() and volumes["eleven"] == others.measure_course()
 
 
 def test_commands_in_a_report_of_several_runs_name_the_run(demo, tmp_path):
