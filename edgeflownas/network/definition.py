@@ -135,9 +135,8 @@ class OperationFile(Section):
             yield from (OPERATIONS[name](**{**values, listed: value}) for value in values[listed])
 
 
-OPERATIONS: Dict[str, Type[Any]] = {
-    kind.kind: kind for kind in (Conv, Separable, Transposed, Residual, Upsample, Flow, ChannelAttention, Gate)
-}
+_KINDS: Tuple[Type[Any], ...] = (Conv, Separable, Transposed, Residual, Upsample, Flow, ChannelAttention, Gate)
+OPERATIONS: Dict[str, Type[Any]] = {kind.kind: kind for kind in _KINDS}
 
 _OptionFile = Annotated[List[OperationFile], BeforeValidator(_put_into_list), Field(min_length=1)]
 

@@ -47,10 +47,12 @@ class Search:
         self._own = {} if costs is None else dict(zip(costs, _COLUMNS))
         self._asked: Dict[Architecture, None] = {}
         self._requested: List[Architecture] = []
-        config, table = run.config.evolution, None
-        if costs is not None:
-            config, table = _replace_objectives(config, costs), _OwnCostModel(run.space, costs)
-        model: CostModel = run.cost_table()[0] if table is None else table
+        config = run.config.evolution if costs is None else _replace_objectives(run.config.evolution, costs)
+        model: CostModel
+        if costs is None:
+            model, _ = run.cost_table()
+        else:
+            model = _OwnCostModel(run.space, costs)
         initial = read_initial(run.space, config.initial)
         seed = run.config.seed if seed is None else seed
         self._evolution = Evolution(run.space, config, model, seed, initial=initial)

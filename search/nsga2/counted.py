@@ -264,7 +264,8 @@ class CountedSet:
         is_peak = [np.isfinite(peaks) for peaks in values]
         without = [np.where(peak, np.inf, lightest) for peak in is_peak]
         yield Figure(without, lightest, np.maximum, lightest)
-        none, combine = sign * _NO_PEAK, np.maximum if sign > 0 else np.minimum
+        none = sign * _NO_PEAK
+        combine: np.ufunc = (np.minimum, np.maximum)[sign > 0]
         peaks = [np.where(peak, part_peaks, none) for peak, part_peaks in zip(is_peak, values)]
         for place, peak in enumerate(is_peak):
             if peak.any():

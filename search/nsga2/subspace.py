@@ -2,7 +2,7 @@
 
 import functools
 import operator
-from typing import Iterable, Mapping, Optional, Sequence
+from typing import Iterable, Mapping, Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -27,7 +27,8 @@ class Subspace:
             options: Options of each gene, sorted and at least one; if None, all.
         """
         self.space = space
-        self.options = tuple(map(tuple, map(range, space.counts) if options is None else options))
+        searched_options = [range(count) for count in space.counts] if options is None else options
+        self.options: Tuple[Tuple[int, ...], ...] = tuple(tuple(searched) for searched in searched_options)
         self.size = multiply(map(len, self.options))
         self._is_searched = np.zeros((len(self.options), max(space.counts, default=1)), bool)
         for gene, searched in enumerate(self.options):

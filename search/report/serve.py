@@ -127,7 +127,7 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         """Answer a request."""
         url = urlsplit(self.path)
-        given = parse_qs(url.query).get("token", [None])[0]
+        given = next(iter(parse_qs(url.query).get("token", ())), None)
         if not self._is_allowed(given):
             self._answer(HTTPStatus.FORBIDDEN, "Open the address that `report --serve` has printed.")
         elif given is not None:  # keeps the token out of the history of the browser
@@ -144,7 +144,7 @@ class _Handler(BaseHTTPRequestHandler):
         token = self.server.token
         if token is None:
             return _is_loopback(urlsplit(f"//{self.headers.get('Host', '')}").hostname or "")
-        cookies = http.cookies.SimpleCookie(self.headers.get("Cookie", ""))
+        cookies: http.cookies.SimpleCookie = http.cookies.SimpleCookie(self.headers.get("Cookie", ""))
         if given is None and _COOKIE in cookies:
             given = cookies[_COOKIE].value
         return given is not None and hmac.compare_digest(given.encode(), token.encode())

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Iterator, List
 
 import pytest
-from selenium.webdriver.support.ui import WebDriverWait
+from selenium.webdriver.support.wait import WebDriverWait
 
 from edgeflownas.errors import InputError
 from search.report.serve import LivePage, ReportServer
