@@ -60,7 +60,7 @@ def test_training_is_not_resumed_with_other_initial_weights(tmp_path):
     assert CliRunner().invoke(train.command, options, catch_exceptions=False).exit_code == 0
     result = CliRunner().invoke(train.command, [*options, "--init-from", str(weights)])
     assert isinstance(result.exception, InputError)
-    assert "belongs to a different training (first weights: None there, " in str(result.exception)
+    assert "belongs to a different training (first weights: not set there, " in str(result.exception)
 
 
 def test_paths_of_options_may_begin_with_the_home_folder(tmp_path, monkeypatch):
