@@ -51,8 +51,17 @@ def open_whole(config: DataConfig, part: str, size: Tuple[int, int], key: str = 
     Raises:
         InputError: A folder or list is missing, or no validation pair is left.
     """
-    resized = ResizedDataset(WholeDataset(open_part(config, part, key)), size)
-    return PaddedDataset(resized, pad_size(*size))
+    return resize_whole(open_part(config, part, key), size)
+
+
+def resize_whole(dataset: FlowDataset, size: Tuple[int, int]) -> FlowDataset:
+    """Return a data set with its whole images, resized, and padded to a size that the network accepts.
+
+    Args:
+        dataset: Data set with the images, whose cropping and padding are ignored.
+        size: Height and width to which the images are resized, in pixels.
+    """
+    return PaddedDataset(ResizedDataset(WholeDataset(dataset), size), pad_size(*size))
 
 
 def open_part(config: DataConfig, part: str, key: str = "data", quiet: bool = False) -> FlowDataset:

@@ -36,36 +36,30 @@ class _View:
         return self.dataset.files(index)
 
 
-class PaddedDataset(_View):
-    """Data set whose samples are padded to a size that the network accepts."""
+class _SizedView(_View):
+    """Data set that brings the samples of another data set to one size."""
 
     def __init__(self, dataset: FlowDataset, size: Tuple[int, int]) -> None:
         """Wrap a data set.
 
         Args:
             dataset: Data set to wrap.
-            size: Height and width of the padded samples, in pixels.
+            size: Height and width of the samples, in pixels.
         """
         super().__init__(dataset)
         self._size = size
+
+
+class PaddedDataset(_SizedView):
+    """Data set whose samples are padded to a size that the network accepts."""
 
     def sample(self, index: int, rng: Optional[np.random.Generator]) -> Sample:
         """Read a sample and pad it."""
         return pad(self.dataset.sample(index, rng), *self._size)
 
 
-class ResizedDataset(_View):
+class ResizedDataset(_SizedView):
     """Data set whose samples are resized, with their flow."""
-
-    def __init__(self, dataset: FlowDataset, size: Tuple[int, int]) -> None:
-        """Wrap a data set.
-
-        Args:
-            dataset: Data set to wrap.
-            size: Height and width of the resized samples, in pixels.
-        """
-        super().__init__(dataset)
-        self._size = size
 
     def sample(self, index: int, rng: Optional[np.random.Generator]) -> Sample:
         """Read a sample and resize it."""

@@ -1,13 +1,13 @@
 """EPEs of retrained networks with the input of the board, in float32 and in int8."""
 
 import math
-from typing import TYPE_CHECKING, Any, Dict, List, Mapping, Optional, Tuple
+from typing import TYPE_CHECKING, Any, Dict, List, Mapping, NamedTuple, Optional, Tuple
 
 import numpy as np
 from pydantic import Field
 
 from edgeflownas.config import ChildConfig, DeployConfig, EvaluationConfig, Section, pad_size, validate
-from edgeflownas.data.datasets import open_datasets, open_whole
+from edgeflownas.data.datasets import open_datasets, open_whole, resize_whole
 from edgeflownas.data.identity import identify_pairs, is_in_files
 from edgeflownas.data.sample import FlowDataset
 from edgeflownas.errors import InputError
@@ -63,6 +63,18 @@ class DeployedEpe(Section):
     def loss(self) -> float:
         """Increase of the EPE by quantisation, as a fraction of the EPE in float32."""
         return self.int8_epe / self.epe - 1 if self.epe else 0.0
+
+
+class Ranges(NamedTuple):
+    """Training pairs on which the ranges of activations are measured for int8.
+
+    Attributes:
+        pairs: Largest number of pairs.
+        trim: Fraction of the pairs that are left out, those with the largest predicted motion.
+    """
+
+    pairs: int
+    trim: float
 
 
 class Deployment:
@@ -132,29 +144,33 @@ class Deployment:
         record.write(task.paths.deployed, scored.model_dump())
         return scored
 
-    def networks(self, name: str, tensors: Mapping[str, np.ndarray]) -> Networks:
+    def networks(self, name: str, tensors: Mapping[str, np.ndarray], ranges: Optional[Ranges] = None) -> Networks:
         """Return the networks to compile, with the weights of a child.
 
         Args:
             name: Digits of the child's architecture.
             tensors: Weights and BN statistics of the child.
+            ranges: Pairs that determine the ranges of activations; if None, those of the configuration.
 
         Raises:
             InputError: The pairs cannot be read.
         """
-        return self._networks(name, tensors, self._config.calibration_pairs, self._config.trim)
+        images = self._select_images(self._parse(name), tensors, ranges or self._ranges)
+        network = TrainedNetwork(tensors, select_statistics(tensors), images)
+        return Networks(self._skeleton, *self.padded_size, network)
 
-    def export(self, name: str, tensors: Mapping[str, np.ndarray]) -> bytes:
-        """Return the quantised network that is scored, as a TFLite model.
+    def export(self, name: str, tensors: Mapping[str, np.ndarray], ranges: Optional[Ranges] = None) -> bytes:
+        """Return the quantised network as a TFLite model; with the ranges of the configuration, the one that is scored.
 
         Args:
             name: Digits of the architecture.
             tensors: Weights and BN statistics.
+            ranges: Pairs that determine the ranges of activations; if None, those of the configuration.
 
         Raises:
             InputError: The pairs cannot be read.
         """
-        return self._quantise(name, tensors, self._config.calibration_pairs, self._config.trim)
+        return self.networks(name, tensors, ranges).export(self._parse(name), self._int8_io)
 
     def open_validation(self, most: int = 0) -> "EvaluationData":
         """Return the images to score with.
@@ -175,17 +191,12 @@ class Deployment:
         )  # fmt: skip
         return EvaluationData(train, val, rules, self._child.threads)
 
-    def _networks(self, name: str, tensors: Mapping[str, np.ndarray], count: int, trim: float) -> Networks:
-        """Return networks whose ranges are measured on some of ``count`` pairs."""
-        images = self._select_images(self._parse(name), tensors, count, trim)
-        network = TrainedNetwork(tensors, select_statistics(tensors), images)
-        return Networks(self._skeleton, *self.padded_size, network)
-
-    def _quantise(self, name: str, tensors: Mapping[str, np.ndarray], count: int, trim: float) -> bytes:
-        return self._networks(name, tensors, count, trim).export(self._parse(name), self._int8_io)
-
     def _parse(self, name: str) -> Architecture:
         return Space.from_skeleton(self._skeleton).parse(name)
+
+    @property
+    def _ranges(self) -> Ranges:
+        return Ranges(self._config.calibration_pairs, self._config.trim)
 
     @property
     def _pairs(self) -> int:
@@ -196,12 +207,13 @@ class Deployment:
     def _open(self) -> Tuple[FlowDataset, FlowDataset]:
         """Return the training pairs for the ranges, and the validation pairs."""
         if self._opened is None:
-            config, child = self._config, self._child
-            whole, own = config.height is not None, config.data is None
-            train, val = open_datasets(child.data)
-            if whole or not own:
-                train = open_whole(child.data, "train", self.size)
-                key = "data" if own else "deploy.data"
+            whole = self._config.height is not None
+            train, val = open_datasets(self._child.data)
+            if self._config.data is None:
+                if whole:
+                    train, val = resize_whole(train, self.size), resize_whole(val, self.size)
+            else:
+                train, key = resize_whole(train, self.size), "deploy.data"
                 val = open_whole(self._data, "val", self.size, key) if whole else open_datasets(self._data, key)[1]
             if len(val) < self._pairs:
                 raise InputError(
@@ -253,12 +265,12 @@ class Deployment:
         mismatch = self._skeleton.find_mismatch(tensors, architecture)
         if mismatch is not None:
             raise InputError(f"weights of {name}: {mismatch} is missing or has a different shape; retrain it")
-        config, data = self._config, self._evaluation_data()
+        data = self._evaluation_data()
         zero = data.zero_flow_epe()  # before any long work
         with phase(f"scoring {name} in float32 at {self.size[0]}x{self.size[1]}"):
             evaluator = ChildEvaluator(self._skeleton, architecture, data, self._child.threads)
             epe = evaluator.epe(tensors, select_statistics(tensors))
-        int8_epe = self._score_int8(name, tensors, config.calibration_pairs, config.trim)
+        int8_epe = self._score_int8(name, tensors, self._ranges)
         scored = DeployedEpe(
             weights_sha256=checkpoint.digest(tensors), settings=self.settings, fingerprints=self._identify(),
             pairs=sum(len(batch.images) for batch in data.validation), epe=epe, int8_epe=int8_epe, zero_flow_epe=zero,
@@ -268,25 +280,25 @@ class Deployment:
         examined = {"layers": self._measure_layers(name, tensors), "trials": self._try_ranges(name, tensors)}
         return scored.model_copy(update=examined)
 
-    def _score_int8(self, name: str, tensors: Mapping[str, np.ndarray], count: int, trim: float) -> float:
-        """Return the EPE of a network that is quantised with ranges from some of ``count`` pairs."""
+    def _score_int8(self, name: str, tensors: Mapping[str, np.ndarray], ranges: Ranges) -> float:
+        """Return the EPE of a network that is quantised with the given ranges."""
         from edgeflownas.hardware.quantised import QuantisedNetwork
 
-        with phase(f"quantising {name} with the ranges of {format_count(count, 'pair')}"):
-            model = self._quantise(name, tensors, count, trim)
+        with phase(f"quantising {name} with the ranges of {format_count(ranges.pairs, 'pair')}"):
+            model = self.export(name, tensors, ranges)
         batches = self._evaluation_data().validation
         total = sum(len(batch.images) for batch in batches)
         with progress(f"{name} in int8", total) as bar:
             return QuantisedNetwork(model).epe(batches, bar.advance)
 
     def _select_images(
-        self, architecture: Architecture, tensors: Mapping[str, np.ndarray], count: int, trim: float
+        self, architecture: Architecture, tensors: Mapping[str, np.ndarray], ranges: Ranges
     ) -> np.ndarray:
-        """Return training images without the fraction ``trim`` with the largest predicted motion."""
+        """Return the training images that determine the ranges."""
         from edgeflownas.evaluation.prediction import FlowPredictor
 
-        images = self._read_images(count)
-        kept = len(images) - math.floor(trim * len(images))
+        images = self._read_images(ranges.pairs)
+        kept = len(images) - math.floor(ranges.trim * len(images))
         if kept == len(images):
             return images
         predictor = FlowPredictor(
@@ -311,11 +323,13 @@ class Deployment:
     def _try_ranges(self, name: str, tensors: Mapping[str, np.ndarray]) -> List[Trial]:
         """Return the EPE with other ranges than those configured: from more pairs, and without extreme ones."""
         train, _ = self._open()
-        own, trim = min(self._config.calibration_pairs, len(train)), self._config.trim
-        more = min(_MORE_PAIRS * own, len(train))
-        others = dict.fromkeys([(more, trim), (own, _TRIM), (more, _TRIM)])
+        own = self._ranges._replace(pairs=min(self._ranges.pairs, len(train)))
+        more = own._replace(pairs=min(_MORE_PAIRS * own.pairs, len(train)))
+        others = dict.fromkeys([more, own._replace(trim=_TRIM), more._replace(trim=_TRIM)])
         return [
-            Trial(calibration_pairs=count, trim=part, int8_epe=self._score_int8(name, tensors, count, part))
-            for count, part in others
-            if (count, part) != (own, trim)
+            Trial(
+                calibration_pairs=ranges.pairs, trim=ranges.trim, int8_epe=self._score_int8(name, tensors, ranges)
+            )
+            for ranges in others
+            if ranges != own
         ]
