@@ -3,14 +3,13 @@
 import os
 import time
 from pathlib import Path
-from typing import Mapping, Optional
-
-from tensorboardX.event_file_writer import EventsWriter
-from tensorboardX.proto.event_pb2 import Event
-from tensorboardX.proto.summary_pb2 import Summary
+from typing import TYPE_CHECKING, Mapping, Optional
 
 from edgeflownas.errors import find_reason
 from edgeflownas.progress import say
+
+if TYPE_CHECKING:  # it takes a quarter of a second to import, which commands that write no events need not wait for
+    from tensorboardX.event_file_writer import EventsWriter
 
 
 class Events:
@@ -26,6 +25,8 @@ class Events:
 
     def open(self) -> None:
         """Create a file, and the folder if there is none."""
+        from tensorboardX.event_file_writer import EventsWriter
+
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
             self._writer = EventsWriter(str(self._folder / "events"), f".{os.getpid()}")
@@ -41,6 +42,9 @@ class Events:
         """
         if self._writer is None:
             return
+        from tensorboardX.proto.event_pb2 import Event
+        from tensorboardX.proto.summary_pb2 import Summary
+
         summary = Summary(value=[Summary.Value(tag=name, simple_value=value) for name, value in values.items()])
         try:
             self._writer.write_event(Event(wall_time=time.time(), step=step, summary=summary))

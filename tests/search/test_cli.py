@@ -22,7 +22,9 @@ def test_help_lists_the_commands_in_the_order_of_the_workflow():
     assert result.returncode == 0 and places == sorted(places)
 
 
-SLOW = {"numpy", "pydantic", "rich", "scipy.sparse", "scipy.stats", "matplotlib", "plotly", "tensorflow"}
+SLOW = {
+    "numpy", "pydantic", "rich", "scipy.sparse", "scipy.stats", "matplotlib", "plotly", "tensorboardX", "tensorflow"
+}  # fmt: skip
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,8 @@ import errno
 from pathlib import Path
 from typing import Dict, List, Tuple
 
+from tensorboardX.event_file_writer import EventsWriter
+
 from edgeflownas.storage import events as module
 from edgeflownas.storage.events import Events
 from edgeflownas.tf_runtime.stack import tf
@@ -53,7 +55,7 @@ def test_full_disk_is_reported_once(tmp_path, capsys, monkeypatch):
 
     events = Events(tmp_path)
     events.open()
-    monkeypatch.setattr(module.EventsWriter, "flush", flush)
+    monkeypatch.setattr(EventsWriter, "flush", flush)
     for step in range(3):
         events.add(step, {"loss": 1.0})
     events.close()
