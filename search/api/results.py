@@ -1,6 +1,5 @@
 """Scores of a search or of a whole space, read from their files without TensorFlow."""
 
-import json
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Dict, Mapping
@@ -20,7 +19,7 @@ from search.nsga2.feasibility import Feasibility
 from search.nsga2.objectives import Objectives
 from search.nsga2.scoring import COST_FIGURES, COST_SOURCES
 from search.run import Run
-from search.storage.archive_group import read_archive
+from search.storage.archive_group import check_genes, read_archive
 
 Table = Dict[str, np.ndarray]  # columns of one length, by name; pandas.DataFrame(table) makes a data frame of it
 
@@ -130,6 +129,5 @@ def _describe_run(path: Path, attributes: Mapping[str, Any]) -> Run:
     """Return the run that a file of scores belongs to."""
     config = validate(yaml.safe_load(attributes["config_yaml"]), Config, f"{path}: config_yaml")
     run = Run(locate_inputs(config, path.parent, prefer_copies=True), path.parent)
-    if json.loads(attributes["genes"]) != {gene.name: list(gene.options) for gene in run.space.genes}:
-        raise InputError(f"{path}: its genes differ from those of this version; read it with the version that wrote it")
+    check_genes(path, attributes, run.space, "read it")
     return run

@@ -16,7 +16,15 @@ from edgeflownas.progress import phase, progress, say
 from edgeflownas.storage.files import write_csv, write_json
 from edgeflownas.terminal import open_console, print_table
 from edgeflownas.wording import format_count
-from search.commands.options import PathOption, check_output_folder, data_options, json_option, print_json, run_options
+from search.commands.options import (
+    PathOption,
+    check_output_folder,
+    data_options,
+    json_option,
+    print_json,
+    run_options,
+    weights_option,
+)
 from search.request import Request, list_requests
 from search.run import Run
 from search.weights import WeightsOrigin
@@ -35,11 +43,7 @@ _COLUMNS = (
 
 @click.command()
 @click.argument("architectures", metavar="[ARCH]...", nargs=-1)
-@click.option(
-    "--weights",
-    type=PathOption(),
-    help="Weights of a supernet or of a retrained architecture. Default: the supernet of the run.",
-)
+@weights_option
 @click.option(
     "--task",
     "tasks",

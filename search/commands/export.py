@@ -9,7 +9,15 @@ from edgeflownas.hardware.board import Board
 from edgeflownas.progress import say
 from edgeflownas.terminal import open_console
 from search.api.exporting import export
-from search.commands.options import NamedFile, PathOption, check_output_folder, json_option, print_json, run_options
+from search.commands.options import (
+    NamedFile,
+    PathOption,
+    check_output_folder,
+    json_option,
+    print_json,
+    run_options,
+    weights_option,
+)
 from search.run import Run
 from search.weights import WeightsOrigin
 
@@ -17,11 +25,7 @@ from search.weights import WeightsOrigin
 @click.command()
 @run_options
 @click.argument("architecture", metavar="[ARCH]", required=False)
-@click.option(
-    "--weights",
-    type=PathOption(),
-    help="Weights of a supernet or of a retrained architecture. Default: the supernet of the run.",
-)
+@weights_option
 @click.option(
     "--task", type=click.IntRange(min=0), help="Task of the queue whose retrained architecture is exported, by number."
 )

@@ -80,6 +80,12 @@ set_option = click.option(
     help="Override a configuration key. docs/configuration.md lists all keys.",
 )
 
+weights_option = click.option(
+    "--weights",
+    type=PathOption(),
+    help="Weights of a supernet or of a retrained architecture. Default: the supernet of the run.",
+)
+
 json_option = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 
 _config_option = click.option(

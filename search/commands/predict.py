@@ -14,7 +14,14 @@ from edgeflownas.progress import say
 from edgeflownas.terminal import open_console, print_table
 from edgeflownas.wording import format_count
 from search.api.predicting import RECORD, FlowNetwork, open_exported_network, open_network, predict_frames
-from search.commands.options import PathOption, check_output_folder, json_option, optional_run_options, print_json
+from search.commands.options import (
+    PathOption,
+    check_output_folder,
+    json_option,
+    optional_run_options,
+    print_json,
+    weights_option,
+)
 from search.run import Run
 from search.weights import WeightsOrigin
 
@@ -36,11 +43,7 @@ class FrameSize(click.ParamType):
 
 @click.command()
 @click.argument("words", metavar="[ARCH | NETWORK.tflite] FRAMES...", nargs=-1)
-@click.option(
-    "--weights",
-    type=PathOption(),
-    help="Weights of a supernet or of a retrained architecture. Default: the supernet of the run.",
-)
+@weights_option
 @click.option(
     "--task", type=click.IntRange(min=0), help="Task of the queue whose retrained architecture predicts, by number."
 )

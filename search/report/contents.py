@@ -24,7 +24,7 @@ from search.nsga2.feasibility import Feasibility
 from search.nsga2.objectives import Objectives
 from search.queue.queue import Queue
 from search.run import Run
-from search.storage.archive_group import read_archive
+from search.storage.archive_group import check_genes, read_archive
 from search.storage.compiled_costs import copy_compiled_costs
 from search.storage.identity import Identity
 from search.storage.measurements import prefer_measured, read_measurements
@@ -296,7 +296,7 @@ def _read_search(run: Run) -> Any:
     try:
         with sealed.read(path) as file:
             attributes = dict(file.attrs)
-            _check_space(run, path, attributes)
+            check_genes(path, attributes, run.space, "make the report")
             if path != run.search_file:
                 return attributes, None, None
             groups = [file["generations"][name] for name in sorted(file["generations"])]
@@ -309,13 +309,6 @@ def _read_search(run: Run) -> Any:
         raise InputError(f"{path}: is {error}; `{run.command('evolve')}` says how to continue") from None
     except sealed.MALFORMED as error:
         raise InputError(f"{path}: contains no search: {' '.join(str(error).split())}") from None
-
-
-def _check_space(run: Run, path: Path, attributes: Mapping[str, Any]) -> None:
-    if json.loads(attributes["genes"]) != {gene.name: list(gene.options) for gene in run.space.genes}:
-        raise InputError(
-            f"{path}: its genes differ from those of this version; make the report with the version that wrote it"
-        )
 
 
 def _make_identity(run: Run, attributes: Mapping[str, Any]) -> Identity:

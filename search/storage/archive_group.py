@@ -1,16 +1,37 @@
 """The archive of a search as a group of an HDF5 file, in the layout that docs/search_file.md specifies."""
 
-from typing import Optional
+import json
+from pathlib import Path
+from typing import Any, Mapping, Optional
 
 import h5py
 import numpy as np
 
+from edgeflownas.errors import InputError
 from edgeflownas.network.space import Space
 from edgeflownas.storage import sealed
 from search.nsga2.archive import COLUMNS, Archive
 from search.nsga2.scoring import COST_FIGURES
 
 _CHUNK = 1024  # rows
+
+
+def check_genes(path: Path, attributes: Mapping[str, Any], space: Space, purpose: str) -> None:
+    """Check that a file of scores has the genes of a space.
+
+    Args:
+        path: Path of the file, for the message.
+        attributes: Root attributes of the file.
+        space: The space.
+        purpose: What the user wants to do with the file, in the imperative, for the message.
+
+    Raises:
+        InputError: The genes differ.
+    """
+    if json.loads(attributes["genes"]) != {gene.name: list(gene.options) for gene in space.genes}:
+        raise InputError(
+            f"{path}: its genes differ from those of this version; {purpose} with the version that wrote it"
+        )
 
 
 def create_archive(group: h5py.Group, space: Space, compression: Optional[str] = None) -> None:
