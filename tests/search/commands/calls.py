@@ -1,10 +1,13 @@
 """A small run whose commands tests call in their own process, and data sets for it."""
 
+import json
+import sys
+
 import pytest
 import yaml
 
 from edgeflownas.config import dump
-from search.cli import cli
+from search.cli import cli, main
 from tests.edgeflownas.data.written import WRITERS, flow, image, put_flo, put_image
 from tests.search.queue.small import small_queue, small_run
 from tests.terminal import make_runner
@@ -60,3 +63,19 @@ def write_list_of(folder, names):
 
 def invoked(*words):
     return make_runner().invoke(cli, list(words), catch_exceptions=False, standalone_mode=False)
+
+
+def run_program(monkeypatch, capsys, *words):
+    """Run the program in this process; return its exit code, output and messages."""
+    monkeypatch.setattr(sys, "argv", ["edgeflownas-search", *map(str, words)])
+    with pytest.raises(SystemExit) as end:
+        main()
+    captured = capsys.readouterr()
+    return int(end.value.code or 0), captured.out, captured.err
+
+
+def parse_record(outcome):
+    """Return the JSON that the program has printed."""
+    code, out, error = outcome
+    assert code == 0, error
+    return json.loads(out)

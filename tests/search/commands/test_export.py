@@ -2,7 +2,6 @@
 
 import json
 import re
-import sys
 from pathlib import Path
 from typing import Any, Dict
 
@@ -15,11 +14,11 @@ from edgeflownas.evaluation.recalibration import statistics_to_tensors
 from edgeflownas.hardware.quantised import QuantisedNetwork
 from edgeflownas.network.definition import default_skeleton
 from edgeflownas.storage import checkpoint
-from search import cli
 from search.queue.deployment import Deployment
 from search.queue.queue import Queue
 from search.run import Run
 from tests.edgeflownas.data.written import WRITERS, put_flo
+from tests.search.commands.calls import parse_record, run_program
 from tests.search.commands.tasks import make_task
 from tests.search.stand_ins import CONFIG
 from tests.small import weights_for
@@ -40,25 +39,14 @@ def call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capture
     monkeypatch.chdir(CONFIG.parents[1])
 
     def run(*words: str) -> Any:
-        argv = ["edgeflownas-search", "export", "--config", str(TINY), "--run", str(tmp_path), "--pairs", "3", *words]
-        monkeypatch.setattr(sys, "argv", argv)
-        with pytest.raises(SystemExit) as end:
-            cli.main()
-        captured = capsys.readouterr()
-        return int(end.value.code or 0), captured.out, captured.err
+        options = ["--config", TINY, "--run", tmp_path, "--pairs", 3]
+        return run_program(monkeypatch, capsys, "export", *options, *words)
 
     return run
 
 
-def result(outcome: Any) -> Dict[str, Any]:
-    code, out, error = outcome
-    assert code == 0, error
-    record: Dict[str, Any] = json.loads(out)
-    return record
-
-
 def test_export_writes_both_files_and_compares_int8_with_float32(call: Any, weights: Path, tmp_path: Path) -> None:
-    record = result(call(ARCHITECTURE, "--weights", str(weights), "--json"))
+    record = parse_record(call(ARCHITECTURE, "--weights", str(weights), "--json"))
     assert record["on_cpu"] == []
     assert record["source"] == "compiled"
     assert record["settings"].startswith("Vela 5.2.0, ethos-u55-64, Grove_Vision_AI_V2")
@@ -73,7 +61,7 @@ def test_export_writes_both_files_and_compares_int8_with_float32(call: Any, weig
     assert QuantisedNetwork(model).predict(np.zeros((32, 48, 6), np.uint8)).shape == (32, 48, 4)
     assert b"ethos-u" in Path(record["compiled"]).read_bytes()
     assert json.loads(Path(record["record"]).read_text()) == record
-    again = result(call(ARCHITECTURE, "--weights", str(weights), "--json"))
+    again = parse_record(call(ARCHITECTURE, "--weights", str(weights), "--json"))
     assert Path(record["network"]).read_bytes() == model
     assert again == record
     assert len(list((tmp_path / "export").iterdir())) == 3
@@ -81,7 +69,7 @@ def test_export_writes_both_files_and_compares_int8_with_float32(call: Any, weig
 
 def test_bundle_is_written_beside_the_record(call: Any, weights: Path, tmp_path: Path) -> None:
     folder = tmp_path / "firmware"
-    record = result(call(ARCHITECTURE, "--weights", str(weights), "--json", "--bundle", str(folder)))
+    record = parse_record(call(ARCHITECTURE, "--weights", str(weights), "--json", "--bundle", str(folder)))
     assert record["bundle"] == str(folder)
     assert (folder / "network_vela.tflite").read_bytes() == Path(record["compiled"]).read_bytes()
     io = json.loads((folder / "io.json").read_text())
@@ -110,8 +98,8 @@ def test_retrained_child_keeps_its_bn_statistics(call: Any, weights: Path, tmp_p
     statistics = {name: (own[f"{name}/beta"] * 0 + 0.1, own[f"{name}/beta"] * 0 + 2.0) for name in norms}
     child = tmp_path / "child.h5"
     checkpoint.save(child, {**own, **statistics_to_tensors(statistics)}, {})
-    kept = result(call(ARCHITECTURE, "--weights", str(child), "--json"))
-    recalibrated = result(call(ARCHITECTURE, "--weights", str(weights), "--json"))
+    kept = parse_record(call(ARCHITECTURE, "--weights", str(child), "--json"))
+    recalibrated = parse_record(call(ARCHITECTURE, "--weights", str(weights), "--json"))
     assert kept["epe_float32"] != recalibrated["epe_float32"]
     assert kept["latency_ms"] == recalibrated["latency_ms"]
     code, _, error = call("000000000", "--weights", str(child))
@@ -127,7 +115,7 @@ def test_exports_of_other_weights_sizes_and_tasks_do_not_replace_each_other(
     make_task(Run.open(TINY, tmp_path), ARCHITECTURE, tensors)
     size = ["--set", "data.height=48", "--set", "data.width=64"]
     records = [
-        result(call(*words, "--json"))
+        parse_record(call(*words, "--json"))
         for words in (
             [ARCHITECTURE, "--weights", str(weights)],
             [ARCHITECTURE, "--weights", str(weights), *size],
@@ -161,7 +149,7 @@ def test_exported_network_is_the_one_that_collect_scores(call: Any, weights: Pat
     scored = Deployment(DeployConfig(**deploy), task.config, True).score(task, child)
     folder = tmp_path / "firmware"
     words = [word for key, value in deploy.items() for word in ("--set", f"deploy.{key}={value}")]
-    record = result(call("--task", "0", "--json", "--bundle", str(folder), *words))
+    record = parse_record(call("--task", "0", "--json", "--bundle", str(folder), *words))
     assert record["size"] == [48, 64]
     assert record["epe_int8"] == pytest.approx(scored.int8_epe, rel=1e-9)
     assert record["epe_float32"] == pytest.approx(scored.epe, rel=1e-6)
@@ -169,7 +157,7 @@ def test_exported_network_is_the_one_that_collect_scores(call: Any, weights: Pat
     model = Path(record["network"]).read_bytes()
     for key, value in (("calibration_pairs", 1), ("trim", 0.5)):
         changed = [*words, "--set", f"deploy.{key}={value}", "--output", str(tmp_path / key)]
-        assert Path(result(call("--task", "0", "--json", *changed))["network"]).read_bytes() != model
+        assert Path(parse_record(call("--task", "0", "--json", *changed))["network"]).read_bytes() != model
 
 
 def test_network_is_exported_where_the_pairs_have_no_motion(call: Any, weights: Path, tmp_path: Path) -> None:
@@ -182,10 +170,10 @@ def test_network_is_exported_where_the_pairs_have_no_motion(call: Any, weights: 
     path = tmp_path / "static.yaml"
     path.write_text(yaml.safe_dump(config))
     words = [ARCHITECTURE, "--weights", str(weights), "--config", str(path), "--json"]
-    record = result(call(*words))
+    record = parse_record(call(*words))
     assert record["epe_float32"] > 0 and record["epe_int8"] > 0 and record["zero_flow_epe"] is None
     put_flo(tmp_path / "set" / "val" / "0000000-flow_01.flo", np.full((40, 60, 2), 1e10, np.float32))
-    record = result(call(*words))
+    record = parse_record(call(*words))
     assert [record[key] for key in ("epe_float32", "epe_int8", "zero_flow_epe")] == [None] * 3 and record["fps"] > 0
     code, out, _ = call(*words[:-1])
     assert code == 0 and "EPE n/a in float32, n/a in int8; zero flow n/a" in out

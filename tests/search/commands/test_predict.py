@@ -1,9 +1,7 @@
 """``predict`` as a user calls it."""
 
-import json
-import sys
 from pathlib import Path
-from typing import Any, Dict
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,9 +13,9 @@ from edgeflownas.hardware.networks import Networks
 from edgeflownas.hardware.quantised import QuantisedNetwork
 from edgeflownas.network.definition import default_skeleton
 from edgeflownas.storage import checkpoint
-from search import cli
 from search.run import Run
 from search.workers.predictors import calibration_images, open_predictor
+from tests.search.commands.calls import parse_record, run_program
 from tests.search.commands.tasks import make_task
 from tests.search.stand_ins import CONFIG
 from tests.small import weights_for
@@ -47,21 +45,9 @@ def call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capture
     monkeypatch.chdir(CONFIG.parents[1])
 
     def run(*words: object, output: str = "flow") -> Any:
-        argv = ["edgeflownas-search", "predict", *map(str, words), "--output", str(tmp_path / output)]
-        monkeypatch.setattr(sys, "argv", argv)
-        with pytest.raises(SystemExit) as end:
-            cli.main()
-        captured = capsys.readouterr()
-        return int(end.value.code or 0), captured.out, captured.err
+        return run_program(monkeypatch, capsys, "predict", *words, "--output", tmp_path / output)
 
     return run
-
-
-def result(outcome: Any) -> Dict[str, Any]:
-    code, out, error = outcome
-    assert code == 0, error
-    record: Dict[str, Any] = json.loads(out)
-    return record
 
 
 def load_images(frames: Path, first: str, second: str) -> np.ndarray:
@@ -72,7 +58,7 @@ def test_flow_of_a_supernets_architecture_is_that_of_its_predictor(
     call: Any, weights: Path, frames: Path, tmp_path: Path
 ) -> None:
     words = (ARCHITECTURE, frames / "a.png", frames / "b.png", "--config", TINY, "--weights", weights)
-    record = result(call(*words, "--json"))
+    record = parse_record(call(*words, "--json"))
     run = Run.open(TINY)
     architecture = run.space.parse(ARCHITECTURE)
     predictor = open_predictor(run, architecture, run.load_tensors(weights), calibration_images(run))
@@ -103,14 +89,14 @@ def test_statistics_stored_with_the_weights_are_used(call: Any, frames: Path, tm
     path = tmp_path / "child.h5"
     checkpoint.save(path, {**tensors, **statistics_to_tensors(statistics)}, {})
     options = ("--config", TINY, "--weights", path, "--json")
-    record = result(call(ARCHITECTURE, frames / "a.png", frames / "b.png", *options))
+    record = parse_record(call(ARCHITECTURE, frames / "a.png", frames / "b.png", *options))
     assert record["statistics"] == "stored with the weights"
     predictor = FlowPredictor(skeleton, architecture, tensors, statistics, threads=1)
     expected = predictor.flow(load_images(frames, "a", "b"))
     np.testing.assert_array_equal(read_flow(tmp_path / "flow/a.flo")[0], expected)
     make_task(Run.open(TINY, tmp_path / "run"), ARCHITECTURE, {**tensors, **statistics_to_tensors(statistics)})
     of_task = ("--config", TINY, "--run", tmp_path / "run", "--task", 0, "--json")
-    record = result(call(frames / "a.png", frames / "b.png", *of_task, output="task"))
+    record = parse_record(call(frames / "a.png", frames / "b.png", *of_task, output="task"))
     assert (record["architecture"], record["task"]) == (ARCHITECTURE, 0)
     np.testing.assert_array_equal(read_flow(tmp_path / "task/a.flo")[0], expected)
 
@@ -121,7 +107,7 @@ def test_exported_network_needs_no_configuration_and_resizes_a_folder_of_frames(
     skeleton = default_skeleton(4)
     path = tmp_path / "small.tflite"
     path.write_bytes(Networks(skeleton, 32, 48).export(Run.open(TINY).space.parse(ARCHITECTURE), int8_io=True))
-    record = result(call(path, frames, "--arrows", "--animation", "gif", "--json"))
+    record = parse_record(call(path, frames, "--arrows", "--animation", "gif", "--json"))
     assert record["frame_size"] == [HEIGHT, WIDTH] and record["network_size"] == [32, 48]
     assert (record["arithmetic"], record["statistics"]) == ("int8", "part of the exported network")
     assert [pair["name"] for pair in record["pairs"]] == ["a", "b"] and "board" not in record
@@ -130,14 +116,14 @@ def test_exported_network_needs_no_configuration_and_resizes_a_folder_of_frames(
     fits = read_image(frames / "a.png")[:32, :48], read_image(frames / "b.png")[:32, :48]
     for name, image in zip("xy", fits):
         write_image(tmp_path / f"{name}.png", image)
-    result(call(path, tmp_path / "x.png", tmp_path / "y.png", "--json", output="fitting"))
+    parse_record(call(path, tmp_path / "x.png", tmp_path / "y.png", "--json", output="fitting"))
     flow, _ = read_flow(tmp_path / "fitting/x.flo")
     np.testing.assert_array_equal(flow, network.predict(np.concatenate(fits, axis=-1))[..., :2])
 
 
 def test_size_resizes_the_frames_for_the_network(call: Any, weights: Path, frames: Path) -> None:
     words = (ARCHITECTURE, frames / "a.png", frames / "b.png", "--config", TINY, "--weights", weights)
-    record = result(call(*words, "--size", "32x48", "--json"))
+    record = parse_record(call(*words, "--size", "32x48", "--json"))
     assert record["frame_size"] == [HEIGHT, WIDTH] and record["network_size"] == [32, 48]
     assert "resized to 32x48 for the network" in call(*words, "--size", "32x48")[1]
 
